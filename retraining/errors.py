@@ -1,0 +1,113 @@
+"""One root error, named causes, and the exit code that each ends with.
+
+Every error tells three things, each a line: what failed and where, what was left unchanged, what to try.
+They are raised where the cause is known and caught once, in `cli`.
+"""
+
+from __future__ import annotations
+
+NOTHING_CHANGED = "Nothing was changed: no alias moved, no file moved."
+
+
+class RetrainingError(Exception):
+    """Root of every error this project raises on purpose.
+
+    Args:
+        what: what failed, and where.
+        unchanged: what the failure left as it was.
+        remedy: what a person can try.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, unchanged: str = NOTHING_CHANGED, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.unchanged = unchanged
+        self.remedy = remedy
+
+    def lines(self) -> tuple[str, str, str]:
+        """The last three lines of stderr."""
+        return tuple(" ".join(text.split()) for text in (self.what, self.unchanged, self.remedy))  # type: ignore[return-value]
+
+
+class UsageError(RetrainingError):
+    """A command line that cannot be obeyed."""
+
+    exit_code = 2
+
+
+class SettingsError(RetrainingError):
+    """Settings that cannot be used; `problems` holds one line for each of them."""
+
+    exit_code = 2
+
+    def __init__(self, problems: tuple[str, ...], *, where: str) -> None:
+        count = f"{len(problems)} settings are wrong" if len(problems) > 1 else "A setting is wrong"
+        super().__init__(
+            f"{count} ({where}): {'; '.join(problems)}",
+            remedy="Correct the settings named above in .env or the environment; .env.example lists them all.",
+        )
+        self.problems = problems
+
+
+class PersonNeededError(RetrainingError):
+    """Root of the causes that only a person can remove."""
+
+    exit_code = 3
+
+
+class NoProductionModelError(PersonNeededError):
+    """No version holds the production alias."""
+
+
+class UnknownVersionError(PersonNeededError):
+    """The production alias is on a version that this job does not know."""
+
+
+class EveryFileRefusedError(PersonNeededError):
+    """Every file that waited was refused."""
+
+
+class UnknownClassError(PersonNeededError):
+    """Two files or more bring a class that the production version has never seen."""
+
+
+class ArchiveMismatchError(PersonNeededError):
+    """The archive does not hold what the versions in the registry were made from."""
+
+
+class DamagedModelError(PersonNeededError):
+    """A model's files are not those that were registered."""
+
+
+class FolderGoneError(PersonNeededError):
+    """A folder of the project, such as the inbox, is not there."""
+
+
+class CredentialsRefusedError(PersonNeededError):
+    """A server refused the credentials in the settings."""
+
+
+class UnreachableError(RetrainingError):
+    """MLflow or MongoDB cannot be reached."""
+
+    exit_code = 69
+
+
+class LockHeldError(RetrainingError):
+    """Another cycle holds the project's lock."""
+
+    exit_code = 75
+
+
+class RecipeError(RetrainingError):
+    """The training recipe raised, or returned something that cannot be used."""
+
+
+class StoreError(RetrainingError):
+    """MLflow answered with an error that is not one of reach."""
+
+
+class UnreadableFileError(Exception):
+    """A data file that must be refused whole; the message is the reason a person reads."""

@@ -1,0 +1,172 @@
+"""Frozen records that travel between the steps. Facts, never behaviour.
+
+Label values are plain Python `int`, `bool` or `str`. Times are aware datetimes in UTC. A *block* is a contiguous run of rows of
+one file; runs are half-open `[start, stop)` row ranges counted over all rows of the file, labelled or not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+Label = int | bool | str
+Kind = Literal["number", "boolean", "string"]
+LabelKind = Literal["integer", "boolean", "string"]
+Run = tuple[int, int]
+Verdict = Literal["better", "worse", "not_enough_evidence"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, and why in words that a person reads."""
+
+    act: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature column of the schema; `categories` are the string values seen, or None where too many to list."""
+
+    name: str
+    kind: Kind
+    categories: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Schema:
+    """How files are read: the production version's columns, label and classes."""
+
+    columns: tuple[Column, ...]
+    target: str
+    label_kind: LabelKind
+    classes: tuple[Label, ...]
+    positive_class: Label | None = None
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The feature columns' names, in the order in which a model takes them."""
+        return tuple(column.name for column in self.columns)
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A whole data file whose bytes are known; `path` is where those bytes can be read during this cycle."""
+
+    name: str
+    sha256: str
+    path: Path
+    rows: int = 0  # 0 until the file was read
+
+
+@dataclass(frozen=True)
+class BatchFile:
+    """A file as it was judged first: its rows, and the runs of it that are reserved for testing."""
+
+    name: str
+    sha256: str
+    rows: int
+    reserved: tuple[Run, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The files that were judged first in one cycle, in order of arrival; batch 0 is what version 1 found in the archive."""
+
+    number: int
+    files: tuple[BatchFile, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric over rows, with an interval over blocks (None where there are too few of them). `value` None: undefined on these rows."""
+
+    metric: str
+    value: float | None
+    rows: int
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Champion and challenger on the same rows. `improvement` > 0 means that the challenger is better, whatever the metric's direction."""
+
+    champion: Score
+    challenger: Score
+    improvement: float | None
+    interval: tuple[float, float] | None
+    confidence: float
+    verdict: Verdict
+    rows: int
+    blocks: int
+    rows_dropped: int = 0  # reserved rows left out because a training set holds their feature values
+    standard_error: float | None = None
+    per_class: tuple[Mapping[str, Any], ...] = ()
+    slices: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class FileCounts:
+    """Counts at the cycle's end; `archived` and `quarantined` are what this cycle moved."""
+
+    waiting: int = 0
+    judged: int = 0
+    archived: int = 0
+    quarantined: int = 0
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Whether inputs, scores or labels drifted: `detected` is significant, `material` is also large; None where not judged."""
+
+    detected: bool | None = None
+    material: bool | None = None
+    features: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Hindsight:
+    """A past decision graded on rows that came after it: `gain` > 0 means that the challenger of that decision was better."""
+
+    challenger: int
+    rival: int
+    promoted: bool
+    gain: float
+    interval: tuple[float, float] | None
+    rows: int
+    standard_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cycle ended: what `--json` prints, `decision.json` holds, and `history` lists."""
+
+    ending: str
+    reason: str
+    exit_code: int = 0
+    dry_run: bool = False
+    cycle_id: str | None = None
+    number: int | None = None
+    started: datetime | None = None
+    run_id: str | None = None
+    run_url: str | None = None
+    trigger: str | None = None
+    production_version: int | None = None
+    previous_version: int | None = None
+    challenger_version: int | None = None
+    metric: str | None = None
+    threshold: float | None = None
+    production_on_new: Score | None = None
+    comparison: Comparison | None = None
+    new_rows: int | None = None
+    files: FileCounts = field(default_factory=FileCounts)
+    drift: Drift = field(default_factory=Drift)
+    hindsight: Hindsight | None = None
+    probation: Comparison | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
