@@ -28,7 +28,8 @@ class RetrainingError(Exception):
 
     def lines(self) -> tuple[str, str, str]:
         """The last three lines of stderr."""
-        return tuple(" ".join(text.split()) for text in (self.what, self.unchanged, self.remedy))  # type: ignore[return-value]
+        what, unchanged, remedy = (" ".join(text.split()) for text in (self.what, self.unchanged, self.remedy))
+        return what, unchanged, remedy
 
 
 class UsageError(RetrainingError):

@@ -1,0 +1,324 @@
+"""Project folder + environment + `.env` -> one frozen `Settings`, checked all at once.
+
+Standard library only: most cron runs end at the gate, and this is on their way.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+import math
+import os
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retraining.env_file import nearest_name, read_env_file
+from retraining.errors import SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from dataclasses import Field
+
+    Parse = Callable[[str], Any]
+
+CLONE = Path(__file__).resolve().parent.parent
+RECIPE_NAME = "train_classification_model.py"
+TRIGGERS = ("threshold", "drop", "drift", "interval", "adaptive", "always")
+PROMOTION_RULES = ("better", "unless_worse", "significant", "manual")
+SMALLER_IS_BETTER = ("error_rate",)
+AVERAGED = ("f1", "precision", "recall", "jaccard")
+METRICS = (
+    "accuracy", "error_rate", "balanced_accuracy", "matthews_corrcoef", "top_k_accuracy", "average_precision",
+    "roc_auc", "roc_auc_ovr", "roc_auc_ovo", "roc_auc_ovr_weighted", "roc_auc_ovo_weighted", "neg_log_loss", "neg_brier_score",
+    "d2_log_loss_score", "d2_brier_score",
+    *(name + suffix for name in AVERAGED for suffix in ("", "_macro", "_micro", "_weighted")),
+)  # fmt: skip
+UNBOUNDED = ("neg_log_loss", "neg_brier_score", "matthews_corrcoef", "d2_log_loss_score", "d2_brier_score")
+
+
+# --- how one value is read: each takes the text and returns the value, or raises ValueError saying what is expected ---
+
+
+def _whole(low: int) -> Parse:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]+", text) or int(text) < low:
+            raise ValueError(f"a whole number of {low} or more")
+        return int(text)
+
+    return parse
+
+
+def _number(low: float = -math.inf, high: float = math.inf, *, open_ends: bool = False) -> Parse:
+    if high == math.inf:
+        expected = "a number" if low == -math.inf else f"a number of {low:g} or more"
+    else:
+        expected = f"a number between {low:g} and {high:g}" + (", both left out" if open_ends else "")
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(expected) from None
+        inside = low < value < high if open_ends else low <= value <= high
+        if not inside or not math.isfinite(value):
+            raise ValueError(expected)
+        return value
+
+    return parse
+
+
+def _one_of(*choices: str) -> Parse:
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return text.lower()
+
+    return parse
+
+
+def _some_of(*choices: str) -> Parse:
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(name.lower() for name in _names(text)))
+        if not names or set(names) - set(choices):
+            raise ValueError("one or more of " + ", ".join(choices) + ", separated by commas")
+        return names
+
+    return parse
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _flag(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if text.lower() not in words:
+        raise ValueError("true or false")
+    return words[text.lower()]
+
+
+def _window(text: str) -> int | None:
+    if text.lower() == "all":
+        return None
+    try:
+        return int(_whole(1)(text))
+    except ValueError:
+        raise ValueError("`all`, or a whole number of batches of 1 or more") from None
+
+
+def _separator(text: str) -> str:
+    text = {"\\t": "\t", "tab": "\t"}.get(text.lower(), text)
+    if len(text) != 1 or text in '"\r\n' or not text.isascii():
+        raise ValueError("one character, such as , or ; or \\t")
+    return text
+
+
+def _encoding(text: str) -> str:
+    try:
+        return codecs.lookup(text).name
+    except LookupError:
+        raise ValueError("an encoding that Python knows, such as utf-8 or latin-1") from None
+
+
+def _mlflow_name(text: str) -> str:
+    if re.search(r"[/:'\"\x00-\x1f]", text):
+        raise ValueError("a name without slash, colon, quotes or control characters")
+    return text
+
+
+def _alias(text: str) -> str:
+    reserved = re.fullmatch(r"latest|v[0-9]+|challenger|previous_production", text, re.IGNORECASE)
+    if reserved or not re.fullmatch(r"[A-Za-z0-9_-]+", text):
+        raise ValueError("letters, digits, _ and - only, and not latest, v1, challenger or previous_production")
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.match(r"https?://[^/\s]", text):
+        raise ValueError("an address that starts with http:// or https://")
+    return text
+
+
+def _tracking_uri(text: str) -> str:
+    if re.match(r"file:|[./]|[A-Za-z]:\\", text) or "://" not in text:
+        raise ValueError("sqlite:///PATH or http(s)://HOST:PORT (MLflow keeps no registry in plain folders)")
+    return text
+
+
+def _setting(parse: Parse, default: Any, *, deciding: bool = False, secret: bool = False, also: tuple[str, ...] = ()) -> Any:
+    """A field that is read from the environment; `deciding` ones make judged files count again when they change."""
+    return field(default=default, metadata={"parse": parse, "deciding": deciding, "secret": secret, "also": also})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of one project, typed and with absolute paths. Names and meanings are those of `.env.example`."""
+
+    project: Path
+    retrain_threshold: float = _setting(_number(), math.nan, deciding=True)  # 0.8 for accuracy, else required: see `load`
+    mlflow_tracking_uri: str = _setting(_tracking_uri, "sqlite:///mlflow_server/backend_db/mlflow.db", secret=True)
+    mlflow_experiment_name: str = _setting(_mlflow_name, "retraining")
+    model_name: str = _setting(_mlflow_name, "classifier")
+    production_alias: str = _setting(_alias, "production")
+    new_data_dir: Path = _setting(Path, Path("new_data"))
+    used_data_dir: Path = _setting(Path, Path("used_data"))
+    quarantine_dir: Path = _setting(Path, Path("quarantine"))
+    target_column: str = _setting(str, "target", deciding=True)
+    ignore_columns: tuple[str, ...] = _setting(_names, (), deciding=True)
+    positive_class: str | None = _setting(str, None, deciding=True)
+    csv_separator: str = _setting(_separator, ",", deciding=True)
+    csv_decimal: str = _setting(_one_of(".", ","), ".", deciding=True)
+    csv_encoding: str = _setting(_encoding, "utf-8", deciding=True)
+    min_new_files: int = _setting(_whole(1), 15)
+    min_new_rows: int = _setting(_whole(0), 0, also=("MIN_DATA_FOR_TRAINING", "MIN_NEW_DATA_THRESHOLD"))
+    min_file_age_seconds: float = _setting(_number(0), 5.0)
+    metric: str = _setting(_one_of(*METRICS), "accuracy", deciding=True)
+    retrain_when: tuple[str, ...] = _setting(_some_of(*TRIGGERS), ("threshold",), deciding=True)
+    retrain_interval_days: float = _setting(_number(0), 7.0, deciding=True)
+    promote_when: str = _setting(_one_of(*PROMOTION_RULES), "better", deciding=True)
+    min_improvement: float = _setting(_number(), 0.0, deciding=True)
+    confidence: float = _setting(_number(0.5, 1, open_ends=True), 0.95, deciding=True)
+    min_test_rows: int = _setting(_whole(1), 50, deciding=True)
+    holdout_fraction: float = _setting(_number(0, 1, open_ends=True), 0.2, deciding=True)
+    train_window: int | None = _setting(_window, None, deciding=True)
+    max_training_rows: int | None = _setting(_whole(10), None, deciding=True)
+    probation_batches: int = _setting(_whole(0), 1)
+    min_model_accuracy: float | None = _setting(_number(0, 1), None, deciding=True)
+    min_model_roc_auc: float | None = _setting(_number(0, 1), None, deciding=True)
+    min_model_f1: float | None = _setting(_number(0, 1), None, deciding=True)
+    slice_columns: tuple[str, ...] = _setting(_names, (), deciding=True)
+    slice_max_loss: float = _setting(_number(0), 0.05, deciding=True)
+    drift_threshold: float = _setting(_number(0), 0.1)
+    max_unlabelled_share: float = _setting(_number(0, 1), 0.05)
+    auto_retrain_enabled: bool = _setting(_flag, True)  # noqa: FBT003 - a field's default, not a call's flag
+    mongo_uri: str | None = _setting(str, None, secret=True)
+    database_name: str | None = _setting(str, None)
+    collection_name: str | None = _setting(str, None)
+    mongo_rows_per_file: int = _setting(_whole(1), 1000)
+    mongo_settle_seconds: float = _setting(_number(0), 600.0)
+    healthcheck_url: str | None = _setting(_url, None, secret=True)
+    webhook_url: str | None = _setting(_url, None, secret=True)
+    webhook_secret: str | None = _setting(str, None, secret=True)
+    metrics_textfile: Path | None = _setting(Path, None)
+    log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
+    log_format: str = _setting(_one_of("text", "json"), "text")
+    passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)  # names in .env that are not ours: AWS_*, ...
+
+    @property
+    def state_dir(self) -> Path:
+        """Lock, caches and logs; may be deleted at any time between cycles."""
+        return self.project / ".retraining"
+
+    @property
+    def recipe_path(self) -> Path:
+        """The project's training recipe, or the shipped one where it has none."""
+        own = self.project / RECIPE_NAME
+        return own if own.is_file() else CLONE / RECIPE_NAME
+
+    @property
+    def uses_mongodb(self) -> bool:
+        """Whether documents are exported before the gate."""
+        return bool(self.mongo_uri and self.database_name and self.collection_name)
+
+    @property
+    def greater_is_better(self) -> bool:
+        """The direction of the metric."""
+        return self.metric not in SMALLER_IS_BETTER
+
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that must never be shown: secret values, and the passwords inside addresses and passed-on names."""
+        values = [str(getattr(self, f.name) or "") for f in fields(self) if f.metadata.get("secret")]
+        values += [value for name, value in self.passed_on.items() if re.search(r"SECRET|PASSW|TOKEN|KEY", name)]
+        inside = [found for value in values for found in re.findall(r"://[^/@]*?:([^@]+)@", value)]
+        shown = {self.mlflow_tracking_uri} if not re.search(r"://[^/]*@", self.mlflow_tracking_uri) else set()
+        return tuple(sorted({v for v in [*values, *inside] if len(v) > 3} - shown, key=len, reverse=True))
+
+
+def _env_fields() -> list[Field[Any]]:
+    return [f for f in fields(Settings) if "parse" in f.metadata]
+
+
+SETTING_NAMES = tuple(f.name.upper() for f in _env_fields())
+_ALSO = {other: f.name.upper() for f in _env_fields() for other in f.metadata["also"]}
+
+
+def deciding_digest(settings: Settings) -> str:
+    """A digest of the settings that decide, and of the recipe's bytes: judged files count again when it changes."""
+    values = {f.name: getattr(settings, f.name) for f in _env_fields() if f.metadata["deciding"]}
+    recipe = hashlib.sha256(settings.recipe_path.read_bytes()).hexdigest()
+    return hashlib.sha256(json.dumps([values, recipe], sort_keys=True).encode()).hexdigest()[:32]
+
+
+def load(project: Path, environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
+    """Read and check every setting of a project: the environment beats `.env`, which beats the defaults.
+
+    Raises:
+        UsageError: the project's folder, or an `env_file` that was named, is not there.
+        SettingsError: one or more values cannot be used; all of them are named at once.
+    """
+    project = Path(os.path.abspath(project))  # noqa: PTH100 - resolve() would follow a link that a person chose
+    if not project.is_dir():
+        raise UsageError(f"The project folder {project} is not there.", remedy="Create it, or correct --project.")
+    path = env_file if env_file is not None else project / ".env"
+    if env_file is not None and not path.is_file():
+        raise UsageError(f"The settings file {path} is not there.", remedy="Create it, or correct --env-file.")
+    from_file, problems = read_env_file(path)
+    known = set(SETTING_NAMES) | set(_ALSO)
+    problems += [problem for name in from_file if name not in known for problem in nearest_name(name, known)]
+    texts = {name: value for name, value in {**from_file, **(environment or {})}.items() if value.strip()}
+    values, wrong = _parsed(texts)
+    problems += wrong + _contradictions(values, texts)
+    if problems:
+        raise SettingsError(tuple(problems), where=str(path))
+    values["passed_on"] = {name: value for name, value in from_file.items() if name not in known}
+    return Settings(project=project, **_with_absolute_paths(values, project))
+
+
+def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    values: dict[str, Any] = {}
+    problems = []
+    for f in _env_fields():
+        name = next((n for n in (f.name.upper(), *f.metadata["also"]) if n in texts), None)
+        if name is None:
+            values[f.name] = f.default
+            continue
+        text = texts[name] if f.name == "csv_separator" and texts[name] == "\t" else texts[name].strip()
+        try:
+            values[f.name] = f.metadata["parse"](text)
+        except ValueError as error:
+            shown = "its value" if f.metadata["secret"] else repr(text)
+            problems.append(f"{name}: {shown} is not {error}")
+    return values, problems
+
+
+def _contradictions(values: dict[str, Any], texts: Mapping[str, str]) -> list[str]:
+    """What single values cannot show; fills in the threshold that depends on the metric."""
+    problems = []
+    metric, threshold = values.get("metric"), values.get("retrain_threshold", 0.0)
+    if "RETRAIN_THRESHOLD" not in texts and metric == "accuracy":
+        values["retrain_threshold"] = 0.8
+    elif "RETRAIN_THRESHOLD" not in texts and metric is not None:
+        problems.append(f"RETRAIN_THRESHOLD: required, since METRIC is {metric} (only accuracy has a default)")
+    elif metric not in UNBOUNDED and not 0 <= threshold <= 1:
+        problems.append(f"RETRAIN_THRESHOLD: {threshold:g} is not between 0 and 1, as {metric} is")
+    if values.get("csv_separator") == values.get("csv_decimal"):
+        problems.append("CSV_SEPARATOR and CSV_DECIMAL: the same character cannot be both")
+    if values.get("target_column") in values.get("ignore_columns", ()):
+        problems.append("IGNORE_COLUMNS: names the target column")
+    mongo = [name for name in ("MONGO_URI", "DATABASE_NAME", "COLLECTION_NAME") if name in texts]
+    if 0 < len(mongo) < 3:
+        problems.append(f"MONGO_URI, DATABASE_NAME, COLLECTION_NAME: set all three or none; set now: {', '.join(mongo)}")
+    folders = [os.path.normpath(str(values[n])) for n in ("new_data_dir", "used_data_dir", "quarantine_dir")]
+    if len(set(folders)) < 3:
+        problems.append("NEW_DATA_DIR, USED_DATA_DIR, QUARANTINE_DIR: must be three different folders")
+    return problems
+
+
+def _with_absolute_paths(values: dict[str, Any], project: Path) -> dict[str, Any]:
+    paths = {name: project / value for name, value in values.items() if isinstance(value, Path)}
+    uri = values["mlflow_tracking_uri"]
+    local = re.fullmatch(r"sqlite:///(?!/)(.+)", uri)
+    return {**values, **paths, "mlflow_tracking_uri": f"sqlite:///{project / local[1]}" if local else uri}
