@@ -170,3 +170,94 @@ class Outcome:
     hindsight: Hindsight | None = None
     probation: Comparison | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """A registered version as the registry tells it; `tags` are the contract's (`validation_status`, `retraining.*`)."""
+
+    number: int
+    run_id: str
+    source: str
+    tags: Mapping[str, str]
+
+    @property
+    def status(self) -> str:
+        """`pending`, `approved`, `rejected`, `superseded` or `rolled_back`; empty for a version that is not of this job."""
+        return self.tags.get("validation_status", "")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this job registered the version, or a person adopted it."""
+        return "retraining.manifest_sha256" in self.tags
+
+
+@dataclass(frozen=True)
+class RegistryFacts:
+    """Aliases and tags of the registered model; both empty where there is no such model yet."""
+
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a version learned from and what it was kept from, in order of arrival; stored as `manifest.json`.
+
+    `files` holds every file of which some row was learned, `held_out` every file of which some run was reserved (a file cut into
+    runs is in both); in `held_out` a file's `reserved` runs are those that this version was kept from. `consumed` are the SHA-256 digests
+    that the version's promotion moves to the archive. `batches` are the batches of the files, oldest first, by number.
+    """
+
+    files: tuple[BatchFile, ...]
+    held_out: tuple[BatchFile, ...]
+    consumed: tuple[str, ...]
+    schema: Schema
+    recipe_sha256: str
+    cycle_id: str
+    champion: int | None = None
+    attempt_key: str | None = None
+    training_rows: int = 0
+    sampled: bool = False
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted estimator with everything that its version will carry: registered in one call."""
+
+    estimator: Any
+    manifest: Manifest
+    recipe_text: str
+    pip_requirements: tuple[str, ...]
+    tags: Mapping[str, str]
+    sketches: Mapping[str, Any] | None = None  # the drift reference, JSON-able
+    search_results: Mapping[str, Any] | None = None  # the recipe's `cv_results_`, where it searched
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CycleRecord:
+    """What `decision.json` keeps of a cycle, so that a later one can go on from the registry alone.
+
+    `told` is the object that `--json` printed. `judged` are the digests that this cycle judged under the deciding settings
+    and recipe digested in `deciding`. `batch` are the files judged first here. A registration leaves a record too (`ending` = `registered`).
+    """
+
+    number: int
+    cycle_id: str
+    run_id: str | None
+    started: datetime
+    told: Mapping[str, Any]
+    deciding: str = ""
+    judged: tuple[str, ...] = ()
+    batch: Batch | None = None
+    served: Score | None = None  # the production version's score on this cycle's fresh rows
+    served_error: float | None = None  # its standard error over blocks
+    hindsight: Hindsight | None = None
+    probation: str | None = None  # `passed` or `failed` where this cycle ended a probation
+
+    @property
+    def ending(self) -> str:
+        """How the cycle ended."""
+        return str(self.told.get("ending", ""))
