@@ -241,7 +241,8 @@ class CycleRecord:
     """What `decision.json` keeps of a cycle, so that a later one can go on from the registry alone.
 
     `told` is the object that `--json` printed. `judged` are the digests that this cycle judged under the deciding settings
-    and recipe digested in `deciding`. `batch` are the files judged first here. A registration leaves a record too (`ending` = `registered`).
+    and recipe digested in `deciding`. `batch` holds the files judged first here.
+    A registration leaves a record too (`ending` = `registered`).
     """
 
     number: int

@@ -31,8 +31,8 @@ def schema_to_json(schema: Schema) -> dict[str, Any]:
 def schema_from_json(content: Mapping[str, Any]) -> Schema:
     """The schema that `schema_to_json` wrote."""
     columns = (Column(c["name"], c["kind"], None if c["categories"] is None else tuple(c["categories"])) for c in content["columns"])
-    lists = {name: tuple(content[name]) for name in ("classes", "ignored")}
-    return Schema(columns=tuple(columns), **{k: v for k, v in content.items() if k not in ("columns", *lists)}, **lists)
+    values = {**content, "columns": tuple(columns), "classes": tuple(content["classes"]), "ignored": tuple(content["ignored"])}
+    return Schema(**values)
 
 
 def manifest_to_json(manifest: Manifest) -> dict[str, Any]:
