@@ -1,0 +1,229 @@
+"""Every choice of a cycle: pure functions of facts and settings, each returning what to do and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from retraining.records import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from retraining.ledger import BackOff
+    from retraining.records import Comparison, CycleRecord, Drift, Score
+    from retraining.settings import Settings
+
+FORCED = "forced"
+LONGEST_BACK_OFF = 8  # times MIN_NEW_FILES
+ADAPTIVE_RANGE = 8.0  # the adaptive interval stays within base / 8 and base * 8
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the triggers look at: the production version on this cycle's fresh files, and its past."""
+
+    served: Score
+    drop: Decision
+    drift: Drift
+    now: datetime
+    last_training: datetime | None
+    records: Sequence[CycleRecord] = ()
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """Whether to retrain; `name` is the first trigger that fired."""
+
+    act: bool
+    reason: str
+    name: str | None = None
+
+
+# --- the gate ---------------------------------------------------------------------------------------------------------
+
+
+def enough_files(fresh: int, settings: Settings, *, judged: int = 0) -> Decision:
+    """The gate: are there files enough that were not yet judged?"""
+    needed = settings.min_new_files
+    if fresh >= needed:
+        return Decision(True, f"{fresh} files not yet judged")
+    already = f"; {judged} judged files wait with them" if judged else ""
+    if fresh == 0:
+        return Decision(False, f"no file that was not judged{already}; {needed} new files open the next cycle")
+    return Decision(False, f"{fresh} of {needed} files not yet judged{already}; {needed - fresh} more open the next cycle")
+
+
+def enough_rows(rows: int, settings: Settings) -> Decision:
+    """The gate's second question, after validation."""
+    if rows >= settings.min_new_rows:
+        return Decision(True, f"{rows:,} rows")
+    return Decision(False, f"{rows:,} of {settings.min_new_rows:,} labelled rows (MIN_NEW_ROWS); more rows open the next cycle")
+
+
+# --- the triggers -----------------------------------------------------------------------------------------------------
+
+
+def below_threshold(health: Health, settings: Settings) -> Decision:
+    """`threshold`: production is worse than RETRAIN_THRESHOLD on the new files."""
+    value, limit = health.served.value, settings.retrain_threshold
+    if value is None:
+        return Decision(False, f"{settings.metric} is undefined on the new files (one class only?), so no threshold was judged")
+    worse = value < limit if settings.greater_is_better else value > limit
+    side = "worse than" if worse else "no worse than"
+    return Decision(worse, f"production scored {settings.metric} {value:.4f}, {side} the threshold {limit:g}")
+
+
+def significant_drop(health: Health, _settings: Settings) -> Decision:
+    """`drop`: production is significantly worse than this version's own record."""
+    return health.drop
+
+
+def material_drift(health: Health, settings: Settings) -> Decision:
+    """`drift`: some feature drifted significantly and by DRIFT_THRESHOLD or more."""
+    if health.drift.material is None:
+        return Decision(False, "drift was not judged")
+    if not health.drift.material:
+        return Decision(False, "no material drift")
+    names = [str(f["name"]) for f in health.drift.features if f.get("material")]
+    return Decision(True, f"material drift (corrected PSI of {settings.drift_threshold:g} or more) in {', '.join(names[:5])}")
+
+
+def interval_passed(health: Health, settings: Settings) -> Decision:
+    """`interval`: the last training is RETRAIN_INTERVAL_DAYS ago."""
+    return _passed(health, settings.retrain_interval_days, "RETRAIN_INTERVAL_DAYS")
+
+
+def adaptive_interval_passed(health: Health, settings: Settings) -> Decision:
+    """`adaptive`: as `interval`, but it halves when the last retrain paid off on the next fresh batch, and doubles when not."""
+    return _passed(health, adaptive_interval(health.records, settings.retrain_interval_days), "the adaptive interval")
+
+
+def always(_health: Health, _settings: Settings) -> Decision:
+    """`always`: every cycle."""
+    return Decision(True, "RETRAIN_WHEN has always")
+
+
+def adaptive_interval(records: Sequence[CycleRecord], base_days: float) -> float:
+    """The adaptive interval in days, from the first fresh batch after each training; one that could not be judged changes nothing."""
+    days, judged = base_days, set()
+    for record in records:
+        seen = record.hindsight
+        if seen is None or seen.challenger in judged:
+            continue
+        judged.add(seen.challenger)
+        days = max(days / 2, base_days / ADAPTIVE_RANGE) if seen.gain > 0 else min(days * 2, base_days * ADAPTIVE_RANGE)
+    return days
+
+
+def _passed(health: Health, days: float, name: str) -> Decision:
+    if health.last_training is None:
+        return Decision(True, "no training is on record")
+    passed = health.now - health.last_training
+    return Decision(
+        passed >= timedelta(days=days), f"{passed.total_seconds() / 86400:.1f} days since the last training; {name} is {days:g} days"
+    )
+
+
+TRIGGERS: Mapping[str, Callable[[Health, Settings], Decision]] = {
+    "threshold": below_threshold,
+    "drop": significant_drop,
+    "drift": material_drift,
+    "interval": interval_passed,
+    "adaptive": adaptive_interval_passed,
+    "always": always,
+}
+
+
+def should_retrain(health: Health, settings: Settings, back_off: BackOff, *, force: bool = False) -> Trigger:
+    """Ask the triggers of RETRAIN_WHEN in order; the first that fires is the cause. Waiting after a roll-back comes before them."""
+    if not settings.auto_retrain_enabled:
+        reason = below_threshold(health, settings).reason
+        return Trigger(False, f"AUTO_RETRAIN_ENABLED is false: nothing is trained ({reason})")
+    if force:
+        return Trigger(True, "--force skips the trigger", FORCED)
+    waiting = waited_long_enough(back_off, settings)
+    if not waiting.act:
+        return Trigger(False, waiting.reason)
+    asked = {name: TRIGGERS[name](health, settings) for name in settings.retrain_when}
+    fired = next(((name, answer) for name, answer in asked.items() if answer.act), None)
+    if fired is not None:
+        return Trigger(True, fired[1].reason, fired[0])
+    return Trigger(False, "; ".join(answer.reason for answer in asked.values()))
+
+
+def waited_long_enough(back_off: BackOff, settings: Settings) -> Decision:
+    """After a roll-back by probation: twice the new files, then four times, then eight."""
+    if back_off.failures == 0:
+        return Decision(True, "no roll-back by probation is open")
+    needed = settings.min_new_files * min(2**back_off.failures, LONGEST_BACK_OFF)
+    reason = f"{back_off.files_since} of {needed} files since the roll-back"
+    return Decision(back_off.files_since >= needed, reason)
+
+
+# --- promotion --------------------------------------------------------------------------------------------------------
+
+
+def reaches_floors(scores: Mapping[str, float | None], settings: Settings) -> Decision:
+    """MIN_MODEL_*: floors that a challenger must reach, whatever the champion scores. `scores` maps metric -> value on the test rows."""
+    floors = {
+        "accuracy": settings.min_model_accuracy,
+        "roc_auc": settings.min_model_roc_auc,
+        "f1": settings.min_model_f1,
+    }
+    for name, floor in floors.items():
+        value = scores.get(name)
+        if floor is not None and (value is None or value < floor):
+            shown = "is undefined on the test rows" if value is None else f"{value:.4f}"
+            return Decision(False, f"the challenger's {name} {shown}, under the floor MIN_MODEL_{name.upper()}={floor:g}")
+    return Decision(True, "every floor is reached")
+
+
+def wins(comparison: Comparison, settings: Settings, floors: Decision, veto: Decision) -> Decision:
+    """Whether the challenger won under PROMOTE_WHEN. `veto.act` says that a slice lost too much."""
+    if comparison.rows < settings.min_test_rows:
+        return Decision(False, f"{comparison.rows} test rows, fewer than MIN_TEST_ROWS={settings.min_test_rows}: not enough evidence")
+    if comparison.improvement is None:
+        return Decision(False, f"{settings.metric} is undefined on the test rows: not enough evidence")
+    if not floors.act:
+        return floors
+    if veto.act:
+        return Decision(False, veto.reason)
+    told = _in_words(comparison, settings.metric)
+    if settings.promote_when == "unless_worse":
+        return Decision(comparison.verdict != "worse", f"{told}; promoted unless the verdict is worse")
+    if settings.promote_when == "significant":
+        return Decision(comparison.verdict == "better", f"{told}; promoted if the verdict is better")
+    limit = settings.min_improvement
+    return Decision(comparison.improvement > limit, f"{told}; promoted if the estimate beats MIN_IMPROVEMENT={limit:g}")
+
+
+def _in_words(comparison: Comparison, metric: str) -> str:
+    low, high = comparison.interval or (float("nan"), float("nan"))
+    verdict = comparison.verdict.replace("_", " ")
+    return (
+        f"the challenger's {metric} {comparison.challenger.value:.4f} against {comparison.champion.value:.4f} on {comparison.rows:,} test rows: "
+        f"{comparison.improvement:+.4f} [{low:+.4f}, {high:+.4f}], {verdict}"
+    )
+
+
+def may_move_the_alias(settings: Settings, hold: str | None) -> Decision:
+    """Whether the job moves the alias itself, or leaves the move to a person."""
+    if hold:
+        return Decision(False, f"promotions are held ({hold}); `rollback --resume` or deleting the tag retraining.hold lifts that")
+    if settings.promote_when == "manual":
+        return Decision(False, "PROMOTE_WHEN is manual: a person assigns the alias")
+    return Decision(True, "promotions are not held")
+
+
+def fails_probation(comparison: Comparison | None) -> Decision:
+    """Roll back a new version that does significantly worse than the previous one on the first fresh batch."""
+    if comparison is None:
+        return Decision(False, "no probation was held")
+    if comparison.improvement is None:
+        return Decision(False, "probation could not be judged on these rows")
+    low, high = comparison.interval or (float("nan"), float("nan"))
+    told = f"{comparison.improvement:+.4f} [{low:+.4f}, {high:+.4f}] on {comparison.rows:,} fresh rows"
+    return Decision(comparison.verdict == "worse", f"against the previous version the new one gained {told}")

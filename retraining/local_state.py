@@ -1,0 +1,113 @@
+"""`.retraining/`: what this machine remembers so that it need not ask or compute again. Standard library only.
+
+Everything here is a copy: it may be deleted between cycles, and the next cycle makes it again from the registry and the folders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    Stamp = tuple[int, int, int]  # size, modification time in ns, inode
+
+CHUNK = 1 << 20
+
+
+def stamp_of(stat: os.stat_result) -> Stamp:
+    """What changes when a file's bytes change, short of reading them."""
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file's bytes, read in chunks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass
+class LocalState:
+    """Files in `.retraining/`; each is written aside and renamed, and one that cannot be read counts as absent."""
+
+    folder: Path
+
+    # --- the marker: the last cycle that passed the gate ended well, and nothing waits for a person ---------------
+    @property
+    def is_clean(self) -> bool:
+        """Whether the gate may answer from this machine's files alone."""
+        return (self.folder / "clean").exists()
+
+    def mark_clean(self) -> None:
+        """Say that the next start may be answered from here."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "clean").touch()
+
+    def mark_dirty(self) -> None:
+        """Say that the next start must recover first, unless this one ends well."""
+        with suppress(FileNotFoundError):
+            (self.folder / "clean").unlink()
+
+    # --- digests of files by their stamp, one table a folder --------------------------------------------------------
+    def digests(self, folder: Path, names: Iterable[str]) -> dict[str, str]:
+        """Name -> SHA-256 of the named files, less vanished ones; only what is new or changed since the last look is read."""
+        table = f"digests-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+        known: dict[str, Any] = self.read(table) or {}
+        fresh: dict[str, Any] = {}
+        for name in names:
+            try:
+                stamp = stamp_of((folder / name).stat())
+                entry = known.get(name)
+                fresh[name] = entry if entry and tuple(entry[0]) == stamp else [stamp, sha256_of(folder / name)]
+            except (FileNotFoundError, PermissionError):
+                continue
+        if fresh != known:
+            self.write(table, fresh)
+        return {name: sha for name, (_, sha) in fresh.items()}
+
+    def forget_digests(self) -> None:
+        """Drop all digests, so that every file is read again."""
+        for path in self.folder.glob("digests-*.json"):
+            path.unlink(missing_ok=True)
+
+    # --- named JSON tables --------------------------------------------------------------------------------------------
+    def read(self, name: str) -> Any:
+        """The content of a table, or None where it is absent or damaged."""
+        try:
+            return json.loads((self.folder / f"{name}.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def write(self, name: str, content: Mapping[str, Any] | list[Any]) -> None:
+        """Write a table aside, then rename it into place."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        aside = self.folder / f".{name}.json.tmp"
+        aside.write_text(json.dumps(content, separators=(",", ":")))
+        aside.replace(self.folder / f"{name}.json")
+
+    def append(self, name: str, line: Mapping[str, Any]) -> None:
+        """Add one line to a table of lines."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / f"{name}.jsonl").open("a") as stream:
+            stream.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+    def lines(self, name: str) -> list[Any] | None:
+        """All lines of a table of lines, or None where it is absent or damaged."""
+        try:
+            with (self.folder / f"{name}.jsonl").open() as stream:
+                return [json.loads(line) for line in stream]
+        except (OSError, ValueError):
+            return None
+
+    def replace_lines(self, name: str, content: Iterable[Mapping[str, Any]]) -> None:
+        """Write a table of lines afresh."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        aside = self.folder / f".{name}.jsonl.tmp"
+        aside.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in content))
+        aside.replace(self.folder / f"{name}.jsonl")

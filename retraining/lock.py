@@ -1,0 +1,56 @@
+"""One cycle at a time: a kernel lock on a file that is never unlinked. Standard library only."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from retraining.errors import FolderGoneError, LockHeldError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
+    """Hold the project's lock; the kernel lets go of it however the process ends.
+
+    Raises:
+        LockHeldError: another process holds it; the message names its pid and start.
+    """
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise FolderGoneError(
+            f"The lock {state_dir / 'lock'} cannot be opened: {error.strerror}.",
+            remedy=f"Make {state_dir} a folder that this user can write.",
+        ) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise _held_by(os.pread(descriptor, 1000, 0), state_dir) from None
+        os.ftruncate(descriptor, 0)
+        holder = {"pid": os.getpid(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _held_by(content: bytes, state_dir: Path) -> LockHeldError:
+    try:
+        holder = json.loads(content)
+        who = f"process {holder['pid']}, started {holder['started']}"
+    except (ValueError, KeyError, TypeError):
+        who = "a process that has only just started"
+    return LockHeldError(
+        f"Another cycle holds the lock {state_dir / 'lock'}: {who}.",
+        remedy="Wait for it to end; if it hangs, look at its log in .retraining/logs/, then end that process.",
+    )
