@@ -1,0 +1,92 @@
+"""Metrics of predicted labels, told from counts per class, so that thousands of resamples cost one matrix product.
+
+Counts are arrays (..., k, 3) that hold, for each class, its true positives, the rows predicted as it, and its rows.
+Zero over zero counts as 0 where the model is to blame (it never predicts the class), as in scikit-learn, and is NaN where the
+rows are (the positive class has none of them).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Integers = NDArray[np.integer[Any]]
+
+FAMILIES = ("f1", "jaccard", "precision", "recall")
+LABEL_METRICS = (
+    "balanced_accuracy",
+    "matthews_corrcoef",
+    *(family + average for family in FAMILIES for average in ("", "_macro", "_micro", "_weighted")),
+)
+
+
+def count_labels(truth: Integers, predicted: Integers, class_count: int) -> Floats:
+    """(k, 3) counts over all rows."""
+    one_block = np.zeros(truth.size, dtype=np.intp)
+    return count_labels_by_block(truth, predicted, class_count, one_block, 1).reshape(class_count, 3)
+
+
+def count_labels_by_block(truth: Integers, predicted: Integers, class_count: int, blocks: Integers, block_count: int) -> Floats:
+    """(blocks, k, 3) counts; `blocks` are numbers in 0..block_count-1."""
+    right = truth == predicted
+    cells = block_count * class_count
+    columns = [
+        np.bincount(blocks[right] * class_count + truth[right], minlength=cells),
+        np.bincount(blocks * class_count + predicted, minlength=cells),
+        np.bincount(blocks * class_count + truth, minlength=cells),
+    ]
+    return np.stack(columns, axis=-1).reshape(block_count, class_count, 3).astype(float)
+
+
+def label_score(name: str, counts: Floats) -> Floats:
+    """Scores (...) of counts (..., k, 3), NaN where undefined; formulas as in scikit-learn's user guide."""
+    if name == "matthews_corrcoef":
+        return _matthews(counts)
+    hits, predicted, support = counts[..., 0], counts[..., 1], counts[..., 2]
+    if name == "balanced_accuracy":
+        return _mean_over(support > 0, _ratio(hits, support))
+    family, _, average = name.partition("_")
+    above, below = _fraction(family, hits, predicted, support)
+    present = predicted + support > 0
+    if average == "":
+        known = support > 0 if family == "recall" else present
+        return np.where(known[..., 1], _ratio(above, below)[..., 1], np.nan)
+    if average == "macro":
+        return _mean_over(present, _ratio(above, below))
+    if average == "micro":
+        return _ratio(above.sum(axis=-1), below.sum(axis=-1), empty=np.nan)
+    return _ratio((support * _ratio(above, below)).sum(axis=-1), support.sum(axis=-1), empty=np.nan)
+
+
+def _fraction(family: str, hits: Floats, predicted: Floats, support: Floats) -> tuple[Floats, Floats]:
+    if family == "precision":
+        return hits, predicted
+    if family == "recall":
+        return hits, support
+    if family == "f1":
+        return 2 * hits, predicted + support
+    return hits, predicted + support - hits
+
+
+def _ratio(above: Floats, below: Floats, empty: float = 0.0) -> Floats:
+    filled: Floats = np.full(np.broadcast_shapes(np.shape(above), np.shape(below)), empty)
+    np.divide(above, below, out=filled, where=below > 0)
+    return filled
+
+
+def _mean_over(chosen: NDArray[np.bool_], values: Floats) -> Floats:
+    return _ratio(np.where(chosen, values, 0.0).sum(axis=-1), chosen.sum(axis=-1), empty=np.nan)
+
+
+def _matthews(counts: Floats) -> Floats:
+    """Gorodkin (2004), which for two classes is Matthews (1975); 0 where either side has one class, as in scikit-learn."""
+    hits, predicted, support = counts[..., 0].sum(axis=-1), counts[..., 1], counts[..., 2]
+    rows = support.sum(axis=-1)
+    together = hits * rows - (predicted * support).sum(axis=-1)
+    apart = (rows**2 - (predicted**2).sum(axis=-1)) * (rows**2 - (support**2).sum(axis=-1))
+    return np.where(rows > 0, _ratio(together, np.sqrt(apart)), np.nan)
