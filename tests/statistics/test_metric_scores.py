@@ -179,5 +179,5 @@ def test_every_metric_that_the_settings_take_can_be_scored():
     ],
 )
 def test_answers_that_do_not_fit_the_truth_are_refused(truth, predicted, probabilities, blocks):
-    with pytest.raises(ValueError, match="must be|outside"):
+    with pytest.raises(ValueError, match=r"must be|outside"):
         Predictions(np.array(truth), np.array(predicted), probabilities, np.array(blocks), 2)
