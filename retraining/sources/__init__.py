@@ -1,0 +1,1 @@
+"""What fills the inbox besides people and programs that drop files there."""

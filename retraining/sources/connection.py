@@ -1,0 +1,151 @@
+"""A connection to MongoDB that is never waited for longer than a night's run can spare, and its errors in our words.
+
+No text of the driver's is shown that could hold a part of the address: a password with an unescaped `@` or `:` makes the driver quote it.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo.errors import ConfigurationError, InvalidName, InvalidURI, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from retraining.errors import CredentialsRefusedError, RetrainingError, SettingsError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from pymongo.collection import Collection
+
+    from retraining.settings import Settings
+
+LEDGER_SUFFIX = "_retraining"
+NOT_AUTHORIZED = 13
+AUTHENTICATION_FAILED = (18, 8000)  # 8000 is Atlas's
+NO_MAJORITY_READS = (72, 115, 148, 238)  # InvalidOptions, CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented
+UNCHANGED = "Files that were complete before stay delivered; nothing is half-delivered, and the watermark did not move."
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Longest waits in milliseconds. The first error ends the export, so a dead server costs a few of them at most."""
+
+    find_a_server: int = 10_000
+    hear_an_answer: int = 30_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """The user's documents, the collection beside them for the ledger, and the server's time as this connection began."""
+
+    documents: Collection[dict[str, Any]]
+    ledger: Collection[dict[str, Any]]
+    server_time: datetime
+
+
+@contextmanager
+def connected(settings: Settings, patience: Patience) -> Iterator[Source]:
+    """A source that is closed at the end.
+
+    Raises:
+        SettingsError: the address or a name is malformed.
+        CredentialsRefusedError: the server refused the user, or what the user may do is not enough.
+        UnreachableError: the server cannot be reached, went away, or answered with any other error.
+    """
+    client = _client(settings, patience)
+    try:
+        yield _source(client, settings, patience)
+    except InvalidName as error:
+        raise SettingsError((f"DATABASE_NAME or COLLECTION_NAME: {error}",), where="MongoDB") from error
+    except PyMongoError as error:
+        raise _in_our_words(error, settings) from error
+    finally:
+        client.close()
+
+
+def _client(settings: Settings, patience: Patience) -> MongoClient[dict[str, Any]]:
+    try:
+        return MongoClient(
+            settings.mongo_uri,
+            appname="retraining",
+            serverSelectionTimeoutMS=patience.find_a_server,
+            connectTimeoutMS=patience.find_a_server,
+            socketTimeoutMS=patience.hear_an_answer,
+            # One odd document must not end the scan: a date beyond the year 9999 and broken UTF-8 reach our own checks.
+            datetime_conversion="DATETIME_AUTO",
+            unicode_decode_error_handler="surrogateescape",
+        )
+    except (InvalidURI, ConfigurationError, ValueError, TypeError) as error:
+        if str(settings.mongo_uri).startswith("mongodb+srv:") and not isinstance(error, InvalidURI):
+            raise _unreachable(settings, "its name was not found (mongodb+srv)") from None
+        problem = "MONGO_URI: not an address of MongoDB (mongodb://USER:PASSWORD@HOST:PORT/, special characters as %40 and so on)"
+        raise SettingsError((problem,), where="MongoDB") from None  # the driver's message may quote the password
+
+
+def _source(client: MongoClient[dict[str, Any]], settings: Settings, patience: Patience) -> Source:
+    database = client[str(settings.database_name)]
+    name = str(settings.collection_name)
+    # Reads from a secondary could count a document that the next read, from a staler one, does not show.
+    options: Mapping[str, Any] = {
+        "read_preference": ReadPreference.PRIMARY,
+        "write_concern": WriteConcern("majority", wtimeout=patience.hear_an_answer),
+    }
+    majority = ReadConcern("majority")
+    try:
+        database.get_collection(name, read_concern=majority, **options).find_one({}, {"_id": 1})
+    except OperationFailure as error:
+        if error.code not in NO_MAJORITY_READS:
+            raise
+        majority = ReadConcern()
+    documents = database.get_collection(name, read_concern=majority, **options)
+    ledger = database.get_collection(name + LEDGER_SUFFIX, read_concern=majority, **options)
+    return Source(documents, ledger, client.admin.command("hello")["localTime"].replace(tzinfo=UTC))
+
+
+def _in_our_words(error: PyMongoError, settings: Settings) -> RetrainingError:
+    code = error.code if isinstance(error, OperationFailure) else None
+    if code in AUTHENTICATION_FAILED:
+        return CredentialsRefusedError(
+            f"MongoDB at {_hosts(settings)} refused the user or the password in MONGO_URI.",
+            unchanged=UNCHANGED,
+            remedy="Correct the user, the password (special characters as %40 and so on) or the authSource in MONGO_URI.",
+        )
+    if code == NOT_AUTHORIZED:
+        name, database = settings.collection_name, settings.database_name
+        return CredentialsRefusedError(
+            f"MongoDB at {_hosts(settings)} does not let this user read {name} and write {name}{LEDGER_SUFFIX} in {database}.",
+            unchanged=UNCHANGED,
+            remedy=f"Put a user into MONGO_URI, and grant it readWrite on {database}, or find on {name} and "
+            f"find, insert, update and createIndex on {name}{LEDGER_SUFFIX}, which holds what was exported.",
+        )
+    return _unreachable(settings, _short(error, settings))
+
+
+def _unreachable(settings: Settings, why: str) -> UnreachableError:
+    return UnreachableError(
+        f"MongoDB at {_hosts(settings)} did not serve the export: {why}.",
+        unchanged=UNCHANGED,
+        remedy="Start the server or correct MONGO_URI; the next run exports what is missing.",
+    )
+
+
+def _hosts(settings: Settings) -> str:
+    """The hosts of the address, without user, password or options."""
+    hosts = str(settings.mongo_uri).partition("://")[2].rpartition("@")[2].partition("/")[0].partition("?")[0]
+    return hosts if re.fullmatch(r"[\w.,:\[\]-]+", hosts) else "MONGO_URI"
+
+
+def _short(error: PyMongoError, settings: Settings) -> str:
+    """The first clause of the driver's message, which goes on for lines, with every secret blotted out."""
+    text = re.split(r",? (?:full error|Timeout|\(configured timeouts)\b", str(error))[0].strip() or type(error).__name__
+    for secret in settings.secrets():
+        for form in (secret, unquote(secret)):
+            text = text.replace(form, "***")
+    return text[:300].rstrip(". ")

@@ -1,0 +1,128 @@
+"""One export: documents -> rows -> files that are set aside, claimed, named and marked as delivered, one after another."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from retraining.kill_points import kill_point
+from retraining.sources.bson_cells import MisfitError
+from retraining.sources.ledger import Delivery, key_of
+from retraining.sources.rows import ID, refused_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from retraining.sources.ledger import Ledger, Watermark
+    from retraining.sources.outbox import Outbox
+    from retraining.sources.rows import Layout
+
+LARGEST_IDS = 8_000_000  # bytes of ids in one delivery: its record must stay under MongoDB's 16 MB
+LARGEST_FILE = 64_000_000  # characters gathered in memory before a file is closed early
+PAUSE = 0.05  # seconds until the ledger is looked at again after another exporter was first
+
+
+@dataclass(frozen=True)
+class Item:
+    """A document on its way: its id, the key of it, and its cells; a refused one has its line of JSON as the only cell."""
+
+    id: Any
+    key: bytes
+    cells: tuple[str, ...]
+
+
+@dataclass
+class Pending:
+    """What is gathered for the next file."""
+
+    refused: bool
+    items: list[Item] = field(default_factory=list)
+    id_bytes: int = 0
+    characters: int = 0
+
+    def add(self, item: Item) -> None:
+        """Gather one more."""
+        self.items.append(item)
+        self.id_bytes += len(item.key)
+        self.characters += sum(map(len, item.cells))
+
+    def is_full(self, rows: int) -> bool:
+        """Whether the file should be closed."""
+        return len(self.items) >= rows or self.id_bytes >= LARGEST_IDS or self.characters >= LARGEST_FILE
+
+
+@dataclass(frozen=True)
+class Export:
+    """Where an export writes and what it remembers. `rows` is the number of rows in a full file."""
+
+    ledger: Ledger
+    outbox: Outbox
+    watermark: Watermark
+    layout: Layout
+    rows: int
+    owner: str
+    clock: Callable[[], datetime]
+
+    def run(self, documents: Iterable[Mapping[str, Any]]) -> list[Delivery]:
+        """Deliver the documents in full files, then what is left in one that is not: nothing waits for company."""
+        delivered: list[Delivery] = []
+        fitting, refused = Pending(refused=False), Pending(refused=True)
+        for document in documents:
+            item = self._item(document)
+            pending = fitting if isinstance(item, Item) else refused
+            pending.add(item if isinstance(item, Item) else _refused(document, item))
+            if pending.is_full(self.rows):
+                delivered += self._deliver(pending)
+        for pending in (fitting, refused):
+            while pending.items:
+                delivered += self._deliver(pending)
+        return delivered
+
+    def _item(self, document: Mapping[str, Any]) -> Item | MisfitError:
+        try:
+            return Item(document[ID], key_of(document[ID]), self.layout.row(document))
+        except MisfitError as misfit:
+            return misfit
+
+    def _deliver(self, pending: Pending) -> list[Delivery]:
+        """One file; none where another exporter claimed first: what it left of these documents stays pending."""
+        content = self._content(pending)
+        sha256 = self.outbox.set_aside(content, refused=pending.refused, now=self.clock())
+        kill_point("mongodb_after_aside")
+        delivery = self.ledger.claim(self._delivery(pending, sha256, len(content)))
+        items, pending.items, pending.id_bytes, pending.characters = pending.items, [], 0, 0
+        if delivery is None:
+            self.outbox.discard(sha256, refused=pending.refused)
+            time.sleep(PAUSE)
+            taken = self.ledger.claimed_since(self.watermark)
+            for item in items:
+                if item.key not in taken:
+                    pending.add(item)
+            return []
+        kill_point("mongodb_after_claim")
+        self.outbox.publish(delivery)
+        kill_point("mongodb_after_rename")
+        self.ledger.mark_delivered(delivery, self.clock())
+        kill_point("mongodb_after_delivered")
+        return [delivery]
+
+    def _content(self, pending: Pending) -> bytes:
+        if pending.refused:
+            return "".join(f"{item.cells[0]}\n" for item in pending.items).encode()
+        rows = [item.cells for item in pending.items]
+        content = self.layout.file(rows)
+        if self.ledger.knows_bytes(content, self.watermark.released):
+            # Other documents with the same values: without their ids the inbox would take the file for a copy.
+            content = self.layout.file(rows, [item.id for item in pending.items])
+        return content
+
+    def _delivery(self, pending: Pending, sha256: str, size: int) -> Delivery:
+        suffix = "jsonl" if pending.refused else "csv"
+        ids = tuple(item.id for item in pending.items)
+        return Delivery(0, f"mongodb.{suffix}", sha256, size, pending.refused, ids, self.owner, self.clock())
+
+
+def _refused(document: Mapping[str, Any], misfit: MisfitError) -> Item:
+    return Item(document[ID], key_of(document[ID]), (refused_line(document, str(misfit)),))

@@ -1,0 +1,177 @@
+"""What was exported, kept in the database beside the documents: `<COLLECTION_NAME>_retraining`.
+
+There, neither a second machine, a restored disk nor a deleted `.retraining/` can lead to a second delivery. One model has one ledger;
+two models may feed from one collection, and each gets every document. It holds
+
+- one record a delivery: number, file, SHA-256 and the `_id` of every document in it. A delivery is *claimed* when its record is
+  inserted, in state `prepared`, and it is `delivered` once its file has its name. Numbers are never used twice: who inserts number n
+  has seen every record before it, so no document is claimed by two exporters, however many run at once.
+- the watermark: ids below `cut` were all looked at, when there were `below` of them. It also lists the deliveries that were released:
+  their bytes were lost before they were delivered, and their documents are exported again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import bson
+from bson.objectid import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pymongo.collection import Collection
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file with the documents that are in it. `owner` says on which machine, for which project, it was prepared."""
+
+    number: int
+    file: str
+    sha256: str
+    size: int  # bytes
+    refused: bool  # a file of refused documents, for quarantine
+    ids: tuple[Any, ...]
+    owner: str
+    prepared_at: datetime
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """How far the collection was exported; `cut` None means that every document has to be looked at again."""
+
+    revision: int
+    cut: ObjectId | None = None
+    below: int = 0
+    released: frozenset[int] = frozenset()
+    columns: tuple[str, ...] = ()  # those of exports made without a schema
+
+
+class Ledger:
+    """The records of one model. `last` is the highest number that this object has seen."""
+
+    def __init__(self, collection: Collection[dict[str, Any]], model: str) -> None:
+        self._records = collection
+        self._model = model
+        self._watermark_id = f"{model}:watermark"
+        self.last = 0
+
+    def open(self) -> Watermark:
+        """Make the ledger where there is none; returns its watermark."""
+        self._records.create_index([("model", 1), ("sha256", 1)])
+        self._records.create_index([("model", 1), ("state", 1)])
+        with suppress(DuplicateKeyError):
+            self._records.insert_one({"_id": self._watermark_id, "revision": 0, "cut": None, "below": 0, "released": []})
+        return self.watermark()
+
+    def watermark(self) -> Watermark:
+        """The watermark as it is now."""
+        found: Mapping[str, Any] = self._records.find_one({"_id": self._watermark_id}) or {"revision": 0}
+        released = frozenset(found.get("released") or ())
+        columns = tuple(found.get("columns") or ())
+        return Watermark(found["revision"], found.get("cut"), found.get("below") or 0, released, columns)
+
+    def advance(self, seen: Watermark, cut: ObjectId, below: int) -> bool:
+        """Move the watermark; False where somebody else moved it, or released a delivery, since it was `seen`."""
+        change = {"$set": {"cut": cut, "below": below}, "$inc": {"revision": 1}}
+        answer = self._records.update_one({"_id": self._watermark_id, "revision": seen.revision}, change)
+        return bool(answer.matched_count)
+
+    def keep_columns(self, columns: Iterable[str]) -> None:
+        """Remember the columns of exports made without a schema."""
+        self._records.update_one({"_id": self._watermark_id}, {"$set": {"columns": list(columns)}})
+
+    def release(self, delivery: Delivery) -> None:
+        """Give the documents of a delivery back, and have the next scan look at all ids; one update, so it cannot be half done."""
+        change = {"$push": {"released": delivery.number}, "$set": {"cut": None, "below": 0}, "$inc": {"revision": 1}}
+        self._records.update_one({"_id": self._watermark_id}, change)
+
+    def unfinished(self, released: frozenset[int]) -> tuple[Delivery, ...]:
+        """The deliveries that were claimed and not marked as delivered, oldest first."""
+        found = self._records.find({"model": self._model, "state": "prepared"})
+        deliveries = (_delivery(record) for record in found if record["number"] not in released)
+        return tuple(sorted(deliveries, key=lambda delivery: delivery.number))
+
+    def known(self, watermark: Watermark) -> set[bytes]:
+        """The keys of all claimed ids that a scan from the watermark can meet. Sets `last`."""
+        newest = self._records.find_one({"model": self._model}, {"number": 1}, sort=[("number", -1)])
+        self.last = newest["number"] if newest else 0
+        query: dict[str, Any] = {"model": self._model}
+        if watermark.cut is not None:
+            query["$or"] = [{"newest": {"$gte": watermark.cut}}, {"timeless": True}]
+        return self._keys(query, watermark.released)
+
+    def claimed_since(self, watermark: Watermark) -> set[bytes]:
+        """The keys of the ids claimed by others since the last look. Moves `last`."""
+        return self._keys({"model": self._model, "number": {"$gt": self.last}}, watermark.released)
+
+    def _keys(self, query: Mapping[str, Any], released: frozenset[int]) -> set[bytes]:
+        keys: set[bytes] = set()
+        for record in self._records.find(query, {"number": 1, "ids": 1}):
+            self.last = max(self.last, record["number"])
+            if record["number"] not in released:
+                keys.update(map(key_of, record["ids"]))
+        return keys
+
+    def knows_bytes(self, content: bytes, released: frozenset[int]) -> bool:
+        """Whether another delivery has the same bytes."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        found = self._records.find({"model": self._model, "sha256": sha256}, {"number": 1})
+        return any(record["number"] not in released for record in found)
+
+    def claim(self, delivery: Delivery) -> Delivery | None:
+        """Claim the documents of a delivery under the next number; None where another exporter was first."""
+        number = self.last + 1
+        stem, _, suffix = delivery.file.partition(".")
+        numbered = replace(delivery, number=number, file=f"{stem}-{number:08d}-{delivery.sha256[:12]}.{suffix}")
+        try:
+            self._records.insert_one(_record(self._model, numbered))
+        except DuplicateKeyError:
+            return None
+        self.last = number
+        return numbered
+
+    def mark_delivered(self, delivery: Delivery, now: datetime) -> None:
+        """Record that the file has its name."""
+        change = {"$set": {"state": "delivered", "delivered_at": now}}
+        self._records.update_one({"_id": _record_id(self._model, delivery.number)}, change)
+
+
+def key_of(value: Any) -> bytes:
+    """A hashable key of any `_id`, equal for equal ids only."""
+    return bytes(bson.encode({"": value}))
+
+
+def _record_id(model: str, number: int) -> str:
+    return f"{model}:{number:08d}"
+
+
+def _record(model: str, delivery: Delivery) -> dict[str, Any]:
+    object_ids = [_id for _id in delivery.ids if isinstance(_id, ObjectId)]
+    return {
+        "_id": _record_id(model, delivery.number),
+        "model": model,
+        "number": delivery.number,
+        "state": "prepared",
+        "file": delivery.file,
+        "sha256": delivery.sha256,
+        "size": delivery.size,
+        "refused": delivery.refused,
+        "newest": max(object_ids, default=None),
+        "timeless": len(object_ids) < len(delivery.ids),
+        "owner": delivery.owner,
+        "prepared_at": delivery.prepared_at,
+        "ids": list(delivery.ids),
+    }
+
+
+def _delivery(record: Mapping[str, Any]) -> Delivery:
+    names = ("number", "file", "sha256", "size", "refused", "owner")
+    prepared_at = record["prepared_at"].replace(tzinfo=UTC)
+    return Delivery(**{name: record[name] for name in names}, ids=tuple(record["ids"]), prepared_at=prepared_at)

@@ -1,0 +1,164 @@
+"""MongoDB as a source: every new document becomes a row of exactly one file in the inbox, or a line of one in quarantine.
+
+The order of an export makes that hold after a crash at any point: a file is *set aside* (whole and on the disk), its documents are
+*claimed* in the ledger, the file gets its *name*, the ledger marks it *delivered*, and last the watermark moves. A later start finishes
+what is claimed and set aside, and forgets what is set aside only.
+
+ObjectIds do not arrive in their order: writers' clocks differ and inserts commit late. So a scan begins `MONGO_SETTLE_SECONDS` before the
+last one, leaving out what the ledger knows, and the ids below that are counted: a count that changed means that something came even
+later, or was deleted, and has every id compared with the ledger. Ids that are no ObjectIds have no time and are always compared.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from bson.objectid import ObjectId
+
+from retraining.kill_points import kill_point
+from retraining.sources.connection import Patience, connected
+from retraining.sources.export import Export
+from retraining.sources.ledger import Ledger, key_of
+from retraining.sources.outbox import Outbox
+from retraining.sources.rows import ID, columns_found, layout_of, layout_without_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from pymongo.collection import Collection
+
+    from retraining.records import Schema
+    from retraining.settings import Settings
+    from retraining.sources.ledger import Delivery, Watermark
+    from retraining.sources.rows import Layout
+
+    Documents = Iterator[dict[str, Any]]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What an export delivered: names in the inbox, documents in them, and documents refused into quarantine."""
+
+    files: tuple[str, ...] = ()
+    documents: int = 0
+    refused: int = 0
+
+
+def fetch(
+    settings: Settings, schema: Schema | None, inbox_folder: Path, *, clock: Callable[[], datetime], patience: Patience | None = None
+) -> Fetched:
+    """Export the documents that no export has delivered yet.
+
+    Args:
+        settings: where MongoDB is, and how files are written.
+        schema: the production version's; None before there is one: the scalar fields of the first documents are the columns.
+        inbox_folder: where the files go.
+        clock: the time now, aware.
+        patience: how long the server is waited for.
+
+    Raises:
+        UnreachableError: the server cannot be reached or went away; what was delivered before stays delivered.
+        CredentialsRefusedError: the server refused the user, or the user may not write the ledger.
+        FolderGoneError, StoreError: a folder is missing, or cannot be written to.
+    """
+    outbox = Outbox.of(settings, inbox_folder)
+    owner = f"{socket.gethostname()}:{settings.project}"
+    with connected(settings, patience or Patience()) as source:
+        ledger = Ledger(source.ledger, settings.model_name)
+        finish_what_a_dead_export_left(ledger, outbox, owner=owner, clock=clock)
+        watermark = ledger.watermark()
+        cut = _cut(source.server_time, settings.mongo_settle_seconds)
+        # Counted before all reading: what arrives later makes the next count differ, and is then found.
+        below = _count_below(source.documents, cut)
+        start = _scan_start(source.documents, watermark)
+        unknown = _unknown(source.documents, start.cut, ledger.known(start))
+        layout, documents = _layout(schema, settings, ledger, watermark, unknown)
+        if layout is None:
+            return Fetched()
+        export = Export(ledger, outbox, watermark, layout, settings.mongo_rows_per_file, owner, clock)
+        deliveries = export.run(documents)
+        kill_point("mongodb_before_watermark")
+        ledger.advance(watermark, cut, below)
+        kill_point("mongodb_after_watermark")
+    return _told(deliveries)
+
+
+def finish_what_a_dead_export_left(ledger: Ledger, outbox: Outbox, *, owner: str, clock: Callable[[], datetime]) -> None:
+    """Deliver what was claimed here, give back what was lost here, and leave what another machine claimed."""
+    for delivery in ledger.unfinished(ledger.open().released):
+        if outbox.is_aside(delivery):
+            outbox.publish(delivery)
+            ledger.mark_delivered(delivery, clock())
+        elif outbox.holds(delivery):
+            ledger.mark_delivered(delivery, clock())
+        elif delivery.owner == owner:
+            ledger.release(delivery)
+            log.warning("MongoDB: the bytes of %s were lost before they were delivered; its documents are exported again", delivery.file)
+        else:
+            log.warning("MongoDB: %d documents (%s) wait for %s to deliver them", len(delivery.ids), delivery.file, delivery.owner)
+    outbox.discard_all_aside()
+
+
+def _cut(server_time: datetime, settle_seconds: float) -> ObjectId:
+    """The smallest ObjectId of `settle_seconds` before the server's time."""
+    seconds = server_time.timestamp() - settle_seconds
+    return ObjectId(min(max(0, int(seconds)), 2**32 - 1).to_bytes(4, "big") + bytes(8))
+
+
+def _scan_start(documents: Collection[dict[str, Any]], watermark: Watermark) -> Watermark:
+    """The watermark, or one that has everything looked at where the ids below it are not those that were counted."""
+    if watermark.cut is None or _count_below(documents, watermark.cut) == watermark.below:
+        return watermark
+    log.info("MongoDB: documents came late or were deleted; every _id is compared with those delivered")
+    return replace(watermark, cut=None)
+
+
+def _count_below(documents: Collection[dict[str, Any]], cut: ObjectId) -> int:
+    return int(documents.count_documents({ID: {"$lt": cut}}))
+
+
+def _unknown(documents: Collection[dict[str, Any]], cut: ObjectId | None, known: set[bytes]) -> Documents:
+    """The documents that nobody claimed, in the order of their ids: ObjectIds from the cut on, and all ids of other types."""
+    # A comparison with an ObjectId sees ObjectIds only.
+    query = {"$or": [{ID: {"$gte": cut}}, {ID: {"$not": {"$type": "objectId"}}}]} if cut is not None else {}
+    with documents.find(query).sort(ID, 1) as cursor:
+        for document in cursor:
+            if key_of(document[ID]) not in known:
+                yield document
+
+
+def _layout(
+    schema: Schema | None, settings: Settings, ledger: Ledger, watermark: Watermark, documents: Documents
+) -> tuple[Layout | None, Documents]:
+    """How the files are laid out, and the documents with those put back that were looked at for it."""
+    if schema is not None:
+        return layout_of(schema, settings), documents
+    if watermark.columns:
+        return layout_without_schema(watermark.columns, settings), documents
+    first = list(islice(documents, settings.mongo_rows_per_file))
+    columns = columns_found(first, settings)
+    if settings.target_column not in columns:
+        if first:
+            log.warning("MongoDB: none of the first %d documents has the field %r; nothing is exported", len(first), settings.target_column)
+        return None, documents
+    ledger.keep_columns(columns)
+    return layout_without_schema(columns, settings), chain(first, documents)
+
+
+def _told(deliveries: list[Delivery]) -> Fetched:
+    files = tuple(delivery.file for delivery in deliveries if not delivery.refused)
+    documents = sum(len(delivery.ids) for delivery in deliveries if not delivery.refused)
+    refused = sum(len(delivery.ids) for delivery in deliveries if delivery.refused)
+    if files:
+        log.info("MongoDB: %d documents exported into %d files", documents, len(files))
+    if refused:
+        log.warning("MongoDB: %d documents do not fit the columns; see the .jsonl files in quarantine", refused)
+    return Fetched(files, documents, refused)
