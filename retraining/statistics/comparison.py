@@ -107,6 +107,11 @@ def compare(
         ValueError: the two were not scored on the same rows.
     """
     found = estimate_improvement(metric, champion, challenger, seed=seed)
+    return judge(found, confidence=confidence, min_rows=min_rows)
+
+
+def judge(found: Estimate, *, confidence: float, min_rows: int) -> PairedResult:
+    """The interval and the verdict that an estimated improvement deserves."""
     interval = t_interval(found, confidence)
     if interval is not None and (found.blocks < MIN_BLOCKS or found.rows < min_rows):
         interval = min(interval[0], 0.0), max(interval[1], 0.0)
