@@ -1,0 +1,26 @@
+"""From the bytes of a data file to a typed table, or to a reason for refusing it."""
+
+from retraining.datasets.blocks import Block, cut_into_blocks, reserve
+from retraining.datasets.columns import UNLABELLED, UnknownLabel
+from retraining.datasets.data_files import ChangedFileError
+from retraining.datasets.facts import FileFacts
+from retraining.datasets.frames import features_and_labels, iter_frames, label_codes, label_values, row_hashes
+from retraining.datasets.schema_inference import read_schema_from
+from retraining.datasets.tables import TableStore
+
+__all__ = [
+    "UNLABELLED",
+    "Block",
+    "ChangedFileError",
+    "FileFacts",
+    "TableStore",
+    "UnknownLabel",
+    "cut_into_blocks",
+    "features_and_labels",
+    "iter_frames",
+    "label_codes",
+    "label_values",
+    "read_schema_from",
+    "reserve",
+    "row_hashes",
+]

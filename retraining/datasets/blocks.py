@@ -1,0 +1,60 @@
+"""Blocks: which rows of a batch are tested together, and which of them no version may learn. Pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MIN_BLOCKS = 10
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows `[start, stop)` of the file with this hash; `number` counts the file's blocks from 0."""
+
+    sha256: str
+    number: int
+    start: int
+    stop: int
+
+
+def cut_into_blocks(files: Sequence[tuple[str, int]]) -> list[Block]:
+    """Cut a batch of (sha256, rows) files into blocks: whole files, or where there are fewer than 10 files, runs of them.
+
+    Then each file gives the same number of contiguous runs, the smallest for which there are at least 10 blocks; their lengths
+    differ by one row at most, and the longer ones come first. No run is empty, so a file of few rows gives fewer.
+    """
+    runs = 1 if len(files) >= MIN_BLOCKS else math.ceil(MIN_BLOCKS / max(len(files), 1))
+    return [
+        Block(sha256, number, start, stop)
+        for sha256, rows in files
+        for number, (start, stop) in enumerate(_equal_runs(rows, min(runs, rows)))
+    ]
+
+
+def _equal_runs(rows: int, runs: int) -> list[tuple[int, int]]:
+    size, longer = divmod(rows, max(runs, 1))
+    starts = [number * size + min(number, longer) for number in range(runs + 1)]
+    return list(itertools.pairwise(starts))
+
+
+def reserve(blocks: Sequence[Block], fraction: float) -> set[Block]:
+    """The ceil(fraction x blocks) blocks with the smallest digests: at least one, and never all where there are two or more.
+
+    The digest is the SHA-256 of the ASCII text `<sha256>:<number>`: the file's SHA-256 in lower-case hexadecimal, a colon, and the
+    block's number in its file in decimal, counted from 0.
+    """
+    wanted = math.ceil(Fraction(str(fraction)) * len(blocks))  # exact: 0.1 * 30 in floats is more than 3
+    count = max(1, min(wanted, len(blocks) - 1))
+    return set(sorted(blocks, key=_digest)[:count])
+
+
+def _digest(block: Block) -> bytes:
+    return hashlib.sha256(f"{block.sha256}:{block.number}".encode("ascii")).digest()

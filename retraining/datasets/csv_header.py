@@ -1,0 +1,122 @@
+"""A CSV file's header: where it ends, what it names, and what is wrong with it in words that a person can act on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING
+
+from retraining.datasets.cells import listed, shown
+from retraining.datasets.csv_segments import Segment, count_lines, record_ends
+from retraining.errors import UnreadableFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BINARY_FORMATS = (
+    (b"PAR1", "a Parquet file; name it .parquet"),
+    (b"\x1f\x8b", "compressed with gzip; deliver it unpacked"),
+    (b"PK\x03\x04", "a ZIP or Excel file; export it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel file; export it as CSV"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd; deliver it unpacked"),
+    (b"BZh", "compressed with bzip2; deliver it unpacked"),
+    (b"\xfd7zXZ", "compressed with xz; deliver it unpacked"),
+    (b"ARROW1", "an Arrow file; write it as Parquet or CSV"),
+    (b"SQLite format 3", "an SQLite database; export a table as CSV"),
+    (b"%PDF-", "a PDF document; export the table as CSV"),
+)
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+LINES_SEARCHED = 50
+
+
+def refuse_other_formats(head: bytes, encoding: str) -> None:
+    """Refuse a file whose first bytes (64 are enough) show that it is no CSV at all.
+
+    Raises:
+        UnreadableFileError: it is of another format, or UTF-16 where another encoding is set.
+    """
+    if not head:
+        raise UnreadableFileError("the file is empty (zero bytes)")
+    for magic, what in BINARY_FORMATS:
+        if head.startswith(magic):
+            raise UnreadableFileError(f"the file is named .csv but is {what}")
+    if re.match(rb"\s*(\{\s*[\"}]|\[\s*[\[{\"])", head):
+        raise UnreadableFileError("the file is named .csv but holds JSON; deliver CSV or Parquet")
+    if re.match(rb"\s*<(!doctype|\?xml|html|head|body)", head, re.IGNORECASE):
+        raise UnreadableFileError("the file is named .csv but holds HTML or XML (an error page instead of data?)")
+    if head.startswith(UTF16_MARKS) and encoding in {"utf-8", "utf-8-sig"}:
+        raise UnreadableFileError("the file is UTF-16 text; save it as UTF-8, or set CSV_ENCODING=utf-16 if every file is like this")
+
+
+def split_header(segment: Segment, separator: str) -> tuple[tuple[str, ...], Segment]:
+    """The names in the first record that is not blank, and the records after it.
+
+    Raises:
+        UnreadableFileError: there is none, or it cannot be read, or a name stands there twice.
+    """
+    start = len(segment.data) - len(segment.data.lstrip(b"\r\n"))
+    ends = record_ends(segment.data)
+    stop = next((int(end) for end in ends if end >= start), len(segment.data))
+    text = segment.data[start:stop].decode()
+    if not text.strip():
+        raise UnreadableFileError("the file holds no header and no rows")
+    try:
+        names = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)))
+    except csv.Error as error:
+        raise UnreadableFileError(f"the header on line {segment.line_at(start)} cannot be read: {error}") from None
+    _refuse_duplicates(names)
+    stop += 2 if segment.data[stop : stop + 2] == b"\r\n" else 1
+    return names, Segment(segment.data[stop:], segment.first_line + count_lines(segment.data[:stop]))
+
+
+def _refuse_duplicates(names: Sequence[str]) -> None:
+    twice = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+    if "" in twice:
+        raise UnreadableFileError("the header has more than one column without a name")
+    if twice:
+        raise UnreadableFileError(f"the header names more than one column {listed(twice)}")
+
+
+def refuse_missing_columns(names: Sequence[str], features: Sequence[str], target: str, rest: Segment | None = None) -> None:
+    """Refuse a header that lacks a column; names must match exactly, their order is free.
+
+    Args:
+        names: what the header names.
+        features: the feature columns that are needed.
+        target: the label column.
+        rest: the rows after a CSV header, in which the true header is looked for.
+
+    Raises:
+        UnreadableFileError: a column is missing; the message names it, and what stands there in its place.
+    """
+    missing = [name for name in (*features, target) if name not in names]
+    if not missing:
+        return
+    found = f"the header has {listed(tuple(names))}"
+    similar = {name: other for name in missing for other in names if _alike(name) == _alike(other)}
+    if similar:
+        pairs = "; ".join(f"{shown(other)} should be {shown(name)}" for name, other in similar.items())
+        raise UnreadableFileError(f"column names must match exactly, also in upper and lower case: {pairs}")
+    if len(missing) == len(features) + 1:
+        raise UnreadableFileError(_no_header_at_all(names, missing, rest) or f"no header with the expected columns: {found}")
+    if missing == [target]:
+        raise UnreadableFileError(f"the label column {shown(target)} is missing; {found}")
+    word = "column is" if len(missing) == 1 else f"{len(missing)} columns are"
+    raise UnreadableFileError(f"{word} missing: {listed(missing)}; {found}")
+
+
+def _alike(name: str) -> str:
+    return re.sub(r"[\s_\ufeff-]+", "", name).casefold()
+
+
+def _no_header_at_all(names: Sequence[str], wanted: Sequence[str], rest: Segment | None) -> str | None:
+    lines = rest.data[: 2**16].decode(errors="replace").splitlines()[:LINES_SEARCHED] if rest else []
+    for line in lines:
+        if all(name in line for name in wanted):
+            count = lines.index(line) + 1
+            return f"the header must be the first line; here {count} other line{'s come' if count > 1 else ' comes'} before it"
+    for other, name in ((",", "comma"), (";", "semicolon"), ("\t", "tab")):
+        if len(names) == 1 and all(name in names[0].split(other) for name in wanted):
+            return f"the columns are separated by a {name}; set CSV_SEPARATOR if every file is like this"
+    return None

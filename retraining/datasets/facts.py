@@ -1,0 +1,36 @@
+"""What reading a file showed, beside its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retraining.datasets.columns import UnknownLabel
+    from retraining.records import Label
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """Counts are of rows. A file with unknown labels was read to its end but is not kept as a table: it cannot be learned.
+
+    Attributes:
+        class_counts: labelled rows by class, in the schema's order; classes that the file lacks count 0.
+        new_categories: by string column, rows whose text was not seen when the schema was made.
+        extra_columns: columns that neither the schema nor the settings know; they are not read.
+        unknown_labels: by their text, labels that are no class of the schema.
+    """
+
+    rows: int
+    labelled_rows: int
+    class_counts: Mapping[Label, int]
+    new_categories: Mapping[str, int] = field(default_factory=dict)
+    extra_columns: tuple[str, ...] = ()
+    unknown_labels: Mapping[str, UnknownLabel] = field(default_factory=dict)
+
+    @property
+    def unlabelled_rows(self) -> int:
+        """Rows without a label: they are dropped from scoring and learning."""
+        return self.rows - self.labelled_rows

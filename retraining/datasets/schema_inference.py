@@ -1,0 +1,183 @@
+"""Files -> the schema that their columns, labels and classes make. Used at registration only: later files are read by the schema."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from retraining.datasets.cells import MISSING, label_from, listed, shown
+from retraining.datasets.csv_reading import CsvFile
+from retraining.datasets.data_files import opened
+from retraining.datasets.parquet_reading import is_number, is_text
+from retraining.datasets.seen_column import SeenColumn
+from retraining.errors import SettingsError, UnreadableFileError
+from retraining.records import Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from retraining.datasets.parquet_reading import ParquetFile
+    from retraining.datasets.raw_rows import RawRows
+    from retraining.records import DataFile, Label, LabelKind
+    from retraining.settings import Settings
+
+MAX_CLASSES = 1_000
+
+
+def read_schema_from(files: Sequence[DataFile], settings: Settings) -> Schema:
+    """The schema that all these files together make.
+
+    A column is boolean where every cell that is not missing is true or false in any case (0 and 1 may stand among them), a number where
+    every cell is a number and none is written with a leading zero, else a string with the categories seen (None above 1,000).
+    A label is an integer where all are whole numbers, boolean where all are true or false, else a string. The positive class of two
+    is the one that the settings name, by default the rarer one (of equally many the larger).
+
+    Raises:
+        UnreadableFileError: a file cannot be read, or has other columns than the first; the message names it.
+        SettingsError: the target column is not there, holds no label, one class or too many; POSITIVE_CLASS is no class.
+    """
+    seen = _Inference(settings)
+    for data_file in files:
+        try:
+            with opened(data_file, settings) as file:
+                seen.add(file, data_file.name)
+        except UnreadableFileError as error:
+            raise UnreadableFileError(f"{shown(data_file.name, 100)}: {error}") from None
+    return seen.schema()
+
+
+class _Inference:
+    """The columns and labels seen so far."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._columns: dict[str, SeenColumn] = {}
+        self._labels: Counter[str] = Counter()
+        self._first_name = ""
+
+    def add(self, file: CsvFile | ParquetFile, name: str) -> None:
+        features = self._features_of(file.names)
+        if not self._columns:
+            self._columns = {feature: SeenColumn(feature) for feature in features}
+            self._first_name = name
+        self._refuse_other_columns(features)
+        rows = self._add_csv(file) if isinstance(file, CsvFile) else self._add_parquet(file)
+        if not rows:
+            raise UnreadableFileError("the file has a header but no rows")
+
+    def _features_of(self, names: Sequence[str]) -> list[str]:
+        target = self._settings.target_column
+        if target not in names:
+            if not self._columns:
+                raise self._wrong("TARGET_COLUMN", f"the data has no column {shown(target)}; it has {listed(list(names))}")
+            raise UnreadableFileError(f"the label column {shown(target)} is missing")
+        features = [name for name in names if name != target and name not in self._settings.ignore_columns]
+        if "" in features:
+            raise UnreadableFileError("a column has no name (an index that was written along? write the data without it)")
+        if not features:
+            raise UnreadableFileError(f"there is no column beside the label {shown(target)} that could be learned from")
+        return features
+
+    def _refuse_other_columns(self, features: Sequence[str]) -> None:
+        lacking = [name for name in self._columns if name not in features]
+        extra = [name for name in features if name not in self._columns]
+        if lacking or extra:
+            parts = [f"lacks {listed(lacking)}"] * bool(lacking) + [f"has also {listed(extra)}"] * bool(extra)
+            raise UnreadableFileError(
+                f"its columns are not those of {shown(self._first_name, 100)}: it {' and '.join(parts)}; "
+                "name columns that are not to be learned from in IGNORE_COLUMNS"
+            )
+
+    def _add_csv(self, file: CsvFile) -> int:
+        count = 0
+        target = self._settings.target_column
+        for rows in file.rows({**dict.fromkeys(self._columns, "string"), target: "label"}):
+            for name, column in self._columns.items():
+                column.add_untyped(rows.columns[name].dictionary, self._settings.csv_decimal)
+            self._add_labels(rows)
+            count += rows.count
+        return count
+
+    def _add_parquet(self, file: ParquetFile) -> int:
+        texts = [name for name in self._columns if is_text(file.type_of(name))]
+        for name in self._columns.keys() - set(texts):
+            kind = file.type_of(name)
+            if is_number(kind):
+                self._columns[name].add_typed_numbers()
+            elif pa.types.is_boolean(kind):
+                self._columns[name].add_typed_booleans()
+            elif not pa.types.is_null(kind):
+                raise UnreadableFileError(
+                    f"column {shown(name)} is of type {shown(str(kind))}; write it as numbers, texts or booleans, "
+                    "or name it in IGNORE_COLUMNS"
+                )
+        count = 0
+        for rows in file.rows({**dict.fromkeys(texts, "string"), self._settings.target_column: "label"}):
+            for name in texts:
+                self._columns[name].add_typed_texts(rows.columns[name].dictionary)
+            self._add_labels(rows)
+            count += rows.count
+        return count
+
+    def _add_labels(self, rows: RawRows) -> None:
+        column = rows.columns[self._settings.target_column]
+        counts = np.bincount(column.indices.drop_null().to_numpy(), minlength=len(column.dictionary))
+        self._labels.update(dict(zip(column.dictionary.to_pylist(), counts.tolist(), strict=True)))
+        if len(self._labels) > MAX_CLASSES:
+            raise self._wrong(
+                "TARGET_COLUMN", f"column {shown(self._settings.target_column)} has over {MAX_CLASSES:,} distinct labels: no classes"
+            )
+
+    def schema(self) -> Schema:
+        kind = _label_kind(self._labels)
+        counts: Counter[Label] = Counter()
+        for text, count in self._labels.items():
+            label = label_from(text, kind)
+            if label is not None:
+                counts[label] += count
+        classes = tuple(sorted(counts))
+        if len(classes) < 2:
+            only = f"only the class {shown(str(classes[0]))}" if classes else "no label at all"
+            raise self._wrong("TARGET_COLUMN", f"column {shown(self._settings.target_column)} holds {only}")
+        return Schema(
+            columns=tuple(column.column() for column in self._columns.values()),
+            target=self._settings.target_column,
+            label_kind=kind,
+            classes=classes,
+            positive_class=self._positive_class(counts),
+            ignored=self._settings.ignore_columns,
+        )
+
+    def _positive_class(self, counts: Counter[Label]) -> Label | None:
+        named = self._settings.positive_class
+        if named is not None:
+            found = next((label for label in counts if str(label) == named), None)
+            if found is None and isinstance(next(iter(counts)), bool):
+                found = {"true": True, "false": False}.get(named.lower())
+            if found is None:
+                raise self._wrong("POSITIVE_CLASS", f"{shown(named)} is no class; the classes are {listed(sorted(map(str, counts)))}")
+            return found if len(counts) == 2 else None
+        if len(counts) != 2:
+            return None
+        return min(sorted(counts, reverse=True), key=counts.__getitem__)
+
+    def _wrong(self, setting: str, problem: str) -> SettingsError:
+        return SettingsError((f"{setting}: {problem}",), where=str(self._settings.project / ".env"))
+
+
+def _label_kind(texts: Iterable[str]) -> LabelKind:
+    filled = [text for text in texts if text not in MISSING]
+    if filled and all(text.lower() in {"true", "false"} for text in filled):
+        return "boolean"
+    return "integer" if filled and all(_is_integer(text) for text in filled) else "string"
+
+
+def _is_integer(text: str) -> bool:
+    try:
+        label_from(text, "integer")
+    except ValueError:
+        return False
+    return not text.strip(" \t").lstrip("+-").startswith("0") or text.strip(" \t").lstrip("+-").partition(".")[0] == "0"
