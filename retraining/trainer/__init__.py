@@ -1,0 +1,9 @@
+"""Calls and checks the training recipe, a file that its user replaces; never trains itself."""
+
+from retraining.trainer.calling import Trained, train
+from retraining.trainer.contract import check_recipe
+from retraining.trainer.loading import Recipe, load_recipe
+from retraining.trainer.output import stdout_to_log
+from retraining.trainer.requirements import pip_requirements
+
+__all__ = ["Recipe", "Trained", "check_recipe", "load_recipe", "pip_requirements", "stdout_to_log", "train"]

@@ -1,0 +1,158 @@
+"""Calls a recipe and looks at what it returned before anybody relies on it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from retraining.errors import RecipeError
+from retraining.trainer.loading import REMEDY, Recipe, describe, project_importable
+from retraining.trainer.output import stdout_to_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pandas as pd
+
+    from retraining.records import Label
+
+ROWS_TRIED = 200
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the recipe returned, and how long it took."""
+
+    estimator: Any
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What an estimator says about some rows; `probabilities` has shape (rows, classes), None where it has no predict_proba."""
+
+    labels: np.ndarray
+    probabilities: np.ndarray | None
+
+
+class BrokenContractError(Exception):
+    """What a recipe or its estimator did wrong, as the end of a sentence that begins with its name."""
+
+
+def train(recipe: Recipe, X: pd.DataFrame, y: pd.Series, *, needs_probabilities: bool = False) -> Trained:
+    """Have the recipe fit a model, and try that model on some of the training rows.
+
+    The recipe is handed copies that share memory until they are written to (pandas copies on write): it cannot harm `X` and `y`.
+    A KeyboardInterrupt passes, so that is what a signal handler should raise; SystemExit is taken for the recipe's own.
+
+    Args:
+        recipe: as loaded.
+        X: raw feature columns, one row per observation, oldest first.
+        y: one label per row, none missing.
+        needs_probabilities: whether the metric takes `predict_proba`.
+
+    Raises:
+        RecipeError: the recipe raised, or what it returned cannot be used.
+    """
+    try:
+        started = time.perf_counter()
+        estimator = fit(recipe, X.copy(deep=False), y.copy(deep=False))
+        seconds = time.perf_counter() - started
+        ask(estimator, some_rows(X), known_classes(y), recipe.path, needs_probabilities=needs_probabilities)
+    except BrokenContractError as error:
+        raise RecipeError(f"The training recipe {recipe.path} {error}", remedy=REMEDY) from error
+    return Trained(estimator, seconds)
+
+
+def fit(recipe: Recipe, X: pd.DataFrame, y: pd.Series) -> Any:
+    """Call the recipe, its helpers importable, and return what it returned if that looks like an estimator.
+
+    Raises:
+        BrokenContractError: the recipe raised, or returned something that has no `predict`.
+    """
+    with project_importable(recipe.path.parent, recipe.helpers):
+        estimator = call(recipe.train_model, X, y, path=recipe.path, failed="failed with")
+    if estimator is None:
+        raise BrokenContractError("returned None; train_model must return a fitted estimator")
+    if isinstance(estimator, type) or not callable(getattr(estimator, "predict", None)):
+        what = f"the class {estimator.__name__}" if isinstance(estimator, type) else f"a {type(estimator).__name__} without predict"
+        raise BrokenContractError(f"returned {what}; train_model must return a fitted estimator")
+    return estimator
+
+
+def ask(estimator: Any, rows: pd.DataFrame, known: frozenset[Label], path: Path, *, needs_probabilities: bool) -> Answers:
+    """Return the estimator's answers about `rows`, after checking that they can be used.
+
+    Raises:
+        BrokenContractError: it raises, answers by other than one known class per row, or lacks probabilities that are needed.
+    """
+    labels = _array(estimator, "predict", rows, path)
+    if labels.shape != (len(rows),):
+        raise BrokenContractError(f"returned an estimator whose predict answers {len(rows)} rows by an array of shape {labels.shape}")
+    strange = sorted({repr(label) for label in labels.tolist() if label not in known})
+    if strange:
+        classes = ", ".join(sorted(map(repr, known))[:10])
+        raise BrokenContractError(f"returned an estimator that predicts {', '.join(strange[:5])}; the classes are {classes}")
+    try:
+        return Answers(labels, _probabilities(estimator, rows, known, path))
+    except BrokenContractError:
+        if needs_probabilities:
+            raise
+        return Answers(labels, None)
+
+
+def _probabilities(estimator: Any, rows: pd.DataFrame, known: frozenset[Label], path: Path) -> np.ndarray:
+    if not callable(getattr(estimator, "predict_proba", None)):
+        raise BrokenContractError("returned an estimator without predict_proba, which METRIC takes")
+    probabilities = _array(estimator, "predict_proba", rows, path)
+    classes = np.asarray(getattr(estimator, "classes_", ()), dtype=object).ravel().tolist()
+    if not classes or not set(classes) <= known:
+        raise BrokenContractError(f"returned an estimator whose classes_ are {classes[:10]}; they name the columns of predict_proba")
+    if probabilities.shape != (len(rows), len(classes)):
+        expected = (len(rows), len(classes))
+        raise BrokenContractError(f"returned an estimator whose predict_proba has the shape {probabilities.shape}, not {expected}")
+    sound = np.issubdtype(probabilities.dtype, np.number) and bool(
+        (probabilities >= 0).all() and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
+    )
+    if not sound:
+        raise BrokenContractError("returned an estimator whose predict_proba has rows that are not probabilities with the sum 1")
+    return probabilities
+
+
+def _array(estimator: Any, method: str, rows: pd.DataFrame, path: Path) -> np.ndarray:
+    def asked() -> np.ndarray:
+        return np.asarray(getattr(estimator, method)(rows.copy(deep=False)))
+
+    return cast("np.ndarray", call(asked, path=path, failed=f"returned an estimator whose {method} raises"))
+
+
+def known_classes(y: pd.Series) -> frozenset[Label]:
+    """Return the labels in `y` as plain Python values."""
+    return frozenset(y.unique().tolist())
+
+
+def some_rows(X: pd.DataFrame) -> pd.DataFrame:
+    """Return rows spread evenly over the table."""
+    return X.iloc[np.unique(np.linspace(0, len(X) - 1, min(len(X), ROWS_TRIED)).astype(int))]
+
+
+def call(function: Callable[..., Any], *arguments: Any, path: Path, failed: str) -> Any:
+    """Call code that is not ours, its stdout kept apart.
+
+    Raises:
+        BrokenContractError: `failed`, and what was raised; sys.exit in a recipe is an error like any other.
+    """
+    try:
+        with stdout_to_log():
+            return function(*arguments)
+    except KeyboardInterrupt:
+        raise
+    except NotFittedError as error:
+        raise BrokenContractError(f"returned an estimator that is not fitted: {describe(error, path)}") from error
+    except BaseException as error:
+        raise BrokenContractError(f"{failed} {describe(error, path)}") from error

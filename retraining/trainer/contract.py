@@ -1,0 +1,132 @@
+"""The contract of a training recipe, as a check that any recipe must pass."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+
+from retraining.trainer.calling import Answers, BrokenContractError, ask, call, fit, known_classes, some_rows
+from retraining.trainer.loading import Recipe, project_hidden
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NEVER_SEEN = "a value that was never seen"
+
+
+def check_recipe(recipe: Recipe, X: pd.DataFrame, y: pd.Series, *, needs_probabilities: bool = False) -> tuple[str, ...]:
+    """Try a recipe on some rows, and say what would go wrong in a cycle.
+
+    It is fitted twice, so a few hundred rows of your own data are enough. In a test of yours:
+
+        recipe = load_recipe(Path("train_classification_model.py"))
+        assert check_recipe(recipe, X, y) == ()
+
+    Args:
+        recipe: as loaded.
+        X: raw feature columns; left as they are.
+        y: one label per row, none missing.
+        needs_probabilities: whether the metric takes `predict_proba`.
+
+    Returns:
+        A sentence for each problem; empty if the recipe is sound.
+    """
+    return tuple(f"The training recipe {recipe.path} {problem}." for problem in _problems(recipe, X, y, needs_probabilities))
+
+
+def _problems(recipe: Recipe, X: pd.DataFrame, y: pd.Series, needs_probabilities: bool) -> Iterator[str]:
+    if _imports_the_job(recipe):
+        yield "imports retraining; a version is served where that cannot be imported"
+    known, rows = known_classes(y), some_rows(X)
+
+    def answers(estimator: Any, table: pd.DataFrame) -> Answers:
+        return ask(estimator, table, known, recipe.path, needs_probabilities=needs_probabilities)
+
+    handed = X.copy(deep=False), y.copy(deep=False)
+    try:
+        estimator = fit(recipe, *handed)
+        expected = answers(estimator, rows)
+    except BrokenContractError as error:
+        yield str(error)
+        return
+    if not (handed[0].equals(X) and handed[1].equals(y)):
+        yield "changes the table that it is given; rows to predict come raw, so each step belongs inside the estimator"
+    yield from _with_odd_rows(lambda table: answers(estimator, table), rows)
+    yield from _fitted_again(recipe, X, y, lambda again: answers(again, rows), expected)
+    yield from _far_away(recipe, estimator, lambda travelled: answers(travelled, rows), expected)
+
+
+def _imports_the_job(recipe: Recipe) -> bool:
+    for node in ast.walk(ast.parse(recipe.text)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        if any(name.split(".")[0] == "retraining" for name in names):
+            return True
+    return False
+
+
+def _with_odd_rows(answers: Callable[[pd.DataFrame], Answers], rows: pd.DataFrame) -> Iterator[str]:
+    words = [name for name in rows.columns if not pd.api.types.is_numeric_dtype(rows[name])]
+    for what, value, columns in (("a missing value", None, list(rows.columns)), (f"the category {NEVER_SEEN!r}", NEVER_SEEN, words)):
+        try:
+            answers(_each_once(rows, columns, value))
+        except BrokenContractError:
+            yield from _first_that_fails(answers, rows, columns, value, what)
+
+
+def _first_that_fails(
+    answers: Callable[[pd.DataFrame], Answers], rows: pd.DataFrame, columns: list[Any], value: str | None, what: str
+) -> Iterator[str]:
+    for name in columns:
+        try:
+            answers(_each_once(rows, [name], value))
+        except BrokenContractError as error:
+            yield f"{error}, given {what} in the column {name!r}"
+            return
+
+
+def _each_once(rows: pd.DataFrame, columns: list[Any], value: str | None) -> pd.DataFrame:
+    """Return the rows with `value` put once into each of the columns; strings become objects, as MLflow's server hands them over."""
+    table = rows.iloc[np.arange(max(len(rows), len(columns))) % len(rows)].reset_index(drop=True)
+    for place, name in enumerate(columns):
+        cells = table[name] if pd.api.types.is_numeric_dtype(table[name]) else table[name].astype(object)
+        cells = cells.where(cells.notna(), None) if cells.dtype == object else cells.astype(float)
+        cells[place] = value
+        table[name] = cells
+    return table
+
+
+def _fitted_again(recipe: Recipe, X: pd.DataFrame, y: pd.Series, answers: Callable[[Any], Answers], expected: Answers) -> Iterator[str]:
+    try:
+        again = answers(fit(recipe, X.copy(deep=False), y.copy(deep=False)))
+    except BrokenContractError as error:
+        yield f"{error}, when called a second time with the same rows"
+        return
+    if not _agree(again, expected):
+        yield "gives another model when called again with the same rows; set each random_state to a number"
+
+
+def _far_away(recipe: Recipe, estimator: Any, answers: Callable[[Any], Answers], expected: Answers) -> Iterator[str]:
+    """Pickle and unpickle with the project's folder not importable, as where a version is loaded."""
+    failed = "returned an estimator that cannot be pickled and loaded away from the project:"
+    try:
+        with project_hidden(recipe.path.parent):
+            travelled = call(lambda: cloudpickle.loads(cloudpickle.dumps(estimator)), path=recipe.path, failed=failed)
+            there = answers(travelled)
+    except BrokenContractError as error:
+        yield f"{error}" if str(error).startswith(failed) else f"{error}, once pickled and loaded away from the project"
+        return
+    if not _agree(there, expected):
+        yield "returned an estimator that predicts otherwise once pickled and loaded"
+
+
+def _agree(one: Answers, other: Answers) -> bool:
+    if not np.array_equal(one.labels, other.labels):
+        return False
+    if one.probabilities is None or other.probabilities is None:
+        return one.probabilities is other.probabilities
+    return np.allclose(one.probabilities, other.probabilities, rtol=1e-6, atol=1e-9)

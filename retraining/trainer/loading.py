@@ -1,0 +1,169 @@
+"""From a recipe's bytes to a module, which may import helper modules that stand beside it.
+
+The modules of a project are held apart: while its recipe runs they are importable, before and after they are not in `sys.modules`.
+So two projects in one process never see each other's helpers, an edited helper is read again, and cloudpickle, which pickles by
+reference only what it finds in `sys.modules`, puts the helpers' code into each version (the recipe's own is registered for that).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import io
+import os
+import sys
+import tokenize
+import types
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from retraining.errors import RecipeError
+from retraining.trainer.output import stdout_to_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+OUR_PACKAGE = Path(__file__).resolve().parent.parent
+REMEDY = "Mend the recipe; `python pipeline_orchestrator.py check` tries it without touching anything."
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A loaded recipe: its function, the text and digest of its file, its module, and the modules it imported from its own folder."""
+
+    path: Path
+    text: str
+    sha256: str
+    module: types.ModuleType = field(repr=False)
+    train_model: Callable[..., Any] = field(repr=False)
+    helpers: dict[str, types.ModuleType] = field(repr=False, default_factory=dict)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Execute the file afresh and return its `train_model` with what a version has to carry.
+
+    Raises:
+        RecipeError: the file cannot be read, is no Python, fails when executed, or has no `train_model(X_train, y_train)`.
+    """
+    path = path.resolve()
+    source = _bytes_of(path)
+    sha256 = hashlib.sha256(source).hexdigest()
+    module = types.ModuleType(f"{path.stem}_{sha256[:12]}")
+    module.__file__ = str(path)
+    helpers: dict[str, types.ModuleType] = {}
+    try:
+        with project_importable(path.parent, helpers), stdout_to_log():
+            sys.modules[module.__name__] = module  # dataclasses and cloudpickle look a class's module up there
+            cloudpickle.register_pickle_by_value(module)
+            exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - a recipe is code to execute
+        text = source.decode(tokenize.detect_encoding(io.BytesIO(source).readline)[0])
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        sys.modules.pop(module.__name__, None)
+        raise RecipeError(f"The training recipe {path} cannot be loaded: {describe(error, path)}", remedy=REMEDY) from error
+    return Recipe(path, text, sha256, module, _train_model_of(module, path), helpers)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RecipeError(f"The training recipe {path} cannot be read: {error.strerror}", remedy="Put the recipe back.") from error
+
+
+def _train_model_of(module: types.ModuleType, path: Path) -> Callable[..., Any]:
+    function = getattr(module, "train_model", None)
+    if not callable(function):
+        found = "defines no function train_model" if function is None else "has a train_model that is not a function"
+        raise RecipeError(f"The training recipe {path} {found}; it needs train_model(X_train, y_train)", remedy=REMEDY)
+    try:
+        inspect.signature(function).bind("X_train", "y_train")
+    except TypeError as error:
+        raise RecipeError(
+            f"The training recipe {path} cannot be called as train_model(X_train, y_train): {error}", remedy=REMEDY
+        ) from error
+    except ValueError:  # compiled code may have no signature to look at
+        pass
+    return function  # type: ignore[no-any-return]  # getattr on a module is Any
+
+
+def describe(error: BaseException, path: Path) -> str:
+    """Say in one line what was raised, and where in the recipe, or in a file beside it."""
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    words = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    words = words if len(words) <= 400 else f"{words[:400]}..."
+    place = _place_of(error, path)
+    return type(error).__name__ + (f" in {place}" if place else "") + (f": {words}" if words else "")
+
+
+def _place_of(error: BaseException, path: Path) -> str:
+    places = [(error.filename, error.lineno)] if isinstance(error, SyntaxError) else []
+    trace = error.__traceback__
+    while trace is not None:
+        places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
+        trace = trace.tb_next
+    own = [(file, line) for file, line in places if file and _is_inside(file, path.parent)]
+    if not own:
+        return ""
+    file, line = own[0] if isinstance(error, SyntaxError) else own[-1]
+    return f"line {line}" if file == str(path) else f"{os.path.relpath(file, path.parent)}, line {line}"
+
+
+@contextmanager
+def project_importable(folder: Path, helpers: dict[str, types.ModuleType]) -> Iterator[None]:
+    """Make the modules in `folder` importable for a while; `helpers` holds those that were imported so far, and is added to."""
+    path_before, bytecode_before = list(sys.path), sys.dont_write_bytecode
+    with project_hidden(folder):
+        sys.path.insert(0, str(folder))
+        sys.dont_write_bytecode = True  # a project is the user's: nothing is left in it
+        importlib.invalidate_caches()
+        sys.modules.update(helpers)
+        try:
+            yield
+        finally:
+            helpers.update(_modules_in(folder))
+            sys.path[:], sys.dont_write_bytecode = path_before, bytecode_before
+
+
+@contextmanager
+def project_hidden(folder: Path) -> Iterator[None]:
+    """Make the modules in `folder` not importable for a while, as they will be where a version is served."""
+    path_before, modules_before = list(sys.path), _modules_in(folder)
+    _forget(modules_before)
+    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != str(folder)]
+    try:
+        yield
+    finally:
+        sys.path[:] = path_before
+        _forget(_modules_in(folder))
+        sys.modules.update(modules_before)
+
+
+def _modules_in(folder: Path) -> dict[str, types.ModuleType]:
+    """Return the modules imported from the project; not the script that runs, nor the recipe itself: these two have no spec."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+        if any(_is_inside(place, folder) for place in places if place):
+            found[name] = module
+    return found
+
+
+def _forget(modules: dict[str, types.ModuleType]) -> None:
+    for name in modules:
+        sys.modules.pop(name, None)
+
+
+def _is_inside(file: str, folder: Path) -> bool:
+    """Tell whether a file is the project's own: in its folder, but neither ours nor of a Python installed there."""
+    if not file.startswith(f"{folder}{os.sep}"):
+        return False
+    foreign = [str(part) for part in (OUR_PACKAGE, Path(sys.prefix), Path(sys.base_prefix)) if part.is_relative_to(folder)]
+    return not any(file.startswith(f"{part}{os.sep}") for part in foreign)
