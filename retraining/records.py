@@ -215,7 +215,8 @@ class Manifest:
     schema: Schema
     recipe_sha256: str
     cycle_id: str
-    champion: int | None = None
+    origin: Literal["cycle", "registered", "adopted"] = "cycle"
+    champion: int | None = None  # the production version when this one was made
     attempt_key: str | None = None
     training_rows: int = 0
     sampled: bool = False
@@ -255,6 +256,7 @@ class CycleRecord:
     batch: Batch | None = None
     served: Score | None = None  # the production version's score on this cycle's fresh rows
     served_error: float | None = None  # its standard error over blocks
+    served_blocks: int = 0
     hindsight: Hindsight | None = None
     probation: str | None = None  # `passed` or `failed` where this cycle ended a probation
 

@@ -1,0 +1,117 @@
+"""Claim what waits, read it by the production version's schema, refuse what does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from retraining.cycle.job import log
+from retraining.errors import EveryFileRefusedError, UnknownClassError, UnreadableFileError
+from retraining.kill_points import kill_point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from retraining.cycle.job import Job
+    from retraining.datasets import FileFacts
+    from retraining.inbox import Waiting
+    from retraining.records import DataFile, Schema
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """Files that were read and accepted, by arrival, with what reading them showed (SHA-256 -> facts)."""
+
+    files: tuple[DataFile, ...] = ()
+    facts: Mapping[str, FileFacts] = field(default_factory=dict)
+
+    @property
+    def labelled_rows(self) -> int:
+        """Rows that can be scored and learned."""
+        return sum(self.facts[file.sha256].labelled_rows for file in self.files)
+
+
+def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
+    """Claim the fresh files and refuse those that cannot be read; copies of known bytes go to quarantine too.
+
+    Raises:
+        EveryFileRefusedError: files waited, and not one could be read.
+        UnknownClassError: two files or more bring a class that the production version does not know; they stay where they are.
+    """
+    for name in waiting.listing.links:
+        job.refuse(name, "a symbolic link: deliver the file itself")
+    for name, sha256 in waiting.copies.items():
+        job.refuse(name, "duplicate: the same bytes are in the archive, withdrawn, or waiting under another name", sha256)
+    for name, why in waiting.listing.skipped.items():
+        log.info("left %r where it is: %s", name, why)
+    files = job.inbox.claim(waiting.fresh)
+    kill_point("after_claim")
+    claimed = read_all(job, files, schema)
+    if files and not claimed.files:
+        raise EveryFileRefusedError(
+            f"Every file that waited in {job.settings.new_data_dir} was refused: {_why(job)}.",
+            unchanged=f"The files are in {job.settings.quarantine_dir}, each with its reason beside it; no alias moved.",
+            remedy="Mend the files or their producer, then send them back with `python pipeline_orchestrator.py requeue FILE...`; "
+            "if the columns changed on purpose, register a first model for them.",
+        )
+    _say_once(claimed)
+    return claimed
+
+
+def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
+    """Read claimed files by the schema; refuse those that do not fit."""
+    accepted, found, strange = [], {}, {}
+    files = tuple(files)
+    for file, facts in zip(files, job.tables.validate_many(files, schema), strict=True):
+        if isinstance(facts, UnreadableFileError):
+            job.refuse(file.name, str(facts), file.sha256)
+        elif facts.unknown_labels:
+            strange[file.sha256] = (file, facts)
+        else:
+            accepted.append(replace(file, rows=facts.rows))
+            found[file.sha256] = facts
+    if len(strange) > 1:
+        raise _unknown_class(job, [file for file, _ in strange.values()], [facts for _, facts in strange.values()], schema)
+    for file, facts in strange.values():
+        job.refuse(file.name, f"a class never seen: {_classes_in_words([facts])}", file.sha256)
+    return Claimed(tuple(accepted), found)
+
+
+def _unknown_class(job: Job, files: list[DataFile], facts: list[FileFacts], schema: Schema) -> UnknownClassError:
+    return UnknownClassError(
+        f"{len(files)} files bring a class of {schema.target!r} that the production version has never seen: {_classes_in_words(facts)}; "
+        f"the first is {files[0].name!r}, the classes known are {', '.join(map(repr, schema.classes))}.",
+        unchanged=f"These files are still in {job.settings.new_data_dir}; no alias moved.",
+        remedy=f"If the class is real, move the files to {job.settings.used_data_dir.name}/ and run `python register_first_model.py "
+        f"--train-from {job.settings.used_data_dir.name} --set-alias`; if not, mend the labels.",
+    )
+
+
+def _classes_in_words(facts: list[FileFacts]) -> str:
+    rows: dict[str, int] = {}
+    where: dict[str, str] = {}
+    for one in facts:
+        for text, label in one.unknown_labels.items():
+            rows[text] = rows.get(text, 0) + label.count
+            where.setdefault(text, label.where[0] if label.where else "")
+    return ", ".join(f"{text!r} in {count} rows (first in {where[text]})" for text, count in sorted(rows.items())[:5])
+
+
+def _why(job: Job) -> str:
+    reasons = [f"{name}: {reason}" for name, _, reason in job.quarantined if not reason.startswith("duplicate")]
+    return "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+
+
+def _say_once(claimed: Claimed) -> None:
+    extra = {column for facts in claimed.facts.values() for column in facts.extra_columns}
+    if extra:
+        log.info("ignored columns that the schema does not have: %s", ", ".join(sorted(extra)[:10]))
+    unseen: dict[str, int] = {}
+    for facts in claimed.facts.values():
+        for column, rows in facts.new_categories.items():
+            unseen[column] = unseen.get(column, 0) + rows
+    for column, rows in unseen.items():
+        log.info("%d rows have a value of %r that was never seen before", rows, column)
+    dropped = sum(facts.unlabelled_rows for facts in claimed.facts.values())
+    if dropped:
+        log.info("%d rows without a label were left out", dropped)

@@ -1,0 +1,113 @@
+"""Champion and challenger on the same frozen rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retraining.cycle.rows import labelled_parts, predictions
+from retraining.kill_points import kill_point
+from retraining.records import Comparison, Decision, Score
+from retraining.scoring import coding
+from retraining.statistics import check_metric, compare, judge_slices, metric, per_class, score, score_interval, spent_alpha
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from retraining.cycle.lineage import FrozenTestSet
+    from retraining.cycle.opening import Cycle
+    from retraining.cycle.training import Challenger
+    from retraining.statistics import Predictions
+
+    Masks = Mapping[str, NDArray[np.bool_]]
+
+FLOORS = ("accuracy", "roc_auc", "f1")
+SLICES_AT_MOST = 50  # by column, the most frequent values
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The comparison, what the floors and the slices say, and both models' answers for the report."""
+
+    comparison: Comparison
+    floors: Mapping[str, float | None]
+    veto: Decision
+    champion: Predictions
+    challenger: Predictions
+
+
+def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) -> Compared:
+    """Ask both models about every test row, and judge the difference by blocks."""
+    job, settings, schema = cycle.job, cycle.job.settings, cycle.production.schema
+    chosen = metric(settings.metric)
+    with job.stage("comparing"):
+        before = predictions(job, cycle.production, test_set.sections)
+        after = predictions(job, cycle.production, test_set.sections, challenger.estimator)
+        confidence = confidence_of_attempt(cycle)
+        found = compare(chosen, before, after, confidence=confidence, min_rows=settings.min_test_rows)
+        classes = per_class(before, after, coding(schema))
+        slices = judge_slices(chosen, before, after, _slices(cycle, test_set), max_loss=settings.slice_max_loss)
+    kill_point("after_comparison")
+    scores = [Score(settings.metric, score(chosen, p), found.rows, score_interval(chosen, p, settings.confidence)) for p in (before, after)]
+    comparison = Comparison(
+        champion=scores[0],
+        challenger=scores[1],
+        improvement=found.improvement,
+        interval=found.interval,
+        confidence=confidence,
+        verdict=found.verdict,
+        rows=found.rows,
+        blocks=found.blocks,
+        rows_dropped=test_set.dropped,
+        standard_error=found.standard_error,
+        per_class=tuple(asdict(one) for one in classes),
+        slices=tuple(asdict(one) for one in slices),
+    )
+    losing = [one for one in slices if one.vetoes]
+    told = ", ".join(f"{one.name} loses {one.loss:.4f}" for one in losing)
+    veto = Decision(bool(losing), f"a slice lost more than SLICE_MAX_LOSS={settings.slice_max_loss:g}: {told}")
+    return Compared(comparison, floor_scores(cycle, after), veto, before, after)
+
+
+def confidence_of_attempt(cycle: Cycle) -> float:
+    """CONFIDENCE; under `significant` alpha is spent over the attempts against the same champion, so the level rises with each."""
+    settings = cycle.job.settings
+    if settings.promote_when != "significant":
+        return settings.confidence
+    against = [
+        r for r in cycle.recovered.ledger.cycles if r.told.get("verdict") and r.told.get("previous_version") == cycle.production.number
+    ]
+    return 1 - spent_alpha(1 - settings.confidence, len(against) + 1)
+
+
+def floor_scores(cycle: Cycle, challenger: Predictions) -> dict[str, float | None]:
+    """The challenger's scores that MIN_MODEL_* are asked of; with three classes and more f1 is macro and roc_auc one against rest."""
+    settings, several = cycle.job.settings, challenger.class_count > 2
+    names = {"accuracy": "accuracy", "f1": "f1_macro" if several else "f1", "roc_auc": "roc_auc_ovr" if several else "roc_auc"}
+    wanted = [name for name in FLOORS if getattr(settings, f"min_model_{name}") is not None]
+    return {name: score(metric(names[name]), challenger) for name in wanted}
+
+
+def _slices(cycle: Cycle, test_set: FrozenTestSet) -> Masks:
+    """`column=value` -> mask over the test rows, for SLICE_COLUMNS."""
+    columns = [name for name in cycle.job.settings.slice_columns if name in cycle.production.schema.names]
+    if not columns:
+        return {}
+    parts = list(labelled_parts(cycle.job, test_set.sections, cycle.production.schema))
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for name in columns:
+        values = np.concatenate([np.asarray(part.column(name).to_pylist(), dtype=object) for part in parts])
+        texts = np.asarray(["missing" if value is None or value != value else str(value) for value in values])
+        distinct, counts = np.unique(texts, return_counts=True)
+        for value in distinct[np.argsort(-counts, kind="stable")][:SLICES_AT_MOST]:
+            masks[f"{name}={value}"] = texts == value
+    return masks
+
+
+def check_the_metric(cycle: Cycle) -> None:
+    """Raise ValueError where METRIC does not fit the number of classes."""
+    check_metric(metric(cycle.job.settings.metric), len(cycle.production.schema.classes))

@@ -1,0 +1,82 @@
+"""What every step of a cycle is handed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from retraining.settings import deciding_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from retraining.datasets import TableStore
+    from retraining.errors import RetrainingError
+    from retraining.inbox import Inbox
+    from retraining.local_state import LocalState
+    from retraining.model_registry.interface import Registry
+    from retraining.settings import Settings
+
+log = logging.getLogger("retraining")
+
+
+@dataclass
+class Job:
+    """One start of the job on one project: its settings, folders, registry, clock and flags.
+
+    The registry is opened, and the heavy packages with it, only when a step first asks for it.
+    """
+
+    settings: Settings
+    state: LocalState
+    inbox: Inbox
+    open_registry: Callable[[], Registry]
+    now: Callable[[], datetime]
+    dry_run: bool = False
+    force: bool = False
+    shows_pages: bool = True  # replay needs no report, note or plot
+    seconds: dict[str, float] = field(default_factory=dict)
+    quarantined: list[tuple[str, str | None, str]] = field(default_factory=list)  # name, SHA-256, reason
+    archived: int = 0
+    cycle_id: str | None = None
+    run_id: str | None = None
+    source_error: RetrainingError | None = None  # a source failed; the files at hand were served all the same
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The model registry; a dry run only reads it."""
+        return self.open_registry()
+
+    @cached_property
+    def tables(self) -> TableStore:
+        """Typed tables of data files."""
+        from retraining.datasets import TableStore
+
+        return TableStore(self.state.folder / "tables", self.settings)
+
+    @cached_property
+    def deciding(self) -> str:
+        """The digest of deciding settings and recipe under which this cycle judges."""
+        return deciding_digest(self.settings)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure a step, and say on the log when it begins and ends."""
+        log.debug("%s ...", name)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
+        log.info("%s took %.1f s", name, self.seconds[name])
+
+    def refuse(self, name: str, reason: str, sha256: str | None = None) -> None:
+        """Put a file into quarantine and remember it for this cycle's report."""
+        if self.inbox.refuse(name, reason, sha256):
+            self.quarantined.append((name, sha256, reason))
+            log.warning("refused %r: %s", name, reason)

@@ -1,0 +1,115 @@
+"""What the next version may learn, what it is kept from, and on which rows both models are tested. Frozen before any training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from retraining.cycle.claiming import read_all
+from retraining.cycle.job import log
+from retraining.cycle.rows import Section, count_rows, leave_out_learned
+from retraining.ledger import TEST_BATCHES, last_batches, runs_outside, runs_overlap
+from retraining.records import BatchFile, DataFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retraining.cycle.opening import Cycle
+    from retraining.records import Run
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The files of an attempt.
+
+    Attributes:
+        learned: files of which rows are learned, by arrival, under their archive names; `reserved` are the runs left out of learning.
+        held_out: files with the runs that are kept from learning because they test.
+        consumed: digests that a promotion moves from the inbox to the archive.
+        files: where the bytes of every file stand.
+    """
+
+    learned: tuple[BatchFile, ...]
+    held_out: tuple[BatchFile, ...]
+    consumed: tuple[str, ...]
+    files: Mapping[str, DataFile]
+
+    def learned_runs(self) -> dict[str, tuple[Run, ...]]:
+        """SHA-256 -> the runs that are learned."""
+        return {file.sha256: runs_outside(file.rows, file.reserved) for file in self.learned}
+
+
+@dataclass(frozen=True)
+class FrozenTestSet:
+    """Reserved blocks of the last three batches that neither version learned, less rows that occur in either training set."""
+
+    sections: tuple[Section, ...]
+    rows: int
+    dropped: int
+
+
+def trace_lineage(cycle: Cycle) -> Lineage:
+    """Everything in the archive and everything that waits, by arrival; reserved runs of the last three batches are kept from learning.
+
+    Files that were judged in earlier cycles and still wait are claimed and read now.
+    """
+    files = {**_archived(cycle), **_waiting(cycle)}
+    window = cycle.job.settings.train_window
+    known = [(batch.number, file) for batch in cycle.batches for file in batch.files if file.sha256 in files]
+    testing = {batch.number for batch in last_batches(cycle.batches, TEST_BATCHES)}
+    recent = {batch.number for batch in last_batches(cycle.batches, window)} if window is not None else None
+    learned, held_out = [], []
+    for number, judged in known:
+        file = replace(judged, name=files[judged.sha256].name, reserved=judged.reserved if number in testing else ())
+        if file.reserved:
+            held_out.append(file)
+        wanted = recent is None or number in recent or file.sha256 not in cycle.recovered.ledger.archive
+        if wanted and runs_outside(file.rows, file.reserved):
+            learned.append(file)
+    consumed = tuple(sha for _, file in known if (sha := file.sha256) not in cycle.recovered.ledger.archive)
+    return Lineage(tuple(learned), tuple(held_out), consumed, files)
+
+
+def _archived(cycle: Cycle) -> dict[str, DataFile]:
+    folder = cycle.job.settings.used_data_dir
+    names = {sha: names[0] for sha, names in cycle.job.inbox.archived().items()}
+    known = cycle.recovered.ledger.archive
+    return {sha: DataFile(names[sha], sha, folder / names[sha]) for sha in known if sha in names}
+
+
+def _waiting(cycle: Cycle) -> dict[str, DataFile]:
+    """The accepted files of this cycle and the judged ones that still wait, under the names that they will have in the archive."""
+    job, ledger = cycle.job, cycle.recovered.ledger
+    accepted = {file.sha256 for file in cycle.claimed.files}
+    batched = {file.sha256 for batch in cycle.batches for file in batch.files}
+    earlier = job.inbox.waiting(batched - accepted, {*ledger.archive, *ledger.withdrawn}).judged
+    again = read_all(job, job.inbox.claim(earlier), cycle.production.schema).files
+    named = job.inbox.with_archive_names((*again, *cycle.claimed.files))
+    return {file.sha256: file for file in named}
+
+
+def freeze_test_set(cycle: Cycle, lineage: Lineage) -> FrozenTestSet:
+    """The rows on which both models are compared."""
+    champion = cycle.production.learned
+    reserved = [
+        Section(replace(lineage.files[file.sha256], rows=file.rows), run)
+        for file in lineage.held_out
+        for run in file.reserved
+        if not runs_overlap([run], champion.get(file.sha256, ()))
+    ]
+    schema = cycle.production.schema
+    learned = (champion, lineage.learned_runs())
+    sections, dropped = leave_out_learned(cycle.job, reserved, schema, learned, lineage.files)
+    rows = count_rows(cycle.job, sections, schema)
+    log.info("test set: %d rows in %d blocks; %d rows left out because a training set has their values", rows, len(sections), dropped)
+    return FrozenTestSet(sections, rows, dropped)
+
+
+def attempt_key(cycle: Cycle, lineage: Lineage) -> str:
+    """A digest of all that an attempt depends on: the files and what is reserved of them, champion, settings and recipe."""
+    files = sorted((file.sha256, file.reserved) for file in lineage.learned)
+    held_out = sorted((file.sha256, file.reserved) for file in lineage.held_out)
+    content = [files, held_out, cycle.production.number, cycle.job.deciding]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,0 +1,217 @@
+"""How the production version does on fresh files, and how past decisions look on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from retraining.cycle.job import log
+from retraining.cycle.preflight import Model, load_model
+from retraining.cycle.recovery import PROBATION
+from retraining.cycle.rows import leave_out_learned, predictions, whole_files
+from retraining.decisions import Health
+from retraining.errors import DamagedModelError
+from retraining.ledger import REGISTERED
+from retraining.records import Comparison, DataFile, Decision, Drift, Hindsight, Score
+from retraining.statistics import Estimate, compare, compare_with_record, estimate, metric, t_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retraining.cycle.opening import Cycle
+    from retraining.cycle.rows import Section
+    from retraining.records import CycleRecord
+    from retraining.statistics import PairedResult, Predictions
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """What monitoring found.
+
+    Attributes:
+        health: what the triggers look at.
+        served: production's score on this cycle's files, with its error.
+        probation: the new version against the one before it, where it is on probation.
+        skipped: why a probation that was due could not be held.
+        hindsight: the last challenger against its rival.
+    """
+
+    health: Health
+    served: Estimate
+    probation: Comparison | None
+    skipped: str | None
+    hindsight: Hindsight | None
+
+
+def monitor(cycle: Cycle) -> Monitored:
+    """Score production on the files of this cycle, judge drift, hold probation, and grade the last decision."""
+    settings = cycle.job.settings
+    sections = whole_files(cycle.claimed.files)
+    with cycle.job.stage("scoring"):
+        answers = predictions(cycle.job, cycle.production, sections)
+        served = estimate(metric(settings.metric), answers)
+    score = Score(settings.metric, served.value, served.rows, t_interval(served, settings.confidence))
+    with cycle.job.stage("drift"):
+        drift = Drift()
+    with cycle.job.stage("hindsight"):
+        probation, skipped = _hold_probation(cycle)
+        hindsight = _grade_the_last_decision(cycle, probation)
+    records = cycle.recovered.ledger.records
+    health = Health(
+        served=score,
+        drop=_drop(cycle, served, records),
+        drift=drift,
+        now=cycle.started,
+        last_training=max((record.started for record in records if _trained(record)), default=None),
+        records=records,
+    )
+    _log_monitoring(cycle, score)
+    return Monitored(health, served, probation, skipped, hindsight)
+
+
+def _log_monitoring(cycle: Cycle, score: Score) -> None:
+    if cycle.run_id is None:
+        return
+    metrics = {"data/new_rows": float(score.rows)}
+    if score.value is not None:
+        metrics[f"{score.metric}/production_on_new"] = score.value
+    cycle.job.registry.log_stage(
+        cycle.run_id,
+        "ModelMonitoring",
+        metrics=metrics,
+        params={"production_version": str(cycle.production.number), "files": str(len(cycle.claimed.files))},
+        dataset=("new_data", cycle.batch_digest, score.rows),
+    )
+
+
+def _trained(record: CycleRecord) -> bool:
+    return record.ending == REGISTERED or record.told.get("challenger_version") is not None
+
+
+def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Decision:
+    """Against this version's own record: its scores on the batches that it served."""
+    own = [
+        Estimate(record.served.value, record.served_error, record.served.rows, record.served_blocks)
+        for record in records
+        if record.served is not None
+        and record.told.get("previous_version") == cycle.production.number
+        and record.served.metric == cycle.job.settings.metric
+    ]
+    if not own:
+        return Decision(False, "this version has no record of its own yet")
+    found = compare_with_record(metric(cycle.job.settings.metric), own, served, confidence=cycle.job.settings.confidence)
+    if found.improvement is None:
+        return Decision(False, "the drop could not be judged on these rows")
+    told = f"{found.improvement:+.4f} against its own record on {len(own)} batches"
+    return Decision(
+        found.verdict == "worse",
+        f"production gained {told}: {'significantly worse' if found.verdict == 'worse' else 'no significant drop'}",
+    )
+
+
+# --- a past version beside another on rows that neither has seen ----------------------------------------------------------
+
+
+def _fresh_sections(cycle: Cycle, models: Sequence[Model]) -> tuple[Section, ...]:
+    """Every block of the files that were not there when any of the models was made, less rows whose values one of them learned."""
+    exposed = frozenset().union(*(model.exposed for model in models))
+    fresh = [file for file in cycle.claimed.files if file.sha256 not in exposed]
+    folder = cycle.job.settings.used_data_dir
+    archive = {sha: DataFile(names[0], sha, folder / names[0]) for sha, names in cycle.job.inbox.archived().items()}
+    sections, _ = leave_out_learned(cycle.job, whole_files(fresh), models[0].schema, [model.learned for model in models], archive)
+    return sections
+
+
+def _side_by_side(cycle: Cycle, rival: Model, challenger: Model) -> PairedResult | None:
+    """The challenger against its rival on the fresh rows; None where there are none, or the two cannot read the same rows."""
+    sections = _fresh_sections(cycle, (rival, challenger))
+    if not sections or not _read_alike(rival, challenger):
+        return None
+    answers = [predictions(cycle.job, model, sections) for model in (rival, challenger)]
+    if not len(answers[0].truth):
+        return None
+    return _compared(cycle, *answers)
+
+
+def _compared(cycle: Cycle, rival: Predictions, challenger: Predictions) -> PairedResult:
+    settings = cycle.job.settings
+    return compare(metric(settings.metric), rival, challenger, confidence=settings.confidence, min_rows=settings.min_test_rows)
+
+
+def _read_alike(one: Model, other: Model) -> bool:
+    return (one.schema.names, one.schema.classes, one.schema.target) == (other.schema.names, other.schema.classes, other.schema.target)
+
+
+def _hold_probation(cycle: Cycle) -> tuple[Comparison | None, str | None]:
+    """The production version against the one before it, on the first fresh batches after its promotion."""
+    tags, settings = cycle.production.version.tags, cycle.job.settings
+    previous = tags.get("retraining.previous_version")
+    if tags.get(PROBATION) != "open" or settings.probation_batches == 0 or previous is None:
+        return None, None
+    try:
+        before = load_model(cycle.job.registry, int(previous))
+        found = _side_by_side(cycle, before, cycle.production) if before is not None else None
+    except DamagedModelError as error:
+        log.warning("probation skipped: v%s cannot be loaded: %s", previous, error)
+        return None, f"v{previous} cannot be loaded"
+    if found is None or before is None:
+        return None, f"v{previous} cannot be compared with v{cycle.production.number}" if before is None else None
+    return as_comparison(cycle, found), None
+
+
+def as_comparison(cycle: Cycle, found: PairedResult) -> Comparison:
+    """A paired result between two versions, without the scores of each."""
+    name = cycle.job.settings.metric
+    unknown = Score(name, None, found.rows)
+    return Comparison(
+        champion=unknown,
+        challenger=unknown,
+        improvement=found.improvement,
+        interval=found.interval,
+        confidence=cycle.job.settings.confidence,
+        verdict=found.verdict,
+        rows=found.rows,
+        blocks=found.blocks,
+        standard_error=found.standard_error,
+    )
+
+
+def _grade_the_last_decision(cycle: Cycle, probation: Comparison | None) -> Hindsight | None:
+    """The last challenger, promoted or rejected, beside the version it was compared with."""
+    last = next((r for r in reversed(cycle.recovered.ledger.cycles) if r.told.get("challenger_version") is not None), None)
+    if last is None:
+        return None
+    number, rival = int(last.told["challenger_version"]), last.told.get("previous_version")
+    promoted = last.ending == "promoted" or number == cycle.production.number
+    if promoted and probation is not None and number == cycle.production.number and probation.improvement is not None:
+        return _graded(number, int(rival or 0), probation, promoted=True)
+    try:
+        challenger, champion = load_model(cycle.job.registry, number), load_model(cycle.job.registry, int(rival or 0))
+        found = _side_by_side(cycle, champion, challenger) if challenger and champion else None
+    except DamagedModelError as error:
+        log.warning("hindsight skipped: %s", error)
+        return None
+    if found is None or found.improvement is None:
+        return None
+    return _graded(number, int(rival or 0), as_comparison(cycle, found), promoted=promoted)
+
+
+def _graded(challenger: int, rival: int, found: Comparison, *, promoted: bool) -> Hindsight:
+    gain = found.improvement if found.improvement is not None else 0.0
+    return Hindsight(challenger, rival, promoted, gain, found.interval, found.rows, found.standard_error)
+
+
+def probation_result(cycle: Cycle, monitored: Monitored) -> str | None:
+    """`failed`, `passed` after the last of PROBATION_BATCHES, or None while nothing was decided."""
+    if monitored.probation is None:
+        return None
+    if monitored.probation.verdict == "worse":
+        return "failed"
+    number = cycle.production.number
+    held = sum(1 for r in cycle.recovered.ledger.cycles if r.hindsight and r.hindsight.challenger == number and r.hindsight.promoted)
+    return "passed" if held + 1 >= cycle.job.settings.probation_batches else None
+
+
+def with_drift(monitored: Monitored, drift: Drift) -> Monitored:
+    """The same findings with another view of drift."""
+    return replace(monitored, health=replace(monitored.health, drift=drift))

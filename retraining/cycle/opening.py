@@ -1,0 +1,98 @@
+"""A cycle that passed the gate: its identity, its files, its batch, and its run."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from retraining.cycle.job import log
+from retraining.errors import RetrainingError, UnreachableError
+from retraining.kill_points import kill_point
+from retraining.records import Batch, BatchFile, CycleRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from retraining.cycle.claiming import Claimed
+    from retraining.cycle.job import Job
+    from retraining.cycle.preflight import Model
+    from retraining.cycle.recovery import Recovered
+    from retraining.records import DataFile
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """What the steps after the gate share."""
+
+    job: Job
+    recovered: Recovered
+    production: Model
+    claimed: Claimed
+    batch: Batch | None  # the files that are judged for the first time in this cycle; None when all were judged before
+    number: int
+    cycle_id: str
+    started: datetime
+    run_id: str | None
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """All batches, this cycle's included, oldest first."""
+        earlier = self.recovered.ledger.batches
+        return (*earlier, self.batch) if self.batch is not None else earlier
+
+    @property
+    def batch_digest(self) -> str:
+        """One digest of the bytes that this cycle judges."""
+        return hashlib.sha256("".join(sorted(file.sha256 for file in self.claimed.files)).encode()).hexdigest()
+
+
+@contextmanager
+def open_cycle(job: Job, recovered: Recovered, production: Model, claimed: Claimed) -> Iterator[Cycle]:
+    """Begin the cycle's run; if a step raises, the run is ended as FAILED and the error goes on."""
+    started = job.now()
+    cycle_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    number = recovered.ledger.next_number
+    run_id = None if job.dry_run else job.registry.begin_cycle(cycle_id, started)
+    job.cycle_id, job.run_id = cycle_id, run_id
+    kill_point("after_run_creation")
+    batch = _first_judged(job, recovered, claimed, number)
+    cycle = Cycle(job, recovered, production, claimed, batch, number, cycle_id, started, run_id)
+    try:
+        yield cycle
+    except RetrainingError as error:
+        if run_id is not None and not isinstance(error, UnreachableError):
+            _end_as_failed(cycle, error)
+        raise
+
+
+def _first_judged(job: Job, recovered: Recovered, claimed: Claimed, number: int) -> Batch | None:
+    """Cut and reserve the files that no earlier cycle judged; those that one did keep what was reserved then."""
+    known = recovered.ledger.known_files()
+    new = [file for file in claimed.files if file.sha256 not in known]
+    if not new:
+        return None
+    named = {file.sha256: file.name for file in job.inbox.with_archive_names(new)}
+    return Batch(number, tuple(replace(file, name=named[file.sha256]) for file in reserve_from(new, job.settings.holdout_fraction)))
+
+
+def reserve_from(files: list[DataFile], fraction: float) -> tuple[BatchFile, ...]:
+    """The files with the runs of each that are reserved for testing."""
+    from retraining.datasets import cut_into_blocks, reserve
+
+    reserved = reserve(cut_into_blocks([(file.sha256, file.rows) for file in files]), fraction)
+    runs = {file.sha256: tuple(sorted((b.start, b.stop) for b in reserved if b.sha256 == file.sha256)) for file in files}
+    return tuple(BatchFile(file.name, file.sha256, file.rows, runs[file.sha256]) for file in files)
+
+
+def _end_as_failed(cycle: Cycle, error: RetrainingError) -> None:
+    told = {"ending": "failed", "reason": error.what, "exit_code": error.exit_code, "cycle_id": cycle.cycle_id, "run_id": cycle.run_id}
+    record = CycleRecord(cycle.number, cycle.cycle_id, cycle.run_id, cycle.started, told)
+    tags = {"retraining.ending": "failed", "retraining.reason": error.what, "retraining.cycle_id": cycle.cycle_id}
+    with suppress(RetrainingError):  # the first error is the one to tell; the next start ends the run
+        name = f"{cycle.started:%Y-%m-%dT%H:%M:%SZ} failed"
+        cycle.job.registry.end_cycle(record, name=name, status="FAILED", tags=tags, metrics={})
+        log.debug("ended the run %s as FAILED", cycle.run_id)

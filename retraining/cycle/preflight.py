@@ -1,0 +1,119 @@
+"""Before files are touched: who holds the alias, is it ours, and is the archive what the registry says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from retraining.errors import ArchiveMismatchError, NoProductionModelError, UnknownVersionError
+from retraining.ledger import learned_runs
+
+if TYPE_CHECKING:
+    from retraining.cycle.job import Job
+    from retraining.cycle.recovery import Recovered
+    from retraining.ledger import Ledger
+    from retraining.model_registry.interface import Registry
+    from retraining.records import Manifest, Run, Schema, VersionFacts
+
+ORCHESTRATOR = "python pipeline_orchestrator.py"
+REGISTER = "python register_first_model.py"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A version with its manifest; the estimator is verified and loaded when first asked for."""
+
+    version: VersionFacts
+    manifest: Manifest
+    registry: Registry
+
+    @property
+    def number(self) -> int:
+        """The version's number."""
+        return self.version.number
+
+    @property
+    def schema(self) -> Schema:
+        """How this version's files are read."""
+        return self.manifest.schema
+
+    @cached_property
+    def estimator(self) -> Any:
+        """The fitted estimator."""
+        return self.registry.model(self.version)
+
+    @cached_property
+    def learned(self) -> dict[str, tuple[Run, ...]]:
+        """SHA-256 -> runs of the files that this version learned from."""
+        return learned_runs(self.manifest)
+
+    @cached_property
+    def exposed(self) -> frozenset[str]:
+        """Digests of the files that were there when this version was made: learned, or held out."""
+        return frozenset(file.sha256 for file in (*self.manifest.files, *self.manifest.held_out))
+
+
+def load_model(registry: Registry, number: int) -> Model | None:
+    """A version of ours, or None."""
+    version = registry.version(number)
+    if version is None or not version.is_ours:
+        return None
+    return Model(version, registry.manifest(version), registry)
+
+
+def find_production(job: Job, recovered: Recovered) -> Model:
+    """The version that holds the production alias.
+
+    Raises:
+        NoProductionModelError: nobody holds it.
+        UnknownVersionError: the version that holds it is not one of this job's.
+        ArchiveMismatchError: a file that past versions were made from is missing from the archive.
+    """
+    settings = job.settings
+    alias, name = settings.production_alias, settings.model_name
+    holder = recovered.facts.aliases.get(alias)
+    if holder is None:
+        raise NoProductionModelError(
+            f"No version of the registered model {name!r} holds the alias {alias!r} in {public_uri(settings.mlflow_tracking_uri)}.",
+            remedy=how_to_assign(alias, name),
+        )
+    model = load_model(job.registry, holder)
+    if model is None:
+        raise UnknownVersionError(
+            f"The alias {alias!r} of {name!r} is on version {holder}, which this job does not know.",
+            remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this job.",
+        )
+    check_the_archive(job, recovered.ledger)
+    return model
+
+
+def how_to_assign(alias: str, name: str) -> str:
+    """The advice of `register_first_model.py` and of a cycle that finds no alias."""
+    return (
+        f"Open the MLflow UI, Models > {name} > a version > Aliases, and add {alias!r}; "
+        f"or run `{REGISTER} --set-alias`, which registers a first model where there is none."
+    )
+
+
+def check_the_archive(job: Job, ledger: Ledger) -> None:
+    """Every file that registrations found and promotions consumed must still be in the archive, byte for byte."""
+    present = job.inbox.archived()
+    missing = {sha: name for sha, name in ledger.archive.items() if sha not in present}
+    if missing:
+        shown = ", ".join(f"{name} ({sha[:12]})" for sha, name in list(missing.items())[:5])
+        raise ArchiveMismatchError(
+            f"{len(missing)} learned files are missing from {job.settings.used_data_dir}, or were changed there: {shown}.",
+            remedy=f"Restore them from a backup, or withdraw each with `{ORCHESTRATOR} forget SHA --why TEXT`.",
+        )
+
+
+def strangers_in_the_archive(job: Job, ledger: Ledger) -> tuple[str, ...]:
+    """Names in the archive that no registration found and no promotion brought: reported, never learned."""
+    return tuple(name for sha, names in job.inbox.archived().items() if sha not in ledger.archive for name in names)
+
+
+def public_uri(uri: str) -> str:
+    """An address without its user and password."""
+    scheme, separator, rest = uri.partition("://")
+    return scheme + separator + rest.rpartition("@")[2] if "@" in rest.split("/")[0] else uri

@@ -1,0 +1,138 @@
+"""Which rows a model is asked about: sections of files, less the rows that some model may have learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from retraining.datasets import UNLABELLED, cut_into_blocks, features_and_labels, label_codes, row_hashes
+from retraining.scoring import ROWS_PER_CHUNK, coding, predict
+from retraining.statistics import metric as metric_named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from retraining.cycle.job import Job
+    from retraining.cycle.preflight import Model
+    from retraining.records import DataFile, Run, Schema
+    from retraining.scoring import Chunk
+    from retraining.statistics import Predictions
+
+Learned = Mapping[str, tuple["Run", ...]]  # SHA-256 -> runs
+
+
+@dataclass(frozen=True)
+class Section:
+    """A block: rows of one file, of which `left_out` (a mask over the run, or None) are not asked about."""
+
+    file: DataFile
+    run: Run
+    left_out: NDArray[np.bool_] | None = None
+
+
+def whole_files(files: Sequence[DataFile]) -> tuple[Section, ...]:
+    """Every row of some files, cut into blocks as a batch is."""
+    by_sha = {file.sha256: file for file in files}
+    blocks = cut_into_blocks([(file.sha256, file.rows) for file in files])
+    return tuple(Section(by_sha[block.sha256], (block.start, block.stop)) for block in blocks)
+
+
+def predictions(job: Job, model: Model, sections: Sequence[Section], estimator: object = None) -> Predictions:
+    """A model's answers on the labelled rows of some sections; each section is a block."""
+    asks = metric_named(job.settings.metric).needs == "probabilities"
+    floors = job.settings.min_model_roc_auc is not None
+    chosen = model.estimator if estimator is None else estimator
+    return predict(chosen, _chunks(job, sections, model.schema), model.schema, with_probabilities=asks or floors)
+
+
+def _chunks(job: Job, sections: Sequence[Section], schema: Schema) -> Iterator[Chunk]:
+    code_of = {label: code for code, label in enumerate(coding(schema))}
+    recode = np.asarray([code_of[label] for label in schema.classes], dtype=np.int64)
+    parts: list[pa.Table] = []
+    blocks: list[NDArray[np.int64]] = []
+    for number, part in enumerate(labelled_parts(job, sections, schema)):
+        parts.append(part)
+        blocks.append(np.full(len(part), number))
+        if sum(map(len, blocks)) >= ROWS_PER_CHUNK:
+            yield _chunk(parts, blocks, schema, recode)
+            parts, blocks = [], []
+    if parts:
+        yield _chunk(parts, blocks, schema, recode)
+
+
+def _chunk(parts: list[pa.Table], blocks: list[NDArray[np.int64]], schema: Schema, recode: NDArray[np.int64]) -> Chunk:
+    features, _ = features_and_labels(parts, [[(0, len(part))] for part in parts], schema)
+    codes = np.concatenate([label_codes(part) for part in parts])
+    return features, recode[codes], np.concatenate(blocks)
+
+
+def labelled_parts(job: Job, sections: Sequence[Section], schema: Schema) -> Iterator[pa.Table]:
+    """The rows of each section that have a label and are not left out, one table a section."""
+    tables = dict.fromkeys(section.file for section in sections)
+    for file, table in zip(tables, job.tables.tables_many(list(tables), schema), strict=True):
+        tables[file] = table
+    for section in sections:
+        start, stop = section.run
+        part = tables[section.file].slice(start, stop - start)
+        keep = label_codes(part) != UNLABELLED
+        if section.left_out is not None:
+            keep &= ~section.left_out
+        yield part if keep.all() else part.filter(pa.array(keep))
+
+
+def count_rows(job: Job, sections: Sequence[Section], schema: Schema) -> int:
+    """Labelled rows that are not left out."""
+    return sum(len(part) for part in labelled_parts(job, sections, schema))
+
+
+# --- rows that a model may have learned --------------------------------------------------------------------------------------
+
+
+def leave_out_learned(
+    job: Job, sections: Sequence[Section], schema: Schema, learned: Iterable[Learned], files: Mapping[str, DataFile]
+) -> tuple[tuple[Section, ...], int]:
+    """Leave out each row whose feature values occur among the learned rows; the sections, and how many labelled rows that took.
+
+    Args:
+        learned: what each model learned.
+        files: where the bytes of learned files stand, by SHA-256; one that is nowhere (withdrawn) cannot be asked.
+    """
+    hashes = [_hashes(job, section, schema) for section in sections]
+    wanted = np.unique(np.concatenate(hashes)) if hashes else np.empty(0, np.uint64)
+    seen = _occurring(job, pa.array(wanted), schema, _union(learned), files)
+    before = count_rows(job, sections, schema)
+    masks = [np.isin(values, seen) for values in hashes]
+    kept = tuple(replace(section, left_out=mask if mask.any() else None) for section, mask in zip(sections, masks, strict=True))
+    return kept, before - count_rows(job, kept, schema)
+
+
+def _hashes(job: Job, section: Section, schema: Schema) -> NDArray[np.uint64]:
+    start, stop = section.run
+    return row_hashes(job.tables.table(section.file, schema))[start:stop]
+
+
+def _union(learned: Iterable[Learned]) -> dict[str, tuple[Run, ...]]:
+    union: dict[str, tuple[Run, ...]] = {}
+    for one in learned:
+        for sha256, runs in one.items():
+            union[sha256] = tuple(dict.fromkeys((*union.get(sha256, ()), *runs)))
+    return union
+
+
+def _occurring(job: Job, wanted: pa.Array, schema: Schema, learned: Learned, files: Mapping[str, DataFile]) -> NDArray[np.uint64]:
+    """Those of the wanted hashes that occur in learned rows; a hash set is asked, so that learned rows are only passed through."""
+    known = [(files[sha256], runs) for sha256, runs in learned.items() if sha256 in files and runs]
+    found = [np.empty(0, np.uint64)]
+    for (_, runs), table in zip(known, job.tables.tables_many([file for file, _ in known], schema), strict=True):
+        values = row_hashes(table)
+        for start, stop in runs:
+            hits = pc.is_in(pa.array(values[start:stop]), value_set=wanted).to_numpy(zero_copy_only=False)
+            found.append(values[start:stop][hits])
+    return np.unique(np.concatenate(found))

@@ -1,0 +1,164 @@
+"""Retrain: hand the recipe its rows, and register what it returns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from retraining.cycle.job import log
+from retraining.cycle.lineage import attempt_key
+from retraining.datasets import UNLABELLED, features_and_labels, label_codes
+from retraining.kill_points import kill_point
+from retraining.ledger import runs_outside
+from retraining.records import Candidate, Manifest
+from retraining.statistics import metric
+from retraining.trainer import load_recipe, pip_requirements, train
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from retraining.cycle.job import Job
+    from retraining.cycle.lineage import Lineage
+    from retraining.cycle.opening import Cycle
+    from retraining.records import BatchFile, DataFile, Run, Schema, VersionFacts
+    from retraining.settings import Settings
+    from retraining.trainer import Recipe
+
+    Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A trained estimator and the version it was registered as (None in a dry run)."""
+
+    estimator: Any
+    version: int | None
+    manifest: Manifest
+
+
+def lost_before(cycle: Cycle, key: str) -> VersionFacts | None:
+    """The version that lost this very attempt: the same files, champion, settings and recipe."""
+    rejected = cycle.job.registry.versions("rejected")
+    return next((version for version in reversed(rejected) if version.tags.get("retraining.attempt_key") == key), None)
+
+
+def train_challenger(cycle: Cycle, lineage: Lineage, trigger: str) -> Challenger:
+    """Have the recipe learn, and register the result as a pending version, with all its tags in one call.
+
+    Raises:
+        RecipeError: the recipe raised, or returned what cannot be used.
+    """
+    job, champion = cycle.job, cycle.production
+    recipe = load_recipe(job.settings.recipe_path)
+    with job.stage("reading"):
+        parts = [(lineage.files[file.sha256], file, runs_outside(file.rows, file.reserved)) for file in lineage.learned]
+        X, y, sampled = training_rows(job, [(replace(f, rows=b.rows), runs) for f, b, runs in parts], champion.schema)
+    with job.stage("training"):
+        log.info("training on %d rows of %d files", len(X), len(parts))
+        kill_point("mid_training")
+        estimator = train(recipe, X, y, needs_probabilities=needs_probabilities(job.settings)).estimator
+    manifest = Manifest(
+        files=tuple(replace(file, reserved=()) for file in lineage.learned),
+        held_out=lineage.held_out,
+        consumed=lineage.consumed,
+        schema=champion.schema,
+        recipe_sha256=recipe.sha256,
+        cycle_id=cycle.cycle_id,
+        champion=champion.number,
+        attempt_key=attempt_key(cycle, lineage),
+        training_rows=len(X),
+        sampled=sampled,
+    )
+    if cycle.run_id is None:
+        return Challenger(estimator, None, manifest)
+    tags = {
+        "validation_status": "pending",
+        "retraining.cycle_id": cycle.cycle_id,
+        "retraining.parent_run_id": cycle.run_id,
+        "retraining.previous_version": str(champion.number),
+        "retraining.attempt_key": str(manifest.attempt_key),
+        "retraining.reason": f"trained because: {trigger}",
+    }
+    with job.stage("registering"):
+        version = job.registry.register(candidate(recipe, estimator, manifest, tags), parent=cycle.run_id, run_name="ModelRetraining")
+    kill_point("after_version_creation")
+    return Challenger(estimator, version, manifest)
+
+
+def candidate(recipe: Recipe, estimator: Any, manifest: Manifest, tags: dict[str, str]) -> Candidate:
+    """What the registry is handed: the estimator with its papers."""
+    params = {"training_rows": str(manifest.training_rows), "files": str(len(manifest.files)), "recipe_sha256": manifest.recipe_sha256}
+    if manifest.sampled:
+        params["sampled"] = "MAX_TRAINING_ROWS: stratified, recent rows first"
+    return Candidate(
+        estimator=estimator,
+        manifest=manifest,
+        recipe_text=recipe.text,
+        pip_requirements=tuple(pip_requirements(recipe)),
+        tags=tags,
+        search_results=getattr(estimator, "cv_results_", None),
+        metrics={"data/training_rows": float(manifest.training_rows)},
+        params=params,
+    )
+
+
+def needs_probabilities(settings: Settings) -> bool:
+    """Whether the metric, or a floor, takes `predict_proba`."""
+    return metric(settings.metric).needs == "probabilities" or settings.min_model_roc_auc is not None
+
+
+def training_rows(
+    job: Job, files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]], schema: Schema
+) -> tuple[pd.DataFrame, pd.Series[Any], bool]:
+    """What the recipe is handed: all labelled rows of the runs, or MAX_TRAINING_ROWS of them; whether rows were left out."""
+    limit = job.settings.max_training_rows
+    total = sum(stop - start for _, runs in files_and_runs for start, stop in runs)
+    if limit is None or total <= limit:
+        return *job.tables.features_and_labels(files_and_runs, schema), False
+    files = [file for file, _ in files_and_runs]
+    masks = [_within(file.rows, runs) for file, runs in files_and_runs]
+    codes = [
+        np.where(mask, label_codes(table), UNLABELLED) for mask, table in zip(masks, job.tables.tables_many(files, schema), strict=True)
+    ]
+    chosen = recent_rows_by_class(np.concatenate(codes), limit)
+    ends = np.cumsum([len(one) for one in codes])
+    parts = list(zip(files, np.split(chosen, ends[:-1]), strict=True))
+    log.info("MAX_TRAINING_ROWS: %d of %d rows are learned, recent ones of each class first", int(chosen.sum()), total)
+    filtered = _filtered(job, parts, schema)
+    return *features_and_labels(filtered, [[(0, int(mask.sum()))] for _, mask in parts], schema), True
+
+
+def recent_rows_by_class(codes: NDArray[np.int32], limit: int) -> Mask:
+    """Mark `limit` labelled rows (n,), each class keeping its share (one row at least), its last rows first."""
+    chosen = np.zeros(len(codes), dtype=bool)
+    labelled = int((codes != UNLABELLED).sum())
+    for code in np.unique(codes[codes != UNLABELLED]):
+        rows = np.flatnonzero(codes == code)
+        share = max(1, int(len(rows) * min(1.0, limit / labelled)))
+        chosen[rows[-share:]] = True
+    return chosen
+
+
+def _within(rows: int, runs: Sequence[Run]) -> Mask:
+    mask = np.zeros(rows, dtype=bool)
+    for start, stop in runs:
+        mask[start:stop] = True
+    return mask
+
+
+def _filtered(job: Job, parts: Sequence[tuple[DataFile, Mask]], schema: Schema) -> Iterator[pa.Table]:
+    tables = job.tables.tables_many([file for file, _ in parts], schema)
+    return (table.filter(pa.array(mask)) for (_, mask), table in zip(parts, tables, strict=True))
+
+
+def digest_of(files: Sequence[BatchFile]) -> str:
+    """One digest of the bytes and runs that files stand for."""
+    return hashlib.sha256(json.dumps(sorted((file.sha256, file.reserved) for file in files)).encode()).hexdigest()

@@ -1,0 +1,90 @@
+"""Model + rows -> predictions, coded so that any metric can be taken of them. Loads no model and reads no file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retraining.errors import DamagedModelError
+from retraining.statistics import Predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from retraining.records import Label, Schema
+
+    Chunk = tuple[pd.DataFrame, NDArray[np.int64], NDArray[np.int64]]
+
+ROWS_PER_CHUNK = 100_000
+
+
+def coding(schema: Schema) -> tuple[Label, ...]:
+    """The classes in the order of their codes 0, 1, ...: of two classes the positive one is 1, as scikit-learn's scorers take it."""
+    classes = schema.classes
+    if len(classes) == 2 and schema.positive_class == classes[0]:
+        return (classes[1], classes[0])
+    return classes
+
+
+def predict(estimator: Any, chunks: Iterable[Chunk], schema: Schema, *, with_probabilities: bool) -> Predictions:
+    """Predict chunk by chunk, so that memory holds one chunk of features at a time.
+
+    Args:
+        estimator: a fitted scikit-learn compatible estimator.
+        chunks: features (n rows), codes of the true labels (n,), block of each row (n,).
+        schema: of the version that predicts; its classes are the codes.
+        with_probabilities: whether the metric needs `predict_proba`.
+
+    Raises:
+        DamagedModelError: the estimator raised, or predicted a class that is not in the schema.
+    """
+    order = coding(schema)
+    truth, predicted, probabilities, blocks = [], [], [], []
+    for features, labels, block in chunks:
+        if not len(features):
+            continue
+        truth.append(labels)
+        blocks.append(block)
+        try:
+            predicted.append(_codes(estimator.predict(features), order))
+            if with_probabilities:
+                probabilities.append(_probabilities(estimator, features, order))
+        except Exception as error:
+            raise DamagedModelError(
+                f"The model could not predict rows of the schema: {type(error).__name__}: {error}.",
+                remedy="Look at the version's run in the MLflow UI; if it is production, `python pipeline_orchestrator.py rollback`.",
+            ) from error
+    return Predictions(
+        truth=_joined(truth),
+        predicted=_joined(predicted),
+        probabilities=np.concatenate(probabilities) if probabilities else None,
+        blocks=_joined(blocks),
+        class_count=len(order),
+    )
+
+
+def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def _codes(labels: Any, order: Sequence[Label]) -> NDArray[np.int64]:
+    kind = type(order[0])
+    code = {label: number for number, label in enumerate(order)}
+    values, inverse = np.unique(np.asarray(labels).ravel(), return_inverse=True)
+    known = [code.get(kind(value.item() if hasattr(value, "item") else value)) for value in values]
+    if None in known:
+        strange = [repr(value) for value, number in zip(values, known, strict=True) if number is None]
+        raise ValueError(f"it predicts {', '.join(strange[:3])}, which is none of the classes {list(order)}")
+    return np.asarray(known, dtype=np.int64)[inverse]
+
+
+def _probabilities(estimator: Any, features: pd.DataFrame, order: Sequence[Label]) -> NDArray[np.float64]:
+    given = np.asarray(estimator.predict_proba(features), dtype=np.float64)
+    columns = _codes(np.asarray(estimator.classes_), order)
+    full = np.zeros((len(given), len(order)))
+    full[:, columns] = given
+    return full
