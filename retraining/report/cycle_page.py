@@ -1,0 +1,86 @@
+"""The page about one cycle: what the templates show, gathered from the outcome and its material."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retraining.report import on_test_set
+from retraining.report.contest import contest
+from retraining.report.drift_table import drift_table
+from retraining.report.figures import Served, timeline
+from retraining.report.model_pictures import curve_pictures, matrices
+from retraining.report.past import cycles_only, decisions, served_scores, timeline_words
+from retraining.report.rendering import render_template, typeset
+from retraining.report.tables import FactsTable, by_class, by_slice, files, mistakes
+from retraining.report.verdict import name, undo, verdict_sentence
+from retraining.report.words import count_text, printable, score_text, time_text, value_text
+
+if TYPE_CHECKING:
+    from retraining.records import Outcome
+    from retraining.report.material import ReportMaterial, TestSet
+
+MOST_DECISIONS = 40
+
+
+def render(outcome: Outcome, material: ReportMaterial) -> str:
+    """The whole page."""
+    records = cycles_only(material.history)
+    scored = _with_this_cycle(served_scores(records), outcome)
+    line = timeline(scored, outcome.threshold)
+    champion, challenger = name(outcome.previous_version), name(outcome.challenger_version)
+    return render_template(
+        "report.html.j2",
+        outcome=outcome,
+        stamp=time_text(outcome.started) if outcome.started else "",
+        sentence=typeset(verdict_sentence(outcome)),
+        facts=_facts(outcome, material),
+        advice=undo(outcome, material.command),
+        contest=contest(outcome),
+        results=[table for table in (by_class(outcome), by_slice(outcome), _mistakes(outcome, material.test_set)) if table],
+        matrices=matrices(outcome, material.test_set),
+        classes=[printable(label, 40) for label in material.test_set.classes] if material.test_set else [],
+        curves=curve_pictures(outcome, material.test_set),
+        champion_name=f"production {champion}",
+        challenger_name=f"challenger {challenger}",
+        drift=drift_table(outcome.drift, material.distributions),
+        files=files(material),
+        line=line,
+        line_label=timeline_words(outcome.metric, scored) if line else "",
+        line_threshold=typeset(value_text(outcome.metric, outcome.threshold)) if line and line.threshold is not None else "",
+        decisions=decisions(records, material.hindsight)[:MOST_DECISIONS],
+        seconds=[(printable(stage, 40), f"{seconds:.1f} s") for stage, seconds in outcome.seconds.items()],
+        confidence=f"{100 * outcome.comparison.confidence:g} %" if outcome.comparison else "",
+    )
+
+
+def _facts(outcome: Outcome, material: ReportMaterial) -> list[tuple[str, str]]:
+    counts = outcome.files
+    served = outcome.production_on_new
+    facts = [
+        ("When", time_text(outcome.started) if outcome.started else ""),
+        ("Model", printable(material.model_name, 80)),
+        ("In production", name(outcome.production_version)),
+        ("Score on the new rows", f"{score_text(served)} on {count_text(served.rows, 'row')}" if served else ""),
+        ("Threshold", value_text(outcome.metric, outcome.threshold) if outcome.threshold is not None else ""),
+        ("Trigger", printable(outcome.trigger or "", 80)),
+        ("Files", f"{counts.waiting} waiting, {counts.judged} judged, {counts.archived} archived, {counts.quarantined} quarantined"),
+        ("Run", outcome.run_id or ""),
+    ]
+    return [(label, typeset(text)) for label, text in facts if text]
+
+
+def _mistakes(outcome: Outcome, test_set: TestSet | None) -> FactsTable | None:
+    if test_set is None or len(test_set.classes) <= on_test_set.MOST_CLASSES:
+        return None
+    return mistakes(test_set, on_test_set.frequent_mistakes(test_set), outcome)
+
+
+def _with_this_cycle(scored: list[Served], outcome: Outcome) -> list[Served]:
+    """The timeline with this cycle at its end, unless its record is there already."""
+    served, started = outcome.production_on_new, outcome.started
+    known = scored and outcome.number is not None and scored[-1].number >= outcome.number
+    if known or served is None or served.value is None or started is None:
+        return scored
+    before, after = outcome.previous_version, outcome.production_version
+    label = f"{started.day} {started:%b %Y}"
+    return [*scored, Served(outcome.number or 0, label, served.value, served.interval, before, after, outcome.ending)]

@@ -1,0 +1,101 @@
+"""The index over all cycles: one static page, to be opened from a folder."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retraining.report.figures import timeline
+from retraining.report.past import PastDecision, cycles_only, decision, served_scores, timeline_words
+from retraining.report.rendering import render_template, typeset
+from retraining.report.verdict import name
+from retraining.report.words import ENDINGS, count_text, ending_words, interval_text, printable, time_text, value_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from retraining.records import CycleRecord, Hindsight
+
+# Without the script every cycle is listed and no button is shown. The page's policy names the script's digest, so nothing else runs.
+FILTER_SCRIPT = """
+const bar = document.querySelector(".filter"), rows = [...document.querySelectorAll("tr[data-ending]")];
+const buttons = [...bar.querySelectorAll("button")], shown = document.querySelector("#shown");
+function show(ending) {
+  for (const row of rows) row.hidden = ending !== "" && row.dataset.ending !== ending;
+  for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === ending));
+  const left = rows.filter(row => !row.hidden).length;
+  shown.textContent = left + (left === 1 ? " cycle" : " cycles") + " shown";
+}
+for (const button of buttons) button.addEventListener("click", () => show(button.value));
+bar.hidden = false;
+show("");
+"""
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One cycle."""
+
+    when: str
+    ending: str
+    version: str
+    score: str
+    interval: str
+    decision: PastDecision
+    reason: str
+    report: str | None
+
+
+def render(records: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight], reports: Mapping[str, str], model_name: str) -> str:
+    """The whole page, newest cycle first."""
+    cycles = cycles_only(records)
+    last = cycles[-1] if cycles else None
+    metric = last.told.get("metric") if last else None
+    scored = served_scores(cycles)
+    line = timeline(scored, last.told.get("threshold") if last else None)
+    counts = Counter(record.ending for record in cycles)
+    digest = base64.b64encode(hashlib.sha256(FILTER_SCRIPT.encode()).digest()).decode()
+    return render_template(
+        "index.html.j2",
+        model_name=printable(model_name, 80),
+        sentence=_sentence(cycles),
+        rows=[_row(record, hindsight.get(record.cycle_id), reports.get(record.cycle_id)) for record in reversed(cycles)],
+        endings=[(ending, ending_words(ending), counts[ending]) for ending in ENDINGS if counts[ending]],
+        total=len(cycles),
+        line=line,
+        metric=metric,
+        line_label=timeline_words(metric, scored) if line else "",
+        line_threshold=_threshold(last) if last and line and line.threshold is not None else "",
+        script=FILTER_SCRIPT,
+        script_policy=f"; script-src 'sha256-{digest}'",
+    )
+
+
+def _sentence(cycles: Sequence[CycleRecord]) -> str:
+    if not cycles:
+        return "No cycle has run yet."
+    last = cycles[-1]
+    serving, ending = name(last.told.get("production_version")), ending_words(last.ending).lower()
+    return f"{serving} is in production after {count_text(len(cycles), 'cycle')}; the last one ended: {ending}."
+
+
+def _row(record: CycleRecord, hindsight: Hindsight | None, report: str | None) -> IndexRow:
+    score, metric = record.served, record.told.get("metric")
+    value = score.value if score else None
+    return IndexRow(
+        when=time_text(record.started),
+        ending=record.ending,
+        version=name(record.told.get("production_version")),
+        score=typeset(value_text(metric, value)),
+        interval=typeset(interval_text(metric, score.interval)) if score and value is not None else "",
+        decision=decision(record, hindsight),
+        reason=printable(record.told.get("reason") or "", 300),
+        report=report,
+    )
+
+
+def _threshold(record: CycleRecord) -> str:
+    return typeset(value_text(record.told.get("metric"), record.told.get("threshold")))

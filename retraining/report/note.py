@@ -1,0 +1,168 @@
+"""Short texts about a cycle: the run's note, the version's description, the terminal block, `quarantine.csv`. Standard library only."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retraining.report.verdict import COMMAND, contest, name, undo, verdict_sentence
+from retraining.report.words import (
+    NOTHING,
+    VERDICTS,
+    count_text,
+    ending_words,
+    gain_text,
+    printable,
+    score_text,
+    time_text,
+    value_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from retraining.records import Comparison, Outcome
+
+LABEL_WIDTH = 9
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A file that went to quarantine, and why; its name and the reason may hold anything that a stranger wrote."""
+
+    name: str
+    sha256: str
+    reason: str
+    rows: int | None = None
+
+
+def note(outcome: Outcome) -> str:
+    """The comparison as a Markdown table, for the run's `mlflow.note.content`."""
+    champion = outcome.production_version if outcome.ending == "kept" else outcome.previous_version
+    heads = ("", f"production {name(champion)}", f"challenger {name(outcome.challenger_version)}")
+    rows = [heads, ("---", "---:", "---:"), *_note_rows(outcome)]
+    table = "\n".join("| " + " | ".join(map(_markdown, row)) + " |" for row in rows)
+    lines = [f"**{_markdown(ending_words(outcome.ending))}.** {_markdown(verdict_sentence(outcome))}", table]
+    if outcome.comparison is not None:
+        lines.append(f"Verdict: {VERDICTS[outcome.comparison.verdict]}.")
+    return "\n\n".join([*lines, f"Why: {_markdown(printable(outcome.reason))}"])
+
+
+def description(outcome: Outcome, command: str = COMMAND) -> str:
+    """A version's description: what it replaced, by how much, on how many rows, and how to undo it, in one paragraph."""
+    version, champion = name(outcome.challenger_version), name(outcome.previous_version)
+    start = {
+        "promoted": f"Replaced {champion} in production",
+        "awaiting_approval": f"Would replace {champion} once a person moves the production alias to it",
+        "rejected": f"Did not replace {champion}",
+    }.get(outcome.ending, f"Trained against {champion}; the cycle ended {outcome.ending}")
+    numbers = f": {contest(outcome.comparison, champion, version)}" if outcome.comparison else ""
+    if outcome.ending in ("promoted", "awaiting_approval"):
+        after = "To undo it" if outcome.ending == "promoted" else "To undo that later"
+        end = f"{after}, run `{command} rollback`, which moves the alias back to {champion} and holds further promotions."
+    else:
+        end = "The production alias was not moved to it, so no rollback is needed."
+    return f"{start}{numbers}. Why: {printable(outcome.reason).rstrip('.')}. {end}"
+
+
+def verdict_block(outcome: Outcome, width: int = 80, command: str = COMMAND) -> str:
+    """What happened, why, the numbers, how to see more and how to undo it, as plain text for a terminal.
+
+    Lines are wrapped at `width` columns; a command or an address longer than that is left whole, to be copied.
+    """
+    stamp = time_text(outcome.started) if outcome.started else ""
+    head = ending_words(outcome.ending).upper() + (" (dry run)" if outcome.dry_run else "")
+    lines = [f"{head}  {stamp}".rstrip(), *_labelled("what", _headline(outcome), width), *_labelled("why", outcome.reason, width)]
+    for label, text in _numbers(outcome):
+        lines += _labelled(label, text, width)
+    lines.append(_whole("see", f"{command} explain {outcome.cycle_id}" if outcome.cycle_id else f"{command} status"))
+    if outcome.run_url:
+        lines.append(_whole("", outcome.run_url))
+    advice = undo(outcome, command)
+    if advice.command:
+        lines.append(_whole("undo", advice.command))
+    lines += _labelled("" if advice.command else "undo", advice.text, width)
+    return "\n".join(lines)
+
+
+def quarantine_csv(rows: Iterable[RefusedFile]) -> str:
+    """`quarantine.csv`: one line a refused file. A cell that a spreadsheet would run as a formula gets a leading apostrophe (OWASP)."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("file", "sha256", "rows", "reason"))
+    for row in rows:
+        cells = (printable(row.name), row.sha256, "" if row.rows is None else str(row.rows), printable(row.reason, 2000))
+        table.writerow([_no_formula(cell) for cell in cells])
+    return text.getvalue()
+
+
+def _note_rows(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
+    metric = outcome.metric or "score"
+    served, comparison = outcome.production_on_new, outcome.comparison
+    yield (f"{metric} on {count_text(served.rows if served else 0, 'new row')}", score_text(served), NOTHING)
+    if comparison is not None:
+        rows = f"{metric} on {count_text(comparison.rows, 'test row')}"
+        yield (rows, score_text(comparison.champion), score_text(comparison.challenger))
+        yield (f"improvement at {100 * comparison.confidence:g} %", NOTHING, _gain(comparison))
+    if outcome.threshold is not None:
+        yield ("threshold", value_text(outcome.metric, outcome.threshold), NOTHING)
+
+
+def _headline(outcome: Outcome) -> str:
+    old, new = name(outcome.previous_version), name(outcome.challenger_version)
+    serving = name(outcome.production_version)
+    return {
+        "promoted": f"{new} replaces {old} in production",
+        "rejected": f"{serving} stays in production, {new} was rejected",
+        "awaiting_approval": f"{new} waits for approval, {serving} stays in production",
+        "rolled_back": f"{serving} is back in production, {old} failed its probation",
+        "superseded": f"a person moved the alias while the cycle ran; {new} was set aside",
+    }.get(outcome.ending, f"{serving} stays in production" if outcome.production_version else "production is as it was")
+
+
+def _numbers(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    served, comparison, files = outcome.production_on_new, outcome.comparison, outcome.files
+    if served is not None:
+        limit = "" if outcome.threshold is None else f", threshold {value_text(outcome.metric, outcome.threshold)}"
+        yield "new data", f"{served.metric} {score_text(served)} on {count_text(served.rows, 'row')}{limit}"
+    for label, against in (("test", comparison), ("probation", outcome.probation)):
+        if against is not None:
+            yield label, f"challenger {score_text(against.challenger)}, champion {score_text(against.champion)}"
+            yield "", f"{_gain(against)} on {count_text(against.rows, 'row')}: {VERDICTS[against.verdict]}"
+    moved = (f"{files.waiting} waiting", f"{files.judged} judged", f"{files.archived} archived", f"{files.quarantined} quarantined")
+    yield "files", ", ".join(moved)
+
+
+def _gain(comparison: Comparison) -> str:
+    return gain_text(comparison.challenger.metric, comparison.improvement, comparison.interval)
+
+
+def _whole(label: str, text: str) -> str:
+    return f"  {label:<{LABEL_WIDTH}} {printable(text, 2000)}"
+
+
+def _labelled(label: str, text: str, width: int) -> list[str]:
+    first = f"  {label:<{LABEL_WIDTH}} "
+    margin = " " * len(first)
+    return textwrap.wrap(
+        printable(text),
+        max(width, 40),
+        initial_indent=first,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _markdown(text: str) -> str:
+    """Text that Markdown shows as it stands: no cell ends early, no tag, no emphasis, no link."""
+    for special, shown in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("*", "\\*"), ("`", "\\`"), ("](", "]\\(")):
+        text = text.replace(special, shown)
+    return text
+
+
+def _no_formula(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

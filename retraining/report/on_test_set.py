@@ -1,0 +1,113 @@
+"""What both models said about the test set, counted for pictures: confusion matrices, ROC curves, calibration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from retraining.report.material import TestSet
+    from retraining.statistics import Predictions
+
+    Integers = NDArray[np.integer[Any]]
+    Floats = NDArray[np.floating[Any]]
+
+MOST_CLASSES = 12  # a larger matrix is read by nobody; its most frequent confusions are
+MOST_MISTAKES = 15
+CURVE_POINTS = 100
+CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line in the unit square, and the one number that sums it up."""
+
+    points: tuple[tuple[float, float], ...]
+    summary: float
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows by true class (k) and predicted class (k)."""
+
+    counts: tuple[tuple[int, ...], ...]
+
+    def share(self, truth: int, predicted: int) -> float:
+        """The part of a true class's rows that was predicted as `predicted`, 0 where it has none."""
+        return self.counts[truth][predicted] / max(1, sum(self.counts[truth]))
+
+
+def confusion(predictions: Predictions) -> Confusion:
+    """Count rows by true and predicted class."""
+    count = predictions.class_count
+    cells = np.bincount(predictions.truth * count + predictions.predicted, minlength=count**2).reshape(count, count)
+    return Confusion(tuple(tuple(int(cell) for cell in row) for row in cells))
+
+
+def frequent_mistakes(test_set: TestSet) -> list[tuple[str, str, int, int]]:
+    """(true class, predicted class, champion's rows, challenger's rows) of the most frequent mistakes of both."""
+    count = len(test_set.classes)
+    pairs = [model.truth * count + model.predicted for model in (test_set.champion, test_set.challenger)]
+    codes, times = np.unique(np.concatenate(pairs), return_counts=True)
+    wrong = codes // count != codes % count
+    order = np.argsort(-times[wrong], kind="stable")[:MOST_MISTAKES]
+    names = [str(name) for name in test_set.classes]
+    return [
+        (names[code // count], names[code % count], *(int(np.count_nonzero(pair == code)) for pair in pairs))
+        for code in codes[wrong][order]
+    ]
+
+
+def roc_curve(truth: Integers, probabilities: Floats) -> Curve | None:
+    """The ROC curve of class 1 of two, thinned to what a picture shows, and its exact area; None where one class is absent.
+
+    Rows of equal probability make one step, so that ties count half (Fawcett 2006).
+    """
+    positive = truth == 1
+    if not 0 < positive.sum() < positive.size or not np.isfinite(probabilities).all():
+        return None
+    order = np.argsort(-probabilities[:, 1], kind="stable")
+    steps = np.append(np.flatnonzero(np.diff(probabilities[order, 1])), positive.size - 1)
+    hits = np.concatenate(([0.0], np.cumsum(positive[order])[steps] / positive.sum()))
+    alarms = np.concatenate(([0.0], np.cumsum(~positive[order])[steps] / (~positive).sum()))
+    kept = np.unique(np.linspace(0, hits.size - 1, CURVE_POINTS).round().astype(int))
+    return Curve(_points(alarms[kept], hits[kept]), float(np.trapezoid(hits, alarms)))
+
+
+def calibration(truth: Integers, probabilities: Floats) -> Curve | None:
+    """Predicted probability against what came true, in ten bins of equal width, and the expected calibration error (Guo et al. 2017).
+
+    Of two classes the probability of class 1 is judged, of more that of the class predicted.
+    """
+    if not truth.size or not np.isfinite(probabilities).all():
+        return None
+    if probabilities.shape[1] == 2:
+        said, came_true = probabilities[:, 1], truth == 1
+    else:
+        said, came_true = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    bins = np.clip((said * CALIBRATION_BINS).astype(int), 0, CALIBRATION_BINS - 1)
+    rows = np.bincount(bins, minlength=CALIBRATION_BINS)
+    held = rows > 0
+    mean_said = np.bincount(bins, said, CALIBRATION_BINS)[held] / rows[held]
+    mean_true = np.bincount(bins, came_true, CALIBRATION_BINS)[held] / rows[held]
+    error = np.sum(rows[held] * np.abs(mean_said - mean_true)) / truth.size
+    return Curve(_points(mean_said, mean_true), float(error))
+
+
+def curves(predictions: Predictions) -> tuple[Curve | None, Curve | None]:
+    """ROC (two classes only) and calibration of one model; None where it gave no probabilities."""
+    if predictions.probabilities is None:
+        return None, None
+    roc = roc_curve(predictions.truth, predictions.probabilities) if predictions.class_count == 2 else None
+    return roc, calibration(predictions.truth, predictions.probabilities)
+
+
+def _points(across: Floats, up: Floats) -> tuple[tuple[float, float], ...]:
+    pairs: Sequence[Sequence[float]] = np.column_stack((across, up)).tolist()
+    return tuple((x, y) for x, y in pairs)

@@ -1,0 +1,103 @@
+"""Past cycles as the timeline and the table of decisions show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retraining.report.figures import Served
+from retraining.report.verdict import name
+from retraining.report.words import ending_words, gain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from retraining.records import CycleRecord, Hindsight
+
+DECISIONS = ("promoted", "rejected", "awaiting_approval", "rolled_back", "superseded")
+REGISTERED = "registered"
+MOST_CYCLES = 120
+
+
+@dataclass(frozen=True)
+class PastDecision:
+    """A decision of a past cycle; `hindsight` is what later rows say about it, None where there are none yet."""
+
+    label: str
+    ending: str
+    words: str
+    metric: str | None
+    improvement: float | None
+    interval: tuple[float, float] | None
+    hindsight: Hindsight | None
+
+    @property
+    def challenged(self) -> bool:
+        """Whether there was a challenger to be right or wrong about."""
+        return self.ending in DECISIONS
+
+
+def cycles_only(records: Iterable[CycleRecord]) -> list[CycleRecord]:
+    """Cycles without registrations, oldest first."""
+    return sorted((record for record in records if record.ending != REGISTERED), key=lambda record: (record.number, record.started))
+
+
+def label_of(record: CycleRecord) -> str:
+    """A cycle's day, short."""
+    return f"{record.started.day} {record.started:%b %Y}"
+
+
+def served_scores(records: Sequence[CycleRecord]) -> list[Served]:
+    """The last cycles that scored what was served, oldest first."""
+    served = []
+    for record in records:
+        if record.served is not None and record.served.value is not None:
+            before, after = record.told.get("previous_version"), record.told.get("production_version")
+            score = record.served
+            served.append(Served(record.number, label_of(record), score.value or 0.0, score.interval, before, after, record.ending))
+    return served[-MOST_CYCLES:]
+
+
+def decisions(records: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) -> list[PastDecision]:
+    """What the cycles decided about a challenger or a version on probation, newest first."""
+    return [decision(record, hindsight.get(record.cycle_id)) for record in reversed(records) if record.ending in DECISIONS]
+
+
+def decision(record: CycleRecord, hindsight: Hindsight | None) -> PastDecision:
+    """One past cycle's decision."""
+    told = record.told
+    interval = told.get("interval")
+    return PastDecision(
+        label_of(record),
+        record.ending,
+        decision_words(record),
+        told.get("metric"),
+        told.get("improvement"),
+        (interval[0], interval[1]) if interval else None,
+        hindsight,
+    )
+
+
+def decision_words(record: CycleRecord) -> str:
+    """Which version did what: `v8 promoted over v7`."""
+    told = record.told
+    before, after, challenger = (name(told.get(key)) for key in ("previous_version", "production_version", "challenger_version"))
+    return {
+        "promoted": f"{challenger} promoted over {before}",
+        "rejected": f"{challenger} rejected for {after}",
+        "awaiting_approval": f"{challenger} waits for approval",
+        "rolled_back": f"{before} rolled back to {after}",
+        "superseded": f"{challenger} set aside, a person chose",
+        "kept": f"{after} kept",
+    }.get(record.ending, ending_words(record.ending))
+
+
+def timeline_words(metric: str | None, served: Sequence[Served]) -> str:
+    """The timeline as text, for those who do not see it."""
+    scores = [cycle.score for cycle in served]
+    promotions, roll_backs = (sum(cycle.ending == ending for cycle in served) for ending in ("promoted", "rolled_back"))
+    change = gain_text(metric, scores[-1] - scores[0], None)
+    return (
+        f"Served {metric} over {len(served)} cycles, from {served[0].label} to {served[-1].label}: a change of {change} "
+        f"with {promotions} promotions and {roll_backs} roll-backs"
+    )

@@ -1,0 +1,134 @@
+"""Plain tables of the cycle's page: classes, slices, frequent mistakes, files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from retraining.report.rendering import typeset
+from retraining.report.verdict import name
+from retraining.report.words import NOTHING, difference_text, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from retraining.records import Outcome
+    from retraining.report.material import ReportMaterial, TestSet
+
+MOST_ROWS = 100
+RATES = ("recall", "precision", "f1")
+
+
+@dataclass(frozen=True)
+class FactsTable:
+    """A table with a heading; its first column names the row, the next up to `words` hold text, the others numbers."""
+
+    key: str
+    title: str
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 1
+    left_out: str = ""
+
+
+def facts_table(table: FactsTable) -> FactsTable:
+    """`table` with the rows that fit on a page, and a word about the others."""
+    beyond = len(table.rows) - MOST_ROWS
+    rows = tuple((*row[: table.words], *map(typeset, row[table.words :])) for row in table.rows[:MOST_ROWS])
+    left_out = f"{beyond:,} more are left out here." if beyond > 0 else ""
+    return FactsTable(table.key, table.title, table.caption, table.heads, rows, table.words, left_out)
+
+
+def by_class(outcome: Outcome) -> FactsTable | None:
+    """Recall, precision and F1 of both models for each class, as `statistics.per_class` gives them."""
+    if outcome.comparison is None or not outcome.comparison.per_class:
+        return None
+    champion, challenger = _versions(outcome)
+    heads = ("Class", "Rows", *(f"{rate.capitalize()}, {version}" for rate in RATES for version in (champion, challenger)))
+    rows = tuple(
+        (
+            printable(entry.get("name"), 80),
+            f"{entry.get('support', 0):,}",
+            *(_percent(entry.get(f"{model}_{rate}")) for rate in RATES for model in ("champion", "challenger")),
+        )
+        for entry in outcome.comparison.per_class
+    )
+    return facts_table(FactsTable("classes", "By class", "Shares of the test rows of each class.", heads, rows))
+
+
+def by_slice(outcome: Outcome) -> FactsTable | None:
+    """What each slice gains with the challenger, the largest loss first, as `statistics.judge_slices` gives it."""
+    comparison = outcome.comparison
+    if comparison is None or not comparison.slices:
+        return None
+    metric = comparison.challenger.metric
+    slices = sorted(comparison.slices, key=lambda entry: -_number(entry.get("loss")))
+    rows = tuple(
+        (
+            printable(entry.get("name"), 80),
+            _finding(entry),
+            f"{entry.get('rows', 0):,}",
+            NOTHING if entry.get("loss") is None else difference_text(metric, -entry["loss"]),
+            NOTHING if entry.get("p") is None else f"{entry['p']:.3f}",
+        )
+        for entry in slices
+    )
+    caption = "What the challenger changes in each slice, worst first; p of losing nothing, corrected for the number of slices."
+    return facts_table(FactsTable("slices", "By slice", caption, ("Slice", "Finding", "Rows", "Change", "p"), rows, words=2))
+
+
+def mistakes(test_set: TestSet, found: Sequence[tuple[str, str, int, int]], outcome: Outcome) -> FactsTable | None:
+    """The most frequent mistakes, where there are too many classes for a matrix."""
+    if not found:
+        return None
+    champion, challenger = _versions(outcome)
+    rows = tuple((printable(true, 80), printable(said, 80), f"{before:,}", f"{after:,}") for true, said, before, after in found)
+    caption = f"Test rows of the most frequent mistakes among {len(test_set.classes)} classes."
+    return facts_table(
+        FactsTable("mistakes", "Frequent mistakes", caption, ("True class", "Predicted", champion, challenger), rows, words=2)
+    )
+
+
+def files(material: ReportMaterial) -> list[FactsTable]:
+    """Files used and refused."""
+    used = tuple((printable(file.name, 120), f"{file.rows:,}", file.sha256[:12]) for file in material.used)
+    refused = tuple((printable(file.name, 120), printable(file.reason), _count(file.rows)) for file in material.refused)
+    tables = [
+        FactsTable("used", "Files used", _files(len(used), "judged by this cycle."), ("File", "Rows", "SHA-256"), used),
+        FactsTable(
+            "refused",
+            "Files refused",
+            _files(len(refused), "moved to quarantine. Mend a file and move it back with requeue."),
+            ("File", "Reason", "Rows"),
+            refused,
+            words=2,
+        ),
+    ]
+    return [facts_table(table) for table in tables if table.rows]
+
+
+def _versions(outcome: Outcome) -> tuple[str, str]:
+    return name(outcome.previous_version), name(outcome.challenger_version)
+
+
+def _finding(entry: Mapping[str, Any]) -> str:
+    if entry.get("vetoes"):
+        return "vetoes the promotion"
+    return "too few rows to judge" if entry.get("p") is None else "no veto"
+
+
+def _percent(share: float | None) -> str:
+    return NOTHING if share is None else f"{100 * share:.1f} %"
+
+
+def _number(value: float | None) -> float:
+    return float("-inf") if value is None else value
+
+
+def _count(rows: int | None) -> str:
+    return NOTHING if rows is None else f"{rows:,}"
+
+
+def _files(count: int, rest: str) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'} {rest}"

@@ -1,0 +1,98 @@
+"""Numbers and names as people read them: percent where the metric is a share, points for differences of shares, intervals in brackets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from retraining.records import Score
+
+SHARES = ("accuracy", "error_rate", "balanced_accuracy", "top_k_accuracy", "f1", "precision", "recall", "jaccard")
+NOTHING = "-"
+
+ENDINGS = {
+    "promoted": "Promoted",
+    "kept": "Kept",
+    "rejected": "Rejected",
+    "awaiting_approval": "Waiting for approval",
+    "rolled_back": "Rolled back",
+    "superseded": "Superseded",
+    "too_few_files": "Too few files",
+    "unchanged": "Unchanged",
+    "failed": "Failed",
+    "registered": "Registered",
+}
+
+VERDICTS = {
+    "better": "the challenger is better",
+    "worse": "the challenger is worse",
+    "not_enough_evidence": "not enough evidence to tell them apart",
+}
+
+
+def ending_words(ending: str) -> str:
+    """The ending as a heading says it."""
+    return ENDINGS.get(ending, ending.replace("_", " ").capitalize())
+
+
+def is_share(metric: str | None) -> bool:
+    """Whether a metric's value is a share of something, and so reads best in percent."""
+    return metric is not None and (metric in SHARES or metric.rpartition("_")[0] in SHARES)
+
+
+def value_text(metric: str | None, value: float | None) -> str:
+    """A score: `84.2 %` of a share, four decimals of any other metric."""
+    if value is None:
+        return NOTHING
+    return f"{100 * value:.1f} %" if is_share(metric) else f"{value:.4f}"
+
+
+def interval_text(metric: str | None, interval: tuple[float, float] | None, *, signed: bool = False) -> str:
+    """An interval in brackets, in the unit of `value_text` (percent, or points where `signed`); empty where there is none."""
+    if interval is None:
+        return ""
+    low, high = (_number(metric, end, signed=signed) for end in interval)
+    return f"[{low}, {high}]"
+
+
+def score_text(score: Score | None) -> str:
+    """A score with its interval: `84.2 % [81.0, 87.1]`."""
+    if score is None or score.value is None:
+        return NOTHING
+    return f"{value_text(score.metric, score.value)} {interval_text(score.metric, score.interval)}".strip()
+
+
+def difference_text(metric: str | None, value: float | None) -> str:
+    """A signed difference of two scores: `+3.1 points` of a share, `+0.0310` of any other metric."""
+    if value is None:
+        return NOTHING
+    return _number(metric, value, signed=True) + (" points" if is_share(metric) else "")
+
+
+def gain_text(metric: str | None, value: float | None, interval: tuple[float, float] | None) -> str:
+    """A signed difference with its interval: `+3.1 points [+0.4, +5.8]`."""
+    return f"{difference_text(metric, value)} {interval_text(metric, interval, signed=True)}".strip()
+
+
+def count_text(number: int, noun: str) -> str:
+    """`1 row`, `1,500 rows`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def time_text(moment: datetime | None) -> str:
+    """A moment to the minute, in its own zone (the records hold UTC)."""
+    return NOTHING if moment is None else f"{moment.day} {moment:%b %Y, %H:%M %Z}".strip()
+
+
+def printable(text: object, limit: int = 500) -> str:
+    """Untrusted text on one line: control characters and lone surrogates shown as escapes, the rest cut at `limit` characters."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in str(text)[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def _number(metric: str | None, value: float, *, signed: bool) -> str:
+    sign = "+" if signed else ""
+    text = format(100 * value, f"{sign}.1f") if is_share(metric) else format(value, f"{sign}.4f")
+    return text if text.strip("+-0.") else text.lstrip("+-")  # no sign on what rounds to zero
