@@ -1,0 +1,157 @@
+"""One line to MLflow with one budget for all waiting on it, and errors that a person can act on."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import socket
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from mlflow import MlflowClient
+
+from retraining.errors import UnreachableError
+from retraining.model_registry.failures import UnclearStoreError, is_locked, translated, unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+PATIENCE = 110.0  # seconds of waiting on MLflow in a cycle: an error must be told within two minutes
+_DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+
+
+class Connection:
+    """The client of one store or server. After the first `UnreachableError` every further call raises it at once.
+
+    Args:
+        uri: the tracking URI, which is the registry's too.
+        patience: seconds that all calls together may take; transfers of artifacts get an allowance for their size.
+    """
+
+    def __init__(self, uri: str, *, patience: float = PATIENCE) -> None:
+        self.uri = uri
+        self.is_server = uri.startswith(("http://", "https://"))
+        self._left = patience
+        self._client: MlflowClient | None = None
+        self._lost: UnreachableError | None = None
+        self._timeout = _whole_seconds("MLFLOW_HTTP_REQUEST_TIMEOUT", 30)
+        self._retries = _whole_seconds("MLFLOW_HTTP_REQUEST_MAX_RETRIES", 2)
+        _quiet_mlflow()
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The database file of a local sqlite store."""
+        prefix = "sqlite:///"
+        return Path(unquote(self.uri.removeprefix(prefix).partition("?")[0])) if self.uri.startswith(prefix) else None
+
+    def holds_a_store(self) -> bool:
+        """Whether reading can find anything: opening a sqlite file that is not there would create it."""
+        file = self.sqlite_file
+        return file is None or (file.is_file() and file.stat().st_size > 0)
+
+    def ask(self, question: Callable[[MlflowClient], T], *, allowance: float = 0.0) -> T:
+        """Read, or write what may be written twice. `allowance` is the seconds that are work and not waiting."""
+        return self._tell(question, self._retries, allowance)
+
+    def create(self, make: Callable[[MlflowClient], T], find: Callable[[MlflowClient], T | None]) -> T:
+        """Write what must not be written twice: after an unclear answer it is looked up before it is tried once more."""
+        try:
+            return self._tell(make, 0, 0.0)
+        except (UnreachableError, UnclearStoreError):
+            self._lost = None  # the look-up decides whether the store is lost
+            found = self.ask(find)
+            if found is None and self._left < 1:
+                raise
+            return found if found is not None else self._tell(make, 0, 0.0)
+
+    def _tell(self, question: Callable[[MlflowClient], T], retries: int, allowance: float) -> T:
+        if self._lost is not None:
+            raise self._lost
+        while True:
+            began = time.monotonic()
+            self._limit_waiting(retries)
+            try:
+                return question(self._open())
+            except Exception as error:
+                if is_locked(error) and self._left > time.monotonic() - began:
+                    continue
+                failure = translated(error, self.uri)
+                if isinstance(failure, UnreachableError):
+                    self._lost = failure
+                raise failure from error
+            finally:
+                self._left -= max(0.0, time.monotonic() - began - allowance)
+
+    def _limit_waiting(self, retries: int) -> None:
+        """MLflow reads its patience from the environment at every request: no request may outlast what is left of ours."""
+        backoff = 2.0 ** (retries + 1) if retries else 0.0
+        seconds = math.floor((self._left - backoff) / (retries + 1))
+        if seconds < 1:
+            self._lost = unreachable(self.uri, "the time for waiting on it in one cycle is used up.")
+            raise self._lost
+        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(min(self._timeout, seconds))
+        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = str(retries)
+
+    def _open(self) -> MlflowClient:
+        if self._client is None:
+            if self.sqlite_file is not None:
+                _prepare_sqlite(self.sqlite_file)
+            elif not self.is_server:
+                _knock(self.uri)
+            self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        return self._client
+
+
+def _prepare_sqlite(file: Path) -> None:
+    """Name a file that is no database at once, which MLflow tries for 102 s; create a new store aside, so that it is whole or not there."""
+    if file.is_file() and file.stat().st_size > 0:
+        try:
+            with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+                database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
+        except sqlite3.Error as error:
+            if not is_locked(error):
+                raise
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.being-made")
+    aside.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"sqlite:///{aside}", registry_uri=f"sqlite:///{aside}")
+    aside.replace(file)
+
+
+def _knock(uri: str) -> None:
+    """MLflow tries a database that is down for 102 s; one look at its port takes ten at most."""
+    parts = urlsplit(uri)
+    port = parts.port or _DATABASE_PORTS.get(parts.scheme.partition("+")[0])
+    if parts.hostname and port:
+        socket.create_connection((parts.hostname, port), timeout=10).close()
+
+
+def _whole_seconds(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    return int(text) if text.isdecimal() else default
+
+
+def _quiet_mlflow() -> None:
+    """MLflow logs a traceback for every error that we translate, gives advice that is not for our users, and prints links on stdout."""
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def paged(search: Callable[..., Any], *, at_most: int | None = None, **arguments: Any) -> list[Any]:
+    """All pages of one of the client's searches, or enough of them for `at_most` results."""
+    found: list[Any] = []
+    token = None
+    while True:
+        page = search(**arguments, page_token=token)
+        found += page
+        token = page.token
+        if not token or (at_most is not None and len(found) >= at_most):
+            return found[:at_most]

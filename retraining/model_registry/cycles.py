@@ -1,0 +1,120 @@
+"""A cycle in MLflow: one parent run, its nested stages, its point on the timeline, and the record that later cycles go on from."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+
+from retraining.model_registry import texts
+from retraining.model_registry.failures import without_credentials
+from retraining.model_registry.runs import ANY, CYCLE, ROLE, STAGE, TIMELINE, OurRuns, in_milliseconds
+from retraining.serialisation import record_from_json, record_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from retraining.records import CycleRecord
+
+DECISION = "decision.json"
+_ENDING = "retraining.ending"
+_DIGEST_LENGTH = 36  # MLflow's limit for a data set's digest
+
+
+class CycleRuns(OurRuns):
+    """The part of `Registry` that is about runs."""
+
+    # --- reading ------------------------------------------------------------------------------------------------
+    def cycle_records(self) -> tuple[CycleRecord, ...]:
+        """Every ended cycle and registration, oldest first, from `decision.json` of their runs (slow; for a lost cache)."""
+        ended = [run for run in self._find_runs(CYCLE, "attributes.status != 'RUNNING'") if _ENDING in run.data.tags]
+        records = [record for run in ended if (record := self._record(run)) is not None]
+        return tuple(sorted(records, key=lambda record: (record.started, record.number)))
+
+    def cycle_record(self, run_id: str) -> CycleRecord | None:
+        """The record in one run's `decision.json`, ended or not."""
+        run = self._run(run_id)
+        return None if run is None else self._record(run)
+
+    def _record(self, run: Run) -> CycleRecord | None:
+        content = self._artifacts.read(run.info.artifact_uri, DECISION)
+        try:
+            return None if content is None else record_from_json(json.loads(content))
+        except (ValueError, KeyError, TypeError):  # cut short when the disk was full: the cycle left no record
+            return None
+
+    def run_url(self, run_id: str) -> str | None:
+        """Where a browser shows the run, or None on a bare store."""
+        experiment = self._known_experiment() if self._connection.is_server else None
+        if experiment is None:
+            return None
+        return f"{without_credentials(self._connection.uri).rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{run_id}"
+
+    # --- writing ------------------------------------------------------------------------------------------------
+    def end_abandoned_runs(self) -> int:
+        """End our runs that a dead cycle left RUNNING as KILLED; how many there were."""
+        self._artifacts.sweep()
+        abandoned = self._find_runs(ANY, "attributes.status = 'RUNNING'")
+        for run in abandoned:
+            self._end_run(run.info.run_id, "FINISHED" if run.data.tags[ROLE] == TIMELINE else "KILLED")
+        return len(abandoned)
+
+    def begin_cycle(self, cycle_id: str, started: datetime) -> str:
+        """Create the cycle's parent run, RUNNING; its run id."""
+        return self._create_run(f"{started:%Y-%m-%dT%H:%M:%SZ} running", CYCLE, cycle_id, started)
+
+    def log_stage(
+        self,
+        parent: str,
+        name: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        params: Mapping[str, str] | None = None,
+        dataset: tuple[str, str, int] | None = None,
+    ) -> None:
+        """Add a nested, FINISHED run such as `ModelMonitoring`; `dataset` = name, digest, rows of what it read."""
+        run_id = self._create_nested(parent, name, STAGE)
+        self._log(run_id, texts.metrics(metrics or {}, in_milliseconds(self._clock())), texts.params(params or {}))
+        if dataset is not None:
+            self._connection.ask(lambda mlflow: mlflow.log_inputs(run_id, datasets=[_dataset_input(*dataset)]))
+        self._end_run(run_id, "FINISHED")
+
+    def end_cycle(self, record: CycleRecord, *, name: str, status: str, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+        """Tag, rename and end the parent run, draw its point on the timeline; the cycle counts as ended once this returns.
+
+        Repeating it changes nothing: a point is identified by its cycle's start and number.
+        """
+        if record.run_id is None:
+            return
+        self.save_files(record.run_id, {DECISION: json.dumps(record_to_json(record), indent=1, allow_nan=False)})
+        began = in_milliseconds(record.started)
+        self._log(
+            record.run_id, texts.metrics(metrics, began), tags=texts.run_tags({**tags, _ENDING: record.ending, MLFLOW_RUN_NAME: name})
+        )
+        if metrics:
+            self._log(self._timeline(record.started), texts.metrics(metrics, began, step=record.number))
+        self._end_run(record.run_id, status)
+
+    def _timeline(self, started: datetime) -> str:
+        """The run whose metrics are the line chart over all cycles; one for ever, FINISHED between two cycles."""
+        found = self._find_runs(TIMELINE, at_most=1)
+        if found:
+            return str(found[0].info.run_id)
+        run_id = self._create_run("timeline", TIMELINE, "", started)
+        self._end_run(run_id, "FINISHED")
+        return run_id
+
+
+def _dataset_input(name: str, digest: str, rows: int) -> DatasetInput:
+    """What a stage read; the digest is ours, since MLflow's own reads 10,000 rows and takes seconds."""
+    dataset = Dataset(
+        name=texts.cut(name, 500),
+        digest=digest[:_DIGEST_LENGTH],
+        source_type="local",
+        source=json.dumps({"uri": texts.cut(name, 500), "digest": digest}),
+        profile=json.dumps({"num_rows": rows}),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "reading")])

@@ -1,0 +1,72 @@
+"""Our experiment: found by its name, created with an artifact root that does not depend on the working directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from retraining.errors import StoreError
+from retraining.model_registry.artifacts import Artifacts
+from retraining.model_registry.failures import already_exists
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment, Run
+
+    from retraining.model_registry.connection import Connection
+    from retraining.settings import Settings
+
+
+def artifact_root(settings: Settings) -> str:
+    """Where this project's experiment keeps its artifacts, beside the store and absolute."""
+    return (settings.project / "mlflow_server" / "artifacts").as_uri() + "/" + quote(settings.mlflow_experiment_name)
+
+
+class InExperiment:
+    """What runs and versions share: the line to MLflow, our experiment in it, and its artifacts."""
+
+    def __init__(self, settings: Settings, connection: Connection, clock: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._connection = connection
+        self._artifacts = Artifacts(connection, settings.state_dir / "tmp")
+        self._experiment: Experiment | None = None
+        self._runs_made: dict[str, Run] = {}
+
+    def _known_experiment(self) -> Experiment | None:
+        """Our experiment, or None where it was not created yet."""
+        name = self._settings.mlflow_experiment_name
+        if self._experiment is None and self._connection.holds_a_store():
+            self._experiment = self._connection.ask(lambda mlflow: mlflow.get_experiment_by_name(name))
+        if self._experiment is not None and self._experiment.lifecycle_stage == "deleted":
+            number = self._experiment.experiment_id
+            raise StoreError(
+                f"The MLflow experiment {name!r} ({number}) was deleted, and with it the record of the cycles.",
+                remedy=f"Restore it (`mlflow experiments restore --experiment-id {number}`), or set another MLFLOW_EXPERIMENT_NAME.",
+            )
+        return self._experiment
+
+    def _own_experiment(self) -> Experiment:
+        """Our experiment, created where it is not there yet."""
+        found = self._known_experiment()
+        if found is None:
+            self._connection.ask(self._make_experiment)
+            found = self._known_experiment()
+        if found is None:
+            raise StoreError(
+                f"MLflow created the experiment {self._settings.mlflow_experiment_name!r} but does not find it.",
+                remedy="Look at the experiments in the MLflow UI; set MLFLOW_EXPERIMENT_NAME to another name if it stays so.",
+            )
+        return found
+
+    def _make_experiment(self, mlflow: MlflowClient) -> None:
+        # a server knows where its artifacts belong (it may proxy them); a bare store would put them into the working directory
+        root = None if self._connection.is_server else artifact_root(self._settings)
+        try:
+            mlflow.create_experiment(self._settings.mlflow_experiment_name, artifact_location=root)
+        except Exception as error:
+            if not already_exists(error):
+                raise

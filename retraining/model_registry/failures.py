@@ -1,0 +1,97 @@
+"""What MLflow, its server, its database or a disk raised -> one of our errors, in words that a person can act on."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from retraining.errors import CredentialsRefusedError, RetrainingError, StoreError, UnreachableError
+
+UNCERTAIN = "No file was moved by this step; the next run looks up what MLflow holds before it goes on."
+_OUT_OF_REACH = (408, 429, 502, 503, 504)
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+_STATUS = re.compile(r"too many (\d{3}) error responses|failed with error code (\d{3})|^(\d{3}) (?:Client|Server) Error")
+
+
+class UnclearStoreError(StoreError):
+    """The server broke down while it answered: what it was asked to do may have been done."""
+
+
+def without_credentials(uri: str) -> str:
+    """A URI as it may be shown: no user, no password."""
+    return re.sub(r"://[^/@\s]*@", "://", uri)
+
+
+def is_not_there(error: Exception) -> bool:
+    """Whether MLflow said that what was asked for does not exist."""
+    return getattr(error, "error_code", None) in _NOT_THERE
+
+
+def already_exists(error: Exception) -> bool:
+    """Whether MLflow said that what was to be made is there already."""
+    return getattr(error, "error_code", None) == "RESOURCE_ALREADY_EXISTS"
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether a sqlite store was locked by another process: the transaction did not happen and may be tried again."""
+    return "database is locked" in str(error)
+
+
+def translated(error: Exception, store: str) -> RetrainingError:
+    """The error to raise in place of `error`; `store` is the tracking URI, shown without credentials."""
+    if isinstance(error, RetrainingError):
+        return error
+    shown, said, status = without_credentials(store), _first_line(error), _http_status(error)
+    if status in (401, 403):
+        return CredentialsRefusedError(
+            f"The MLflow server at {shown} refused the request ({status}): {said}",
+            unchanged=UNCERTAIN,
+            remedy="Check MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD or MLFLOW_TRACKING_TOKEN, and the server's --allowed-hosts.",
+        )
+    if is_locked(error):
+        return UnreachableError(
+            f"The MLflow store {shown} stayed locked by another process.",
+            unchanged=UNCERTAIN,
+            remedy="Find what holds it (`fuser` on the file shows the process), or run `make server` and point MLFLOW_TRACKING_URI to it.",
+        )
+    if status in _OUT_OF_REACH or (status is None and _is_out_of_reach(error)):
+        return unreachable(store, said)
+    if _is_full(error):
+        remedy = "Free space on the disk of the store and its artifacts, then run again."
+    else:
+        remedy = "Run `python pipeline_orchestrator.py check`; the server's log, where there is one, says more."
+    kind = UnclearStoreError if status is not None and status >= 500 else StoreError
+    return kind(f"MLflow ({shown}) answered with an error: {said}", unchanged=UNCERTAIN, remedy=remedy)
+
+
+def unreachable(store: str, said: str) -> UnreachableError:
+    """The error for a store that does not answer, or not in time."""
+    shown = without_credentials(store)
+    return UnreachableError(
+        f"MLflow at {shown} cannot be reached: {said}",
+        unchanged=UNCERTAIN,
+        remedy="Start the MLflow server (`make server`) or correct MLFLOW_TRACKING_URI in .env; the next run goes on from here.",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    text = without_credentials(str(error).strip() or type(error).__name__)
+    line = text.splitlines()[0]
+    return line if len(line) <= 300 else line[:299] + "…"
+
+
+def _http_status(error: Exception) -> int | None:
+    if found := _STATUS.search(str(error)):
+        return int(next(group for group in found.groups() if group))
+    by_code = {"TEMPORARILY_UNAVAILABLE": 503, "UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, "REQUEST_LIMIT_EXCEEDED": 429}
+    return by_code.get(str(getattr(error, "error_code", "")))
+
+
+def _is_out_of_reach(error: Exception) -> bool:
+    said = str(error)
+    lost = "failed with exception" in said or "failed with timeout exception" in said
+    return (said.startswith("API request to") and lost) or isinstance(error, (ConnectionError, TimeoutError)) or "ConnectionPool" in said
+
+
+def _is_full(error: Exception) -> bool:
+    return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error) or "No space left" in str(error)

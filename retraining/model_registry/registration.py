@@ -1,0 +1,135 @@
+"""How a version comes into being: model and manifest first, then one call that creates it with all its tags."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from mlflow.entities import LoggedModelOutput
+from mlflow.models import Model
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+from retraining.errors import RecipeError
+from retraining.model_registry import texts
+from retraining.model_registry.artifacts import folder_digest
+from retraining.model_registry.estimators import save_estimator
+from retraining.model_registry.failures import already_exists
+from retraining.model_registry.runs import CYCLE_ID, TRAINING, in_milliseconds
+from retraining.model_registry.stored_versions import MANIFEST, MANIFEST_RUN, MANIFEST_SHA256, MODEL_SHA256, SKETCHES, StoredVersions
+from retraining.serialisation import manifest_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+    from mlflow.entities.model_registry import ModelVersion
+
+    from retraining.records import Candidate, Manifest, VersionFacts
+
+_LOGGED_MODEL = "retraining.logged_model"
+_RECIPE, _SEARCH = "train_classification_model.py", "search_results.json"
+
+
+class Registration(StoredVersions):
+    """The part of `Registry` that creates and adopts versions."""
+
+    def register(self, candidate: Candidate, *, parent: str, run_name: str) -> int:
+        """Log the model on a nested run and create its version with all its tags in one call; the version's number."""
+        manifest = json.dumps(manifest_to_json(candidate.manifest), indent=1)
+        run_id = self._create_nested(parent, run_name, TRAINING)
+        self._log(run_id, texts.metrics(candidate.metrics, in_milliseconds(self._clock())), texts.params(candidate.params))
+        self.save_files(run_id, _files_of(candidate, manifest))
+        model = self._create_logged_model(run_id)
+        own_tags = {
+            CYCLE_ID: candidate.manifest.cycle_id,
+            _LOGGED_MODEL: model.model_id,
+            MODEL_SHA256: self._upload_model(candidate, model),
+            MANIFEST_SHA256: _sha256(manifest),
+        }
+        number = self._create_version(model, run_id, texts.version_tags({**candidate.tags, **own_tags}))
+        self._end_run(run_id, "FINISHED")
+        return number
+
+    def _create_logged_model(self, run_id: str) -> LoggedModel:
+        experiment = self._own_experiment().experiment_id
+
+        def find(mlflow: MlflowClient) -> LoggedModel | None:
+            return next(iter(mlflow.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'", max_results=1)), None)
+
+        return self._connection.create(
+            lambda mlflow: mlflow.create_logged_model(experiment, name=self._name, source_run_id=run_id, model_type="classifier"), find
+        )
+
+    def _upload_model(self, candidate: Candidate, model: LoggedModel) -> str:
+        """Save the model aside, digest it, and copy it to its place: a copy that went wrong will not match."""
+        ids = {"run_id": model.source_run_id, "model_uuid": model.model_id, "model_id": model.model_id}
+        with self._artifacts.folder() as folder:
+            try:
+                about = Model(artifact_path=model.artifact_location, **ids)
+                save_estimator(candidate.estimator, candidate.manifest.schema, candidate.pip_requirements, about, folder)
+            except OSError:
+                raise
+            except Exception as error:
+                raise RecipeError(
+                    f"The trained estimator cannot be saved ({type(error).__name__}: {error}).",
+                    remedy="Let train_model return an estimator that cloudpickle can save: no open file, lock or connection in it.",
+                ) from error
+            self._artifacts.upload(model.artifact_location, folder)
+            return folder_digest(folder)
+
+    def _create_version(self, model: LoggedModel, run_id: str, tags: Mapping[str, str]) -> int:
+        def make(mlflow: MlflowClient) -> ModelVersion:
+            return mlflow.create_model_version(
+                self._name, model.artifact_location, run_id, tags=tags, await_creation_for=0, model_id=model.model_id
+            )
+
+        def find(mlflow: MlflowClient) -> ModelVersion | None:
+            return next(iter(self._find_versions(mlflow, {CYCLE_ID: tags[CYCLE_ID]})), None)
+
+        self._connection.ask(lambda mlflow: mlflow.finalize_logged_model(model.model_id, "READY"))
+        self._connection.ask(lambda mlflow: mlflow.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)]))
+        self._connection.ask(self._make_registered_model)
+        number = int(self._connection.create(make, find).version)
+        if not self._connection.is_server:  # a server marks the model itself: the UI shows the version beside it
+            versions = json.dumps([{"name": self._name, "version": number}])
+            self._connection.ask(lambda mlflow: mlflow.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: versions}))
+        return number
+
+    def _make_registered_model(self, mlflow: MlflowClient) -> None:
+        try:
+            mlflow.create_registered_model(self._name)
+        except Exception as error:
+            if not already_exists(error):
+                raise
+
+    def adopt(self, version: VersionFacts, manifest: Manifest, tags: Mapping[str, str]) -> None:
+        """Put a manifest on a version that somebody else registered; the last tag makes it one of ours."""
+        with self._model_copy(version, self._model_location(version)) as copy:
+            digest = folder_digest(copy)
+        run_id = version.run_id
+        if not run_id or self._run(run_id) is None:  # registered without a run, or the run is gone
+            run_id = self._create_run(f"adopted v{version.number}", TRAINING, manifest.cycle_id, self._clock())
+            self._end_run(run_id, "FINISHED")
+        text = json.dumps(manifest_to_json(manifest), indent=1)
+        self.save_files(run_id, {MANIFEST: text})
+        own_tags = {CYCLE_ID: manifest.cycle_id, MANIFEST_RUN: run_id, MODEL_SHA256: digest, MANIFEST_SHA256: _sha256(text)}
+        self.tag_version(version.number, {**tags, **own_tags})
+
+    def log_model_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
+        """Put bare metrics on the version's logged model, for the Models page; an adopted version may have none."""
+        facts = self.version(version)
+        model_id = facts.tags.get(_LOGGED_MODEL) if facts is not None else None
+        if facts is not None and model_id is not None:
+            self._log(facts.run_id, texts.metrics(metrics, in_milliseconds(self._clock()), model_id=model_id))
+
+
+def _files_of(candidate: Candidate, manifest: str) -> dict[str, str]:
+    optional = {SKETCHES: candidate.sketches, _SEARCH: candidate.search_results}
+    beside = {name: json.dumps(content, indent=1, default=str) for name, content in optional.items() if content is not None}
+    return {MANIFEST: manifest, _RECIPE: candidate.recipe_text, **beside}
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,104 @@
+"""Runs of ours: how they are marked, found, created once and filled in few calls."""
+
+from __future__ import annotations
+
+from operator import methodcaller
+from typing import TYPE_CHECKING
+
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from retraining.model_registry.connection import paged
+from retraining.model_registry.experiment import InExperiment
+from retraining.model_registry.failures import is_not_there
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, Run, RunTag
+
+ROLE, CYCLE_ID, MODEL = "retraining.role", "retraining.cycle_id", "retraining.model_name"
+CYCLE, STAGE, TRAINING, TIMELINE, ANY = "cycle", "stage", "training", "timeline", "%"
+_PER_CALL = 100  # MLflow's limit for tags and parameters in one call
+
+
+def in_milliseconds(moment: datetime) -> int:
+    """A time as MLflow stores it."""
+    return int(moment.timestamp() * 1000)
+
+
+class OurRuns(InExperiment):
+    """Runs of this project. Each says so in its tags: its role, its cycle, and the registered model that it is about."""
+
+    def _run(self, run_id: str) -> Run | None:
+        if run_id not in self._runs_made:
+            found = self._look_up_run(run_id)
+            if found is None:
+                return None
+            self._runs_made[run_id] = found
+        return self._runs_made[run_id]
+
+    def _look_up_run(self, run_id: str) -> Run | None:
+        def look(mlflow: MlflowClient) -> Run | None:
+            try:
+                return mlflow.get_run(run_id)
+            except Exception as error:
+                if is_not_there(error):
+                    return None
+                raise
+
+        return self._connection.ask(look) if self._connection.holds_a_store() else None
+
+    def _find_runs(self, role: str, *conditions: str, at_most: int | None = None) -> list[Run]:
+        """Our runs of a role, newest first; other projects may use the same experiment."""
+        experiment = self._known_experiment()
+        if experiment is None:
+            return []
+        ours = (f"tags.`{ROLE}` LIKE '{role}'", f"tags.`{MODEL}` = '{self._settings.model_name}'", *conditions)
+        return self._connection.ask(
+            lambda mlflow: paged(
+                mlflow.search_runs,
+                experiment_ids=[experiment.experiment_id],
+                filter_string=" and ".join(ours),
+                max_results=at_most or 1000,
+                at_most=at_most,
+            )
+        )
+
+    def _create_run(self, name: str, role: str, cycle_id: str, started: datetime, parent: str | None = None) -> str:
+        """Create a RUNNING run of ours; after an unclear answer the one that was created is found by its cycle, role and parent."""
+        experiment = self._own_experiment().experiment_id
+        tags = {ROLE: role, CYCLE_ID: cycle_id, MODEL: self._settings.model_name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {})
+        same = [f"tags.`{k}` = '{v}'" for k, v in {CYCLE_ID: cycle_id, MLFLOW_PARENT_RUN_ID: parent}.items() if v]
+
+        def find(mlflow: MlflowClient) -> Run | None:
+            wanted = " and ".join([f"tags.`{ROLE}` = '{role}'", f"tags.`{MODEL}` = '{self._settings.model_name}'", *same])
+            runs = mlflow.search_runs([experiment], f"{wanted} and attributes.status = 'RUNNING'")
+            return next((run for run in runs if run.info.run_name == name), None)
+
+        start = in_milliseconds(started)
+        run = self._connection.create(methodcaller("create_run", experiment, start_time=start, tags=tags, run_name=name), find)
+        self._runs_made[run.info.run_id] = run
+        return str(run.info.run_id)
+
+    def _create_nested(self, parent: str, name: str, role: str) -> str:
+        above = self._run(parent)
+        cycle_id = above.data.tags.get(CYCLE_ID, "") if above is not None else ""
+        return self._create_run(name, role, cycle_id, self._clock(), parent)
+
+    def save_files(self, run_id: str, texts: Mapping[str, str]) -> None:
+        """Save small text artifacts (name -> content) on a run."""
+        run = self._run(run_id)
+        if run is not None:
+            self._artifacts.save_texts(run.info.artifact_uri, texts)
+
+    def _log(self, run_id: str, metrics: Sequence[Metric] = (), params: Sequence[Param] = (), tags: Sequence[RunTag] = ()) -> None:
+        """Log all at once, in as few calls as MLflow's limits allow."""
+        for start in range(0, max(len(params), len(tags), 1 if metrics else 0), _PER_CALL):
+            part = slice(start, start + _PER_CALL)
+            some = metrics if start == 0 else ()
+            self._connection.ask(methodcaller("log_batch", run_id, metrics=some, params=params[part], tags=tags[part]))
+
+    def _end_run(self, run_id: str, status: str) -> None:
+        self._connection.ask(lambda mlflow: mlflow.set_terminated(run_id, status, in_milliseconds(self._clock())))

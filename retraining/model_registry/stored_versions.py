@@ -1,0 +1,99 @@
+"""What a version carries: read only when its digest is the one that was registered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import weakref
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from retraining.errors import DamagedModelError, StoreError
+from retraining.model_registry.artifacts import folder_digest
+from retraining.model_registry.estimators import AnyModel, load_estimator
+from retraining.model_registry.registered_model import RegisteredModel
+from retraining.serialisation import manifest_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from retraining.records import Manifest, VersionFacts
+
+MODEL_SHA256, MANIFEST_SHA256, MANIFEST_RUN = "retraining.model_sha256", "retraining.manifest_sha256", "retraining.manifest_run"
+MANIFEST, SKETCHES = "manifest.json", "sketches.json"
+
+
+class StoredVersions(RegisteredModel):
+    """The part of `Registry` that reads a version's manifest, estimator and drift reference."""
+
+    def manifest(self, version: VersionFacts) -> Manifest:
+        """What a version was made from. Raises `DamagedModelError` where its digest is not the one registered."""
+        content, where = self._read_beside(version, MANIFEST)
+        if content is None:
+            raise damaged(version, f"{MANIFEST} of version {version.number} is missing {where}.")
+        if hashlib.sha256(content).hexdigest() != version.tags.get(MANIFEST_SHA256):
+            raise damaged(version, f"{MANIFEST} of version {version.number} {where} is not the one that was registered.")
+        return manifest_from_json(json.loads(content))
+
+    def sketches(self, version: VersionFacts) -> Mapping[str, Any] | None:
+        """The drift reference that the version carries."""
+        content, _ = self._read_beside(version, SKETCHES)
+        return None if content is None else json.loads(content)
+
+    def _read_beside(self, version: VersionFacts, name: str) -> tuple[bytes | None, str]:
+        """An artifact of the run that holds a version's manifest, and where it was looked for."""
+        run = self._run(version.tags.get(MANIFEST_RUN, version.run_id))
+        if run is None:
+            return None, "with its run"
+        return self._artifacts.read(run.info.artifact_uri, name), f"in {run.info.artifact_uri}"
+
+    def model(self, version: VersionFacts) -> Any:
+        """A version's estimator, loaded from a private copy whose digest is the one registered.
+
+        Raises:
+            DamagedModelError: files are missing, are not those that were registered, or cannot be loaded here.
+        """
+        location = self._model_location(version)
+        with self._model_copy(version, location) as copy:
+            if folder_digest(copy) != version.tags.get(MODEL_SHA256):
+                raise damaged(version, f"The model files of version {version.number} in {location} are not those that were registered.")
+            return self._load(version, copy)
+
+    @contextmanager
+    def _model_copy(self, version: VersionFacts, location: str) -> Iterator[Path]:
+        """A private copy: what is checked is what is loaded, and loading writes nothing into the store."""
+        with self._artifacts.folder() as folder:
+            self._artifacts.copy(location, folder)
+            if not any(folder.iterdir()):
+                raise damaged(version, f"The model files of version {version.number} are missing from {location}.")
+            yield folder
+
+    def _load(self, version: VersionFacts, checked: Path) -> Any:
+        try:
+            estimator = load_estimator(checked)
+            if isinstance(estimator, AnyModel):  # other flavours may read their files later
+                lasting = self._artifacts.lasting_folder()
+                shutil.copytree(checked, lasting, dirs_exist_ok=True)
+                estimator = load_estimator(lasting)
+                weakref.finalize(estimator, shutil.rmtree, lasting, ignore_errors=True)
+        except Exception as error:
+            raise damaged(version, f"Version {version.number} cannot be loaded here ({type(error).__name__}: {error}).") from error
+        return estimator
+
+    def _model_location(self, version: VersionFacts) -> str:
+        location = self._look(lambda mlflow: mlflow.get_model_version_download_uri(self._name, str(version.number)))
+        if location is None:
+            raise StoreError(
+                f"Version {version.number} of {self._name!r} is not in the registry any more.",
+                remedy="Give the alias to a version that is there, in the UI or by `python pipeline_orchestrator.py rollback --to N`.",
+            )
+        return str(location)
+
+
+def damaged(version: VersionFacts, what: str) -> DamagedModelError:
+    """The error for a version that must not be used, with the two ways out."""
+    back = version.tags.get("retraining.previous_version") or "N"
+    command = f"python pipeline_orchestrator.py rollback --to {back}"
+    return DamagedModelError(what, remedy=f"Restore the files from a backup, or go back to another version: `{command}`.")
