@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bson.binary import UUID_SUBTYPE, Binary
@@ -19,6 +18,7 @@ from bson.objectid import ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from retraining.records import Kind, LabelKind
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 EXACT_INTEGERS = 2**53  # beyond it a double skips integers, so a number column would hold another value than the document
 LONGEST_CELL = 100_000  # characters; readers of CSV give up on a file with cells not much longer
-MISSING_NUMBERS = frozenset({"", "NaN", "nan", "NULL", "null", "NA", "N/A"})
+MISSING = frozenset({"", "NaN", "nan", "NULL", "null", "NA", "N/A"})
+NUMERIC_TRUTHS = {"": "", "0": "false", "0.0": "false", "-0.0": "false", "1": "true", "1.0": "true"}
 TRUTHS = {"true": "true", "false": "false", "1": "true", "0": "false"}
 
 
@@ -62,9 +63,9 @@ def integer_cell(value: Any) -> str:
 def boolean_cell(value: Any) -> str:
     """A boolean, 0 or 1 as any numeric type, or a text that says so."""
     if isinstance(value, str):
-        text = "" if value == "" else TRUTHS.get(value.strip().lower())
+        text = "" if value in MISSING else TRUTHS.get(value.lower())
     elif isinstance(value, (bool, int, float, Decimal128)):
-        text = {"": "", "0": "false", "1": "true"}.get(text_cell(value if not isinstance(value, bool) else int(value)))
+        text = NUMERIC_TRUTHS.get(number_cell(value))
     else:
         return _missing(value, expected="a boolean")
     if text is None:
@@ -115,7 +116,7 @@ def _date_text(value: datetime) -> str:
 
 def _number_text(value: str) -> str:
     text = value.strip()
-    if text in MISSING_NUMBERS:
+    if text in MISSING:
         return ""
     if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", text) or len(text) > 400:
         raise MisfitError(f"{_shown(value)} is not a number")

@@ -12,6 +12,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.errors import ConfigurationError, InvalidName, InvalidURI, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
@@ -30,6 +31,8 @@ LEDGER_SUFFIX = "_retraining"
 NOT_AUTHORIZED = 13
 AUTHENTICATION_FAILED = (18, 8000)  # 8000 is Atlas's
 NO_MAJORITY_READS = (72, 115, 148, 238)  # InvalidOptions, CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented
+# One odd document must not end the scan: a date beyond the year 9999 and broken UTF-8 reach the checks of the cells.
+TOLERANT = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="surrogateescape")
 UNCHANGED = "Files that were complete before stay delivered; nothing is half-delivered, and the watermark did not move."
 
 
@@ -78,11 +81,8 @@ def _client(settings: Settings, patience: Patience) -> MongoClient[dict[str, Any
             serverSelectionTimeoutMS=patience.find_a_server,
             connectTimeoutMS=patience.find_a_server,
             socketTimeoutMS=patience.hear_an_answer,
-            # One odd document must not end the scan: a date beyond the year 9999 and broken UTF-8 reach our own checks.
-            datetime_conversion="DATETIME_AUTO",
-            unicode_decode_error_handler="surrogateescape",
         )
-    except (InvalidURI, ConfigurationError, ValueError, TypeError) as error:
+    except (InvalidURI, ConfigurationError, ValueError) as error:
         if str(settings.mongo_uri).startswith("mongodb+srv:") and not isinstance(error, InvalidURI):
             raise _unreachable(settings, "its name was not found (mongodb+srv)") from None
         problem = "MONGO_URI: not an address of MongoDB (mongodb://USER:PASSWORD@HOST:PORT/, special characters as %40 and so on)"
@@ -94,6 +94,7 @@ def _source(client: MongoClient[dict[str, Any]], settings: Settings, patience: P
     name = str(settings.collection_name)
     # Reads from a secondary could count a document that the next read, from a staler one, does not show.
     options: Mapping[str, Any] = {
+        "codec_options": TOLERANT,
         "read_preference": ReadPreference.PRIMARY,
         "write_concern": WriteConcern("majority", wtimeout=patience.hear_an_answer),
     }

@@ -55,11 +55,12 @@ class Pending:
 
 @dataclass(frozen=True)
 class Export:
-    """Where an export writes and what it remembers. `rows` is the number of rows in a full file."""
+    """Where an export writes and what it remembers: `known` are the keys of the ids in the ledger, `rows` those of a full file."""
 
     ledger: Ledger
     outbox: Outbox
     watermark: Watermark
+    known: set[bytes]
     layout: Layout
     rows: int
     owner: str
@@ -70,21 +71,20 @@ class Export:
         delivered: list[Delivery] = []
         fitting, refused = Pending(refused=False), Pending(refused=True)
         for document in documents:
-            item = self._item(document)
-            pending = fitting if isinstance(item, Item) else refused
-            pending.add(item if isinstance(item, Item) else _refused(document, item))
+            key = key_of(document[ID])
+            if key in self.known:
+                continue
+            try:
+                pending, cells = fitting, self.layout.row(document)
+            except MisfitError as misfit:
+                pending, cells = refused, (refused_line(document, str(misfit)),)
+            pending.add(Item(document[ID], key, cells))
             if pending.is_full(self.rows):
                 delivered += self._deliver(pending)
         for pending in (fitting, refused):
             while pending.items:
                 delivered += self._deliver(pending)
         return delivered
-
-    def _item(self, document: Mapping[str, Any]) -> Item | MisfitError:
-        try:
-            return Item(document[ID], key_of(document[ID]), self.layout.row(document))
-        except MisfitError as misfit:
-            return misfit
 
     def _deliver(self, pending: Pending) -> list[Delivery]:
         """One file; none where another exporter claimed first: what it left of these documents stays pending."""
@@ -96,9 +96,9 @@ class Export:
         if delivery is None:
             self.outbox.discard(sha256, refused=pending.refused)
             time.sleep(PAUSE)
-            taken = self.ledger.claimed_since(self.watermark)
+            self.known.update(self.ledger.claimed_since())
             for item in items:
-                if item.key not in taken:
+                if item.key not in self.known:
                     pending.add(item)
             return []
         kill_point("mongodb_after_claim")
@@ -122,7 +122,3 @@ class Export:
         suffix = "jsonl" if pending.refused else "csv"
         ids = tuple(item.id for item in pending.items)
         return Delivery(0, f"mongodb.{suffix}", sha256, size, pending.refused, ids, self.owner, self.clock())
-
-
-def _refused(document: Mapping[str, Any], misfit: MisfitError) -> Item:
-    return Item(document[ID], key_of(document[ID]), (refused_line(document, str(misfit)),))

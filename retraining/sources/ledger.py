@@ -64,8 +64,8 @@ class Ledger:
 
     def open(self) -> Watermark:
         """Make the ledger where there is none; returns its watermark."""
-        self._records.create_index([("model", 1), ("sha256", 1)])
-        self._records.create_index([("model", 1), ("state", 1)])
+        for name in ("number", "state", "sha256"):
+            self._records.create_index([("model", 1), (name, 1)])
         with suppress(DuplicateKeyError):
             self._records.insert_one({"_id": self._watermark_id, "revision": 0, "cut": None, "below": 0, "released": []})
         return self.watermark()
@@ -101,22 +101,22 @@ class Ledger:
     def known(self, watermark: Watermark) -> set[bytes]:
         """The keys of all claimed ids that a scan from the watermark can meet. Sets `last`."""
         newest = self._records.find_one({"model": self._model}, {"number": 1}, sort=[("number", -1)])
-        self.last = newest["number"] if newest else 0
+        self.last = newest["number"] if newest else 0  # read first: a claim after this look stands in the way of ours
         query: dict[str, Any] = {"model": self._model}
         if watermark.cut is not None:
             query["$or"] = [{"newest": {"$gte": watermark.cut}}, {"timeless": True}]
-        return self._keys(query, watermark.released)
+        records = self._records.find(query, {"number": 1, "ids": 1})
+        return {key_of(_id) for record in records if record["number"] not in watermark.released for _id in record["ids"]}
 
-    def claimed_since(self, watermark: Watermark) -> set[bytes]:
-        """The keys of the ids claimed by others since the last look. Moves `last`."""
-        return self._keys({"model": self._model, "number": {"$gt": self.last}}, watermark.released)
-
-    def _keys(self, query: Mapping[str, Any], released: frozenset[int]) -> set[bytes]:
+    def claimed_since(self) -> set[bytes]:
+        """The keys of the ids that others claimed since the last look. Moves `last`."""
         keys: set[bytes] = set()
-        for record in self._records.find(query, {"number": 1, "ids": 1}):
-            self.last = max(self.last, record["number"])
-            if record["number"] not in released:
-                keys.update(map(key_of, record["ids"]))
+        query = {"model": self._model, "number": {"$gt": self.last}}
+        for record in self._records.find(query, {"number": 1, "ids": 1}).sort("number", 1):
+            if record["number"] != self.last + 1:
+                break  # a cursor is no snapshot: it may show a record and not the one before it
+            self.last = record["number"]
+            keys.update(map(key_of, record["ids"]))
         return keys
 
     def knows_bytes(self, content: bytes, released: frozenset[int]) -> bool:

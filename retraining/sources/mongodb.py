@@ -22,7 +22,7 @@ from bson.objectid import ObjectId
 from retraining.kill_points import kill_point
 from retraining.sources.connection import Patience, connected
 from retraining.sources.export import Export
-from retraining.sources.ledger import Ledger, key_of
+from retraining.sources.ledger import Ledger
 from retraining.sources.outbox import Outbox
 from retraining.sources.rows import ID, columns_found, layout_of, layout_without_schema
 
@@ -79,11 +79,11 @@ def fetch(
         # Counted before all reading: what arrives later makes the next count differ, and is then found.
         below = _count_below(source.documents, cut)
         start = _scan_start(source.documents, watermark)
-        unknown = _unknown(source.documents, start.cut, ledger.known(start))
-        layout, documents = _layout(schema, settings, ledger, watermark, unknown)
+        known = ledger.known(start)  # read before the documents: who claims one of them later wins against our claim
+        layout, documents = _layout(schema, settings, ledger, watermark, _scan(source.documents, start.cut))
         if layout is None:
             return Fetched()
-        export = Export(ledger, outbox, watermark, layout, settings.mongo_rows_per_file, owner, clock)
+        export = Export(ledger, outbox, watermark, known, layout, settings.mongo_rows_per_file, owner, clock)
         deliveries = export.run(documents)
         kill_point("mongodb_before_watermark")
         ledger.advance(watermark, cut, below)
@@ -125,14 +125,12 @@ def _count_below(documents: Collection[dict[str, Any]], cut: ObjectId) -> int:
     return int(documents.count_documents({ID: {"$lt": cut}}))
 
 
-def _unknown(documents: Collection[dict[str, Any]], cut: ObjectId | None, known: set[bytes]) -> Documents:
-    """The documents that nobody claimed, in the order of their ids: ObjectIds from the cut on, and all ids of other types."""
+def _scan(documents: Collection[dict[str, Any]], cut: ObjectId | None) -> Documents:
+    """The documents in the order of their ids: those with ObjectIds from the cut on, and all that have other ids."""
     # A comparison with an ObjectId sees ObjectIds only.
     query = {"$or": [{ID: {"$gte": cut}}, {ID: {"$not": {"$type": "objectId"}}}]} if cut is not None else {}
     with documents.find(query).sort(ID, 1) as cursor:
-        for document in cursor:
-            if key_of(document[ID]) not in known:
-                yield document
+        yield from cursor
 
 
 def _layout(

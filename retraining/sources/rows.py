@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retraining.sources.bson_cells import Cell
 
 ID = "_id"
+LONGEST_ROW = 1_000_000  # characters; the reader of the inbox takes rows up to 4 MiB
 DEEPEST_PATH = 20  # levels of nested documents that are looked into for columns; MongoDB itself allows 100
 
 
@@ -58,6 +59,8 @@ class Layout:
             except UnicodeEncodeError:
                 raise MisfitError(f"field {name!r}: a text that cannot be written as {self.encoding}") from None
             cells.append(text)
+        if sum(map(len, cells)) > LONGEST_ROW:
+            raise MisfitError(f"a row of more than {LONGEST_ROW:,} characters")
         if not found:
             raise MisfitError("none of the columns is a field of this document")
         return tuple(cells)

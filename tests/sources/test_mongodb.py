@@ -1,0 +1,241 @@
+"""The export on a real server: what is delivered, when, and by whom."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bson import ObjectId
+from pymongo.collection import Collection
+
+from retraining.sources.mongodb import Fetched, fetch
+from tests.sources.mongodb_material import SCHEMA, document, leftovers_in, now, object_id, project_at, refused_in, rows_in, serials_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from retraining.records import Schema
+    from retraining.settings import Settings
+
+pytestmark = pytest.mark.mongodb
+Readings = Collection[dict[str, Any]]
+HOUR = 3600
+
+
+def export(settings: Settings, schema: Schema | None = SCHEMA) -> Fetched:
+    return fetch(settings, schema, settings.new_data_dir, clock=now)
+
+
+def insert(readings: Readings, serials: range, *, age: float = 0) -> None:
+    """Documents that were made `age` seconds ago, one microsecond after the other."""
+    born = time.time() - age
+    readings.insert_many([{"_id": object_id(born, serial), **document(serial)} for serial in serials])
+
+
+def once(*ranges: range) -> dict[int, int]:
+    return {serial: 1 for serials in ranges for serial in serials}
+
+
+def ledger_of(readings: Readings) -> Collection[dict[str, Any]]:
+    return readings.database["readings_retraining"]
+
+
+def test_every_document_is_in_a_file_of_the_wanted_size(project: Settings, readings: Readings) -> None:
+    insert(readings, range(25))
+    fetched = export(project)
+    assert (fetched.documents, fetched.refused, len(fetched.files)) == (25, 0, 3)
+    assert sorted(path.name for path in project.new_data_dir.iterdir()) == sorted(fetched.files)
+    assert [len(path.read_text().splitlines()) - 1 for path in sorted(project.new_data_dir.iterdir())] == [10, 10, 5]
+    assert rows_in(project)[3] == {"serial": "3", "speed": repr(3 / 7), "road": "Rural", "position.lat": "52.5", "braked": "1"}
+
+
+def test_what_was_delivered_is_never_delivered_again(project: Settings, readings: Readings) -> None:
+    insert(readings, range(25))
+    export(project)
+    assert export(project) == Fetched()
+    insert(readings, range(25, 30))
+    assert export(project).documents == 5
+    assert serials_in(project) == once(range(30))
+
+
+def test_files_are_old_enough_for_the_cycle_that_fetched_them(project: Settings, readings: Readings) -> None:
+    insert(readings, range(5))
+    export(project)
+    ages = [time.time() - path.stat().st_mtime for path in project.new_data_dir.iterdir()]
+    assert all(age >= project.min_file_age_seconds for age in ages)
+
+
+def test_late_insert_within_the_settling_time_is_delivered(project: Settings, readings: Readings) -> None:
+    insert(readings, range(20))
+    export(project)
+    insert(readings, range(20, 23), age=300)
+    assert export(project).documents == 3
+    assert serials_in(project) == once(range(23))
+
+
+def test_insert_later_than_the_settling_time_is_delivered_too(project: Settings, readings: Readings) -> None:
+    insert(readings, range(20), age=HOUR)
+    export(project)
+    insert(readings, range(20, 23), age=30 * HOUR)
+    assert export(project).documents == 3
+    assert export(project) == Fetched()
+    assert serials_in(project) == once(range(23))
+
+
+def test_deleted_documents_hide_no_late_one_and_bring_nothing_back(project: Settings, readings: Readings) -> None:
+    insert(readings, range(20), age=HOUR)
+    export(project)
+    readings.delete_many({"serial": {"$lt": 5}})
+    insert(readings, range(20, 22), age=30 * HOUR)
+    assert export(project).documents == 2
+    assert serials_in(project) == once(range(22))
+
+
+def test_ids_of_any_type_are_delivered_once(project: Settings, readings: Readings) -> None:
+    ids = [7, 7.5, "seven", {"vehicle": 1, "trip": 2}, now(), True, ObjectId()]
+    readings.insert_many([{"_id": _id, **document(n)} for n, _id in enumerate(ids)])
+    assert export(project).documents == len(ids)
+    readings.insert_one({"_id": "a", **document(100)})
+    assert export(project).documents == 1
+    assert serials_in(project) == once(range(len(ids)), range(100, 101))
+
+
+def test_second_machine_delivers_only_what_the_first_did_not(project: Settings, readings: Readings, tmp_path: Path) -> None:
+    insert(readings, range(25))
+    export(project)
+    second = project_at(tmp_path / "second", str(project.mongo_uri), str(project.database_name))
+    assert export(second) == Fetched()
+    insert(readings, range(25, 40))
+    assert export(second).documents == 15
+    assert serials_in(project) + serials_in(second) == once(range(40))
+
+
+def test_another_model_gets_every_document_too(project: Settings, readings: Readings, tmp_path: Path) -> None:
+    insert(readings, range(5))
+    export(project)
+    other = project_at(tmp_path / "other", str(project.mongo_uri), str(project.database_name), MODEL_NAME="other")
+    assert export(other).documents == 5
+
+
+def test_restored_disk_and_deleted_state_lead_to_no_second_delivery(project: Settings, readings: Readings) -> None:
+    insert(readings, range(25))
+    export(project)
+    shutil.rmtree(project.project / ".retraining", ignore_errors=True)
+    for path in project.new_data_dir.iterdir():
+        path.unlink()
+    assert export(project) == Fetched()
+
+
+def test_what_does_not_fit_goes_to_quarantine_and_the_rest_goes_on(project: Settings, readings: Readings) -> None:
+    insert(readings, range(12))
+    bad = readings.insert_one(document(12, speed="fast")).inserted_id
+    assert export(project) == Fetched(tuple(sorted(p.name for p in project.new_data_dir.iterdir())), 12, 1)
+    [line] = refused_in(project)
+    assert (line["_id"], line["document"]["speed"]) == ({"$oid": str(bad)}, "fast")
+    assert line["reason"] == "field 'speed': 'fast' is not a number"
+    [reason] = project.quarantine_dir.glob("*.reason.json")
+    assert json.loads(reason.read_text())["file"] == reason.name.removesuffix(".reason.json")
+    assert export(project) == Fetched()
+    assert len(refused_in(project)) == 1
+
+
+def test_equal_values_of_other_documents_are_no_copy_of_a_file(project: Settings, readings: Readings) -> None:
+    for _ in range(3):
+        readings.insert_one(document(1))
+        export(project)
+    contents = {path.read_bytes() for path in project.new_data_dir.iterdir()}
+    assert len(contents) == 3
+    assert serials_in(project) == {1: 3}
+
+
+def test_without_a_schema_the_scalar_fields_are_the_columns(project: Settings, readings: Readings) -> None:
+    readings.insert_many([document(n, tags=["a"], extra=n > 3) for n in range(12)])
+    assert export(project, None).documents == 12
+    readings.insert_one(document(12, later="field"))
+    assert export(project, None).documents == 1
+    assert {tuple(row) for row in rows_in(project)} == {("serial", "speed", "road", "position.lat", "extra", "braked")}
+    assert serials_in(project) == once(range(13))
+
+
+def test_without_schema_and_target_nothing_is_exported_yet(project: Settings, readings: Readings) -> None:
+    readings.insert_one({"speed": 1})
+    assert export(project, None) == Fetched()
+    assert export(project).documents == 1
+
+
+def test_ignored_columns_are_carried_along(mongodb: str, database: str, readings: Readings, tmp_path: Path) -> None:
+    settings = project_at(tmp_path / "project", mongodb, database, IGNORE_COLUMNS="_id,record,lost")
+    _id = readings.insert_one(document(1, record="r-1", lost={"no": "scalar"})).inserted_id
+    export(settings)
+    [row] = rows_in(settings)
+    assert (row["_id"], row["record"], row["lost"]) == (str(_id), "r-1", "")
+
+
+def test_bytes_lost_before_their_delivery_are_exported_again(project: Settings, readings: Readings) -> None:
+    insert(readings, range(15), age=HOUR)
+    export(project)
+    lost = sorted(project.new_data_dir.iterdir())[0]
+    lost.unlink()
+    ledger_of(readings).update_one({"file": lost.name}, {"$set": {"state": "prepared"}})
+    assert export(project).documents == 10
+    assert serials_in(project) == once(range(15))
+    assert export(project) == Fetched()
+
+
+def test_what_another_machine_claimed_is_left_to_it(project: Settings, readings: Readings, tmp_path: Path) -> None:
+    insert(readings, range(15))
+    export(project)
+    names = sorted(path.name for path in project.new_data_dir.iterdir())
+    ledger_of(readings).update_one({"file": names[0]}, {"$set": {"state": "prepared"}})
+    second = project_at(tmp_path / "second", str(project.mongo_uri), str(project.database_name))
+    assert export(second) == Fetched()
+    export(project)
+    assert ledger_of(readings).count_documents({"state": "prepared"}) == 0
+    assert serials_in(project) + serials_in(second) == once(range(15))
+
+
+def test_file_that_was_archived_before_the_mark_is_not_written_again(project: Settings, readings: Readings) -> None:
+    insert(readings, range(5))
+    [name] = export(project).files
+    (project.new_data_dir / name).rename(project.used_data_dir / "under-another-name.csv")
+    ledger_of(readings).update_one({"file": name}, {"$set": {"state": "prepared"}})
+    assert export(project) == Fetched()
+    assert serials_in(project) == once(range(5))
+
+
+def test_claim_lost_to_another_exporter_is_neither_lost_nor_doubled(
+    project: Settings, readings: Readings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second exporter runs to its end between the first one's file being set aside and its claim."""
+    from retraining.sources import export as module
+
+    insert(readings, range(25))
+    second = project_at(tmp_path / "second", str(project.mongo_uri), str(project.database_name), MONGO_ROWS_PER_FILE=4)
+    calls = []
+
+    def meddle(place: str) -> None:
+        if place == "mongodb_after_aside" and not calls:
+            calls.append(place)
+            readings.insert_one(document(25))
+            export(second)
+
+    monkeypatch.setattr(module, "kill_point", meddle)
+    export(project)
+    assert serials_in(second) == once(range(26))
+    assert serials_in(project) == {}
+    assert leftovers_in(project) == []
+
+
+def test_documents_released_by_a_person_are_exported_again(project: Settings, readings: Readings) -> None:
+    """The command of docs/mongodb.md for documents that were mended after they had been refused."""
+    _id = readings.insert_one(document(1, speed="fast")).inserted_id
+    export(project)
+    readings.update_one({"_id": _id}, {"$set": {"speed": 3}})
+    number = (ledger_of(readings).find_one({"refused": True}) or {})["number"]
+    change = {"$push": {"released": number}, "$set": {"cut": None}, "$inc": {"revision": 1}}
+    ledger_of(readings).update_one({"_id": "classifier:watermark"}, change)
+    assert export(project).documents == 1
+    assert serials_in(project) == once(range(1, 2))
