@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import math
 import os
@@ -108,7 +109,7 @@ class Connection:
 
 
 def _prepare_sqlite(file: Path) -> None:
-    """Name a file that is no database at once, which MLflow tries for 102 s; create a new store aside, so that it is whole or not there."""
+    """Name a file that is no database at once, which MLflow tries for 102 s; make sure that a store is whole or not there."""
     if file.is_file() and file.stat().st_size > 0:
         try:
             with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
@@ -116,12 +117,23 @@ def _prepare_sqlite(file: Path) -> None:
         except sqlite3.Error as error:
             if not is_locked(error):
                 raise
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.being-made")
-    aside.unlink(missing_ok=True)
-    MlflowClient(tracking_uri=f"sqlite:///{aside}", registry_uri=f"sqlite:///{aside}")
-    aside.replace(file)
+    else:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _make_sqlite(file)
+
+
+def _make_sqlite(file: Path) -> None:
+    """Create a store aside, then name it; of several processes one does, since two on one file leave it unopenable."""
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if not file.is_file() or file.stat().st_size == 0:
+            aside = file.with_name(f".{file.name}.being-made")
+            aside.unlink(missing_ok=True)  # a dead process's
+            MlflowClient(tracking_uri=f"sqlite:///{aside}", registry_uri=f"sqlite:///{aside}")
+            aside.replace(file)
+    finally:
+        os.close(folder)
 
 
 def _knock(uri: str) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from retraining.model_registry.connection import PATIENCE, Connection
 from retraining.model_registry.cycles import CycleRuns
 from retraining.model_registry.registration import Registration
+from retraining.model_registry.runs import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from retraining.settings import Settings
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class MlflowRegistry(CycleRuns, Registration):
@@ -28,5 +25,5 @@ class MlflowRegistry(CycleRuns, Registration):
         patience: seconds that this object may spend waiting on MLflow, over all calls.
     """
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = _now, patience: float = PATIENCE) -> None:
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = now, patience: float = PATIENCE) -> None:
         super().__init__(settings, Connection(settings.mlflow_tracking_uri, patience=patience), clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from operator import methodcaller
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from retraining.model_registry.failures import is_not_there
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, Run, RunTag
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 ROLE, CYCLE_ID, MODEL = "retraining.role", "retraining.cycle_id", "retraining.model_name"
 CYCLE, STAGE, TRAINING, TIMELINE, ANY = "cycle", "stage", "training", "timeline", "%"
 _PER_CALL = 100  # MLflow's limit for tags and parameters in one call
+
+
+def now() -> datetime:
+    """The time, aware."""
+    return datetime.now(UTC)
 
 
 def in_milliseconds(moment: datetime) -> int:
