@@ -29,9 +29,10 @@ def cut_into_blocks(files: Sequence[tuple[str, int]]) -> list[Block]:
     """Cut a batch of (sha256, rows) files into blocks: whole files, or where there are fewer than 10 files, runs of them.
 
     Then each file gives the same number of contiguous runs, the smallest for which there are at least 10 blocks; their lengths
-    differ by one row at most, and the longer ones come first. No run is empty, so a file of few rows gives fewer.
+    differ by one row at most, and the longer ones come first. No run is empty: a file gives at most as many as it has rows.
     """
-    runs = 1 if len(files) >= MIN_BLOCKS else math.ceil(MIN_BLOCKS / max(len(files), 1))
+    enough = (runs for runs in range(1, MIN_BLOCKS) if sum(min(runs, rows) for _, rows in files) >= MIN_BLOCKS)
+    runs = next(enough, MIN_BLOCKS)
     return [
         Block(sha256, number, start, stop)
         for sha256, rows in files

@@ -56,8 +56,7 @@ def split_header(segment: Segment, separator: str) -> tuple[tuple[str, ...], Seg
         UnreadableFileError: there is none, or it cannot be read, or a name stands there twice.
     """
     start = len(segment.data) - len(segment.data.lstrip(b"\r\n"))
-    ends = record_ends(segment.data)
-    stop = next((int(end) for end in ends if end >= start), len(segment.data))
+    stop = _record_end(segment.data, start)
     text = segment.data[start:stop].decode()
     if not text.strip():
         raise UnreadableFileError("the file holds no header and no rows")
@@ -68,6 +67,18 @@ def split_header(segment: Segment, separator: str) -> tuple[tuple[str, ...], Seg
     _refuse_duplicates(names)
     stop += 2 if segment.data[stop : stop + 2] == b"\r\n" else 1
     return names, Segment(segment.data[stop:], segment.first_line + count_lines(segment.data[:stop]))
+
+
+def _record_end(data: bytes, start: int) -> int:
+    """Where the record that begins at `start` ends. Looks at little first: the rows after a header may be millions of bytes."""
+    size = 2**12
+    while True:
+        ends = record_ends(data[start : start + size])
+        if ends.size:
+            return start + int(ends[0])
+        if start + size >= len(data):
+            return len(data)
+        size *= 16
 
 
 def _refuse_duplicates(names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ unclosed quotes; here they are refused, so that what remains has one reading onl
 from __future__ import annotations
 
 import codecs
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -55,21 +56,19 @@ def read_segments(stream: BinaryIO, encoding: str, separator: str) -> Iterator[S
     Raises:
         UnreadableFileError: bytes that are no text of this encoding, NUL bytes, stray or unclosed quotes, a row over 4 MiB.
     """
-    line, offset, pending = 1, 0, b""
-    for chunk in _utf8_chunks(stream, encoding):
-        pending += chunk
-        cut = _last_record_end(pending)
+    line, offset, pending, done = 1, 0, b"", b""
+    for chunk in itertools.chain(_utf8_chunks(stream, encoding), [None]):
+        pending += chunk or b""
+        cut = len(pending) if chunk is None else _last_record_end(pending)
         if len(pending) - cut > MAX_ROW_BYTES:
-            raise _row_too_long(line + count_lines(pending[:cut]), pending[cut:])
+            raise _row_too_long(line + count_lines(done + pending[:cut]), pending[cut:])
         if cut:
-            segment = Segment(pending[:cut], line)
+            line += count_lines(done)  # counted only where more follows: most files are one segment
+            done, pending = pending[:cut], pending[cut:]
+            segment = Segment(done, line)
             _refuse_bad_structure(segment, offset, separator)
+            offset += cut
             yield segment
-            line, offset, pending = line + count_lines(segment.data), offset + cut, pending[cut:]
-    if pending:
-        segment = Segment(pending, line)
-        _refuse_bad_structure(segment, offset, separator)
-        yield segment
 
 
 def inside_quotes(data: bytes, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -118,8 +117,11 @@ def _wrong_encoding(encoding: str, offset: int) -> UnreadableFileError:
 
 def _last_record_end(data: bytes) -> int:
     """The length of the whole records at the start of `data`. LF is preferred, so that no CR LF is cut in two."""
+    last = data.rfind(b"\n")
+    if last >= 0 and data.count(b'"', 0, last) % 2 == 0:
+        return last + 1
     if b'"' not in data:
-        return (data.rfind(b"\n") + 1) or (data.rfind(b"\r") + 1)
+        return data.rfind(b"\r") + 1
     ends = record_ends(data)
     if not ends.size:
         return 0
@@ -155,8 +157,8 @@ def _refuse_bad_quotes(segment: Segment, separator: str) -> None:
     reopens = np.concatenate(([False], adjacent[1::2]))[: opening.size]  # the second of a doubled pair
     doubled = np.concatenate((adjacent[1::2], [False]))[: closing.size]  # the first of a doubled pair
     padded = np.frombuffer(b"\n" + segment.data + b"\n", np.uint8)
-    at_edge = np.isin(padded, (ord(separator), NEWLINE, RETURN))
-    before, after = at_edge[opening], at_edge[closing + 2]
+    edges = (ord(separator), NEWLINE, RETURN)
+    before, after = np.isin(padded[opening], edges), np.isin(padded[closing + 2], edges)
     stray = np.concatenate((opening[~(reopens | before)], closing[~(doubled | after)]))
     if stray.size:
         line = segment.line_at(int(stray.min()))

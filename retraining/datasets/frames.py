@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from retraining.datasets.columns import UNLABELLED
 from retraining.datasets.typed_reading import ROW_HASHES
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from retraining.records import Run, Schema
 
+_DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 _STR = pd.StringDtype("pyarrow", na_value=np.nan)
 
 
@@ -104,17 +106,26 @@ class _NumberColumn:
 
 
 class _StringColumn:
-    """A text column being collected; dictionaries differ by file, so texts are written out."""
+    """A text column being collected as codes; texts are written out once, at the end, when the dictionaries of all files are one."""
 
     def __init__(self) -> None:
-        self._parts: list[pa.Array] = []
+        self._parts: list[pa.DictionaryArray] = []
 
     def append(self, part: pa.ChunkedArray, rows: NDArray[np.bool_] | None) -> None:
         for chunk in part.chunks if rows is None else part.filter(pa.array(rows)).chunks:
-            self._parts.append(chunk.cast(pa.large_string()))
+            self._parts.append(_copied(chunk))
 
     def finished(self) -> Any:
-        return pd.array(pa.concat_arrays(self._parts) if self._parts else pa.array([], pa.large_string()), dtype=_STR)
+        codes = pa.chunked_array(self._parts, _DICTIONARY).unify_dictionaries().combine_chunks()
+        self._parts.clear()
+        return pd.array(codes.cast(pa.large_string()), dtype=_STR)
+
+
+def _copied(chunk: pa.DictionaryArray) -> pa.DictionaryArray:
+    """A copy in memory: one that points into the mapped file would keep all of it mapped."""
+    codes = np.array(pc.fill_null(chunk.indices, -1).to_numpy())
+    texts = chunk.dictionary.take(pa.array(np.arange(len(chunk.dictionary))))
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), texts)
 
 
 def _numpy(column: pa.ChunkedArray) -> NDArray[Any]:

@@ -1,7 +1,8 @@
 """A 64-bit hash of each row's feature values: equal rows of different files are found by it.
 
 Numbers hash by value (-0.0 equals 0.0, every NaN is the same missing value), texts by their UTF-8 bytes, so the hash does not depend on
-the file, its format, its dictionaries or the process. Mixing is the finaliser of splitmix64 (Steele, Lea, Flood 2014).
+the file, its format, its dictionaries or the process. Columns are chained, each through the finaliser of splitmix64 (Steele, Lea, Flood
+2014): it is a bijection of 64 bits, so rows that differ in one column never collide there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.uint64]
 
-_GOLDEN = 0x9E3779B97F4A7C15
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MISSING_TEXT = np.uint64(0x6D697373696E6721)
 _QUIET_NAN = np.float64("nan").view(np.uint64)
 
@@ -32,10 +33,10 @@ def hash_rows(columns: Sequence[pa.Array]) -> Words:
         columns: float64 arrays without nulls (NaN is missing), or `dictionary<int32, string>` arrays.
     """
     hashes = np.zeros(len(columns[0]), np.uint64)
-    for position, column in enumerate(columns):
-        words = _text_words(column) if pa.types.is_dictionary(column.type) else _number_words(column)
-        words += np.uint64((position + 1) * _GOLDEN % 2**64)  # wraps around, as splitmix64 does
-        hashes = _mixed(hashes ^ _mixed(words))
+    for column in columns:
+        hashes ^= _text_words(column) if pa.types.is_dictionary(column.type) else _number_words(column)
+        hashes += _GOLDEN  # wraps around, as splitmix64 does
+        _mix(hashes)
     return hashes
 
 
@@ -57,7 +58,10 @@ def _text_word(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _mixed(words: Words) -> Words:
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+def _mix(words: Words) -> None:
+    """The finaliser of splitmix64, in place."""
+    words ^= words >> np.uint64(30)
+    words *= np.uint64(0xBF58476D1CE4E5B9)
+    words ^= words >> np.uint64(27)
+    words *= np.uint64(0x94D049BB133111EB)
+    words ^= words >> np.uint64(31)
