@@ -31,6 +31,7 @@ def render(outcome: Outcome, material: ReportMaterial) -> str:
     return render_template(
         "report.html.j2",
         outcome=outcome,
+        width="62rem",
         stamp=time_text(outcome.started) if outcome.started else "",
         sentence=typeset(verdict_sentence(outcome)),
         facts=_facts(outcome, material),

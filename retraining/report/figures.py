@@ -18,7 +18,9 @@ Point = tuple[float, float]
 HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 132.0, 36.0
 MOST_BINS = 40
 SQUARE = 200.0
-TIMELINE_HEIGHT, TIMELINE_STEP = 190.0, 30.0
+TIMELINE_HEIGHT = 190.0
+WIDEST_STEP, NARROWEST_STEP, LEAST_WIDTH, PAGE_WIDTH = 44.0, 14.0, 260.0, 830.0
+TAG_WIDTH = 24.0
 MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 52.0, 20.0, 26.0, 24.0
 
 
@@ -57,13 +59,17 @@ class Served:
 
 @dataclass(frozen=True)
 class Dot:
-    """A cycle's place in the timeline, in its pixels; `low` and `high` are the ends of its interval."""
+    """A cycle's place in the timeline, in its pixels; `low` and `high` are the ends of its interval.
+
+    `tagged` where the version changes, and there is room to name the new one.
+    """
 
     x: float
     y: float
     low: float
     high: float
     served: Served
+    tagged: bool
 
 
 @dataclass(frozen=True)
@@ -137,22 +143,26 @@ def timeline(cycles: Sequence[Served], threshold: float | None) -> Timeline | No
     ends = [end for cycle in cycles for end in (cycle.score, *(cycle.interval or ()))]
     shown = _near(threshold, ends)
     low, high, ticks = _nice_range(min(ends + shown), max(ends + shown))
-    width = MARGIN_LEFT + MARGIN_RIGHT + max(420.0, TIMELINE_STEP * (len(cycles) - 1))
-    step = (width - MARGIN_LEFT - MARGIN_RIGHT) / (len(cycles) - 1)
+    steps = len(cycles) - 1
+    inner = max(LEAST_WIDTH, min(WIDEST_STEP * steps, PAGE_WIDTH), NARROWEST_STEP * steps)
 
     def height(score: float) -> float:
         return _round(MARGIN_TOP + (high - score) / (high - low) * (TIMELINE_HEIGHT - MARGIN_TOP - MARGIN_BOTTOM))
 
-    dots = []
+    dots: list[Dot] = []
+    free_from = 0.0
     for i, cycle in enumerate(cycles):
         bottom, top = cycle.interval or (cycle.score, cycle.score)
-        dots.append(Dot(_round(MARGIN_LEFT + i * step), height(cycle.score), height(bottom), height(top), cycle))
+        x = _round(MARGIN_LEFT + i * inner / steps)
+        tagged = cycle.becomes != cycle.version and x >= free_from
+        free_from = x + TAG_WIDTH if tagged else free_from
+        dots.append(Dot(x, height(cycle.score), height(bottom), height(top), cycle, tagged))
     return Timeline(
         tuple(dots),
         polyline((dot.x, dot.y) for dot in dots),
         tuple((height(tick), tick) for tick in ticks),
         height(threshold) if threshold is not None and shown else None,
-        width,
+        MARGIN_LEFT + inner + MARGIN_RIGHT,
     )
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.report.figures import timeline
-from retraining.report.past import PastDecision, cycles_only, decision, served_scores, timeline_words
+from retraining.report.past import PastDecision, cycles_only, decision, label_of, served_scores, timeline_words
 from retraining.report.rendering import render_template, typeset
 from retraining.report.verdict import name
-from retraining.report.words import ENDINGS, count_text, ending_words, interval_text, printable, time_text, value_text
+from retraining.report.words import ENDINGS, count_text, ending_words, interval_text, printable, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,8 @@ show("");
 class IndexRow:
     """One cycle."""
 
-    when: str
+    day: str
+    clock: str
     ending: str
     version: str
     score: str
@@ -60,6 +61,7 @@ def render(records: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight], r
     digest = base64.b64encode(hashlib.sha256(FILTER_SCRIPT.encode()).digest()).decode()
     return render_template(
         "index.html.j2",
+        width="72rem",
         model_name=printable(model_name, 80),
         sentence=_sentence(cycles),
         rows=[_row(record, hindsight.get(record.cycle_id), reports.get(record.cycle_id)) for record in reversed(cycles)],
@@ -86,7 +88,8 @@ def _row(record: CycleRecord, hindsight: Hindsight | None, report: str | None) -
     score, metric = record.served, record.told.get("metric")
     value = score.value if score else None
     return IndexRow(
-        when=time_text(record.started),
+        day=label_of(record),
+        clock=f"{record.started:%H:%M %Z}",
         ending=record.ending,
         version=name(record.told.get("production_version")),
         score=typeset(value_text(metric, value)),

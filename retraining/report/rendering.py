@@ -19,10 +19,11 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def typeset(text: str) -> str:
-    """Numbers as a page sets them: a minus sign for the hyphen, no line break inside `84.2 %`, a dash for nothing."""
+    """Numbers as a page sets them: a minus sign for the hyphen, no line break inside `84.2 %` or `[81.0, 87.1]`, a dash for nothing."""
     if text == words.NOTHING:
         return "\N{EN DASH}"
     text = re.sub(r"(?<![\w-])-(?=\d)", "\N{MINUS SIGN}", text)
+    text = re.sub(r"(\[\S+,) (\S+\])", "\\1\N{NO-BREAK SPACE}\\2", text)
     return re.sub(r"(?<=\d) (?=%|points\b)", "\N{NO-BREAK SPACE}", text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.report.rendering import typeset
@@ -21,7 +21,10 @@ RATES = ("recall", "precision", "f1")
 
 @dataclass(frozen=True)
 class FactsTable:
-    """A table with a heading; its first column names the row, the next up to `words` hold text, the others numbers."""
+    """A table with a heading: its first column names the row, the next up to `words` hold text, the others numbers.
+
+    A `folded` one shows its caption, and the rows when asked.
+    """
 
     key: str
     title: str
@@ -30,6 +33,7 @@ class FactsTable:
     rows: tuple[tuple[str, ...], ...]
     words: int = 1
     left_out: str = ""
+    folded: bool = False
 
 
 def facts_table(table: FactsTable) -> FactsTable:
@@ -37,7 +41,7 @@ def facts_table(table: FactsTable) -> FactsTable:
     beyond = len(table.rows) - MOST_ROWS
     rows = tuple((*row[: table.words], *map(typeset, row[table.words :])) for row in table.rows[:MOST_ROWS])
     left_out = f"{beyond:,} more are left out here." if beyond > 0 else ""
-    return FactsTable(table.key, table.title, table.caption, table.heads, rows, table.words, left_out)
+    return replace(table, rows=rows, left_out=left_out)
 
 
 def by_class(outcome: Outcome) -> FactsTable | None:
@@ -92,10 +96,12 @@ def mistakes(test_set: TestSet, found: Sequence[tuple[str, str, int, int]], outc
 
 def files(material: ReportMaterial) -> list[FactsTable]:
     """Files used and refused."""
-    used = tuple((printable(file.name, 120), f"{file.rows:,}", file.sha256[:12]) for file in material.used)
+    used = tuple((printable(file.name, 120), file.sha256[:12], f"{file.rows:,}") for file in material.used)
     refused = tuple((printable(file.name, 120), printable(file.reason), _count(file.rows)) for file in material.refused)
     tables = [
-        FactsTable("used", "Files used", _files(len(used), "judged by this cycle."), ("File", "Rows", "SHA-256"), used),
+        FactsTable(
+            "used", "Files used", _files(len(used), "judged by this cycle"), ("File", "SHA-256", "Rows"), used, words=2, folded=True
+        ),
         FactsTable(
             "refused",
             "Files refused",

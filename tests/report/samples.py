@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,7 +164,7 @@ def hindsight() -> dict[str, Hindsight]:
 
 
 def material(folder: Path = Path("new_data")) -> ReportMaterial:
-    used = tuple(DataFile(f"day_{i:03}.csv", f"{i:064x}", folder / f"day_{i:03}.csv", 100) for i in range(15))
+    used = tuple(DataFile(f"day_{i:03}.csv", hashlib.sha256(bytes([i])).hexdigest(), folder / f"day_{i:03}.csv", 100) for i in range(15))
     refused = (
         RefusedFile("broken.csv", "f" * 64, "row 17, column age: 'twelve' is not a number"),
         RefusedFile(HOSTILE, "e" * 64, "=HYPERLINK(\"http://evil\") row 1, column <b>: '\x1b[31m' is not a number", 12),
