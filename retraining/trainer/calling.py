@@ -153,6 +153,6 @@ def call(function: Callable[..., Any], *arguments: Any, path: Path, failed: str)
     except KeyboardInterrupt:
         raise
     except NotFittedError as error:
-        raise BrokenContractError(f"returned an estimator that is not fitted: {describe(error, path)}") from error
+        raise BrokenContractError("returned an estimator that is not fitted") from error
     except BaseException as error:
         raise BrokenContractError(f"{failed} {describe(error, path)}") from error

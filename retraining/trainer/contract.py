@@ -90,11 +90,10 @@ def _first_that_fails(
 
 
 def _each_once(rows: pd.DataFrame, columns: list[Any], value: str | None) -> pd.DataFrame:
-    """Return the rows with `value` put once into each of the columns; strings become objects, as MLflow's server hands them over."""
+    """Return the rows with `value` put once into each of the columns, repeating rows where there are fewer than columns."""
     table = rows.iloc[np.arange(max(len(rows), len(columns))) % len(rows)].reset_index(drop=True)
     for place, name in enumerate(columns):
-        cells = table[name] if pd.api.types.is_numeric_dtype(table[name]) else table[name].astype(object)
-        cells = cells.where(cells.notna(), None) if cells.dtype == object else cells.astype(float)
+        cells = table[name].astype(float) if pd.api.types.is_numeric_dtype(table[name]) else table[name].copy()
         cells[place] = value
         table[name] = cells
     return table

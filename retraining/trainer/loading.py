@@ -96,7 +96,7 @@ def _train_model_of(module: types.ModuleType, path: Path) -> Callable[..., Any]:
 def describe(error: BaseException, path: Path) -> str:
     """Say in one line what was raised, and where in the recipe, or in a file beside it."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
-    words = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    words = " ".join("".join(c if c.isprintable() else " " for c in message).split()).removesuffix(".")
     words = words if len(words) <= 400 else f"{words[:400]}..."
     place = _place_of(error, path)
     return type(error).__name__ + (f" in {place}" if place else "") + (f": {words}" if words else "")

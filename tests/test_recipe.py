@@ -1,0 +1,188 @@
+"""The shipped recipe on the tables that people have: every type of column and label, tiny, lopsided, half empty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from retraining.trainer import check_recipe, load_recipe
+from train_classification_model import MOST_CATEGORIES, train_model, weight_of_each_row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LABELS = {
+    "integers": [0, 1],
+    "integers that are no codes": [7, -3],
+    "booleans": [False, True],
+    "strings": ["no", "yes"],
+    "four classes": ["a", "b", "c", "d"],
+    "ten classes": list(range(10)),
+}
+
+
+def mixed(rows: int, seed: int = 0) -> pd.DataFrame:
+    """Numbers, booleans as 0/1, strings, holes everywhere, a constant and two empty columns."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "number": rng.normal(size=rows),
+            "flag": rng.integers(0, 2, rows).astype(float),
+            "city": pd.Series(rng.choice(["north", "south", "east"], rows), dtype="str"),
+            "constant": 1.0,
+            "no number": np.nan,
+            "no word": pd.Series([None] * rows, dtype="str"),
+        }
+    )
+    for position, name in enumerate(["number", "flag", "city"]):
+        table.loc[table.index % 7 == position, name] = np.nan
+    return table
+
+
+def labels_for(table: pd.DataFrame, classes: list[object], seed: int = 1) -> pd.Series:
+    chosen = np.random.default_rng(seed).integers(0, len(classes), len(table))
+    chosen[: len(classes)] = range(len(classes))
+    return pd.Series([classes[k] for k in chosen])
+
+
+@pytest.mark.parametrize("rows", [40, 700])
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_come_back_as_they_were_given(kind: str, rows: int) -> None:
+    table = mixed(rows)
+    y = labels_for(table, LABELS[kind])
+    estimator = train_model(table, y)
+    answers = estimator.predict(table).tolist()
+    assert {(type(label), label) for label in answers} <= {(type(label), label) for label in LABELS[kind]}
+    assert estimator.classes_.tolist() == sorted(LABELS[kind])
+    assert estimator.predict_proba(table).shape == (rows, len(LABELS[kind]))
+
+
+def test_the_recipe_passes_its_own_contract(pytestconfig: pytest.Config) -> None:
+    recipe = load_recipe(pytestconfig.rootpath / "train_classification_model.py")
+    table = mixed(300)
+    assert check_recipe(recipe, table, labels_for(table, ["no", "yes"]), needs_probabilities=True) == ()
+
+
+def test_it_learns_from_each_kind_of_column() -> None:
+    table = mixed(2_000)
+    for name, told in {"number": table["number"] > 0, "flag": table["flag"] > 0, "city": table["city"] == "south"}.items():
+        estimator = train_model(table[:1_000], told[:1_000])
+        assert accuracy_score(told[1_000:], estimator.predict(table[1_000:])) > 0.98, name
+
+
+def test_a_served_row_gets_the_same_answer_whatever_types_the_server_sends() -> None:
+    table = mixed(200)
+    estimator = train_model(table, table["number"] > 0)
+    expected = estimator.predict_proba(table)
+    objects = table.astype(object).where(table.notna(), None)
+    booleans = objects.assign(flag=[None if flag is None else bool(flag) for flag in objects["flag"]])
+    sent = {
+        "objects with None": objects,
+        "booleans with None": booleans,
+        "nullable types": table.convert_dtypes(),
+        "categories": table.assign(city=table["city"].astype("category")),
+        "columns in another order, one too many": table[list(table)[::-1]].assign(unknown=1),
+    }
+    for what, rows in sent.items():
+        assert np.array_equal(estimator.predict_proba(rows), expected), what
+        assert np.array_equal(estimator.predict_proba(rows.head(1)), expected[:1]), what
+
+
+def test_a_category_never_seen_counts_with_the_rare_ones_and_a_missing_value_stays_missing() -> None:
+    rows = 3_000
+    rng = np.random.default_rng(0)
+    common = rng.choice([f"common {k}" for k in range(MOST_CATEGORIES)], rows)
+    rare = np.array([f"rare {k}" for k in range(rows)])
+    table = pd.DataFrame({"word": pd.Series(np.where(np.arange(rows) % 3 == 0, rare, common), dtype="str")})
+    table.loc[table.index % 10 == 1, "word"] = np.nan
+    y = table["word"].str.startswith("rare") | table["word"].isna()
+    estimator = train_model(table, y.astype(int))
+    assert estimator.predict(pd.DataFrame({"word": ["never seen", None, common[0]]})).tolist() == [1, 1, 0]
+
+
+def test_a_column_of_names_that_never_repeat_does_no_harm() -> None:
+    table = mixed(2_000)
+    noisy = table["number"].gt(0) ^ (np.random.default_rng(0).random(2_000) < 0.1)
+    named = table.assign(name=[f"person {k}" for k in range(2_000)]).astype({"name": "str"})
+    scores = [accuracy_score(noisy[1_000:], train_model(t[:1_000], noisy[:1_000]).predict(t[1_000:])) for t in (table, named)]
+    assert scores[1] > scores[0] - 0.02
+
+
+def test_a_column_with_a_handful_of_values_in_many_rows_is_survived() -> None:
+    """Boosting bins by a sample of 200,000 rows, in which such a column can be empty."""
+    table = pd.DataFrame({"number": np.random.default_rng(0).normal(size=250_000), "hardly any": np.nan})
+    table.loc[:3, "hardly any"] = 1.0
+    train_model(table, table["number"] > 0)
+
+
+@pytest.mark.parametrize("rows", [20, 21, 39, 50])
+def test_a_tiny_table_with_one_row_of_a_class_is_learned(rows: int) -> None:
+    table = mixed(rows)
+    estimator = train_model(table, pd.Series(["common"] * (rows - 1) + ["rare"]))
+    assert set(estimator.predict(table)) <= {"common", "rare"}
+
+
+def test_twenty_rows_are_enough_to_learn_an_obvious_rule() -> None:
+    table = pd.DataFrame({"x": np.arange(20.0)})
+    assert train_model(table, table["x"] > 9).predict(table).tolist() == [False] * 10 + [True] * 10
+
+
+@pytest.mark.parametrize("columns", [["number"], ["city"], ["number", "flag"], ["city", "no word"]])
+def test_one_kind_of_column_is_enough(columns: list[str]) -> None:
+    table = mixed(100)[columns]
+    train_model(table, labels_for(table, [0, 1])).predict(table)
+
+
+def test_the_same_rows_give_the_same_model() -> None:
+    table = mixed(500)
+    y = labels_for(table, [0, 1])
+    first, second = (train_model(table, y).predict_proba(table) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_the_tables_it_is_given_stay_as_they_are() -> None:
+    table = mixed(100)
+    y = labels_for(table, [0, 1])
+    before = table.copy(), y.copy()
+    train_model(table, y).predict(table)
+    pd.testing.assert_frame_equal(table, before[0])
+    pd.testing.assert_series_equal(y, before[1])
+
+
+@pytest.mark.parametrize(
+    ("counts", "weights"),
+    [
+        ({"a": 50, "b": 50}, {"a": 1, "b": 1}),
+        ({"a": 90, "b": 10}, {"a": 1, "b": 1}),
+        ({"a": 95, "b": 5}, {"a": 1, "b": 2}),
+        ({"a": 980, "b": 20}, {"a": 1, "b": 5}),
+        ({"a": 9_999, "b": 1}, {"a": 1, "b": 10}),
+        ({"a": 98, "b": 98, "c": 98, "d": 6}, {"a": 1, "b": 1, "c": 1, "d": 2.5}),
+    ],
+)
+def test_only_a_very_rare_class_weighs_more(counts: dict[str, int], weights: dict[str, float]) -> None:
+    y = pd.Series([label for label, count in counts.items() for _ in range(count)])
+    found = dict(zip(y, weight_of_each_row(y), strict=True))
+    assert found == pytest.approx(weights, rel=0.01)
+
+
+def test_a_rare_class_is_found_at_little_cost_in_accuracy() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(20_000, 4)), columns=list("abcd"))
+    rare = table["a"] + table["b"] + rng.logistic(size=20_000) > 4
+    estimator = train_model(table[:10_000], rare[:10_000])
+    weighted = estimator.predict(table[10_000:])
+    plain = estimator.fit(table[:10_000], rare[:10_000]).predict(table[10_000:])
+    truth = rare[10_000:]
+    assert 0.02 < truth.mean() < 0.06
+    assert f1_score(truth, weighted) > f1_score(truth, plain) + 0.05
+    assert accuracy_score(truth, weighted) > accuracy_score(truth, plain) - 0.01
+
+
+def test_it_imports_nothing_of_the_job(pytestconfig: pytest.Config) -> None:
+    path: Path = pytestconfig.rootpath / "train_classification_model.py"
+    assert "retraining" not in path.read_text(encoding="utf-8")
