@@ -32,7 +32,7 @@ DEEPEST_PATH = 20  # levels of nested documents that are looked into for columns
 class Layout:
     """The columns of the files: names by how their cells are written, and how the file is.
 
-    `learned` are the names that a model reads; a document with none of them is refused.
+    `learned` are the names that a model reads; a document with a value for none of them is refused.
     """
 
     cells: Mapping[str, Cell]
@@ -44,15 +44,12 @@ class Layout:
         """The document's cells, in the order of the columns.
 
         Raises:
-            MisfitError: a value does not fit its column, or the document has none of the columns.
+            MisfitError: a value does not fit its column, or the document has a value for none of them.
         """
         cells = []
-        found = False
         for name, cell in self.cells.items():
-            value = field_at(document, name)
-            found = found or (value is not None and name in self.learned)
             try:
-                text = cell(value)
+                text = cell(field_at(document, name))
                 text.encode(self.encoding)
             except MisfitError as misfit:
                 raise MisfitError(f"field {name!r}: {misfit}") from None
@@ -61,8 +58,8 @@ class Layout:
             cells.append(text)
         if sum(map(len, cells)) > LONGEST_ROW:
             raise MisfitError(f"a row of more than {LONGEST_ROW:,} characters")
-        if not found:
-            raise MisfitError("none of the columns is a field of this document")
+        if not any(text for name, text in zip(self.cells, cells, strict=True) if name in self.learned):
+            raise MisfitError("none of the columns has a value in this document")
         return tuple(cells)
 
     def file(self, rows: Iterable[Sequence[str]], ids: Iterable[Any] = ()) -> bytes:
