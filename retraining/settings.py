@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import shlex
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,7 +194,7 @@ class Settings:
     slice_max_loss: float = _setting(_number(0), 0.05, deciding=True)
     drift_threshold: float = _setting(_number(0), 0.1)
     max_unlabelled_share: float = _setting(_number(0, 1), 0.05)
-    auto_retrain_enabled: bool = _setting(_flag, True)  # noqa: FBT003 - a field's default, not a call's flag
+    auto_retrain_enabled: bool = _setting(_flag, True)
     mongo_uri: str | None = _setting(str, None, secret=True)
     database_name: str | None = _setting(str, None)
     collection_name: str | None = _setting(str, None)
@@ -227,6 +228,12 @@ class Settings:
     def greater_is_better(self) -> bool:
         """The direction of the metric."""
         return self.metric not in SMALLER_IS_BETTER
+
+    @property
+    def command(self) -> str:
+        """How a person starts the job on this project, from the clone's folder: for texts that say what to type."""
+        start = "python pipeline_orchestrator.py"
+        return start if self.project == CLONE else f"{start} --project {shlex.quote(str(self.project))}"
 
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown: secret values, and the passwords inside addresses and passed-on names."""

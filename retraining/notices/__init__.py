@@ -1,0 +1,90 @@
+"""Who is told that a cycle started and how it ended: a health check, a webhook, `alerts.jsonl` and Prometheus.
+
+Standard library only, since a closed gate sends notices too. Nothing here raises and nothing here changes how a cycle ends: what
+cannot be sent is a warning in the log. A dry run sends nothing, for it must not hide that the real one is dead. Neither does a
+start that found the lock held (75): the cycle that holds it speaks for itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from retraining.notices import alerts, healthcheck, textfile, webhook
+from retraining.notices.masking import masked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from retraining.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOCK_HELD = 75
+SECONDS_FOR_A_START = 6.0
+SECONDS_FOR_AN_END = 15.0  # for all of them together
+
+
+def send_start(settings: Settings, *, dry_run: bool = False) -> None:
+    """Tell the health check that a cycle started: to be called once the lock is held."""
+    if settings.healthcheck_url and not dry_run:
+        url = settings.healthcheck_url
+        _within(SECONDS_FOR_A_START, {"HEALTHCHECK_URL": lambda: healthcheck.start(url)}, settings.secrets())
+
+
+def send(settings: Settings, told: Mapping[str, Any], *, log_tail: Sequence[str] = (), now: datetime | None = None) -> None:
+    """Tell everybody how a cycle ended.
+
+    Args:
+        settings: the project's; what is not set there is not told.
+        told: the object that `--json` prints.
+        log_tail: the log's last lines, for the health check.
+        now: the cycle's end, for tests.
+    """
+    if told.get("dry_run") or told.get("exit_code") == LOCK_HELD:
+        return
+    moment = now or datetime.now(UTC)
+    secrets = settings.secrets()
+    content = masked(told, secrets)
+    _attempt("alerts.jsonl", lambda: alerts.append(settings.state_dir, alerts.alerts_of(content, settings, moment)), secrets)
+    if (path := settings.metrics_textfile) is not None:
+        _attempt("METRICS_TEXTFILE", lambda: textfile.update(path, content, settings, moment), secrets)
+    calls: dict[str, Callable[[], None]] = {}
+    if (url := settings.healthcheck_url) is not None:
+        lines = [str(masked(line, secrets)) for line in log_tail]
+        calls["HEALTHCHECK_URL"] = lambda: healthcheck.end(url, int(told.get("exit_code") or 0), lines)
+    if (hook := settings.webhook_url) is not None:
+        calls["WEBHOOK_URL"] = lambda: webhook.post(hook, content, settings.webhook_secret, moment)
+    _within(SECONDS_FOR_AN_END, calls, secrets)
+
+
+def _within(seconds: float, calls: Mapping[str, Callable[[], None]], secrets: tuple[str, ...]) -> None:
+    """Make the calls side by side and wait no longer than `seconds`.
+
+    A socket's time-out would not do: it bounds neither an answer that drips nor the look-up of a name.
+    """
+    threads = {
+        name: threading.Thread(target=_attempt, args=(name, call, secrets), name=f"notice {name}", daemon=True)
+        for name, call in calls.items()
+    }
+    end = time.monotonic() + seconds
+    for thread in threads.values():
+        thread.start()
+    for name, thread in threads.items():
+        thread.join(max(0.0, end - time.monotonic()))
+        if thread.is_alive():
+            log.warning("%s did not answer within %g seconds; the cycle is not affected", name, seconds)
+
+
+def _attempt(name: str, action: Callable[[], object], secrets: tuple[str, ...]) -> None:
+    """Run an action whose failure is only worth a warning, whatever it is: a notice must never fail the cycle that it tells of."""
+    try:
+        action()
+    except Exception as error:  # noqa: BLE001 - the edge of the cycle: anything that a notice raises ends here
+        log.warning("%s could not be served (%s); the cycle is not affected", name, masked(f"{type(error).__name__}: {error}", secrets))
+
+
+__all__ = ["send", "send_start"]

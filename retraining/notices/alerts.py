@@ -1,0 +1,131 @@
+"""`alerts.jsonl`: what a person may want to act on, one JSON object a line, each with what to do.
+
+Keys: `time`, `cycle`, `kind`, `what`, `numbers`, `try`. Kinds: data_drift, concept_drift, promotion, rollback, quarantine, failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from retraining.settings import Settings
+
+    Alert = dict[str, Any]
+
+NAME = "alerts.jsonl"
+MOST_BYTES = 1 << 20  # a longer file is set aside as alerts.jsonl.1 before the next line
+
+
+def alerts_of(told: Mapping[str, Any], settings: Settings, now: datetime) -> list[Alert]:
+    """The alerts that a cycle's end gives rise to; most give none."""
+    head = {"time": now.isoformat(timespec="seconds"), "cycle": told.get("cycle_id")}
+    rules: tuple[Callable[[Mapping[str, Any], Settings], Iterator[Alert]], ...] = (
+        _failure,
+        _quarantine,
+        _data_drift,
+        _concept_drift,
+        _promotion,
+        _rollback,
+    )
+    return [{**head, **alert} for rule in rules for alert in rule(told, settings)]
+
+
+def append(folder: Path, alerts: Sequence[Alert]) -> None:
+    """Add lines at the end of the file; a line that a dead cycle tore is closed first."""
+    if not alerts:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / NAME
+    if path.exists() and path.stat().st_size > MOST_BYTES:
+        path.replace(path.with_name(NAME + ".1"))
+    lines = "".join(json.dumps(alert, allow_nan=False) + "\n" for alert in alerts)
+    with path.open("a+b") as stream:
+        if stream.tell() and _last_byte(stream.fileno(), stream.tell()) != b"\n":
+            lines = "\n" + lines
+        stream.write(lines.encode())
+
+
+def alert(kind: str, what: str, remedy: str, **numbers: Any) -> Alert:
+    """One alert, without time and cycle."""
+    return {"kind": kind, "what": what, "numbers": numbers, "try": remedy}
+
+
+def _last_byte(descriptor: int, size: int) -> bytes:
+    return os.pread(descriptor, 1, size - 1)
+
+
+def _failure(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
+    code = told.get("exit_code") or 0
+    if code:
+        needs_person = "A person is needed: " if code == 3 else ""
+        remedy = f"Read the last lines of the log in .retraining/logs/, then run `{settings.command} check`."
+        yield alert("failure", f"{needs_person}{told.get('reason')}", remedy, exit_code=code)
+
+
+def _quarantine(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
+    count = _numbers(told, "files").get("quarantined") or 0
+    if count:
+        remedy = f"Read the .reason.json beside each file in {settings.quarantine_dir}, mend it, then `{settings.command} requeue FILE`."
+        yield alert("quarantine", f"{count} {'file' if count == 1 else 'files'} went to quarantine", remedy, quarantined=count)
+
+
+def _data_drift(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
+    drift = _numbers(told, "drift")
+    if drift.get("material"):
+        features = [feature for feature in drift.get("features") or () if feature.get("material")]
+        names = [str(feature.get("name")) for feature in features]
+        remedy = (
+            "Look at the drift table of the cycle's report.html and ask what feeds these columns; "
+            "RETRAIN_WHEN=threshold,drift would retrain on it."
+        )
+        psi = {str(feature.get("name")): feature.get("psi_corrected", feature.get("psi")) for feature in features[:20]}
+        what = f"inputs drifted: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        yield alert("data_drift", what, remedy, psi=psi, threshold=settings.drift_threshold)
+
+
+def _concept_drift(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
+    score, limit = _numbers(told, "scores").get("production_on_new"), told.get("threshold")
+    if score is None or limit is None:
+        return
+    is_worse = score < limit if settings.greater_is_better else score > limit
+    if is_worse:
+        what = f"production scored {told.get('metric')} {score:.4f} on the new rows, worse than the threshold {limit:g}"
+        retrains = settings.auto_retrain_enabled and {"threshold", "always"} & set(settings.retrain_when)
+        if retrains:
+            remedy = "The cycle retrains by itself; if this repeats, ask whether the features still tell the label."
+        else:
+            remedy = "Nothing was set to retrain on it: see AUTO_RETRAIN_ENABLED and RETRAIN_WHEN, and look for a cause in the data."
+        yield alert("concept_drift", what, remedy, score=score, threshold=limit, rows=told.get("new_rows"))
+
+
+def _promotion(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
+    old, new = told.get("previous_version"), told.get("challenger_version")
+    numbers = {"improvement": told.get("improvement"), "interval": told.get("interval"), "test_rows": told.get("test_rows")}
+    if told.get("ending") == "promoted":
+        yield alert(
+            "promotion",
+            f"v{new} replaced v{old} in production",
+            f"Nothing needs to be done; `{settings.command} rollback` undoes it.",
+            **numbers,
+        )
+    if told.get("ending") == "awaiting_approval":
+        remedy = f"Approve it by moving the alias {settings.production_alias} to version {new} in the MLflow UI, or leave it as it is."
+        yield alert("promotion", f"v{new} beat v{old} and waits for approval", remedy, **numbers)
+
+
+def _rollback(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
+    if told.get("ending") == "rolled_back":
+        left, restored = told.get("previous_version"), told.get("production_version")
+        what = f"v{left} failed its probation; v{restored} is back in production"
+        remedy = f"`{settings.command} explain v{left}` shows the numbers. The next attempt waits for more files; nothing needs to be done."
+        yield alert("rollback", what, remedy, score=_numbers(told, "scores").get("production_on_new"), rows=told.get("new_rows"))
+
+
+def _numbers(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    return told.get(key) or {}

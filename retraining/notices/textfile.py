@@ -1,0 +1,131 @@
+"""Metrics for node_exporter's textfile collector, in Prometheus' text format.
+
+The file is its own memory: a start that failed keeps the time of the last success, and one that ended at the gate keeps the last
+scores. Every series is labelled with the model and the project, since the collector refuses one series in two files.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from retraining.settings import Settings
+
+ENDINGS = (
+    "unchanged",
+    "too_few_files",
+    "kept",
+    "rejected",
+    "awaiting_approval",
+    "promoted",
+    "rolled_back",
+    "superseded",
+    "failed",
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A metric: every one is a gauge; `remembered` ones keep their last values where this end has none."""
+
+    name: str
+    meaning: str
+    remembered: bool = False
+
+
+LAST_SUCCESS = Family("retraining_last_success_timestamp_seconds", "End of the last cycle with exit code 0.", remembered=True)
+LAST_RUN = Family("retraining_last_run_timestamp_seconds", "End of the last cycle.")
+EXIT_CODE = Family("retraining_exit_code", "Exit code of the last cycle.")
+ENDING = Family("retraining_ending", "1 for the ending of the last cycle, 0 for the others.")
+VERSION = Family("retraining_production_version", "Version that holds the production alias.", remembered=True)
+FILES = Family("retraining_files", "Files waiting and judged in the inbox, and moved by the last cycle.")
+SCORE = Family("retraining_score", "Score of the last cycle that scored.", remembered=True)
+THRESHOLD = Family("retraining_threshold", "RETRAIN_THRESHOLD at the last cycle that scored.", remembered=True)
+IMPROVEMENT = Family("retraining_improvement", "Challenger less champion at the last comparison; above 0 is better.", remembered=True)
+NEW_ROWS = Family("retraining_new_rows", "Labelled rows judged by the last cycle that scored.", remembered=True)
+DRIFT = Family("retraining_drift_material", "1 where the last cycle that judged drift found it material.", remembered=True)
+STAGE = Family("retraining_stage_seconds", "Duration of each stage of the last cycle.")
+
+
+def update(path: Path, told: Mapping[str, Any], settings: Settings, now: datetime) -> None:
+    """Write the file aside and rename it over the old one, readable by everybody the umask allows.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    text = render(told, settings, now, _read(path))
+    aside = path.with_name(f".{path.name}.tmp")  # the collector reads *.prom only
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    except OSError:
+        with suppress(OSError):
+            aside.unlink()
+        raise
+
+
+def render(told: Mapping[str, Any], settings: Settings, now: datetime, before: str = "") -> str:
+    """The file's new content; `before` is what it holds now."""
+    common = {"model": settings.model_name, "project": str(settings.project)}
+    found: dict[Family, list[str]] = {}
+    for family, labels, value in _samples(told, now):
+        if value is not None:
+            found.setdefault(family, []).append(_line(family.name, {**common, **labels}, float(value)))
+    parts = []
+    for family in _FAMILIES:
+        lines = found.get(family) or (_lines_of(family.name, before) if family.remembered else [])
+        if lines:
+            parts += [f"# HELP {family.name} {family.meaning}", f"# TYPE {family.name} gauge", *lines]
+    return "\n".join(parts) + "\n"
+
+
+_FAMILIES = (LAST_SUCCESS, LAST_RUN, EXIT_CODE, ENDING, VERSION, FILES, SCORE, THRESHOLD, IMPROVEMENT, NEW_ROWS, DRIFT, STAGE)
+
+
+def _samples(told: Mapping[str, Any], now: datetime) -> Iterator[tuple[Family, dict[str, str], Any]]:
+    code = told.get("exit_code") or 0
+    yield LAST_SUCCESS, {}, now.timestamp() if code == 0 else None
+    yield LAST_RUN, {}, now.timestamp()
+    yield EXIT_CODE, {}, code
+    for ending in ENDINGS:
+        yield ENDING, {"ending": ending}, ending == told.get("ending")
+    yield VERSION, {}, told.get("production_version")
+    for state, count in (told.get("files") or {}).items():
+        yield FILES, {"state": state}, count
+    metric = {"metric": str(told.get("metric"))}
+    for on, score in (told.get("scores") or {}).items():
+        yield SCORE, {**metric, "on": on}, score
+    has_scored = (told.get("scores") or {}).get("production_on_new") is not None
+    yield THRESHOLD, metric, told.get("threshold") if has_scored else None
+    yield IMPROVEMENT, metric, told.get("improvement")
+    yield NEW_ROWS, {}, told.get("new_rows")
+    yield DRIFT, {}, (told.get("drift") or {}).get("material")
+    for stage, seconds in (told.get("seconds") or {}).items():
+        yield STAGE, {"stage": stage}, seconds
+
+
+def _line(name: str, labels: Mapping[str, str], value: float) -> str:
+    pairs = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+    return f"{name}{{{pairs}}} {value!r}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):  # absent, or not ours
+        return ""
+
+
+def _lines_of(name: str, text: str) -> list[str]:
+    return re.findall(rf"^{name}\{{.*\}} [0-9.eE+-]+$", text, re.MULTILINE)
