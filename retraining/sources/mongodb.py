@@ -155,8 +155,6 @@ def _told(deliveries: list[Delivery]) -> Fetched:
     files = tuple(delivery.file for delivery in deliveries if not delivery.refused)
     documents = sum(len(delivery.ids) for delivery in deliveries if not delivery.refused)
     refused = sum(len(delivery.ids) for delivery in deliveries if delivery.refused)
-    if files:
-        log.info("MongoDB: %d documents exported into %d files", documents, len(files))
     if refused:
         log.warning("MongoDB: %d documents do not fit the columns; see the .jsonl files in quarantine", refused)
     return Fetched(files, documents, refused)

@@ -61,6 +61,15 @@ def test_what_was_delivered_is_never_delivered_again(project: Settings, readings
     assert serials_in(project) == once(range(30))
 
 
+def test_watermark_stands_the_settling_time_before_the_last_export(project: Settings, readings: Readings) -> None:
+    insert(readings, range(5), age=HOUR)
+    insert(readings, range(5, 8))
+    export(project)
+    watermark = ledger_of(readings).find_one({"_id": "classifier:watermark"}) or {}
+    assert watermark["below"] == 5
+    assert time.time() - watermark["cut"].generation_time.timestamp() == pytest.approx(project.mongo_settle_seconds, abs=60)
+
+
 def test_files_are_old_enough_for_the_cycle_that_fetched_them(project: Settings, readings: Readings) -> None:
     insert(readings, range(5))
     export(project)
