@@ -46,7 +46,7 @@ class Trigger:
 
 
 def enough_files(fresh: int, settings: Settings, *, judged: int = 0) -> Decision:
-    """The gate: are there files enough that were not yet judged?"""
+    """The gate: whether files enough wait that were not yet judged."""
     needed = settings.min_new_files
     if fresh >= needed:
         return Decision(True, f"{fresh} files not yet judged")
@@ -204,8 +204,8 @@ def _in_words(comparison: Comparison, metric: str) -> str:
     low, high = comparison.interval or (float("nan"), float("nan"))
     verdict = comparison.verdict.replace("_", " ")
     return (
-        f"the challenger's {metric} {comparison.challenger.value:.4f} against {comparison.champion.value:.4f} on {comparison.rows:,} test rows: "
-        f"{comparison.improvement:+.4f} [{low:+.4f}, {high:+.4f}], {verdict}"
+        f"the challenger's {metric} {comparison.challenger.value:.4f} against {comparison.champion.value:.4f} "
+        f"on {comparison.rows:,} test rows: {comparison.improvement:+.4f} [{low:+.4f}, {high:+.4f}], {verdict}"
     )
 
 

@@ -233,6 +233,8 @@ class Inbox:
 
         May be repeated. An original whose bytes are others by now is a new delivery and stays. Returns whether the inbox lost a file.
         """
+        if self.dry_run:
+            return original is not None
         target = self.settings.used_data_dir / file.name
         if os.path.lexists(target) and not _holds(target, file.sha256):
             target = self._free(self.settings.used_data_dir, file.name, file.sha256)
@@ -245,6 +247,14 @@ class Inbox:
             return False
         source = self.settings.new_data_dir / original
         if not _holds(source, file.sha256):
+            return False
+        source.unlink()
+        return True
+
+    def remove_archived(self, name: str, sha256: str) -> bool:
+        """Remove a file from the inbox whose bytes are in the archive already; whether it was there."""
+        source = self.settings.new_data_dir / name
+        if self.dry_run or not _holds(source, sha256):
             return False
         source.unlink()
         return True

@@ -141,6 +141,8 @@ class Hindsight:
     interval: tuple[float, float] | None
     rows: int
     standard_error: float | None = None
+    blocks: int = 0
+    batches: int = 1  # fresh batches that the gain was seen on
 
 
 @dataclass(frozen=True)

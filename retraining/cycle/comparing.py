@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -100,12 +101,16 @@ def _slices(cycle: Cycle, test_set: FrozenTestSet) -> Masks:
     parts = list(labelled_parts(cycle.job, test_set.sections, cycle.production.schema))
     masks: dict[str, NDArray[np.bool_]] = {}
     for name in columns:
-        values = np.concatenate([np.asarray(part.column(name).to_pylist(), dtype=object) for part in parts])
-        texts = np.asarray(["missing" if value is None or value != value else str(value) for value in values])
+        texts = np.asarray([_slice_name(value) for part in parts for value in part.column(name).to_pylist()])
         distinct, counts = np.unique(texts, return_counts=True)
         for value in distinct[np.argsort(-counts, kind="stable")][:SLICES_AT_MOST]:
             masks[f"{name}={value}"] = texts == value
     return masks
+
+
+def _slice_name(value: float | str | None) -> str:
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return "missing" if missing else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def check_the_metric(cycle: Cycle) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retraining.decisions import enough_files
-from retraining.records import Decision, FileCounts
+from retraining.decisions import enough_files, enough_rows
+from retraining.records import Decision, FileCounts, Outcome
 
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
+    from retraining.cycle.recovery import Recovered
     from retraining.inbox import Waiting
     from retraining.ledger import Ledger
 
@@ -58,8 +59,37 @@ def note_for_the_gate(job: Job, ledger: Ledger) -> None:
     job.state.write(TABLE, notes)
 
 
-def count_files(job: Job) -> FileCounts:
-    """Count what stands in the inbox now, and what this start moved."""
+def ask_again(job: Job, gate: Gate, files: int, rows: int) -> Gate:
+    """Ask the gate once more with what was accepted: refused files do not count."""
+    if job.force:
+        return gate
+    answers = (enough_files(files, job.settings), enough_rows(rows, job.settings))
+    shut = next((answer for answer in answers if not answer.act), None)
+    return Gate(gate.waiting, shut, "too_few_files" if files else "unchanged") if shut else gate
+
+
+def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) -> Outcome:
+    """End a start that found too little to do: no run is made."""
+    production = recovered.facts.aliases.get(job.settings.production_alias) if recovered else None
+    if recovered is not None and not job.dry_run:
+        note_for_the_gate(job, recovered.ledger)
+        mark_the_end(job, recovered)
+    reason = gate.decision.reason
+    if job.archived:
+        reason = f"archived {job.archived} files of v{production}, which a person approved or a dead cycle left; then {reason}"
     waiting = what_waits(job)
-    moved = {"archived": job.archived, "quarantined": len(job.quarantined)}
-    return FileCounts(waiting=len(waiting.fresh), judged=len(waiting.judged), **moved)
+    return Outcome(
+        ending=gate.ending,
+        reason=reason,
+        dry_run=job.dry_run,
+        production_version=production,
+        previous_version=production,
+        files=FileCounts(len(waiting.fresh), len(waiting.judged), job.archived, len(job.quarantined)),
+        seconds=job.seconds,
+    )
+
+
+def mark_the_end(job: Job, recovered: Recovered) -> None:
+    """Let the next start be answered from here, unless a version waits for a person: their answer must be looked for."""
+    if not job.dry_run and "challenger" not in recovered.facts.aliases:
+        job.state.mark_clean()

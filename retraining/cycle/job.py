@@ -39,12 +39,15 @@ class Job:
     now: Callable[[], datetime]
     dry_run: bool = False
     force: bool = False
+    on_begin: Callable[[], None] = lambda: None  # opens this cycle's log
+    log_lines: Callable[[], tuple[str, ...]] = tuple
     shows_pages: bool = True  # replay needs no report, note or plot
     seconds: dict[str, float] = field(default_factory=dict)
     quarantined: list[tuple[str, str | None, str]] = field(default_factory=list)  # name, SHA-256, reason
     archived: int = 0
     cycle_id: str | None = None
     run_id: str | None = None
+    fetched: bool = False
     source_error: RetrainingError | None = None  # a source failed; the files at hand were served all the same
 
     @cached_property
@@ -63,6 +66,12 @@ class Job:
     def deciding(self) -> str:
         """The digest of deciding settings and recipe under which this cycle judges."""
         return deciding_digest(self.settings)
+
+    def begin(self) -> None:
+        """Pass the gate: from here on the next start recovers first, unless this one ends well."""
+        self.on_begin()
+        if not self.dry_run:
+            self.state.mark_dirty()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

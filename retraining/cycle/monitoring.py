@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.cycle.job import log
@@ -11,7 +11,7 @@ from retraining.cycle.recovery import PROBATION
 from retraining.cycle.rows import leave_out_learned, predictions, whole_files
 from retraining.decisions import Health
 from retraining.errors import DamagedModelError
-from retraining.ledger import REGISTERED
+from retraining.ledger import REGISTERED, BackOff, back_off
 from retraining.records import Comparison, DataFile, Decision, Drift, Hindsight, Score
 from retraining.statistics import Estimate, compare, compare_with_record, estimate, metric, t_interval
 
@@ -198,7 +198,7 @@ def _grade_the_last_decision(cycle: Cycle, probation: Comparison | None) -> Hind
 
 def _graded(challenger: int, rival: int, found: Comparison, *, promoted: bool) -> Hindsight:
     gain = found.improvement if found.improvement is not None else 0.0
-    return Hindsight(challenger, rival, promoted, gain, found.interval, found.rows, found.standard_error)
+    return Hindsight(challenger, rival, promoted, gain, found.interval, found.rows, found.standard_error, found.blocks)
 
 
 def probation_result(cycle: Cycle, monitored: Monitored) -> str | None:
@@ -212,6 +212,8 @@ def probation_result(cycle: Cycle, monitored: Monitored) -> str | None:
     return "passed" if held + 1 >= cycle.job.settings.probation_batches else None
 
 
-def with_drift(monitored: Monitored, drift: Drift) -> Monitored:
-    """The same findings with another view of drift."""
-    return replace(monitored, health=replace(monitored.health, drift=drift))
+def back_off_now(cycle: Cycle, monitored: Monitored) -> BackOff:
+    """Roll-backs by probation in a row, and the files since the last one, this cycle's included."""
+    earlier = back_off(cycle.recovered.ledger.records)
+    here = len(cycle.batch.files) if cycle.batch is not None else 0
+    return BackOff(0 if probation_result(cycle, monitored) == "passed" else earlier.failures, earlier.files_since + here)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from retraining.errors import ArchiveMismatchError, NoProductionModelError, UnknownVersionError
+from retraining.errors import ArchiveMismatchError, NoProductionModelError, SettingsError, UnknownVersionError
 from retraining.ledger import learned_runs
+from retraining.statistics import check_metric, metric
 
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
@@ -84,6 +85,10 @@ def find_production(job: Job, recovered: Recovered) -> Model:
             f"The alias {alias!r} of {name!r} is on version {holder}, which this job does not know.",
             remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this job.",
         )
+    try:
+        check_metric(metric(settings.metric), len(model.schema.classes))
+    except ValueError as error:
+        raise SettingsError((f"METRIC: {error}",), where=str(settings.project)) from error
     check_the_archive(job, recovered.ledger)
     return model
 

@@ -199,8 +199,7 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
         elif sha not in there and sha not in ledger.withdrawn:
             gone[sha] = "gone from the inbox before it could be archived"
         elif sha in inbox:
-            (job.settings.new_data_dir / inbox[sha]).unlink(missing_ok=True)
-            job.archived += 1
+            job.archived += job.inbox.remove_archived(inbox[sha], sha)
         kill_point("between_archived_files")
     kill_point("after_last_file")
     if gone:

@@ -75,9 +75,8 @@ def _chunk(parts: list[pa.Table], blocks: list[NDArray[np.int64]], schema: Schem
 
 def labelled_parts(job: Job, sections: Sequence[Section], schema: Schema) -> Iterator[pa.Table]:
     """The rows of each section that have a label and are not left out, one table a section."""
-    tables = dict.fromkeys(section.file for section in sections)
-    for file, table in zip(tables, job.tables.tables_many(list(tables), schema), strict=True):
-        tables[file] = table
+    files = list(dict.fromkeys(section.file for section in sections))
+    tables = dict(zip(files, job.tables.tables_many(files, schema), strict=True))
     for section in sections:
         start, stop = section.run
         part = tables[section.file].slice(start, stop - start)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.cycle.lineage import Lineage
     from retraining.cycle.opening import Cycle
-    from retraining.records import BatchFile, DataFile, Run, Schema, VersionFacts
+    from retraining.records import DataFile, Run, Schema, VersionFacts
     from retraining.settings import Settings
     from retraining.trainer import Recipe
 
@@ -157,8 +155,3 @@ def _within(rows: int, runs: Sequence[Run]) -> Mask:
 def _filtered(job: Job, parts: Sequence[tuple[DataFile, Mask]], schema: Schema) -> Iterator[pa.Table]:
     tables = job.tables.tables_many([file for file, _ in parts], schema)
     return (table.filter(pa.array(mask)) for (_, mask), table in zip(parts, tables, strict=True))
-
-
-def digest_of(files: Sequence[BatchFile]) -> str:
-    """One digest of the bytes and runs that files stand for."""
-    return hashlib.sha256(json.dumps(sorted((file.sha256, file.reserved) for file in files)).encode()).hexdigest()

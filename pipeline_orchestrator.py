@@ -1,0 +1,96 @@
+"""The retraining job: one start of this script is one cycle, told below from top to bottom.
+
+Files waiting in `new_data/` are scored with the model that holds the registry alias `production`. If it fell short, a challenger learns
+from used plus new data; both are compared on rows that neither has learned from; the winner gets the alias, and its files are
+archived. Moving the alias is the commit, whoever moves it. `README.md` says how to use it, `docs/` why it decides as it does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from retraining import decisions
+from retraining.cycle import sources
+from retraining.cycle.gate import ask_again, ask_the_gate, ended_at_the_gate
+from retraining.kill_points import kill_point
+from retraining.lock import one_cycle_at_a_time
+
+if TYPE_CHECKING:
+    from retraining.cycle.job import Job
+    from retraining.cycle.opening import Cycle
+    from retraining.records import Outcome
+
+
+def run_cycle(job: Job) -> Outcome:
+    """One cycle, from the lock to its record. A start that finds too little to do ends at the gate, heavy packages not imported."""
+    with one_cycle_at_a_time(job.settings.state_dir):
+        kill_point("after_lock")
+        if job.state.is_clean:
+            sources.fetch(job)
+            gate = ask_the_gate(job)
+            if not gate.decision.act:
+                return ended_at_the_gate(job, gate)
+        return _recover_and_run(job)
+
+
+def _recover_and_run(job: Job) -> Outcome:
+    from retraining.cycle import claiming, opening, preflight, recovery
+
+    job.begin()
+    recovered = recovery.finish_what_a_dead_cycle_left(job)
+    sources.fetch(job)
+    gate = ask_the_gate(job)
+    if not gate.decision.act:
+        return ended_at_the_gate(job, gate, recovered)
+
+    production = preflight.find_production(job, recovered)
+    claimed = claiming.claim_and_validate(job, gate.waiting, production.schema)
+    gate = ask_again(job, gate, len(claimed.files), claimed.labelled_rows)
+    if not gate.decision.act:
+        return ended_at_the_gate(job, gate, recovered)
+    with opening.open_cycle(job, recovered, production, claimed) as cycle:
+        return _judge_and_decide(cycle)
+
+
+def _judge_and_decide(cycle: Cycle) -> Outcome:
+    from retraining.cycle import comparing, lineage, monitoring, promotion, training
+
+    job, settings = cycle.job, cycle.job.settings
+    monitored = monitoring.monitor(cycle)
+    kill_point("after_scoring")
+    failure = decisions.fails_probation(monitored.probation)
+    if failure.act and settings.auto_retrain_enabled:
+        return promotion.roll_back(cycle, monitored, failure)
+
+    back_off = monitoring.back_off_now(cycle, monitored)
+    trigger = decisions.should_retrain(monitored.health, settings, back_off, force=job.force)
+    if not trigger.act:
+        return promotion.keep(cycle, monitored, trigger.reason)
+
+    files = lineage.trace_lineage(cycle)
+    test_set = lineage.freeze_test_set(cycle, files)
+    if not test_set.rows:
+        reason = f"{trigger.reason}, but no row is comparable: production has learned, or been given, every reserved one"
+        return promotion.keep(cycle, monitored, reason, trigger.name)
+    loser = training.lost_before(cycle, lineage.attempt_key(cycle, files))
+    if loser is not None and not job.force:
+        return promotion.remember_the_lost_attempt(cycle, monitored, trigger, loser)
+
+    challenger = training.train_challenger(cycle, files, trigger.reason)
+    compared = comparing.compare_on(cycle, test_set, challenger)
+    attempt = promotion.Attempt(trigger, challenger, compared)
+    floors = decisions.reaches_floors(compared.floors, settings)
+    verdict = decisions.wins(compared.comparison, settings, floors, compared.veto)
+    if not verdict.act:
+        return promotion.reject(cycle, monitored, attempt, verdict.reason)
+    move = decisions.may_move_the_alias(settings, cycle.recovered.hold)
+    if not move.act:
+        return promotion.leave_to_a_person(cycle, monitored, attempt, f"{verdict.reason}; {move.reason}")
+    return promotion.promote(cycle, monitored, attempt, verdict.reason)
+
+
+if __name__ == "__main__":
+    from retraining.cli import main
+
+    sys.exit(main(sys.argv[1:], run_cycle))

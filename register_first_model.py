@@ -1,0 +1,50 @@
+"""Puts a first model into the registry: a trained one, one trained here, or a version that somebody else registered.
+
+`--train-from DIR` trains the recipe on a folder of files, `--model FILE --trust-pickle` takes a pickled estimator, and `--adopt N`
+takes up a version that is in the registry already. With no argument: the one file in `model/`, else training from `used_data/`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retraining.cli import Parser, common_flags, obey
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from retraining.commands import Answer
+    from retraining.logs import CycleLog
+    from retraining.settings import Settings
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(prog="register_first_model.py", parents=[common_flags()], description="Put a first model into the registry.")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--model", type=Path, metavar="FILE", help="a pickled estimator (needs --trust-pickle)")
+    source.add_argument("--train-from", type=Path, metavar="DIR", help="train on the files of this folder of the project")
+    source.add_argument("--adopt", type=int, metavar="N", help="take up version N, which somebody else registered")
+    parser.add_argument("--trust-pickle", action="store_true", help="loading a pickle runs code: say that you trust it")
+    parser.add_argument("--example", type=Path, metavar="DATAFILE", help="columns and types of a pickled model; used_data/ by default")
+    parser.add_argument("--set-alias", action="store_true", help="give the version the production alias")
+    return parser.parse_args(words)
+
+
+def register(asked: argparse.Namespace, settings: Settings, kept: CycleLog) -> Answer:
+    """Register what was asked for, under the project's lock."""
+    from retraining.commands.run import new_job
+    from retraining.cycle import registering
+    from retraining.lock import one_cycle_at_a_time
+
+    with one_cycle_at_a_time(settings.state_dir):
+        job = new_job(settings)
+        job.log_lines = lambda: kept.lines
+        return registering.register(job, registering.Request(asked.model, asked.train_from, asked.adopt, asked.example), asked)
+
+
+if __name__ == "__main__":
+    sys.exit(obey(sys.argv[1:], lambda: parse(sys.argv[1:]), register))

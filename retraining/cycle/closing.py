@@ -1,0 +1,184 @@
+"""The end of a cycle: its outcome, its record in the registry and here, and its page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from retraining.cycle.gate import mark_the_end
+from retraining.cycle.job import log
+from retraining.cycle.monitoring import probation_result
+from retraining.cycle.recovery import add_to_ledger, leave, save_ledger
+from retraining.kill_points import kill_point
+from retraining.records import CycleRecord, FileCounts, Outcome
+from retraining.report.told import outcome_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retraining.cycle.comparing import Compared
+    from retraining.cycle.monitoring import Monitored
+    from retraining.cycle.opening import Cycle
+
+JUDGED_ENDINGS = ("kept", "rejected", "awaiting_approval", "rolled_back")  # these leave files in the inbox, judged
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a cycle ends.
+
+    Attributes:
+        holder: the version that holds the alias now, where it is not the one from the start.
+        challenger: the version that this cycle trained, or the one that had lost the same attempt.
+        trigger: the name of the trigger that fired.
+    """
+
+    name: str
+    reason: str
+    holder: int | None = None
+    challenger: int | None = None
+    trigger: str | None = None
+    compared: Compared | None = None
+
+
+def close(cycle: Cycle, monitored: Monitored, ending: Ending) -> Outcome:
+    """Record how the cycle ended, on its run and on this machine, and return the outcome."""
+    outcome = outcome_of(cycle, monitored, ending)
+    log.info("%s: %s", ending.name, ending.reason)
+    if cycle.run_id is None:
+        return outcome
+    record = record_of(cycle, outcome, monitored)
+    _publish(cycle, record, outcome, ending.compared)
+    _remember(cycle, record, outcome)
+    return outcome
+
+
+def outcome_of(cycle: Cycle, monitored: Monitored, ending: Ending) -> Outcome:
+    """The outcome as `--json` prints it."""
+    job, settings = cycle.job, cycle.job.settings
+    return Outcome(
+        ending=ending.name,
+        reason=ending.reason,
+        dry_run=job.dry_run,
+        cycle_id=cycle.cycle_id,
+        number=cycle.number,
+        started=cycle.started,
+        run_id=cycle.run_id,
+        run_url=job.registry.run_url(cycle.run_id) if cycle.run_id else None,
+        trigger=ending.trigger,
+        production_version=ending.holder if ending.holder is not None else cycle.production.number,
+        previous_version=cycle.production.number,
+        challenger_version=ending.challenger,
+        metric=settings.metric,
+        threshold=settings.retrain_threshold,
+        production_on_new=monitored.health.served,
+        comparison=ending.compared.comparison if ending.compared else None,
+        new_rows=monitored.served.rows,
+        files=_counts(cycle, ending.name),
+        drift=monitored.health.drift,
+        hindsight=monitored.hindsight,
+        probation=monitored.probation,
+        seconds=dict(job.seconds),
+    )
+
+
+def _counts(cycle: Cycle, ending: str) -> FileCounts:
+    """What stands in the inbox at the end; a dry run counts as if its moves had been made."""
+    job, ledger = cycle.job, cycle.recovered.ledger
+    judged = set(ledger.judged(job.deciding))
+    if ending in JUDGED_ENDINGS:
+        judged |= {file.sha256 for file in cycle.claimed.files}
+    refused = {sha for _, sha, _ in job.quarantined if sha is not None}
+    waiting = job.inbox.waiting(judged, {*ledger.archive, *ledger.withdrawn, *refused})
+    if ending == "promoted" and job.dry_run:
+        return FileCounts(archived=len(waiting.fresh) + len(waiting.judged), quarantined=len(job.quarantined))
+    return FileCounts(len(waiting.fresh), len(waiting.judged), job.archived, len(job.quarantined))
+
+
+def record_of(cycle: Cycle, outcome: Outcome, monitored: Monitored) -> CycleRecord:
+    """What later cycles go on from."""
+    judged = tuple(file.sha256 for file in cycle.claimed.files) if outcome.ending in (*JUDGED_ENDINGS, "promoted") else ()
+    return CycleRecord(
+        number=cycle.number,
+        cycle_id=cycle.cycle_id,
+        run_id=cycle.run_id,
+        started=cycle.started,
+        told=outcome_to_json(outcome),
+        deciding=cycle.job.deciding,
+        judged=judged,
+        batch=cycle.batch,
+        served=monitored.health.served,
+        served_error=monitored.served.standard_error,
+        served_blocks=monitored.served.blocks,
+        hindsight=monitored.hindsight,
+        probation=probation_result(cycle, monitored),
+    )
+
+
+def _publish(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Compared | None) -> None:
+    """Save the pages, then end the run: once that is done the cycle counts as ended."""
+    job = cycle.job
+    if job.shows_pages:
+        from retraining.cycle.pages import pages_of
+
+        with job.stage("report"):
+            job.registry.save_files(str(cycle.run_id), pages_of(cycle, record, outcome, compared))
+    kill_point("before_run_ends")
+    version = outcome.challenger_version if outcome.challenger_version is not None else outcome.production_version
+    name = f"{cycle.started:%Y-%m-%dT%H:%M:%SZ} {outcome.ending} v{version}"
+    job.registry.end_cycle(record, name=name, status="FINISHED", tags=_tags(cycle, outcome), metrics=_metrics(cycle, outcome))
+
+
+def _remember(cycle: Cycle, record: CycleRecord, outcome: Outcome) -> None:
+    job, left = cycle.job, cycle.recovered.left
+    # a person's move during the cycle is left for the next one to find
+    holder = left.get("production_version") if outcome.ending == "superseded" else outcome.production_version
+    leave(job, number=cycle.number, run_id=cycle.run_id, production_version=holder)
+    ledger = add_to_ledger(job, cycle.recovered.ledger, record)
+    recovered = replace(cycle.recovered, facts=job.registry.facts(), ledger=ledger)
+    save_ledger(job, recovered.facts, ledger)
+    job.inbox.release()
+    job.tables.prune({*ledger.known_files()}, cycle.production.schema)
+    mark_the_end(job, recovered)
+    kill_point("before_unlock")
+
+
+def _tags(cycle: Cycle, outcome: Outcome) -> dict[str, str]:
+    from retraining.report import note
+
+    tags: dict[str, Any] = {
+        "retraining.ending": outcome.ending,
+        "retraining.reason": outcome.reason,
+        "retraining.trigger": outcome.trigger,
+        "retraining.cycle_id": outcome.cycle_id,
+        "retraining.production_version": outcome.production_version,
+        "retraining.challenger_version": outcome.challenger_version,
+        "retraining.batch_digest": cycle.batch_digest,
+    }
+    if cycle.job.shows_pages:
+        tags["mlflow.note.content"] = note(outcome)
+    return {key: str(value) for key, value in tags.items() if value is not None}
+
+
+def _metrics(cycle: Cycle, outcome: Outcome) -> Mapping[str, float]:
+    """The contract's metrics, those that apply."""
+    name, comparison = cycle.job.settings.metric, outcome.comparison
+    psi = [float(one["psi_corrected"]) for one in outcome.drift.features if one.get("psi_corrected") is not None]
+    drifted = [bool(one.get("detected")) for one in outcome.drift.features]
+    metrics: dict[str, float | None] = {
+        f"{name}/production_on_new": outcome.production_on_new.value if outcome.production_on_new else None,
+        f"{name}/production_on_test": comparison.champion.value if comparison else None,
+        f"{name}/challenger_on_test": comparison.challenger.value if comparison else None,
+        f"{name}/improvement": comparison.improvement if comparison else None,
+        f"{name}/hindsight": outcome.hindsight.gain if outcome.hindsight else None,
+        "data/new_rows": float(outcome.new_rows or 0),
+        "data/used_rows": float(_used_rows(cycle)),
+        "drift/share": sum(drifted) / len(drifted) if drifted else None,
+        "drift/max_psi": max(psi, default=None),
+    }
+    return {key: value for key, value in metrics.items() if value is not None}
+
+
+def _used_rows(cycle: Cycle) -> int:
+    ledger = cycle.recovered.ledger
+    return sum(file.rows for sha, file in ledger.known_files().items() if sha in ledger.archive)

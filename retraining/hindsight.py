@@ -1,0 +1,48 @@
+"""Past decisions graded by what came after them: the gains seen batch by batch, put together for each decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from retraining.statistics import Estimate, combine, t_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retraining.records import CycleRecord, Hindsight
+
+
+def graded_decisions(records: Sequence[CycleRecord], confidence: float = 0.95) -> dict[str, Hindsight]:
+    """Cycle id of a decision -> what its challenger gained over its rival on all fresh batches since."""
+    seen: dict[int, list[Hindsight]] = {}
+    for record in records:
+        if record.hindsight is not None:
+            seen.setdefault(record.hindsight.challenger, []).append(record.hindsight)
+    decided = {record.told.get("challenger_version"): record.cycle_id for record in records if record.told.get("challenger_version")}
+    return {decided[version]: _together(gains, confidence) for version, gains in seen.items() if version in decided}
+
+
+def _together(gains: list[Hindsight], confidence: float) -> Hindsight:
+    if len(gains) == 1:
+        return gains[0]
+    found = combine([Estimate(one.gain, one.standard_error, one.rows, one.blocks) for one in gains])
+    return replace(
+        gains[-1],
+        gain=found.value if found.value is not None else gains[-1].gain,
+        interval=t_interval(found, confidence),
+        rows=found.rows,
+        standard_error=found.standard_error,
+        blocks=found.blocks,
+        batches=len(gains),
+    )
+
+
+def in_words(seen: Hindsight, metric: str) -> str:
+    """`v8 gained +0.0120 [+0.0030, +0.0210] on 3 fresh batches`, or what rejecting it cost."""
+    interval = f" [{seen.interval[0]:+.4f}, {seen.interval[1]:+.4f}]" if seen.interval else ""
+    on = f"on {seen.batches} fresh batch{'es' if seen.batches > 1 else ''} ({metric})"
+    if seen.promoted:
+        return f"v{seen.challenger} gained {seen.gain:+.4f}{interval} {on}"
+    verb = "cost" if seen.gain > 0 else "saved"
+    return f"rejecting v{seen.challenger} {verb} {abs(seen.gain):.4f}{interval} {on}"

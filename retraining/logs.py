@@ -1,0 +1,125 @@
+"""Where log lines go: stderr for people, and one file a cycle, kept for the last hundred. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from retraining.settings import Settings
+
+KEPT = 100
+LINE = "%(asctime)s %(levelname)-7s %(message)s"
+TIME = "%Y-%m-%dT%H:%M:%S"
+
+
+class _Redacting(logging.Formatter):
+    """Text or JSON lines in which no secret stands."""
+
+    def __init__(self, secrets: tuple[str, ...], *, as_json: bool) -> None:
+        super().__init__(LINE, TIME)
+        self._secrets = secrets
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record) if not self._as_json else json.dumps(self._fields(record), ensure_ascii=False)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, str]:
+        found = {
+            "time": self.formatTime(record, TIME),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        return found | {"traceback": self.formatException(record.exc_info)} if record.exc_info else found
+
+
+class CycleLog(logging.Handler):
+    """Holds the lines of a start until it passes the gate, then keeps them in a file: idle starts leave none."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(logging.DEBUG)
+        self.folder = folder
+        self.path: Path | None = None
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hold a line, and write it once the file is open."""
+        line = self.format(record)
+        self._lines.append(line)
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+
+    def keep(self, name: str) -> None:
+        """Write this start's lines to a file from now on, and let the oldest files go."""
+        if self.path is not None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path = self.folder / f"{name}.log"
+        self.path.write_text("".join(line + "\n" for line in self._lines), encoding="utf-8")
+        for old in sorted(self.folder.glob("*.log"))[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All lines of this start."""
+        return tuple(self._lines)
+
+
+class StrayOutput:
+    """Stands in for stdout and stderr while a command works: what libraries print becomes log lines."""
+
+    encoding = "utf-8"
+
+    def __init__(self, real: TextIO) -> None:
+        self._real = real
+        self._log = logging.getLogger("retraining.output")
+
+    def write(self, text: str) -> int:
+        """Log what was printed."""
+        if text.strip():
+            self._log.debug("%s", text.rstrip())
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def isatty(self) -> bool:
+        """Never a terminal."""
+        return False
+
+    def fileno(self) -> int:
+        """The real stream's descriptor, for code that insists on one."""
+        return self._real.fileno()
+
+
+def set_up(settings: Settings, *, quiet: bool, verbose: bool, log_file: Path | None) -> CycleLog:
+    """Send our lines to stderr by level, and every line to the cycle's log and to `log_file`."""
+    text = _Redacting(settings.secrets(), as_json=False)
+    shown = _Redacting(settings.secrets(), as_json=settings.log_format == "json")
+    kept = CycleLog(settings.state_dir / "logs")
+    kept.setFormatter(text)
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(shown)
+    terminal.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else settings.log_level.upper())
+    terminal.addFilter(lambda record: record.name.split(".")[0] == "retraining" and (verbose or record.name != "retraining.output"))
+    handlers: list[logging.Handler] = [kept, terminal]
+    if log_file is not None:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        to_file = logging.FileHandler(log_file, encoding="utf-8")
+        to_file.setFormatter(text)
+        handlers.append(to_file)
+    root = logging.getLogger()
+    root.handlers[:] = handlers
+    root.setLevel(logging.INFO)
+    logging.getLogger("retraining").setLevel(logging.DEBUG)
+    logging.captureWarnings(True)
+    return kept

@@ -1,0 +1,25 @@
+"""A registry for `--dry-run`: reads pass, writes go nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retraining.model_registry.interface import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READING = ("facts", "version", "versions", "manifest", "model", "sketches", "cycle_records", "cycle_record", "run_url")
+WRITING = tuple(name for name in vars(Registry) if not name.startswith("_") and name not in READING)
+
+
+class ReadOnlyRegistry:
+    """Passes every reading verb on to a registry, and swallows every writing one."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name in WRITING:
+            return lambda *_arguments, **_named: None
+        return getattr(self._registry, name)  # type: ignore[no-any-return]  # a verb of the interface
