@@ -45,6 +45,7 @@ def send(url: str, body: bytes | None, headers: Mapping[str, str], *, timeout: f
 
 
 def _send_once(url: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> None:
+    from http.client import HTTPException
     from urllib import error, request
 
     class StayHere(request.HTTPRedirectHandler):
@@ -63,6 +64,8 @@ def _send_once(url: str, body: bytes | None, headers: Mapping[str, str], timeout
         raise NotTakenError(refusal.code) from None
     except error.URLError as failure:
         raise OSError(str(failure.reason)) from None
+    except HTTPException as failure:  # its message may quote the address
+        raise OSError(f"no proper HTTP answer ({type(failure).__name__})") from None
 
 
 def _without_password(url: str) -> tuple[str, dict[str, str]]:
