@@ -12,7 +12,6 @@ two models may feed from one collection, and each gets every document. It holds
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -64,8 +63,8 @@ class Ledger:
 
     def open(self) -> Watermark:
         """Make the ledger where there is none; returns its watermark."""
-        for name in ("number", "state", "sha256"):
-            self._records.create_index([("model", 1), (name, 1)])
+        self._records.create_index([("model", 1), ("state", 1)])
+        self._records.create_index([("model", 1), ("number", 1), ("sha256", 1)])  # the digests are read from it alone
         with suppress(DuplicateKeyError):
             self._records.insert_one({"_id": self._watermark_id, "revision": 0, "cut": None, "below": 0, "released": []})
         return self.watermark()
@@ -119,11 +118,10 @@ class Ledger:
             keys.update(map(key_of, record["ids"]))
         return keys
 
-    def knows_bytes(self, content: bytes, released: frozenset[int]) -> bool:
-        """Whether another delivery has the same bytes."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        found = self._records.find({"model": self._model, "sha256": sha256}, {"number": 1})
-        return any(record["number"] not in released for record in found)
+    def digests(self, released: frozenset[int]) -> set[str]:
+        """The SHA-256 of every file that was claimed."""
+        found = self._records.find({"model": self._model}, {"_id": 0, "number": 1, "sha256": 1})
+        return {record["sha256"] for record in found if record["number"] not in released}
 
     def claim(self, delivery: Delivery) -> Delivery | None:
         """Claim the documents of a delivery under the next number; None where another exporter was first."""

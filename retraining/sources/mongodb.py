@@ -83,7 +83,7 @@ def fetch(
         layout, documents = _layout(schema, settings, ledger, watermark, _scan(source.documents, start.cut))
         if layout is None:
             return Fetched()
-        export = Export(ledger, outbox, watermark, known, layout, settings.mongo_rows_per_file, owner, clock)
+        export = Export(ledger, outbox, known, ledger.digests(watermark.released), layout, settings.mongo_rows_per_file, owner, clock)
         deliveries = export.run(documents)
         kill_point("mongodb_before_watermark")
         ledger.advance(watermark, cut, below)

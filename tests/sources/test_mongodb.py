@@ -104,12 +104,13 @@ def test_deleted_documents_hide_no_late_one_and_bring_nothing_back(project: Sett
 
 
 def test_ids_of_any_type_are_delivered_once(project: Settings, readings: Readings) -> None:
-    ids = [7, 7.5, "seven", {"vehicle": 1, "trip": 2}, now(), True, ObjectId()]
+    ids = [7, 7.5, "seven", {"vehicle": 1, "trip": 2}, now(), True]
     readings.insert_many([{"_id": _id, **document(n)} for n, _id in enumerate(ids)])
     assert export(project).documents == len(ids)
-    readings.insert_one({"_id": "a", **document(100)})
-    assert export(project).documents == 1
-    assert serials_in(project) == once(range(len(ids)), range(100, 101))
+    readings.insert_many([{"_id": "a", **document(100)}, {"_id": ObjectId(), **document(101)}])
+    assert export(project).documents == 2
+    assert export(project) == Fetched()
+    assert serials_in(project) == once(range(len(ids)), range(100, 102))
 
 
 def test_second_machine_delivers_only_what_the_first_did_not(project: Settings, readings: Readings, tmp_path: Path) -> None:
@@ -238,13 +239,30 @@ def test_claim_lost_to_another_exporter_is_neither_lost_nor_doubled(
     assert leftovers_in(project) == []
 
 
+def test_watermark_stays_where_a_delivery_was_released_meanwhile(
+    project: Settings, readings: Readings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other exporter took the released documents for delivered, so it must not call everything below its watermark done."""
+    insert(readings, range(15), age=HOUR)
+    export(project)
+    other = project_at(tmp_path / "other", str(project.mongo_uri), str(project.database_name))
+    monkeypatch.setattr("retraining.sources.mongodb.kill_point", lambda place: "before" in place and release(readings, {"number": 1}))
+    assert export(other) == Fetched()
+    monkeypatch.undo()
+    assert export(other).documents == 10
+
+
+def release(readings: Readings, which: dict[str, Any]) -> None:
+    """What docs/mongodb.md tells a person to do."""
+    number = (ledger_of(readings).find_one(which) or {})["number"]
+    change = {"$push": {"released": number}, "$set": {"cut": None}, "$inc": {"revision": 1}}
+    ledger_of(readings).update_one({"_id": "classifier:watermark"}, change)
+
+
 def test_documents_released_by_a_person_are_exported_again(project: Settings, readings: Readings) -> None:
-    """The command of docs/mongodb.md for documents that were mended after they had been refused."""
     _id = readings.insert_one(document(1, speed="fast")).inserted_id
     export(project)
     readings.update_one({"_id": _id}, {"$set": {"speed": 3}})
-    number = (ledger_of(readings).find_one({"refused": True}) or {})["number"]
-    change = {"$push": {"released": number}, "$set": {"cut": None}, "$inc": {"revision": 1}}
-    ledger_of(readings).update_one({"_id": "classifier:watermark"}, change)
+    release(readings, {"refused": True})
     assert export(project).documents == 1
     assert serials_in(project) == once(range(1, 2))
