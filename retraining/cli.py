@@ -154,7 +154,7 @@ def obey(
         return answer.show(real_out, real_err, as_json=asked.json, quiet=asked.quiet)
     except SystemExit:
         raise  # --help and --version
-    except BaseException as error:  # noqa: BLE001 - the edge: whatever it was becomes three lines and an exit code
+    except BaseException as error:  # the edge: whatever it was becomes three lines and an exit code
         if kept is not None:
             log.debug("the start failed", exc_info=error)
             kept.keep(f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")

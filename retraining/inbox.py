@@ -199,6 +199,14 @@ class Inbox:
         self._sync(self.settings.quarantine_dir)
         return target
 
+    def requeue(self, path: Path) -> Path:
+        """Move a file from quarantine back to the inbox under a free name; its reason goes."""
+        target = self._free(self.settings.new_data_dir, path.name, sha256_of(path))
+        _move(path, target)
+        self._sync(self.settings.new_data_dir)
+        path.with_name(path.name + REASON_SUFFIX).unlink(missing_ok=True)
+        return target
+
     def quarantined(self) -> tuple[Path, ...]:
         """The files in quarantine, without their reasons."""
         if not self.settings.quarantine_dir.is_dir():

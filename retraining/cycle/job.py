@@ -48,6 +48,7 @@ class Job:
     cycle_id: str | None = None
     run_id: str | None = None
     fetched: bool = False
+    committed: bool = False  # the alias was moved: what fails from here on is finished by the next start
     source_error: RetrainingError | None = None  # a source failed; the files at hand were served all the same
 
     @cached_property

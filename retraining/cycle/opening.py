@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 from retraining.cycle.job import log
 from retraining.errors import RetrainingError, UnreachableError
 from retraining.kill_points import kill_point
-from retraining.records import Batch, BatchFile, CycleRecord
+from retraining.records import Batch, BatchFile, CycleRecord, Outcome
+from retraining.report.told import outcome_to_json
+from retraining.serialisation import record_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +67,7 @@ def open_cycle(job: Job, recovered: Recovered, production: Model, claimed: Claim
     try:
         yield cycle
     except RetrainingError as error:
-        if run_id is not None and not isinstance(error, UnreachableError):
+        if run_id is not None and not job.committed and not isinstance(error, UnreachableError):
             _end_as_failed(cycle, error)
         raise
 
@@ -89,10 +92,11 @@ def reserve_from(files: list[DataFile], fraction: float) -> tuple[BatchFile, ...
 
 
 def _end_as_failed(cycle: Cycle, error: RetrainingError) -> None:
-    told = {"ending": "failed", "reason": error.what, "exit_code": error.exit_code, "cycle_id": cycle.cycle_id, "run_id": cycle.run_id}
-    record = CycleRecord(cycle.number, cycle.cycle_id, cycle.run_id, cycle.started, told)
+    outcome = Outcome("failed", error.what, exit_code=error.exit_code, cycle_id=cycle.cycle_id, run_id=cycle.run_id)
+    record = CycleRecord(cycle.number, cycle.cycle_id, cycle.run_id, cycle.started, outcome_to_json(outcome))
     tags = {"retraining.ending": "failed", "retraining.reason": error.what, "retraining.cycle_id": cycle.cycle_id}
     with suppress(RetrainingError):  # the first error is the one to tell; the next start ends the run
+        cycle.job.registry.save_files(str(cycle.run_id), {"decision.json": json.dumps(record_to_json(record), indent=1)})
         name = f"{cycle.started:%Y-%m-%dT%H:%M:%SZ} failed"
         cycle.job.registry.end_cycle(record, name=name, status="FAILED", tags=tags, metrics={})
         log.debug("ended the run %s as FAILED", cycle.run_id)

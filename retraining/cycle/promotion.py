@@ -85,6 +85,7 @@ def promote(cycle: Cycle, monitored: Monitored, attempt: Attempt, reason: str) -
     if registry.facts().aliases.get(alias) != cycle.production.number:
         return _superseded(cycle, monitored, attempt)
     registry.set_alias(alias, ending.challenger)
+    cycle.job.committed = True
     kill_point("after_commit")
     if registry.facts().aliases.get(alias) != ending.challenger:
         return _superseded(cycle, monitored, attempt)
@@ -118,6 +119,7 @@ def roll_back(cycle: Cycle, monitored: Monitored, failure: Decision) -> Outcome:
     _save_the_decision(cycle, monitored, ending)
     registry.tag_version(failed, {"validation_status": "rolled_back", "retraining.reason": ending.reason, PROBATION: "failed"})
     kill_point("before_roll_back")
+    cycle.job.committed = True
     put_back(registry, alias, previous)
     kill_point("after_roll_back")
     log.warning("%s; v%d is in production again", ending.reason, previous)

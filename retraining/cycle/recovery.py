@@ -63,6 +63,7 @@ def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
     if production is not None and production.is_ours:
         facts, ledger = _settle_production(job, facts, ledger, production)
     _settle_pending(job, facts)
+    move_out_withdrawn(job, ledger)
     ended = job.registry.end_abandoned_runs()
     if ended:
         log.warning("ended %d runs that a dead cycle had left open", ended)
@@ -248,6 +249,17 @@ def _person_rolled_back(
         log.warning("promotions are held: %s", why)
     leave(job, number=int(left["number"]), run_id=str(left["run_id"]), production_version=production.number)
     return job.registry.facts(), ledger
+
+
+def move_out_withdrawn(job: Job, ledger: Ledger) -> None:
+    """Move what was withdrawn, and still stands in the archive, into quarantine."""
+    if not ledger.withdrawn or job.dry_run:
+        return
+    folder = job.settings.used_data_dir
+    present = job.inbox.archived()
+    for sha256, why in ledger.withdrawn.items():
+        for name in present.get(sha256, ()):
+            job.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")
 
 
 def _settle_pending(job: Job, facts: RegistryFacts) -> None:

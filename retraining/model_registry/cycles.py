@@ -46,6 +46,16 @@ class CycleRuns(OurRuns):
         except (ValueError, KeyError, TypeError):  # cut short when the disk was full: the cycle left no record
             return None
 
+    def open_runs(self) -> int:
+        """How many of our runs are RUNNING."""
+        return len(self._find_runs(ANY, "attributes.status = 'RUNNING'"))
+
+    def read_text(self, run_id: str, name: str) -> str | None:
+        """A small text artifact of a run, or None where there is none."""
+        run = self._run(run_id)
+        content = None if run is None else self._artifacts.read(run.info.artifact_uri, name)
+        return None if content is None else content.decode("utf-8", "replace")
+
     def run_url(self, run_id: str) -> str | None:
         """Where a browser shows the run, or None on a bare store."""
         experiment = self._known_experiment() if self._connection.is_server else None

@@ -43,9 +43,10 @@ def save_estimator(estimator: Any, schema: Schema, pip_requirements: Sequence[st
 
 def load_estimator(folder: Path) -> Any:
     """The estimator in a folder; one that is not scikit-learn's is wrapped so that it has `predict`."""
+    uri = folder.as_uri()  # a plain path would be unquoted
     if "sklearn" in Model.load(str(folder)).flavors:
-        return mlflow.sklearn.load_model(str(folder))
-    return AnyModel(mlflow.pyfunc.load_model(str(folder)))
+        return mlflow.sklearn.load_model(uri)
+    return AnyModel(mlflow.pyfunc.load_model(uri))
 
 
 class AnyModel:

@@ -47,6 +47,12 @@ class Registry(Protocol):
     def cycle_record(self, run_id: str) -> CycleRecord | None:
         """The record in one run's `decision.json`, ended or not."""
 
+    def open_runs(self) -> int:
+        """How many of our runs are RUNNING."""
+
+    def read_text(self, run_id: str, name: str) -> str | None:
+        """A small text artifact of a run, or None where there is none."""
+
     def run_url(self, run_id: str) -> str | None:
         """Where a browser shows the run, or None on a bare store."""
 

@@ -82,6 +82,13 @@ class MemoryRegistry:
         run = self._runs.get(run_id)
         return None if run is None else run.record
 
+    def open_runs(self) -> int:
+        """How many runs were begun and not ended."""
+        return sum(run.status == "RUNNING" for run in self._runs.values())
+
+    def read_text(self, run_id: str, name: str) -> None:
+        """None: nobody looks at a replay's files."""
+
     def run_url(self, run_id: str) -> str | None:
         """None: no browser shows a replay's runs."""
 

@@ -1,0 +1,185 @@
+"""`check`: every broken invariant over settings, store, registry, folders and recipe, each with what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from retraining.commands import Answer
+from retraining.commands.reading import Story, read_story
+from retraining.cycle.preflight import find_production, load_model, strangers_in_the_archive
+from retraining.cycle.recovery import Recovered, files_archived_by
+from retraining.cycle.training import needs_probabilities
+from retraining.errors import RetrainingError
+from retraining.records import DataFile
+from retraining.trainer import check_recipe, load_recipe
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from retraining.cycle.preflight import Model
+    from retraining.settings import Settings
+
+ROWS_TRIED = 2_000
+ROWS_TO_SUSPECT = 1_000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, where, what to try, and the code that a cycle would end with because of it (0: a warning)."""
+
+    what: str
+    where: str
+    remedy: str
+    code: int = 3
+
+    def told(self) -> dict[str, str]:
+        """The problem as `--json` prints it."""
+        return {"what": self.what, "where": self.where, "try": self.remedy}
+
+
+def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+    """Look at everything, change nothing."""
+    problems = list(_problems(settings, deep=asked.deep))
+    code = next((p.code for p in problems if p.code), 0)
+    told = {"ok": not code, "problems": [p.told() for p in problems], "passed_on": sorted(settings.passed_on)}
+    lines = [f"{'warning' if not p.code else 'problem'}  {p.what}\n         where: {p.where}\n         try: {p.remedy}" for p in problems]
+    lines.append("No problem was found." if not problems else f"{len(problems)} found; a cycle would end with exit code {code}.")
+    if settings.passed_on:
+        lines.append(f"Names in .env that are not ours, passed on: {', '.join(sorted(settings.passed_on))}")
+    return Answer(told, "\n".join(lines), code)
+
+
+def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
+    yield from _folders(settings)
+    try:
+        story = read_story(settings)
+        if deep:
+            story.job.state.forget_digests()
+        yield from _registry(story, deep=deep)
+    except RetrainingError as error:
+        yield _as_problem(error, settings.mlflow_tracking_uri.split("@")[-1])
+
+
+def _as_problem(error: RetrainingError, where: str) -> Problem:
+    return Problem(error.what, where, error.remedy, error.exit_code)
+
+
+def _folders(settings: Settings) -> Iterator[Problem]:
+    for name in ("new_data_dir", "used_data_dir"):
+        folder = getattr(settings, name)
+        if not folder.is_dir():
+            yield Problem(f"The folder {folder} is not there.", name.upper(), "Create or mount it, or correct the setting.")
+
+
+def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
+    from retraining.model_registry.artifact_roots import artifact_root_problem
+
+    settings = story.job.settings
+    mismatch = artifact_root_problem(settings)
+    if mismatch:
+        yield Problem(mismatch, "MLFLOW_TRACKING_URI", "See docs/production.md on artifact roots.", 0)
+    try:
+        production = find_production(story.job, Recovered(story.facts, story.ledger))
+        yield from _model(production)
+        yield from _recipe(story, production)
+    except RetrainingError as error:
+        yield _as_problem(error, f"alias {settings.production_alias!r} of {settings.model_name!r}")
+    yield from _invariants(story)
+    if deep:
+        yield from _all_models(story)
+
+
+def _model(production: Model) -> Iterator[Problem]:
+    try:
+        production.estimator  # noqa: B018 - loading verifies its files
+    except RetrainingError as error:
+        yield _as_problem(error, f"v{production.number}")
+
+
+def _all_models(story: Story) -> Iterator[Problem]:
+    for version in story.job.registry.versions():
+        if version.is_ours and version.number != story.holder:
+            model = load_model(story.job.registry, version.number)
+            yield from _model(model) if model else ()
+
+
+# --- the recipe, tried on rows of the archive ----------------------------------------------------------------------------------
+
+
+def _recipe(story: Story, production: Model) -> Iterator[Problem]:
+    settings = story.job.settings
+    try:
+        recipe = load_recipe(settings.recipe_path)
+        rows = _some_rows(story, production)
+        if rows is not None:
+            X, y = rows
+            yield from _suspicious(X, y)
+            for what in check_recipe(recipe, X, y, needs_probabilities=needs_probabilities(settings)):
+                yield Problem(what, str(settings.recipe_path), "Mend the training recipe; docs/recipe.md says what it owes.", 1)
+    except RetrainingError as error:
+        yield _as_problem(error, str(settings.recipe_path))
+
+
+def _some_rows(story: Story, production: Model) -> tuple[pd.DataFrame, pd.Series[Any]] | None:
+    """Up to 2,000 of the newest archived rows, every class among them where that is so in the archive."""
+    job, folder = story.job, story.job.settings.used_data_dir
+    chosen, rows = [], 0
+    for file in reversed(production.manifest.files):
+        path = folder / file.name
+        if path.is_file() and rows < ROWS_TRIED:
+            chosen.append((DataFile(file.name, file.sha256, path, file.rows), [(0, min(file.rows, ROWS_TRIED - rows))]))
+            rows += min(file.rows, ROWS_TRIED - rows)
+    if not chosen:
+        return None
+    X, y = job.tables.features_and_labels(chosen[::-1], production.schema)
+    return (X, y) if len(y.unique()) > 1 else None
+
+
+def _suspicious(X: pd.DataFrame, y: pd.Series[Any]) -> Iterator[Problem]:
+    """A column that repeats the label gives the answer away; it is seldom known when a model is asked."""
+    if len(X) < ROWS_TO_SUSPECT:
+        return
+    for name in X.columns:
+        values = X[name]
+        distinct = values.nunique(dropna=False)
+        if distinct == y.nunique() and y.groupby(values, observed=True, dropna=False).nunique().max() == 1:
+            remedy = "If it is not known before the label is, name it in IGNORE_COLUMNS and register a first model again."
+            yield Problem(f"The column {name!r} repeats the label over {len(X):,} rows.", "used_data", remedy, 0)
+
+
+# --- invariants over registry and folders ---------------------------------------------------------------------------------------
+
+
+def _invariants(story: Story) -> Iterator[Problem]:
+    job, settings, ledger = story.job, story.job.settings, story.ledger
+    again = "The next start of the job mends it; if it stays, report it with the log."
+    strangers = strangers_in_the_archive(job, ledger)
+    if strangers:
+        remedy = "Deliver them through the inbox, or run `python register_first_model.py --train-from` to take them up."
+        yield Problem(
+            f"{len(strangers)} files in the archive came by another way and are not learned: {strangers[0]}", "used_data", remedy, 0
+        )
+    waits = (story.facts.aliases.get("challenger"), story.holder)
+    for version in job.registry.versions("pending"):
+        if version.number not in waits:
+            yield Problem(f"v{version.number} is pending, but no cycle judges it.", "registry", again)
+    production = story.production
+    if production is not None and production.is_ours:
+        manifest = job.registry.manifest(production)
+        waiting = files_archived_by(manifest).keys() - ledger.archive.keys() - ledger.withdrawn.keys()
+        if waiting:
+            yield Problem(f"v{production.number} is in production, but {len(waiting)} of its files are not archived.", "used_data", again)
+        poisoned = [file.name for file in manifest.files if file.sha256 in ledger.withdrawn]
+        if poisoned:
+            remedy = "`rollback`, or `run --force` to train a version without them."
+            yield Problem(f"v{production.number} learned from withdrawn files: {', '.join(poisoned[:5])}", "production", remedy, 0)
+    leftovers = [*settings.used_data_dir.glob(".claimed/*"), *settings.quarantine_dir.glob(".*.tmp")]
+    if leftovers:
+        yield Problem(f"{len(leftovers)} temporary files are left: {leftovers[0]}", "folders", again)
+    running = job.registry.open_runs()
+    if running:
+        yield Problem(f"{running} runs of this job are still RUNNING.", "registry", again)

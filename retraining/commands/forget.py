@@ -1,0 +1,70 @@
+"""`forget`: withdraw a poisoned file from the archive and from all later training."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from retraining.commands import Answer
+from retraining.commands.run import new_job
+from retraining.cycle.gate import mark_the_end
+from retraining.cycle.recovery import WITHDRAWN, Recovered, finish_what_a_dead_cycle_left, load_ledger, move_out_withdrawn, save_ledger
+from retraining.errors import UsageError
+from retraining.kill_points import kill_point
+from retraining.lock import one_cycle_at_a_time
+
+if TYPE_CHECKING:
+    import argparse
+
+    from retraining.cycle.job import Job
+    from retraining.settings import Settings
+
+
+def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+    """Record the withdrawal in the registry, then move the files; name every version that learned them."""
+    with one_cycle_at_a_time(settings.state_dir):
+        job = new_job(settings)
+        recovered = finish_what_a_dead_cycle_left(job)
+        shas = [_find(job, recovered, name) for name in asked.files]
+        job.registry.tag_model({WITHDRAWN + sha: asked.why for sha in shas})
+        kill_point("forget_after_tag")
+        facts = job.registry.facts()
+        ledger = load_ledger(job, facts)
+        move_out_withdrawn(job, ledger)
+        save_ledger(job, facts, ledger)
+        mark_the_end(job, replace(recovered, facts=facts, ledger=ledger))
+        learned = _versions_that_learned(job, set(shas))
+    names = [recovered.ledger.archive.get(sha, sha[:12]) for sha in shas]
+    told = {"withdrawn": shas, "learned_by": learned}
+    text = f"Withdrew {', '.join(names)}: no later version learns them, and the same bytes are refused."
+    versions = ", ".join(f"v{number}" for number in learned)
+    text += f"\nVersions that learned them: {versions}." if learned else "\nNo version learned them."
+    holder = recovered.facts.aliases.get(settings.production_alias)
+    if holder in learned:
+        text += f"\nProduction (v{holder}) is one of these: `rollback`, or `run --force` to train one without them."
+    return Answer(told, text)
+
+
+def _find(job: Job, recovered: Recovered, name: str) -> str:
+    """The digest of an archived or waiting file, by name, path or the first digits of its digest; it may be gone already."""
+    files = {**{sha: n for n, sha in _waiting(job).items()}, **recovered.ledger.archive}
+    by_name = [sha for sha, known in files.items() if known in (name, PurePath(name).name)]
+    by_sha = [sha for sha in {**files, **recovered.ledger.known_files()} if re.fullmatch(r"[0-9a-f]{6,64}", name) and sha.startswith(name)]
+    found = by_name or by_sha
+    if not found and re.fullmatch(r"[0-9a-f]{64}", name):
+        return name
+    if len(found) != 1:
+        how_many = "no" if not found else "more than one"
+        raise UsageError(f"There is {how_many} archived or waiting file {name!r}.", remedy="Name a file in used_data/, or its SHA-256.")
+    return found[0]
+
+
+def _waiting(job: Job) -> dict[str, str]:
+    return job.state.digests(job.settings.new_data_dir, job.inbox.listing().ready)
+
+
+def _versions_that_learned(job: Job, shas: set[str]) -> list[int]:
+    ours = (version for version in job.registry.versions() if version.is_ours)
+    return [version.number for version in ours if any(file.sha256 in shas for file in job.registry.manifest(version).files)]
