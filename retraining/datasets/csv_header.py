@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from retraining.datasets.cells import listed, shown
@@ -82,7 +83,7 @@ def _record_end(data: bytes, start: int) -> int:
 
 
 def _refuse_duplicates(names: Sequence[str]) -> None:
-    twice = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+    twice = tuple(name for name, count in Counter(names).items() if count > 1)
     if "" in twice:
         raise UnreadableFileError("the header has more than one column without a name")
     if twice:

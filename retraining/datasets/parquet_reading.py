@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -72,7 +73,7 @@ def open_parquet(stream: BinaryIO) -> ParquetFile:
     with _damage_refused():
         file = pq.ParquetFile(stream, page_checksum_verification=True)
         names = tuple(file.schema_arrow.names)
-    twice = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+    twice = tuple(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise UnreadableFileError(f"the file has more than one column {listed(twice)}")
     return ParquetFile(names, file)
@@ -118,19 +119,20 @@ def _numbers(column: pa.Array, name: str, first_row: int) -> pa.Array:
         raise _wrong_type(column.type, name, "numbers are")
     numbers = pc.cast(column, pa.float64(), safe=False)
     values = pc.fill_null(numbers, float("nan")).to_numpy()
-    whole = pa.types.is_integer(column.type) or (pa.types.is_decimal(column.type) and column.type.scale <= 0)
-    if whole:
-        limit = pa.scalar(LARGEST_EXACT_INTEGER)
-        bad = pc.or_(pc.greater(column, limit), pc.less(column, pc.negate(limit)))
-        bad = pc.fill_null(bad, fill_value=False).to_numpy(zero_copy_only=False)
-        what = "is an integer beyond 2^53 and would lose digits (a key? name it in IGNORE_COLUMNS)"
-    else:
-        bad, what = np.isinf(values), "is not a finite number"
-    if bad.any():
-        index = int(np.argmax(bad))
-        value = shown(str(column[index].as_py()))
-        raise UnreadableFileError(f"{_row(first_row, index)}: {value} in column {shown(name)} {what}")
+    infinite = np.flatnonzero(np.isinf(values))
+    if infinite.size:
+        raise _refused(column, int(infinite[0]), name, first_row, "is not a finite number")
+    if pa.types.is_integer(column.type) or (pa.types.is_decimal(column.type) and column.type.scale <= 0):
+        for index in np.flatnonzero(np.abs(values) >= LARGEST_EXACT_INTEGER).tolist():
+            if abs(int(column[index].as_py())) > LARGEST_EXACT_INTEGER:
+                what = "is an integer beyond 2^53 and would lose digits (a key? name it in IGNORE_COLUMNS)"
+                raise _refused(column, index, name, first_row, what)
     return pa.array(values, from_pandas=True)  # NaN is missing
+
+
+def _refused(column: pa.Array, index: int, name: str, first_row: int, what: str) -> UnreadableFileError:
+    value = shown(str(column[index].as_py()))
+    return UnreadableFileError(f"{_row(first_row, index)}: {value} in column {shown(name)} {what}")
 
 
 def _texts(column: pa.Array, name: str, kind: Wanted) -> pa.Array:

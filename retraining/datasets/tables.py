@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -123,12 +124,11 @@ class TableStore:
     def _read(self, data_file: DataFile, schema: Schema) -> tuple[pa.Table | None, FileFacts]:
         """The columnar copy, made if need be; no table where labels are unknown."""
         path = self._path(data_file, schema)
-        try:
+        with suppress(FileNotFoundError, DamagedTableError):
             table, note = read_table_file(path)
-        except (FileNotFoundError, DamagedTableError):
-            facts = self._ingest(path, data_file, schema)
-            return (None if facts.unknown_labels else read_table_file(path)[0]), facts
-        return table, _facts_from(note, schema)
+            return table, _facts_from(note, schema)
+        facts = self._ingest(path, data_file, schema)
+        return (None if facts.unknown_labels else read_table_file(path)[0]), facts
 
     def _ingest(self, path: Path, data_file: DataFile, schema: Schema) -> FileFacts:
         with writing(path) as writer:
