@@ -1,0 +1,64 @@
+# `make demo` and `make test` need git, make and Python 3.11 or later with its venv module; README.md has the apt-get line.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench bench-decisions server soak
+
+# Debian's own interpreter where there is one: a shim in front of it may lack venv or change its version from folder to folder.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+PROJECT ?= .
+PORT ?= 5000
+WORKERS ?= 2
+venv := .venv/bin/python
+pip := $(venv) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
+sources := retraining bench examples mlflow_server pipeline_orchestrator.py register_first_model.py train_classification_model.py
+tested := $(sources) tests
+
+# One thread each: OpenMP crawls on small tables when processes share the cores.
+test soak bench bench-decisions: export OMP_NUM_THREADS = 1
+
+help:
+	@echo "make demo             the job on real data, in a project of its own under build/"
+	@echo "make test             the tests"
+	@echo "make check            ruff and mypy --strict"
+	@echo "make format           let ruff format the code"
+	@echo "make server           MLflow's UI; PROJECT=build/demo shows the demo, PORT=5001 another port"
+	@echo "make bench            how long a cycle takes, against a plain script"
+	@echo "make bench-decisions  how well the policies decide; STREAMS=DIR plays streams of your own"
+	@echo "make soak             hundreds of cycles with kills and faults, up to an hour"
+
+demo: .venv/installed
+	$(venv) examples/electricity/demo.py
+
+test: .venv/installed-for-development
+	$(venv) -m pytest -m "not soak" -n $(WORKERS) -rs $(TESTS)
+
+soak: .venv/installed-for-development
+	$(venv) -m pytest -m soak -rs $(TESTS)
+
+check: .venv/installed-for-development
+	.venv/bin/ruff check $(tested)
+	.venv/bin/ruff format --check $(tested)
+	.venv/bin/mypy
+
+format: .venv/installed-for-development
+	.venv/bin/ruff check --fix $(tested)
+	.venv/bin/ruff format $(tested)
+
+bench: .venv/installed-for-development
+	$(venv) -m bench.speed
+
+bench-decisions: .venv/installed-for-development
+	$(venv) -m bench.decisions $(STREAMS)
+
+server: .venv/installed
+	$(venv) mlflow_server/start_server.py --project $(PROJECT) --port $(PORT)
+
+.venv/installed: requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "Python's venv module is needed: apt-get install python3-venv"; exit 1; }
+	test -x $(venv) || $(PYTHON) -m venv .venv
+	$(pip) -r requirements.txt
+	@touch $@
+
+.venv/installed-for-development: .venv/installed requirements-dev.txt
+	$(pip) -r requirements-dev.txt
+	@touch $@
