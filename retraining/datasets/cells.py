@@ -31,7 +31,7 @@ def inferred_number_pattern(decimal: str) -> str:
     Infinity counts here, so that the file is refused for it later and the column is not taken for text.
     """
     point = re.escape(decimal)
-    digits = rf"(?:0|[1-9][0-9]*){point}?[0-9]*|{point}[0-9]+"
+    digits = rf"(?:0|[1-9][0-9]*)(?:{point}[0-9]*)?|{point}[0-9]+"
     return rf"^[ \t]*(?:[+-]?(?:{digits})(?:[eE][+-]?[0-9]+)?|{_WORDS_FOR_INFINITY})[ \t]*\z"
 
 

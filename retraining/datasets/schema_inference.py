@@ -172,7 +172,7 @@ def _label_kind(texts: Iterable[str]) -> LabelKind:
     filled = [text for text in texts if text not in MISSING]
     if filled and all(text.lower() in {"true", "false"} for text in filled):
         return "boolean"
-    return "integer" if filled and all(_is_integer(text) for text in filled) else "string"
+    return "integer" if all(_is_integer(text) for text in filled) else "string"
 
 
 def _is_integer(text: str) -> bool:

@@ -126,7 +126,8 @@ class TableStore:
         path = self._path(data_file, schema)
         with suppress(FileNotFoundError, DamagedTableError):
             table, note = read_table_file(path)
-            return table, _facts_from(note, schema)
+            if note["key"] == path.stem:
+                return table, _facts_from(note, schema)
         facts = self._ingest(path, data_file, schema)
         return (None if facts.unknown_labels else read_table_file(path)[0]), facts
 
@@ -134,7 +135,7 @@ class TableStore:
         with writing(path) as writer:
             facts = read_typed(data_file, schema, self._settings, writer.append)
             if not facts.unknown_labels:
-                writer.note = _note_of(facts)
+                writer.note = {"key": path.stem, **_note_of(facts)}
         return facts
 
     def _path(self, data_file: DataFile, schema: Schema) -> Path:
