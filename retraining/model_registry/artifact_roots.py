@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining.model_registry.artifacts import local_folder
-from retraining.model_registry.connection import Connection
+from retraining.model_registry.connection import Connection, sqlite_uri
 from retraining.model_registry.experiment import InExperiment, artifact_root
 from retraining.model_registry.runs import now
 
@@ -30,7 +30,7 @@ class _ArtifactRoots(InExperiment):
 def prepare_local_store(settings: Settings) -> Settings:
     """Create the project's own sqlite store and our experiment in it, where they are not there yet; the settings that name that store."""
     file = settings.project / "mlflow_server" / "backend_db" / "mlflow.db"
-    local = replace(settings, mlflow_tracking_uri=f"sqlite:///{file}")
+    local = replace(settings, mlflow_tracking_uri=sqlite_uri(file))
     _ArtifactRoots(local, Connection(local.mlflow_tracking_uri), now).made()
     return local
 

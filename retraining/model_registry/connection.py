@@ -9,6 +9,7 @@ import os
 import socket
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -108,11 +109,16 @@ class Connection:
         return self._client
 
 
+def sqlite_uri(file: Path) -> str:
+    """The URI of a sqlite file: SQLAlchemy decodes it, MLflow makes its folder without decoding, so no more is quoted than must be."""
+    return "sqlite:///" + str(file).replace("%", "%25").replace("?", "%3F")
+
+
 def _prepare_sqlite(file: Path) -> None:
     """Name a file that is no database at once, which MLflow tries for 102 s; make sure that a store is whole or not there."""
     if file.is_file() and file.stat().st_size > 0:
         try:
-            with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+            with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
                 database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
         except sqlite3.Error as error:
             if not is_locked(error):
@@ -130,7 +136,7 @@ def _make_sqlite(file: Path) -> None:
         if not file.is_file() or file.stat().st_size == 0:
             aside = file.with_name(f".{file.name}.being-made")
             aside.unlink(missing_ok=True)  # a dead process's
-            MlflowClient(tracking_uri=f"sqlite:///{aside}", registry_uri=f"sqlite:///{aside}")
+            MlflowClient(tracking_uri=sqlite_uri(aside), registry_uri=sqlite_uri(aside))
             aside.replace(file)
     finally:
         os.close(folder)
