@@ -12,27 +12,48 @@ from retraining.statistics.comparison import (
     spent_alpha,
     t_interval,
 )
+from retraining.statistics.drift import FeatureDrift, benjamini_hochberg, drift, expected_psi
+from retraining.statistics.histograms import (
+    CategoryBins,
+    NumberBins,
+    category_bins,
+    category_codes,
+    category_histograms,
+    number_bins,
+    number_histograms,
+)
 from retraining.statistics.metrics import Metric, Predictions, check_metric, metric, score, subset
 from retraining.statistics.over_batches import combine, compare_with_record
 from retraining.statistics.slices import ClassResult, SliceResult, judge_slices, per_class
 
 __all__ = [
     "MIN_BLOCKS",
+    "CategoryBins",
     "ClassResult",
     "Estimate",
+    "FeatureDrift",
     "Metric",
+    "NumberBins",
     "PairedResult",
     "Predictions",
     "SliceResult",
+    "benjamini_hochberg",
+    "category_bins",
+    "category_codes",
+    "category_histograms",
     "check_metric",
     "combine",
     "compare",
     "compare_with_record",
+    "drift",
     "estimate",
     "estimate_improvement",
+    "expected_psi",
     "judge",
     "judge_slices",
     "metric",
+    "number_bins",
+    "number_histograms",
     "per_class",
     "score",
     "score_interval",

@@ -1,0 +1,90 @@
+"""Histograms of a feature, one a block of rows: all that drift needs to keep of the data.
+
+Numbers fall into bins between quantiles of the reference; a value that many rows share has a bin of its own, so that a constant or
+a zero-inflated column still shows when it moves. Categories have a bin each. Both end with a bin for missing values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+    Integers = NDArray[np.integer[Any]]
+
+MISSING = -1
+MOST_CATEGORIES = 30  # rarer ones share the bin of the others, or noise in them would drown the rest
+
+
+@dataclass(frozen=True)
+class NumberBins:
+    """Bins between edges: bin i holds edges[i-1] <= value < edges[i]; then comes the bin of the missing."""
+
+    edges: tuple[float, ...]
+
+    @property
+    def count(self) -> int:
+        """How many bins there are, the one of the missing values included."""
+        return len(self.edges) + 2
+
+
+@dataclass(frozen=True)
+class CategoryBins:
+    """A bin a category, then one for all other values and one for the missing."""
+
+    categories: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many bins there are, those of other and missing values included."""
+        return len(self.categories) + 2
+
+
+def number_bins(values: Floats, count: int = 10) -> NumberBins:
+    """Bins that hold about equal shares of `values` (n,); NaN is missing."""
+    known = values[~np.isnan(values)]
+    if known.size == 0:
+        return NumberBins(())
+    quantiles = np.quantile(known, np.arange(1, count) / count, method="inverted_cdf")
+    found, times = np.unique(quantiles, return_counts=True)
+    # a value that is two quantiles at once: the edge right above it closes a bin of its own
+    edges = np.union1d(found, np.nextafter(found[times > 1], np.inf))
+    return NumberBins(tuple(float(edge) for edge in edges))
+
+
+def category_bins(categories: Sequence[str], counts: Sequence[int]) -> CategoryBins:
+    """Bins for the most frequent categories, in the order given."""
+    kept = sorted(np.argsort(-np.asarray(counts), kind="stable")[:MOST_CATEGORIES])
+    return CategoryBins(tuple(categories[place] for place in kept))
+
+
+def number_histograms(values: Floats, bins: NumberBins, blocks: Integers, block_count: int) -> NDArray[np.int64]:
+    """(blocks, bins) rows of `values` (n,) in each bin; `blocks` (n,) are numbers in 0..block_count-1."""
+    places = np.searchsorted(np.asarray(bins.edges), values, side="right")
+    places[np.isnan(values)] = bins.count - 1
+    return _count(places, bins.count, blocks, block_count)
+
+
+def category_histograms(codes: Integers, bins: CategoryBins, blocks: Integers, block_count: int) -> NDArray[np.int64]:
+    """(blocks, bins) rows of `codes` (n,) as `category_codes` gives them in each bin."""
+    places = np.where(codes == MISSING, bins.count - 1, codes)
+    return _count(places, bins.count, blocks, block_count)
+
+
+def category_codes(values: Sequence[str | None], bins: CategoryBins) -> NDArray[np.int64]:
+    """The bin of each value: MISSING for None. Give it a dictionary's values once and index the result by the rows' codes."""
+    known = {category: place for place, category in enumerate(bins.categories)}
+    other = len(bins.categories)
+    return np.array([MISSING if value is None else known.get(value, other) for value in values], dtype=np.int64)
+
+
+def _count(places: Integers, bins: int, blocks: Integers, block_count: int) -> NDArray[np.int64]:
+    cells = np.bincount(blocks * bins + places, minlength=block_count * bins)
+    return cells.reshape(block_count, bins).astype(np.int64)
