@@ -1,6 +1,6 @@
 # `make demo` and `make test` need git, make and Python 3.11 or later with its venv module; README.md has the apt-get line.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-decisions server soak
+.PHONY: help install demo test check format bench bench-decisions server soak
 
 # Debian's own interpreter where there is one: a shim in front of it may lack venv or change its version from folder to folder.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -17,6 +17,7 @@ test soak bench bench-decisions: export OMP_NUM_THREADS = 1
 
 help:
 	@echo "make demo             the job on real data, in a project of its own under build/"
+	@echo "make install          what the job needs, into .venv"
 	@echo "make test             the tests"
 	@echo "make check            ruff and mypy --strict"
 	@echo "make format           let ruff format the code"
@@ -24,6 +25,8 @@ help:
 	@echo "make bench            how long a cycle takes, against a plain script"
 	@echo "make bench-decisions  how well the policies decide; STREAMS=DIR plays streams of your own"
 	@echo "make soak             hundreds of cycles with kills and faults, up to an hour"
+
+install: .venv/installed
 
 demo: .venv/installed
 	$(venv) examples/electricity/demo.py
