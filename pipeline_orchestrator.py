@@ -26,12 +26,14 @@ def run_cycle(job: Job) -> Outcome:
     """One cycle, from the lock to its record. A start that finds too little to do ends at the gate, heavy packages not imported."""
     with one_cycle_at_a_time(job.settings.state_dir):
         kill_point("after_lock")
+        job.on_lock()
         if job.state.is_clean:
             sources.fetch(job)
             gate = ask_the_gate(job)
             if not gate.decision.act:
                 return ended_at_the_gate(job, gate)
-        return _recover_and_run(job)
+        with job.own_claims():
+            return _recover_and_run(job)
 
 
 def _recover_and_run(job: Job) -> Outcome:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -12,11 +11,12 @@ import sys
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from retraining import __version__, logs
 from retraining import settings as settings_module
-from retraining.errors import RetrainingError, SettingsError, UsageError
+from retraining.errors import UsageError
+from retraining.failures import Terminated, in_three_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,10 +45,6 @@ COMMANDS = {
     "forget": "withdraw a poisoned file from the archive and from all later training",
     "replay": "play archived files through the same cycle under one or more policies",
 }
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM; a KeyboardInterrupt, so that nothing on the way takes it for an error of its own."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -151,26 +147,29 @@ def obey(
             stray_out, stray_err = logs.StrayOutput(real_out), logs.StrayOutput(real_err)
             with contextlib.redirect_stdout(stray_out), contextlib.redirect_stderr(stray_err):
                 answer = act(asked, settings, kept)
-        return answer.show(real_out, real_err, as_json=asked.json, quiet=asked.quiet)
     except SystemExit:
         raise  # --help and --version
     except BaseException as error:  # the edge: whatever it was becomes three lines and an exit code
+        log.debug("the start failed", exc_info=error)
         if kept is not None:
-            log.debug("the start failed", exc_info=error)
             kept.keep(f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
-        return _tell(error, words, real_out, real_err)
+        answer = _failed(error, words)
+    flags = {"as_json": "--json" in words, "quiet": bool({"-q", "--quiet"} & {*words}), "verbose": bool({"-v", "--verbose"} & {*words})}
+    return answer.show(real_out, real_err, **flags)
 
 
-def _tell(error: BaseException, words: Sequence[str], out: TextIO, err: TextIO) -> int:
-    code, lines = _in_three_lines(error)
-    if "--json" in words:
-        out.write(json.dumps(_failed(code, lines[-3], error, words)) + "\n")
-    if "-v" in words or "--verbose" in words:
-        import traceback
+def _failed(error: BaseException, words: Sequence[str]) -> Answer:
+    """What a start that failed prints: for a cycle its object, for `check` its problems."""
+    from retraining.commands import Answer
+    from retraining.records import Outcome
+    from retraining.report.told import outcome_to_json
 
-        traceback.print_exception(error, file=err)
-    err.write("\n".join(lines) + "\n")
-    return code
+    code, lines = in_three_lines(error)
+    what, _, remedy = lines[-3:]
+    told: dict[str, Any] = outcome_to_json(Outcome("failed", what, exit_code=code, dry_run="--dry-run" in words))
+    if "check" in words:
+        told = {"ok": False, "problems": [{"what": what, "where": "start", "try": remedy}]}
+    return Answer(told, code=code, failure=error)
 
 
 def _settings(asked: argparse.Namespace) -> Settings:
@@ -191,37 +190,3 @@ def _terminated_by_signal() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _in_three_lines(error: BaseException) -> tuple[int, list[str]]:
-    """The exit code, and what a person reads: what failed and where, what was left unchanged, what to try."""
-    later = "What was committed stays; the next start finishes or undoes the rest."
-    if isinstance(error, SettingsError) and len(error.problems) > 1:
-        return error.exit_code, [*error.problems, *error.lines()]
-    if isinstance(error, RetrainingError):
-        return error.exit_code, list(error.lines())
-    if isinstance(error, KeyboardInterrupt):
-        code, how = (143, "SIGTERM") if isinstance(error, Terminated) else (130, "Ctrl-C")
-        return code, [f"Interrupted by {how}.", later, "Start it again when you like; nothing needs to be cleaned up."]
-    where = _place(error)
-    what = f"{type(error).__name__} in {where}: {' '.join(str(error).split())[:500]}"
-    return 1, [what, later, "Look at the log in .retraining/logs/, or run again with -v; if it stays, report it with that log."]
-
-
-def _place(error: BaseException) -> str:
-    trace, place = error.__traceback__, "the start"
-    while trace is not None:
-        place = f"{Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
-
-
-def _failed(code: int, what: str, error: BaseException, words: Sequence[str]) -> dict[str, Any]:
-    """What `--json` prints of a start that failed: a cycle's object, or for `check` its own."""
-    from retraining.records import Outcome
-    from retraining.report.told import outcome_to_json
-
-    if "check" in words:
-        remedy = error.remedy if isinstance(error, RetrainingError) else ""
-        return {"ok": False, "problems": [{"what": what, "where": "start", "try": remedy}]}
-    return outcome_to_json(Outcome("failed", what, exit_code=code, dry_run="--dry-run" in words))

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import json
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from retraining.failures import in_three_lines
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from retraining.errors import RetrainingError
-
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command has to say: an object for `--json`, text for people, an exit code, and an error that came with it."""
+    """What a command has to say: an object for `--json`, text for people, an exit code, and the failure that it ended with, if any."""
 
     told: Any
-    text: str
+    text: str = ""
     code: int = 0
-    error: RetrainingError | None = None
+    failure: BaseException | None = None
 
-    def show(self, out: TextIO, err: TextIO, *, as_json: bool, quiet: bool) -> int:
-        """Print it, results on stdout and the error on stderr; the exit code."""
+    def show(self, out: TextIO, err: TextIO, *, as_json: bool, quiet: bool, verbose: bool) -> int:
+        """Print it, results on stdout and the failure on stderr; the exit code."""
         if as_json:
-            print(json.dumps(self.told, ensure_ascii=False), file=out)
+            out.write(json.dumps(self.told, ensure_ascii=False) + "\n")
         elif self.text and not quiet:
-            print(self.text, file=out)
-        if self.error is not None:
-            print("\n".join(self.error.lines()), file=err)
+            out.write(self.text + "\n")
+        if self.failure is not None:
+            if verbose:
+                traceback.print_exception(self.failure, file=err)
+            err.write("\n".join(in_three_lines(self.failure)[1]) + "\n")
         return self.code

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from retraining.commands import Answer
-from retraining.cycle.job import Job
+from retraining.cycle.gate import what_waits
+from retraining.cycle.job import Job, log
+from retraining.errors import FolderGoneError, LockHeldError
+from retraining.failures import in_three_lines
 from retraining.inbox import Inbox
 from retraining.local_state import LocalState
+from retraining.records import FileCounts, Outcome
 from retraining.report.note import verdict_block
 from retraining.report.told import outcome_to_json
 
@@ -20,19 +24,66 @@ if TYPE_CHECKING:
 
     from retraining.logs import CycleLog
     from retraining.model_registry.interface import Registry
-    from retraining.records import Outcome
     from retraining.settings import Settings
 
 
 def answer(asked: argparse.Namespace, settings: Settings, kept: CycleLog, run_cycle: Callable[[Job], Outcome]) -> Answer:
     """Run one cycle and say how it ended."""
     job = new_job(settings, dry_run=asked.dry_run, force=asked.force)
+    job.on_lock = lambda: _tell_the_start(settings, dry_run=asked.dry_run)
     job.on_begin = lambda: kept.keep(f"{job.now():%Y%m%dT%H%M%SZ}-{os.getpid()}")
     job.log_lines = lambda: kept.lines
-    outcome = run_cycle(job)
-    if job.source_error is not None:
-        outcome = replace(outcome, exit_code=job.source_error.exit_code)
-    return Answer(outcome_to_json(outcome), verdict_block(outcome), outcome.exit_code, job.source_error)
+    failure: BaseException | None = None
+    try:
+        outcome = run_cycle(job)
+        failure = job.source_error
+        if failure is not None:
+            outcome = replace(outcome, exit_code=in_three_lines(failure)[0])
+    except BaseException as error:  # noqa: BLE001 - it goes on to the edge, with the cycle's object beside it
+        failure = error
+        job.on_begin()
+        log.debug("the cycle failed", exc_info=error)
+        outcome = _failed(job, error)
+    told = outcome_to_json(outcome)
+    _tell_the_end(settings, told, kept)
+    return Answer(told, "" if outcome.ending == "failed" else verdict_block(outcome), outcome.exit_code, failure)
+
+
+def _failed(job: Job, error: BaseException) -> Outcome:
+    code, lines = in_three_lines(error)
+    counts = FileCounts(archived=job.archived, quarantined=len(job.quarantined))
+    if not isinstance(error, (FolderGoneError, LockHeldError)):
+        waiting = what_waits(job)
+        counts = replace(counts, waiting=len(waiting.fresh), judged=len(waiting.judged))
+    return Outcome(
+        "failed",
+        lines[-3],
+        exit_code=code,
+        dry_run=job.dry_run,
+        cycle_id=job.cycle_id,
+        run_id=job.run_id,
+        files=counts,
+        seconds=job.seconds,
+    )
+
+
+def _wanted(settings: Settings) -> bool:
+    return any((settings.healthcheck_url, settings.webhook_url, settings.metrics_textfile))
+
+
+def _tell_the_start(settings: Settings, *, dry_run: bool) -> None:
+    if _wanted(settings):
+        from retraining import notices
+
+        notices.send_start(settings, dry_run=dry_run)
+
+
+def _tell_the_end(settings: Settings, told: dict[str, Any], kept: CycleLog) -> None:
+    """Send the notices; a start that found nothing to do, with nobody to tell, imports nothing for that."""
+    if _wanted(settings) or told["ending"] not in ("unchanged", "too_few_files"):
+        from retraining import notices
+
+        notices.send(settings, told, log_tail=kept.lines[-20:])
 
 
 def new_job(settings: Settings, *, dry_run: bool = False, force: bool = False) -> Job:

@@ -39,6 +39,7 @@ class Job:
     now: Callable[[], datetime]
     dry_run: bool = False
     force: bool = False
+    on_lock: Callable[[], None] = lambda: None  # tells that a start goes to work
     on_begin: Callable[[], None] = lambda: None  # opens this cycle's log
     log_lines: Callable[[], tuple[str, ...]] = tuple
     shows_pages: bool = True  # replay needs no report, note or plot
@@ -73,6 +74,15 @@ class Job:
         self.on_begin()
         if not self.dry_run:
             self.state.mark_dirty()
+
+    @contextmanager
+    def own_claims(self) -> Iterator[None]:
+        """Let go of claimed copies at the end, unless a committed promotion still needs them: the next start finishes that."""
+        try:
+            yield
+        finally:
+            if not self.committed:
+                self.inbox.release()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -29,6 +29,8 @@ def pages_of(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Comp
         model_name=job.settings.model_name,
     )
     pages = {"decision.json": json.dumps(record_to_json(record), indent=1), "report.html": page(outcome, material=material)}
+    if job.log_lines():
+        pages["cycle.log"] = "\n".join(job.log_lines()) + "\n"
     if refused:
         pages["quarantine.csv"] = quarantine_csv(refused)
     return pages

@@ -1,0 +1,34 @@
+"""What is said of a start that failed: three lines for people, an exit code, and the cycle's object. Standard library only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retraining.errors import RetrainingError, SettingsError
+
+LATER = "What was committed stays; the next start finishes or undoes the rest."
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM; a KeyboardInterrupt, so that nothing on the way takes it for an error of its own."""
+
+
+def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
+    """The exit code, and what a person reads: what failed and where, what was left unchanged, what to try."""
+    if isinstance(error, SettingsError) and len(error.problems) > 1:
+        return error.exit_code, (*error.problems, *error.lines())
+    if isinstance(error, RetrainingError):
+        return error.exit_code, error.lines()
+    if isinstance(error, KeyboardInterrupt):
+        code, how = (143, "SIGTERM") if isinstance(error, Terminated) else (130, "Ctrl-C")
+        return code, (f"Interrupted by {how}.", LATER, "Start it again when you like; nothing needs to be cleaned up.")
+    what = f"{type(error).__name__} in {_place(error)}: {' '.join(str(error).split())[:500]}"
+    return 1, (what, LATER, "Look at the log in .retraining/logs/, or run again with -v; if it stays, report it with that log.")
+
+
+def _place(error: BaseException) -> str:
+    trace, place = error.__traceback__, "the start"
+    while trace is not None:
+        place = f"{Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
