@@ -1,0 +1,44 @@
+"""Fixtures that all rooms' tests may use, and the promise of CI that some tests are not skipped."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.projects import Project, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # OpenMP crawls on small tables when the cores are shared
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+MUST_NOT_SKIP = set(filter(None, os.environ.get("MUST_NOT_SKIP", "").split(",")))  # names of markers; see .ci/run
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with twelve files in the archive, an empty inbox and no store."""
+    made = Project.made(tmp_path / "project")
+    made.deliver(*tables(12, seed=1), to="used_data", age=7200)
+    return made
+
+
+@pytest.fixture
+def registered(project: Project) -> Project:
+    """The same with version 1 in production."""
+    project.register()
+    return project
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip into a failure where the machine was promised to have what the test needs."""
+    report = yield
+    marked = MUST_NOT_SKIP & {mark.name for mark in item.iter_markers()}
+    if report.skipped and marked and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though MUST_NOT_SKIP names {', '.join(sorted(marked))}: {report.longrepr}"
+    return report
