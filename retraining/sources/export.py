@@ -49,6 +49,17 @@ class Pending:
         self.id_bytes += len(item.key)
         self.characters += sum(map(len, item.cells))
 
+    def leave_out(self, known: set[bytes]) -> None:
+        """Forget what others claimed since it was gathered."""
+        kept = [item for item in self.items if item.key not in known]
+        self.clear()
+        for item in kept:
+            self.add(item)
+
+    def clear(self) -> None:
+        """Begin the next file."""
+        self.items, self.id_bytes, self.characters = [], 0, 0
+
     def is_full(self, rows: int) -> bool:
         """Whether the file should be closed."""
         return len(self.items) >= rows or self.id_bytes >= LARGEST_IDS or self.characters >= LARGEST_FILE
@@ -92,19 +103,19 @@ class Export:
 
     def _deliver(self, pending: Pending) -> list[Delivery]:
         """One file; none where another exporter claimed first: what it left of these documents stays pending."""
+        pending.leave_out(self.known)
+        if not pending.items:
+            return []
         content = self._content(pending)
         sha256 = self.outbox.set_aside(content, refused=pending.refused, now=self.clock())
         kill_point("mongodb_after_aside")
         delivery = self.ledger.claim(self._delivery(pending, sha256, len(content)))
-        items, pending.items, pending.id_bytes, pending.characters = pending.items, [], 0, 0
         if delivery is None:
             self.outbox.discard(sha256, refused=pending.refused)
             time.sleep(PAUSE)
             self.known.update(self.ledger.claimed_since())
-            for item in items:
-                if item.key not in self.known:
-                    pending.add(item)
             return []
+        pending.clear()
         self.digests.add(sha256)
         kill_point("mongodb_after_claim")
         self.outbox.publish(delivery)

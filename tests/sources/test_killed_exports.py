@@ -130,7 +130,7 @@ def test_refused_documents_survive_a_kill_too(place: str, project: Settings, rea
 
 
 def test_exporters_beside_each_other_share_the_documents(project: Settings, readings: Collection[dict[str, Any]], tmp_path: Path) -> None:
-    readings.insert_many([document(n) for n in range(400)])
+    readings.insert_many([document(n, **({} if n % 9 else {"speed": "fast"})) for n in range(400)])
     others = [project_at(tmp_path / f"machine-{n}", str(project.mongo_uri), str(project.database_name)) for n in range(2)]
     running = [exporter(settings) for settings in (project, *others)]
     assert [finish(process) for process in running] == [0, 0, 0]

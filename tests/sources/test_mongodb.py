@@ -223,6 +223,7 @@ def test_claim_lost_to_another_exporter_is_neither_lost_nor_doubled(
     from retraining.sources import export as module
 
     insert(readings, range(25))
+    readings.insert_one({"_id": 0, **document(100, speed="fast")})  # gathered first, delivered last
     second = project_at(tmp_path / "second", str(project.mongo_uri), str(project.database_name), MONGO_ROWS_PER_FILE=4)
     calls = []
 
@@ -236,6 +237,7 @@ def test_claim_lost_to_another_exporter_is_neither_lost_nor_doubled(
     export(project)
     assert serials_in(second) == once(range(26))
     assert serials_in(project) == {}
+    assert (len(refused_in(second)), len(refused_in(project))) == (1, 0)
     assert leftovers_in(project) == []
 
 

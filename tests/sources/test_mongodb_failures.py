@@ -70,9 +70,7 @@ def test_server_that_never_answers_is_given_up_soon(tmp_path: Path) -> None:
         assert isinstance(failure_of(settings), UnreachableError)
 
 
-@pytest.mark.parametrize(
-    "uri", [f"mongodb://ann:a/{PASSWORD}@h/", f"mongodb://127.0.0.1:{PASSWORD}/", f"redis://ann:{PASSWORD}@h/"]
-)
+@pytest.mark.parametrize("uri", [f"mongodb://ann:a/{PASSWORD}@h/", f"mongodb://127.0.0.1:{PASSWORD}/", f"redis://ann:{PASSWORD}@h/"])
 def test_malformed_address_is_a_settings_error_that_does_not_quote_it(uri: str, tmp_path: Path) -> None:
     error = failure_of(project_at(tmp_path, uri, "fleet"))
     assert isinstance(error, SettingsError)
