@@ -79,7 +79,7 @@ def _judge_and_decide(cycle: Cycle) -> Outcome:
     if loser is not None and not job.force:
         return promotion.remember_the_lost_attempt(cycle, monitored, trigger, loser)
 
-    challenger = training.train_challenger(cycle, files, trigger.reason)
+    challenger = training.train_challenger(cycle, files, test_set, trigger.reason)
     compared = comparing.compare_on(cycle, test_set, challenger)
     attempt = promotion.Attempt(trigger, challenger, compared)
     floors = decisions.reaches_floors(compared.floors, settings)

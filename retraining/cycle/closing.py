@@ -48,7 +48,7 @@ def close(cycle: Cycle, monitored: Monitored, ending: Ending) -> Outcome:
     if cycle.run_id is None:
         return outcome
     record = record_of(cycle, outcome, monitored)
-    _publish(cycle, record, outcome, ending.compared)
+    _publish(cycle, record, outcome, ending.compared, monitored)
     _remember(cycle, record, outcome)
     return outcome
 
@@ -115,14 +115,14 @@ def record_of(cycle: Cycle, outcome: Outcome, monitored: Monitored) -> CycleReco
     )
 
 
-def _publish(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Compared | None) -> None:
+def _publish(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Compared | None, monitored: Monitored) -> None:
     """Save the pages, then end the run: once that is done the cycle counts as ended."""
     job = cycle.job
     if job.shows_pages:
         from retraining.cycle.pages import pages_of
 
         with job.stage("report"):
-            job.registry.save_files(str(cycle.run_id), pages_of(cycle, record, outcome, compared))
+            job.registry.save_files(str(cycle.run_id), pages_of(cycle, record, outcome, compared, monitored.moved))
     kill_point("before_run_ends")
     version = outcome.challenger_version if outcome.challenger_version is not None else outcome.production_version
     name = f"{cycle.started:%Y-%m-%dT%H:%M:%SZ} {outcome.ending} v{version}"

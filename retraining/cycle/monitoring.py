@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retraining.cycle.drifting import Sketch, judge_drift
 from retraining.cycle.job import log
 from retraining.cycle.preflight import Model, load_model
 from retraining.cycle.recovery import PROBATION
@@ -34,6 +35,7 @@ class Monitored:
         probation: the new version against the one before it, where it is on probation.
         skipped: why a probation that was due could not be held.
         hindsight: the last challenger against its rival.
+        moved: the histograms that drift was judged on; None where production carries none.
     """
 
     health: Health
@@ -41,6 +43,15 @@ class Monitored:
     probation: Comparison | None
     skipped: str | None
     hindsight: Hindsight | None
+    moved: Moved | None
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Histograms of what production learned from and of this cycle's rows."""
+
+    reference: Sketch
+    current: Sketch
 
 
 def monitor(cycle: Cycle) -> Monitored:
@@ -52,7 +63,7 @@ def monitor(cycle: Cycle) -> Monitored:
         served = estimate(metric(settings.metric), answers)
     score = Score(settings.metric, served.value, served.rows, t_interval(served, settings.confidence))
     with cycle.job.stage("drift"):
-        drift = Drift()
+        drift, current = _judge_drift(cycle, sections, answers)
     with cycle.job.stage("hindsight"):
         probation, skipped = _hold_probation(cycle)
         hindsight = _grade_the_last_decision(cycle, probation)
@@ -66,7 +77,16 @@ def monitor(cycle: Cycle) -> Monitored:
         records=records,
     )
     _log_monitoring(cycle, score)
-    return Monitored(health, served, probation, skipped, hindsight)
+    return Monitored(health, served, probation, skipped, hindsight, current)
+
+
+def _judge_drift(cycle: Cycle, sections: Sequence[Section], answers: Predictions) -> tuple[Drift, Moved | None]:
+    content = cycle.job.registry.sketches(cycle.production.version)
+    if not content:
+        return Drift(), None
+    reference = Sketch.from_json(content)
+    drift, current = judge_drift(cycle.job, reference, sections, cycle.production.schema, answers)
+    return drift, Moved(reference, current)
 
 
 def _log_monitoring(cycle: Cycle, score: Score) -> None:

@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import json
+from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from retraining.cycle.job import log
 from retraining.hindsight import graded_decisions
-from retraining.report import RefusedFile, ReportMaterial, TestSet, page, quarantine_csv
+from retraining.report import Distribution, RefusedFile, ReportMaterial, TestSet, page, quarantine_csv
 from retraining.scoring import coding
 from retraining.serialisation import record_to_json
+from retraining.statistics import CategoryBins
 
 if TYPE_CHECKING:
     from retraining.cycle.comparing import Compared
+    from retraining.cycle.monitoring import Moved
     from retraining.cycle.opening import Cycle
     from retraining.records import CycleRecord, Outcome
+    from retraining.statistics import NumberBins
 
 
-def pages_of(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Compared | None) -> dict[str, str]:
+def pages_of(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Compared | None, moved: Moved | None) -> dict[str, str]:
     """Name -> content of the cycle's artifacts."""
     job, ledger = cycle.job, cycle.recovered.ledger
     refused = tuple(RefusedFile(name, sha256 or "", reason) for name, sha256, reason in job.quarantined)
     material = ReportMaterial(
         test_set=_test_set(cycle, compared) if compared else None,
+        distributions=_distributions(moved) if moved else {},
         used=cycle.claimed.files,
         refused=refused,
         history=(*ledger.cycles, record),
         hindsight=graded_decisions((*ledger.cycles, record)),
         model_name=job.settings.model_name,
     )
-    pages = {"decision.json": json.dumps(record_to_json(record), indent=1), "report.html": page(outcome, material=material)}
+    pages = {"decision.json": json.dumps(record_to_json(record), indent=1), "report.html": _drawn(outcome, material)}
+    if outcome.drift.features:
+        pages["drift.json"] = json.dumps(record.told["drift"], indent=1)
     if job.log_lines():
         pages["cycle.log"] = "\n".join(job.log_lines()) + "\n"
     if refused:
@@ -36,5 +45,35 @@ def pages_of(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Comp
     return pages
 
 
+def _drawn(outcome: Outcome, material: ReportMaterial) -> str:
+    """The report; a fault in drawing it must not undo a cycle, so it goes to the log and onto the page instead."""
+    try:
+        return page(outcome, material=material)
+    except Exception:
+        log.exception("the report could not be drawn; the cycle is not affected")
+        return f"<!doctype html><title>Report</title><p>The report could not be drawn: see cycle.log. {escape(outcome.reason)}</p>"
+
+
 def _test_set(cycle: Cycle, compared: Compared) -> TestSet:
     return TestSet(coding(cycle.production.schema), compared.champion, compared.challenger)
+
+
+def _distributions(moved: Moved) -> dict[str, Distribution]:
+    """By feature, rows per bin before and now."""
+    found = {}
+    for name, now in moved.current.histograms.items():
+        before = moved.reference.histograms.get(name)
+        if before is not None:
+            counts = [tuple(float(rows) for rows in blocks.sum(axis=0)) for blocks in (before, now)]
+            found[name] = Distribution(_bin_names(moved.reference.bins[name]), *counts)
+    return found
+
+
+def _bin_names(bins: NumberBins | CategoryBins) -> tuple[str, ...]:
+    if isinstance(bins, CategoryBins):
+        return (*bins.categories, "other", "missing")
+    edges = [f"{edge:.4g}" for edge in bins.edges]
+    if not edges:
+        return ("any", "missing")
+    between = (f"{low} to {high}" for low, high in pairwise(edges))
+    return (f"under {edges[0]}", *between, f"{edges[-1]} and more", "missing")

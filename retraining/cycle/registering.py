@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
+from retraining.cycle.drifting import sketch_of
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.opening import reserve_from
 from retraining.cycle.preflight import Model, check_the_archive, how_to_assign, public_uri
 from retraining.cycle.recovery import add_to_ledger, finish_what_a_dead_cycle_left, leave, save_ledger
 from retraining.cycle.rows import Section, leave_out_learned, predictions, whole_files
-from retraining.cycle.training import candidate, needs_probabilities, training_rows
+from retraining.cycle.training import candidate, needs_probabilities, sections_of, training_rows
 from retraining.datasets import read_schema_from
 from retraining.errors import PersonNeededError, UnreadableFileError, UsageError
 from retraining.kill_points import kill_point
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
     from retraining.records import Schema
+    from retraining.statistics import Predictions
 
 
 @dataclass(frozen=True)
@@ -314,14 +316,18 @@ def _unpickled(path: Path) -> Any:
 
 def _put_in(job: Job, recovered: Recovered, papers: Papers, text: str, estimator: Any, sections: Any, *, set_alias: bool) -> Answer:
     """Register, score on rows that the model has not seen, and say how to go on."""
-    baseline = _baseline(job, papers, estimator, sections)
+    baseline, answers = _baseline(job, papers, estimator, sections)
     run_id = job.registry.begin_cycle(papers.cycle_id, papers.started)
     recipe = load_recipe(job.settings.recipe_path)
     papers.tags.update({"retraining.parent_run_id": run_id, "retraining.reason": _reason(baseline)})
     record = _record(papers, run_id, baseline, None)
     job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
+    learned = [(_of(papers, file), runs_outside(file.rows, file.reserved)) for file in _with_reservations(papers)]
+    sketch = sketch_of(job, sections_of(learned), papers.schema, answers)
     wanted = replace(
-        candidate(recipe, estimator, papers.manifest, papers.tags), recipe_text=text, pip_requirements=tuple(pip_requirements(recipe))
+        candidate(recipe, estimator, papers.manifest, papers.tags, sketch),
+        recipe_text=text,
+        pip_requirements=tuple(pip_requirements(recipe)),
     )
     version = job.registry.register(wanted, parent=run_id, run_name="FirstModel")
     kill_point("after_first_version")
@@ -337,10 +343,10 @@ def _put_in(job: Job, recovered: Recovered, papers: Papers, text: str, estimator
     return Answer(told, _in_words(job, papers, version, baseline, set_alias=set_alias))
 
 
-def _baseline(job: Job, papers: Papers, estimator: Any, sections: Any) -> Score | None:
+def _baseline(job: Job, papers: Papers, estimator: Any, sections: Any) -> tuple[Score | None, Predictions | None]:
     """The score on rows that the model has not learned; None where there are none."""
     if not sections:
-        return None
+        return None, None
     model = Model(VersionFacts(0, "", "", {}), papers.manifest, job.registry)
     files = {file.sha256: file for file in papers.files}
     kept, _ = leave_out_learned(job, sections, papers.schema, [model.learned], files)
@@ -348,9 +354,9 @@ def _baseline(job: Job, papers: Papers, estimator: Any, sections: Any) -> Score 
         answers = predictions(job, model, kept, estimator)
     chosen = metric(job.settings.metric)
     if not len(answers.truth):
-        return None
+        return None, None
     interval = score_interval(chosen, answers, job.settings.confidence)
-    return Score(job.settings.metric, score(chosen, answers), len(answers.truth), interval)
+    return Score(job.settings.metric, score(chosen, answers), len(answers.truth), interval), answers
 
 
 def _record(papers: Papers, run_id: str, baseline: Score | None, version: int | None) -> CycleRecord:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from retraining.cycle.drifting import sketch_of
 from retraining.cycle.job import log
 from retraining.cycle.lineage import attempt_key
+from retraining.cycle.rows import Section, predictions
 from retraining.datasets import UNLABELLED, features_and_labels, label_codes
 from retraining.kill_points import kill_point
 from retraining.ledger import runs_outside
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from retraining.cycle.drifting import Sketch
     from retraining.cycle.job import Job
-    from retraining.cycle.lineage import Lineage
+    from retraining.cycle.lineage import FrozenTestSet, Lineage
     from retraining.cycle.opening import Cycle
     from retraining.records import DataFile, Run, Schema, VersionFacts
     from retraining.settings import Settings
@@ -48,7 +51,7 @@ def lost_before(cycle: Cycle, key: str) -> VersionFacts | None:
     return next((version for version in reversed(rejected) if version.tags.get("retraining.attempt_key") == key), None)
 
 
-def train_challenger(cycle: Cycle, lineage: Lineage, trigger: str) -> Challenger:
+def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, trigger: str) -> Challenger:
     """Have the recipe learn, and register the result as a pending version, with all its tags in one call.
 
     Raises:
@@ -57,8 +60,8 @@ def train_challenger(cycle: Cycle, lineage: Lineage, trigger: str) -> Challenger
     job, champion = cycle.job, cycle.production
     recipe = load_recipe(job.settings.recipe_path)
     with job.stage("reading"):
-        parts = [(lineage.files[file.sha256], file, runs_outside(file.rows, file.reserved)) for file in lineage.learned]
-        X, y, sampled = training_rows(job, [(replace(f, rows=b.rows), runs) for f, b, runs in parts], champion.schema)
+        parts = [(replace(lineage.files[f.sha256], rows=f.rows), runs_outside(f.rows, f.reserved)) for f in lineage.learned]
+        X, y, sampled = training_rows(job, parts, champion.schema)
     with job.stage("training"):
         log.info("training on %d rows of %d files", len(X), len(parts))
         kill_point("mid_training")
@@ -86,12 +89,15 @@ def train_challenger(cycle: Cycle, lineage: Lineage, trigger: str) -> Challenger
         "retraining.reason": f"trained because: {trigger}",
     }
     with job.stage("registering"):
-        version = job.registry.register(candidate(recipe, estimator, manifest, tags), parent=cycle.run_id, run_name="ModelRetraining")
+        answers = predictions(job, champion, test_set.sections, estimator)
+        sketch = sketch_of(job, sections_of(parts), champion.schema, answers)
+        wanted = candidate(recipe, estimator, manifest, tags, sketch)
+        version = job.registry.register(wanted, parent=cycle.run_id, run_name="ModelRetraining")
     kill_point("after_version_creation")
     return Challenger(estimator, version, manifest)
 
 
-def candidate(recipe: Recipe, estimator: Any, manifest: Manifest, tags: dict[str, str]) -> Candidate:
+def candidate(recipe: Recipe, estimator: Any, manifest: Manifest, tags: dict[str, str], sketch: Sketch) -> Candidate:
     """What the registry is handed: the estimator with its papers."""
     params = {"training_rows": str(manifest.training_rows), "files": str(len(manifest.files)), "recipe_sha256": manifest.recipe_sha256}
     if manifest.sampled:
@@ -102,10 +108,16 @@ def candidate(recipe: Recipe, estimator: Any, manifest: Manifest, tags: dict[str
         recipe_text=recipe.text,
         pip_requirements=tuple(pip_requirements(recipe)),
         tags=tags,
+        sketches=sketch.to_json(),
         search_results=getattr(estimator, "cv_results_", None),
         metrics={"data/training_rows": float(manifest.training_rows)},
         params=params,
     )
+
+
+def sections_of(files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]]) -> tuple[Section, ...]:
+    """Each learned run as a block."""
+    return tuple(Section(file, run) for file, runs in files_and_runs for run in runs)
 
 
 def needs_probabilities(settings: Settings) -> bool:

@@ -1,0 +1,136 @@
+"""Drift: what a version learned from, and how it scored then, against this cycle's files. Only histograms travel with a version."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from retraining.cycle.rows import labelled_parts
+from retraining.records import Drift
+from retraining.scoring import coding
+from retraining.statistics import (
+    CategoryBins,
+    NumberBins,
+    category_bins,
+    category_codes,
+    category_histograms,
+    drift,
+    number_bins,
+    number_histograms,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from retraining.cycle.job import Job
+    from retraining.cycle.rows import Section
+    from retraining.records import Schema
+    from retraining.statistics import Predictions
+
+    Bins = NumberBins | CategoryBins
+    Histograms = dict[str, NDArray[np.int64]]
+
+LABELS, SCORES = "label", "predicted label"  # beside the features: what files say, and what the model answers
+BLOCKS_KEPT = 150  # of the reference: drift joins neighbours beyond that
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """Histograms by block, (blocks, bins) for each feature, with their bins; nominal ones have no order."""
+
+    bins: Mapping[str, Bins]
+    histograms: Histograms
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `sketches.json`."""
+        return {
+            name: {**asdict(bins), "histograms": self.histograms[name].tolist()}
+            for name, bins in self.bins.items()
+            if name in self.histograms
+        }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> Sketch:
+        """The sketch that `to_json` wrote."""
+        bins: dict[str, Bins] = {}
+        for name, one in content.items():
+            bins[name] = NumberBins(tuple(one["edges"])) if "edges" in one else CategoryBins(tuple(one["categories"]))
+        return Sketch(bins, {name: np.asarray(one["histograms"], dtype=np.int64) for name, one in content.items()})
+
+
+def sketch_of(job: Job, sections: Sequence[Section], schema: Schema, answers: Predictions | None) -> Sketch:
+    """The reference that a version carries: its training rows by block, and its answers on rows that it has not learned."""
+    spread = sections if len(sections) <= BLOCKS_KEPT else [sections[i] for i in np.linspace(0, len(sections) - 1, BLOCKS_KEPT).astype(int)]
+    parts = list(labelled_parts(job, spread, schema))
+    bins: dict[str, Bins] = {column.name: _bins_of(parts, column.name) for column in schema.columns}
+    classes = tuple(map(str, coding(schema)))
+    bins |= {_own(LABELS, schema): CategoryBins(classes), _own(SCORES, schema): CategoryBins(classes)}
+    return Sketch(bins, _histograms(parts, bins, schema, answers))
+
+
+def judge_drift(job: Job, reference: Sketch, sections: Sequence[Section], schema: Schema, answers: Predictions) -> tuple[Drift, Sketch]:
+    """Compare this cycle's rows with a version's reference; the current histograms come back for the report."""
+    current = Sketch(reference.bins, _histograms(labelled_parts(job, sections, schema), reference.bins, schema, answers))
+    shared = {name: reference.histograms[name] for name in current.histograms if name in reference.histograms}
+    nominal = {name for name, bins in reference.bins.items() if isinstance(bins, CategoryBins)}
+    now = {name: current.histograms[name] for name in shared}
+    found = drift(shared, now, threshold=job.settings.drift_threshold, nominal=nominal)
+    judged = [one for one in found if one.detected is not None]
+    features = tuple(asdict(one) for one in sorted(found, key=lambda one: -one.psi_corrected))
+    if not judged:
+        return Drift(features=features), current
+    return Drift(any(one.detected for one in judged), any(one.material for one in judged), features), current
+
+
+def _own(name: str, schema: Schema) -> str:
+    """A name that no feature has."""
+    return name if name not in schema.names else f"({name})"
+
+
+def _bins_of(parts: Sequence[pa.Table], name: str) -> Bins:
+    chunks = [chunk for part in parts for chunk in part.column(name).chunks]
+    if not chunks or not hasattr(chunks[0], "dictionary"):
+        values = [chunk.to_numpy() for chunk in chunks]
+        return number_bins(np.concatenate(values) if values else np.empty(0))
+    counts: dict[str, int] = {}
+    for chunk in chunks:
+        for one in pc.value_counts(chunk.drop_null()).to_pylist():
+            counts[one["values"]] = counts.get(one["values"], 0) + one["counts"]
+    return category_bins(sorted(counts), [counts[name] for name in sorted(counts)])
+
+
+def _histograms(parts: Any, bins: Mapping[str, Bins], schema: Schema, answers: Predictions | None) -> Histograms:
+    """(blocks, bins) of each feature; a block is a part."""
+    rows: dict[str, list[NDArray[np.int64]]] = {name: [] for name in bins}
+    labels, scores = _own(LABELS, schema), _own(SCORES, schema)
+    for part in parts:
+        for name in schema.names:
+            if name in bins:
+                rows[name].append(_histogram(part.column(name), bins[name]))
+    found = {name: np.concatenate(blocks) for name, blocks in rows.items() if blocks}
+    if answers is not None and len(answers.truth):
+        _, blocks = np.unique(answers.blocks, return_inverse=True)
+        for name, codes in ((labels, answers.truth), (scores, answers.predicted)):
+            kept = bins.get(name)
+            if isinstance(kept, CategoryBins):
+                found[name] = category_histograms(codes, kept, blocks, int(blocks.max()) + 1)
+    return found
+
+
+def _histogram(column: pa.ChunkedArray, bins: Bins) -> NDArray[np.int64]:
+    """(1, bins) of one part."""
+    total = np.zeros((1, bins.count), dtype=np.int64)
+    for chunk in column.chunks:
+        block = np.zeros(len(chunk), dtype=np.int64)
+        if isinstance(bins, NumberBins):
+            total += number_histograms(chunk.to_numpy(), bins, block, 1)
+        else:
+            by_code = np.append(category_codes(chunk.dictionary.to_pylist(), bins), -1)
+            total += category_histograms(by_code[pc.fill_null(chunk.indices, -1).to_numpy()], bins, block, 1)
+    return total
