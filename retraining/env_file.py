@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _LINE = re.compile(
     r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*
-        (?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[^#\s](?:(?!\s\#).)*)?)\s*(?:\#.*)?""",
+        (?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[^#\s"'](?:(?!\s\#).)*)?)\s*(?:\#.*)?""",
     re.VERBOSE,
 )
 
@@ -30,7 +30,7 @@ def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
             continue
         found = _LINE.fullmatch(line)
         if found is None:
-            problems.append(f"{path.name} line {number}: not NAME=value")
+            problems.append(f"{path.name} line {number}: not NAME=value, or a quote that is not closed")
         elif found["double"] is not None:
             values[found["name"]] = re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), found["double"])
         else:

@@ -1,0 +1,127 @@
+"""The house's rules that a program can hold: who imports whom, what the idle path loads, what is named in the requirements."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.projects import CLONE, ORCHESTRATOR, Project, environment_of_cron, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FACTS = ("records", "errors", "env_file", "kill_points", "__version__")
+CHOICES = ("statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "lock", "logs", "failures")
+ROOMS = ("inbox", "datasets", "scoring", "trainer", "model_registry", "report", "sources", "notices")
+LAYERS = (FACTS, CHOICES, ROOMS, ("cycle",), ("commands", "replay", "yardsticks"), ("cli",))  # each imports from the left only
+SCRIPTS = ("pipeline_orchestrator.py", "register_first_model.py", "train_classification_model.py")
+COMMANDS_ELSEWHERE = ("retraining/cycle/registering.py",)  # what register_first_model.py does: a command by its work
+MODULES = sorted(CLONE.glob("retraining/**/*.py"))
+
+
+def layer_of(name: str) -> int:
+    return next((height for height, names in enumerate(LAYERS) if name in names), -1)
+
+
+def home_of(path: Path) -> str:
+    """The room, or the module, that a file belongs to."""
+    if str(path.relative_to(CLONE)) in COMMANDS_ELSEWHERE:
+        return "commands"
+    return path.relative_to(CLONE / "retraining").with_suffix("").parts[0]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names) if node.module == "retraining" else (node.module,)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CLONE)))
+def test_imports_point_down_and_rooms_do_not_know_each_other(path: Path) -> None:
+    home = home_of(path)
+    assert home == "__init__" or layer_of(home) >= 0, f"{home} has no place in the layers"
+    for name in imported(path):
+        if name.startswith("retraining.") and (other := name.split(".")[1]) != home:
+            assert layer_of(other) >= 0, f"{other} has no place in the layers"
+            assert layer_of(other) <= layer_of(home), f"{home} imports {other}, which lies above it"
+            assert not {home, other} <= set(ROOMS), f"the room {home} imports the room {other}"
+
+
+def test_only_the_registry_room_imports_mlflow() -> None:
+    outside = [path for path in MODULES if home_of(path) != "model_registry"] + [CLONE / name for name in SCRIPTS]
+    assert [path for path in outside if any(name.split(".")[0] == "mlflow" for name in imported(path))] == []
+
+
+@pytest.mark.parametrize("recipe", sorted(CLONE.glob("**/train_classification_model.py")), ids=lambda path: path.parent.name)
+def test_a_recipe_imports_nothing_of_ours(recipe: Path) -> None:
+    if ".venv" not in recipe.parts and "build" not in recipe.parts:
+        assert not [name for name in imported(recipe) if name.split(".")[0] in ("retraining", "mlflow")]
+
+
+def test_everything_imported_is_required_and_everything_required_is_imported() -> None:
+    files = [*MODULES, *(CLONE / name for name in SCRIPTS), *CLONE.glob("mlflow_server/*.py"), *CLONE.glob("examples/electricity/*.py")]
+    packages = {name.split(".")[0] for path in files for name in imported(path)} - set(sys.stdlib_module_names)
+    ours = {"retraining", "train_classification_model", "pipeline_orchestrator"}
+    asked, distributions = required("requirements.txt"), packages_distributions()
+    by_package = {name: {distribution.lower() for distribution in distributions[name]} for name in packages - ours}
+    assert {name for name, makers in by_package.items() if not makers & asked.keys()} == set(), "imported, but not required"
+    assert asked.keys() - set().union(*by_package.values()) == set(), "required, but not imported"
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_requirements_are_pinned_as_in_the_constraints_and_name_no_index(name: str) -> None:
+    pinned = required("constraints.txt")
+    for package, version in required(name).items():
+        assert version == pinned[package], package
+    assert "://" not in (CLONE / name).read_text() + (CLONE / "constraints.txt").read_text()
+    assert not {"xgboost", "nvidia-nccl-cu12"} & pinned.keys()
+
+
+def required(name: str) -> dict[str, str]:
+    return {package.lower(): version for package, version in re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", (CLONE / name).read_text(), re.M)}
+
+
+LOADED = """
+import sys
+before = set(sys.modules)
+sys.path.insert(0, {clone!r})
+sys.argv = {argv!r}
+import pipeline_orchestrator
+from retraining.cli import main
+try:
+    code = main(sys.argv[1:], pipeline_orchestrator.run_cycle)
+except SystemExit as ended:
+    code = ended.code or 0
+packages = {{name.split(".")[0] for name in set(sys.modules) - before}}
+print(code, sorted(packages - sys.stdlib_module_names - {{"retraining", "pipeline_orchestrator"}}), file=sys.stderr)
+"""
+
+
+def packages_loaded_by(project: Project, *words: str) -> str:
+    argv = [ORCHESTRATOR, *words, "--project", str(project.folder)]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(clone=str(CLONE), argv=argv)],
+        env=environment_of_cron(project.folder), cwd="/", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stderr.splitlines()[-1]
+
+
+def test_a_closed_gate_loads_nothing_but_the_standard_library(registered: Project) -> None:
+    registered.deliver(table(seed=9))
+    assert registered.cycle()["ending"] == "too_few_files"
+    assert packages_loaded_by(registered, "-q") == "0 []"
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("rollback", "--help"), ("run", "--frobnicate")])
+def test_help_version_and_a_wrong_command_line_load_nothing_but_the_standard_library(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert packages_loaded_by(Project.made(tmp_path / "project"), *words).endswith(" []")

@@ -1,0 +1,196 @@
+"""Settings: the environment beats `.env`, which beats the defaults; everything wrong is named at once, secrets never."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retraining.errors import SettingsError, UsageError
+from retraining.settings import CLONE, METRICS, SETTING_NAMES, Settings, deciding_digest, load
+
+EXAMPLE = CLONE / ".env.example"
+ABSENT_BY_DEFAULT = {
+    "POSITIVE_CLASS", "MAX_TRAINING_ROWS", "MIN_MODEL_ACCURACY", "MIN_MODEL_ROC_AUC", "MIN_MODEL_F1", "SLICE_COLUMNS", "IGNORE_COLUMNS",
+    "MONGO_URI", "DATABASE_NAME", "COLLECTION_NAME", "HEALTHCHECK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "METRICS_TEXTFILE",
+}  # fmt: skip
+DECIDING = {
+    "TARGET_COLUMN", "IGNORE_COLUMNS", "POSITIVE_CLASS", "CSV_SEPARATOR", "CSV_DECIMAL", "CSV_ENCODING", "METRIC", "RETRAIN_THRESHOLD",
+    "RETRAIN_WHEN", "RETRAIN_INTERVAL_DAYS", "PROMOTE_WHEN", "MIN_IMPROVEMENT", "CONFIDENCE", "MIN_TEST_ROWS", "HOLDOUT_FRACTION",
+    "TRAIN_WINDOW", "MAX_TRAINING_ROWS", "MIN_MODEL_ACCURACY", "MIN_MODEL_ROC_AUC", "MIN_MODEL_F1", "SLICE_COLUMNS", "SLICE_MAX_LOSS",
+}  # fmt: skip
+
+
+def problems(project: Path, **environment: str) -> str:
+    with pytest.raises(SettingsError) as raised:
+        load(project, environment)
+    return "\n".join(raised.value.problems)
+
+
+def example_lines(pattern: str) -> dict[str, str]:
+    return dict(re.findall(pattern, EXAMPLE.read_text(), re.MULTILINE))
+
+
+# --- where values come from ---------------------------------------------------------------------------------------------------
+
+
+def test_the_environment_beats_the_file_which_beats_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MIN_NEW_FILES=4\nMODEL_NAME=from-file\n")
+    settings = load(tmp_path, {"MODEL_NAME": "from-environment"})
+    assert (settings.model_name, settings.min_new_files, settings.production_alias) == ("from-environment", 4, "production")
+
+
+def test_an_empty_value_counts_as_absent(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MIN_NEW_FILES=\nPOSITIVE_CLASS=\n")
+    settings = load(tmp_path, {"METRIC": " "})
+    assert (settings.min_new_files, settings.positive_class, settings.metric) == (15, None, "accuracy")
+
+
+def test_paths_and_the_default_store_are_the_projects_wherever_the_job_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    settings = load(tmp_path, {"NEW_DATA_DIR": "in", "USED_DATA_DIR": "/archive"})
+    assert settings.new_data_dir == tmp_path / "in"
+    assert settings.used_data_dir == Path("/archive")
+    assert settings.mlflow_tracking_uri == f"sqlite:///{tmp_path}/mlflow_server/backend_db/mlflow.db"
+
+
+def test_a_relative_sqlite_store_lies_in_the_project(tmp_path: Path) -> None:
+    assert load(tmp_path, {"MLFLOW_TRACKING_URI": "sqlite:///x.db"}).mlflow_tracking_uri == f"sqlite:///{tmp_path}/x.db"
+    assert load(tmp_path, {"MLFLOW_TRACKING_URI": "sqlite:////srv/x.db"}).mlflow_tracking_uri == "sqlite:////srv/x.db"
+
+
+@pytest.mark.parametrize("seed_name", ["MIN_DATA_FOR_TRAINING", "MIN_NEW_DATA_THRESHOLD"])
+def test_the_older_names_of_the_row_gate_are_read(tmp_path: Path, seed_name: str) -> None:
+    (tmp_path / ".env").write_text(f"{seed_name}=700\n")
+    assert load(tmp_path).min_new_rows == 700
+
+
+def test_another_settings_file_may_be_named_and_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "night.env").write_text("MIN_NEW_FILES=9\n")
+    assert load(tmp_path, env_file=tmp_path / "night.env").min_new_files == 9
+    with pytest.raises(UsageError, match=r"absent\.env is not there"):
+        load(tmp_path, env_file=tmp_path / "absent.env")
+
+
+def test_a_project_that_is_not_there_is_an_error_of_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nowhere is not there"):
+        load(tmp_path / "nowhere")
+
+
+def test_a_project_without_a_recipe_uses_the_shipped_one(tmp_path: Path) -> None:
+    assert load(tmp_path).recipe_path == CLONE / "train_classification_model.py"
+    (tmp_path / "train_classification_model.py").touch()
+    assert load(tmp_path).recipe_path == tmp_path / "train_classification_model.py"
+
+
+# --- what is wrong ------------------------------------------------------------------------------------------------------------
+
+
+def test_everything_wrong_is_named_at_once_with_what_was_expected(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RETRAIN_TRESHOLD=0.7\nHOLDOUT_FRACTION=seven\nnot a setting\n")
+    said = problems(tmp_path, MIN_NEW_FILES="-1", PROMOTE_WHEN="perhaps")
+    assert "RETRAIN_TRESHOLD: unknown; did you mean RETRAIN_THRESHOLD?" in said
+    assert "HOLDOUT_FRACTION: 'seven' is not a number between 0 and 1" in said
+    assert "MIN_NEW_FILES: '-1' is not a whole number of 1 or more" in said
+    assert "PROMOTE_WHEN: 'perhaps' is not one of better, unless_worse, significant, manual" in said
+    assert ".env line 3: not NAME=value" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MIN_NEW_FILES", "0"), ("MIN_NEW_FILES", "1.5"), ("MIN_NEW_FILES", "\u0661\u0665"), ("MIN_NEW_FILES", "1_000"),
+        ("MIN_FILE_AGE_SECONDS", "-1"), ("MIN_FILE_AGE_SECONDS", "nan"), ("MIN_FILE_AGE_SECONDS", "inf"),
+        ("HOLDOUT_FRACTION", "0"), ("HOLDOUT_FRACTION", "1"), ("CONFIDENCE", "1"), ("CONFIDENCE", "0.5"), ("CONFIDENCE", "95"),
+        ("METRIC", "acuracy"), ("RETRAIN_WHEN", "threshold,now"), ("RETRAIN_WHEN", ","), ("TRAIN_WINDOW", "0"), ("TRAIN_WINDOW", "none"),
+        ("CSV_SEPARATOR", ";;"), ("CSV_SEPARATOR", '"'), ("CSV_ENCODING", "utf-9"), ("AUTO_RETRAIN_ENABLED", "perhaps"),
+        ("MLFLOW_TRACKING_URI", "file:///tmp/mlruns"), ("MLFLOW_TRACKING_URI", "./mlruns"), ("PRODUCTION_ALIAS", "latest"),
+        ("PRODUCTION_ALIAS", "v1"), ("PRODUCTION_ALIAS", "challenger"), ("MODEL_NAME", "a/b"), ("MAX_TRAINING_ROWS", "0"),
+        ("MIN_MODEL_ACCURACY", "70"), ("MAX_UNLABELLED_SHARE", "5"), ("WEBHOOK_URL", "example.org"), ("LOG_FORMAT", "xml"),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:
+    assert problems(tmp_path, **{name: value}).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"METRIC": "f1"}, "RETRAIN_THRESHOLD: required, since METRIC is f1"),
+        ({"METRIC": "f1", "RETRAIN_THRESHOLD": "80"}, "80 is not between 0 and 1"),
+        ({"CSV_SEPARATOR": ";", "CSV_DECIMAL": ","}, None),
+        ({"CSV_DECIMAL": ","}, "CSV_SEPARATOR and CSV_DECIMAL"),
+        ({"IGNORE_COLUMNS": "id,target"}, "IGNORE_COLUMNS: names the target column"),
+        ({"MONGO_URI": "mongodb://db"}, "set all three or none; set now: MONGO_URI"),
+        ({"USED_DATA_DIR": "./new_data/"}, "must be three different folders"),
+        ({"METRIC": "neg_log_loss", "RETRAIN_THRESHOLD": "-0.7"}, None),
+    ],
+)
+def test_settings_that_contradict_each_other_are_named(tmp_path: Path, environment: dict[str, str], said: str | None) -> None:
+    if said is None:
+        load(tmp_path, environment)
+    else:
+        assert said in problems(tmp_path, **environment)
+
+
+def test_the_value_of_a_secret_is_never_shown(tmp_path: Path) -> None:
+    assert "s3cret" not in problems(tmp_path, WEBHOOK_URL="s3cret", HEALTHCHECK_URL="s3cret")
+    settings = load(tmp_path, {"MLFLOW_TRACKING_URI": "https://me:hunter22@mlflow.example.org", "WEBHOOK_SECRET": "s3cret"})
+    assert {"hunter22", "s3cret"} <= set(settings.secrets())
+
+
+def test_names_that_are_not_ours_are_passed_on_and_misspelt_ones_are_not(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("AWS_REGION=eu-1\nMLFLOW_TRACKING_USERNAME=me\nPATH=/opt\n")
+    assert dict(load(tmp_path).passed_on) == {"AWS_REGION": "eu-1", "MLFLOW_TRACKING_USERNAME": "me", "PATH": "/opt"}
+
+
+@given(values=st.dictionaries(st.sampled_from(SETTING_NAMES), st.text(st.characters(exclude_characters="\0"), max_size=12), max_size=5))
+def test_no_value_ends_in_anything_but_settings_or_a_list_of_problems(values: dict[str, str]) -> None:
+    with contextlib.suppress(SettingsError):
+        assert isinstance(load(CLONE / "retraining", values), Settings)
+
+
+# --- what decides -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_deciding_settings_are_those_of_the_contract() -> None:
+    assert {f.name.upper() for f in fields(Settings) if f.metadata.get("deciding")} == DECIDING
+
+
+def test_the_deciding_digest_follows_deciding_settings_and_the_recipe_and_nothing_else(tmp_path: Path) -> None:
+    recipe = tmp_path / "train_classification_model.py"
+    recipe.write_text("one")
+    before = deciding_digest(load(tmp_path))
+    assert deciding_digest(load(tmp_path, {"MIN_NEW_FILES": "3", "LOG_LEVEL": "debug"})) == before
+    assert deciding_digest(load(tmp_path, {"RETRAIN_THRESHOLD": "0.81"})) != before
+    recipe.write_text("two")
+    assert deciding_digest(load(tmp_path)) != before
+
+
+# --- .env.example -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_names_every_setting_and_no_other() -> None:
+    assert sorted(example_lines(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$")) == sorted(SETTING_NAMES)
+
+
+def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(EXAMPLE.read_text())
+    assert load(tmp_path).metric in METRICS
+
+
+def test_what_the_example_comments_out_are_the_defaults_or_else_examples_that_load(tmp_path: Path) -> None:
+    commented = example_lines(r"^# ([A-Z][A-Z0-9_]+)=(.*)$")
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in commented.items()))
+    told = load(tmp_path)
+    (tmp_path / ".env").unlink()
+    default = load(tmp_path)
+    for name in commented.keys() - ABSENT_BY_DEFAULT:
+        assert getattr(told, name.lower()) == getattr(default, name.lower()), name
+    for name in ABSENT_BY_DEFAULT:
+        assert not getattr(default, name.lower()), name
