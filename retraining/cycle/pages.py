@@ -49,7 +49,7 @@ def _drawn(outcome: Outcome, material: ReportMaterial) -> str:
     """The report; a fault in drawing it must not undo a cycle, so it goes to the log and onto the page instead."""
     try:
         return page(outcome, material=material)
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it was, it is told, and drawing is all that failed
         log.exception("the report could not be drawn; the cycle is not affected")
         return f"<!doctype html><title>Report</title><p>The report could not be drawn: see cycle.log. {escape(outcome.reason)}</p>"
 

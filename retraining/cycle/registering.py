@@ -35,6 +35,7 @@ from retraining.trainer import load_recipe, pip_requirements, train
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
     from datetime import datetime
 
     from retraining.cycle.job import Job
@@ -51,6 +52,7 @@ class Request:
     train_from: Path | None = None
     adopt: int | None = None
     example: Path | None = None
+    schema: Schema | None = None  # replay's, of the whole history: a class that the first rows lack is no new class
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,13 @@ def _train(job: Job, recovered: Recovered, request: Request, *, set_alias: bool)
     same = _registered_before(job, key)
     if same is not None:
         return _said_again(job, recovered, same, set_alias=set_alias)
-    papers = _papers(job, recovered, files, _schema(job, files), recipe.sha256, reserve=True, key=key)
+    papers = _papers(job, recovered, files, request.schema or _schema(job, files), recipe.sha256, reserve=True, key=key)
     with job.stage("training"):
-        parts = [(_of(papers, file), runs_outside(file.rows, file.reserved)) for file in _with_reservations(papers)]
+        parts = [(by_sha[file.sha256], runs_outside(file.rows, file.reserved)) for file in _with_reservations(papers)]
         X, y, sampled = training_rows(job, parts, papers.schema)
         estimator = train(recipe, X, y, needs_probabilities=needs_probabilities(job.settings)).estimator
     papers = replace(papers, manifest=replace(papers.manifest, training_rows=len(X), sampled=sampled))
-    sections = [Section(_of(papers, file), run) for file in papers.manifest.held_out for run in file.reserved]
+    sections = [Section(by_sha[file.sha256], run) for file in papers.manifest.held_out for run in file.reserved]
     return _put_in(job, recovered, papers, recipe.text, estimator, sections, set_alias=set_alias)
 
 
@@ -237,7 +239,7 @@ def _papers(
     job: Job, recovered: Recovered, files: tuple[DataFile, ...], schema: Schema, made_by: str, *, reserve: bool, key: str
 ) -> Papers:
     """Read every file by the schema, put new ones into a batch, and write the manifest."""
-    read = tuple(replace(file, rows=_rows_of(job, file, schema)) for file in files)
+    read = tuple(_read(job, files, schema))
     known = recovered.ledger.known_files()
     new = [file for file in read if file.sha256 not in known]
     number = recovered.ledger.next_number
@@ -272,20 +274,16 @@ def _papers(
     return Papers(cycle_id, started, read, batch, schema, manifest, tags)
 
 
-def _rows_of(job: Job, file: DataFile, schema: Schema) -> int:
-    try:
-        return job.tables.validate(file, schema).rows
-    except UnreadableFileError as error:
-        raise PersonNeededError(f"{file.path} cannot be learned: {error}.", remedy="Mend it or move it out of the folder.") from error
+def _read(job: Job, files: tuple[DataFile, ...], schema: Schema) -> Iterator[DataFile]:
+    for file, facts in zip(files, job.tables.validate_many(files, schema), strict=True):
+        if isinstance(facts, UnreadableFileError):
+            raise PersonNeededError(f"{file.path} cannot be learned: {facts}.", remedy="Mend it or move it out of the folder.")
+        yield replace(file, rows=facts.rows)
 
 
 def _with_reservations(papers: Papers) -> list[BatchFile]:
     reserved = {file.sha256: file.reserved for file in papers.manifest.held_out}
     return [replace(file, reserved=reserved.get(file.sha256, ())) for file in papers.manifest.files]
-
-
-def _of(papers: Papers, file: BatchFile) -> DataFile:
-    return next(one for one in papers.files if one.sha256 == file.sha256)
 
 
 def _digest(*parts: str) -> str:
@@ -322,7 +320,8 @@ def _put_in(job: Job, recovered: Recovered, papers: Papers, text: str, estimator
     papers.tags.update({"retraining.parent_run_id": run_id, "retraining.reason": _reason(baseline)})
     record = _record(papers, run_id, baseline, None)
     job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
-    learned = [(_of(papers, file), runs_outside(file.rows, file.reserved)) for file in _with_reservations(papers)]
+    by_sha = {file.sha256: file for file in papers.files}
+    learned = [(by_sha[file.sha256], runs_outside(file.rows, file.reserved)) for file in _with_reservations(papers)]
     sketch = sketch_of(job, sections_of(learned), papers.schema, answers)
     wanted = replace(
         candidate(recipe, estimator, papers.manifest, papers.tags, sketch),
