@@ -28,6 +28,7 @@ class ContestRow:
 class Contest:
     """Two models on the same rows."""
 
+    title: str
     caption: str
     scale: str
     rows: tuple[ContestRow, ...]
@@ -36,30 +37,30 @@ class Contest:
 
 
 def contest(outcome: Outcome) -> Contest | None:
-    """The comparison of this cycle, or the probation that it ended; None where nothing was compared."""
+    """The comparison of this cycle, or the probation that it looked at; None where nothing was compared."""
     comparison = outcome.comparison or outcome.probation
     if comparison is None:
         return None
+    on_probation = comparison is outcome.probation
     metric = comparison.challenger.metric
-    champion, challenger = _titles(outcome, comparison)
+    champion, challenger = _titles(outcome, on_probation=on_probation)
     scores = (comparison.champion, comparison.challenger)
-    pictures = _ranges(scores)
     rows = [
-        ContestRow(title, typeset(value_text(metric, score.value)), typeset(interval_text(metric, score.interval)), picture)
-        for title, score, picture in zip((champion, challenger), scores, pictures, strict=True)
+        ContestRow(model, typeset(value_text(metric, score.value)), typeset(interval_text(metric, score.interval)), picture)
+        for model, score, picture in zip((champion, challenger), scores, _ranges(scores), strict=True)
+        if score.value is not None
     ]
-    rows.append(
-        ContestRow(
-            "Difference",
-            typeset(difference_text(metric, comparison.improvement)),
-            typeset(interval_text(metric, comparison.interval, signed=True)),
-            _difference(comparison),
-        )
-    )
-    where = "fresh" if comparison is outcome.probation else "test"
+    rows.append(_difference_row(f"{challenger} less {champion}" if on_probation else "Difference", comparison))
+    where, title = ("fresh", f"Probation of {challenger}") if on_probation else ("test", "Production and challenger")
     blocks = f"{count_text(comparison.rows, f'{where} row')} in {count_text(comparison.blocks, 'block')}"
     caption = f"Both on the same {blocks}; intervals at {100 * comparison.confidence:g} % confidence."
-    return Contest(caption, "Range", tuple(rows), VERDICTS[comparison.verdict], _dropped(comparison))
+    return Contest(title, caption, "Range", tuple(rows), VERDICTS[comparison.verdict], _dropped(comparison))
+
+
+def _difference_row(title: str, comparison: Comparison) -> ContestRow:
+    metric, value, interval = comparison.challenger.metric, comparison.improvement, comparison.interval
+    picture = None if value is None else ranges([(value, interval)], mine=0, around_zero=True)[0]
+    return ContestRow(title, typeset(difference_text(metric, value)), typeset(interval_text(metric, interval, signed=True)), picture)
 
 
 def _dropped(comparison: Comparison) -> str:
@@ -74,13 +75,11 @@ def _ranges(scores: tuple[Score, Score]) -> tuple[Range | None, ...]:
     return ranges([(score.value or 0.0, score.interval) for score in scores], mine=1)
 
 
-def _difference(comparison: Comparison) -> Range | None:
-    if comparison.improvement is None:
-        return None
-    return ranges([(comparison.improvement, comparison.interval)], mine=0, around_zero=True)[0]
-
-
-def _titles(outcome: Outcome, comparison: Comparison) -> tuple[str, str]:
-    if comparison is outcome.probation:
-        return f"{name(outcome.production_version)}, before", f"{name(outcome.previous_version)}, on probation"
-    return f"Production {name(outcome.previous_version)}", f"Challenger {name(outcome.challenger_version)}"
+def _titles(outcome: Outcome, *, on_probation: bool) -> tuple[str, str]:
+    """The champion's and the challenger's; the version on probation is the one that served when the cycle began."""
+    if not on_probation:
+        return f"Production {name(outcome.previous_version)}", f"Challenger {name(outcome.challenger_version)}"
+    before = outcome.hindsight.rival if outcome.hindsight else None
+    if before is None and outcome.ending == "rolled_back":
+        before = outcome.production_version
+    return name(before) if before is not None else "the version before", name(outcome.previous_version)

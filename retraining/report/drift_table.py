@@ -67,7 +67,7 @@ def _sentence(drift: Drift) -> str:
 def _row(feature: Mapping[str, Any], distributions: Mapping[str, Distribution]) -> DriftRow:
     name = printable(feature.get("name"), 120)
     distribution = distributions.get(str(feature.get("name")))
-    psi, q = _decimals(feature.get("psi_corrected", feature.get("psi"))), _decimals(feature.get("q"))
+    psi, q = _decimals(feature.get("psi_corrected", feature.get("psi"))), _chance(feature.get("q"))
     finding = _finding(feature)
     return DriftRow(
         name=name,
@@ -100,6 +100,10 @@ def _shift(distribution: Distribution) -> str:
     if round(most, 1) == 0 == round(least, 1):
         return "no bin moved"
     return typeset(f"{gained} {most:+.1f} points, {lost} {least:+.1f} points")
+
+
+def _chance(probability: float | None) -> str:
+    return "< 0.001" if probability is not None and probability < 0.001 else _decimals(probability)
 
 
 def _decimals(number: float | None) -> str:

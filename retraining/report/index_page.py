@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.report.figures import timeline
-from retraining.report.past import PastDecision, cycles_only, decision, label_of, served_scores, timeline_words
+from retraining.report.past import PastDecision, cycles_only, decision, served_scores, timeline_words
 from retraining.report.rendering import render_template, typeset
 from retraining.report.verdict import name
 from retraining.report.words import ENDINGS, count_text, ending_words, interval_text, printable, value_text
@@ -39,8 +39,6 @@ show("");
 class IndexRow:
     """One cycle."""
 
-    day: str
-    clock: str
     ending: str
     version: str
     score: str
@@ -88,8 +86,6 @@ def _row(record: CycleRecord, hindsight: Hindsight | None, report: str | None) -
     score, metric = record.served, record.told.get("metric")
     value = score.value if score else None
     return IndexRow(
-        day=label_of(record),
-        clock=f"{record.started:%H:%M %Z}",
         ending=record.ending,
         version=name(record.told.get("production_version")),
         score=typeset(value_text(metric, value)),

@@ -130,10 +130,16 @@ def _numbers(outcome: Outcome) -> Iterator[tuple[str, str]]:
         yield "new data", f"{served.metric} {score_text(served)} on {count_text(served.rows, 'row')}{limit}"
     for label, against in (("test", comparison), ("probation", outcome.probation)):
         if against is not None:
-            yield label, f"challenger {score_text(against.challenger)}, champion {score_text(against.champion)}"
-            yield "", f"{_gain(against)} on {count_text(against.rows, 'row')}: {VERDICTS[against.verdict]}"
+            yield from _compared(label, against)
     moved = (f"{files.waiting} waiting", f"{files.judged} judged", f"{files.archived} archived", f"{files.quarantined} quarantined")
     yield "files", ", ".join(moved)
+
+
+def _compared(label: str, comparison: Comparison) -> Iterator[tuple[str, str]]:
+    texts = [f"{_gain(comparison)} on {count_text(comparison.rows, 'row')}: {VERDICTS[comparison.verdict]}"]
+    if comparison.challenger.value is not None:
+        texts.insert(0, f"challenger {score_text(comparison.challenger)}, champion {score_text(comparison.champion)}")
+    yield from zip((label, ""), texts, strict=False)
 
 
 def _gain(comparison: Comparison) -> str:

@@ -23,7 +23,8 @@ MOST_CYCLES = 120
 class PastDecision:
     """A decision of a past cycle; `hindsight` is what later rows say about it, None where there are none yet."""
 
-    label: str
+    day: str
+    clock: str
     ending: str
     words: str
     metric: str | None
@@ -69,6 +70,7 @@ def decision(record: CycleRecord, hindsight: Hindsight | None) -> PastDecision:
     interval = told.get("interval")
     return PastDecision(
         label_of(record),
+        f"{record.started:%H:%M %Z}",
         record.ending,
         decision_words(record),
         told.get("metric"),

@@ -63,13 +63,13 @@ def name(version: int | None) -> str:
 
 
 def contest(comparison: Comparison, champion: str, challenger: str) -> str:
-    """Both scores and their difference on the shared test rows."""
-    metric = comparison.challenger.metric
-    return (
-        f"on {count_text(comparison.rows, 'test row')} {challenger} has {metric} {score_text(comparison.challenger)} and {champion} "
-        f"{score_text(comparison.champion)}, a difference of {gain_text(metric, comparison.improvement, comparison.interval)} "
-        f"at {100 * comparison.confidence:g} % confidence"
-    )
+    """Both scores, where they are known, and their difference on the shared rows."""
+    metric, where = comparison.challenger.metric, f"on {count_text(comparison.rows, 'test row')}"
+    difference = f"{gain_text(metric, comparison.improvement, comparison.interval)} at {100 * comparison.confidence:g} % confidence"
+    if comparison.challenger.value is None or comparison.champion.value is None:
+        return f"{where} the {metric} of {challenger} less that of {champion} is {difference}"
+    scores = f"{challenger} has {metric} {score_text(comparison.challenger)} and {champion} {score_text(comparison.champion)}"
+    return f"{where} {scores}, a difference of {difference}"
 
 
 def _promoted(outcome: Outcome) -> str:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from retraining.records import DataFile, Drift, Outcome, Score
+from retraining.records import DataFile, Drift, Hindsight, Outcome, Score
 from retraining.report import Distribution, RefusedFile, ReportMaterial, index, page
 from tests.report import samples
 
@@ -32,6 +32,7 @@ class Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+        self.text += " " if tag in {"td", "th"} else ""
 
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] not in {"style", "script"}:
@@ -156,6 +157,18 @@ def test_the_page_stays_small_with_thousands_of_everything() -> None:
     assert text.index("f2999") < text.index("f2998"), "worst first"
     assert "2,940 calmer features left out here" in text
     assert "Frequent mistakes" in text
+
+
+def test_a_probation_of_which_only_the_difference_is_known_shows_that() -> None:
+    unknown = Score("accuracy", None, 1008)
+    probation = replace(samples.comparison(0.023, 1008), champion=unknown, challenger=unknown)
+    outcome = replace(samples.of_ending("kept"), probation=probation, hindsight=Hindsight(7, 6, True, 0.023, (-0.007, 0.053), 1008))
+    text = words_of(page(outcome))
+    assert "Probation of v7" in text
+    assert "v7 less v6 +2.3 points" in text
+    assert "1,008 fresh rows in 11 blocks" in text
+    rolled_back = words_of(page(replace(samples.of_ending("rolled_back"), probation=probation)))
+    assert "on 1,008 fresh rows the accuracy of v8 less that of v7 is +2.3 points" in rolled_back
 
 
 def test_equal_material_makes_an_equal_page() -> None:
