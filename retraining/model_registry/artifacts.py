@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
+from retraining.model_registry.failures import translated
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -107,12 +109,15 @@ class Artifacts:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """A private folder that is removed afterwards."""
-        folder = self.lasting_folder()
+        """A private folder that is removed afterwards; what the disk refuses meanwhile is an error of the store."""
         try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder = self.lasting_folder()
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError as error:
+            raise translated(error, self._connection.uri) from error
 
     def lasting_folder(self) -> Path:
         """A private folder that stays until `sweep`."""

@@ -91,13 +91,14 @@ class Connection:
 
     def _limit_waiting(self, retries: int) -> None:
         """MLflow reads its patience from the environment at every request: no request may outlast what is left of ours."""
-        backoff = 2.0 ** (retries + 1) if retries else 0.0
-        seconds = math.floor((self._left - backoff) / (retries + 1))
+        pauses = 2.0 ** (retries + 1) if retries else 0.0  # MLflow waits 2, 4, 8 s between its attempts
+        seconds = math.floor((self._left - pauses) / (retries + 1)) if self.is_server else self._left
         if seconds < 1:
             self._lost = unreachable(self.uri, "the time for waiting on it in one cycle is used up.")
             raise self._lost
-        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(min(self._timeout, seconds))
-        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = str(retries)
+        if self.is_server:
+            os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(min(self._timeout, seconds))
+            os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = str(retries)
 
     def _open(self) -> MlflowClient:
         if self._client is None:

@@ -12,6 +12,11 @@ _OUT_OF_REACH = (408, 429, 502, 503, 504)
 _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 _STATUS = re.compile(r"too many (\d{3}) error responses|failed with error code (\d{3})|^(\d{3}) (?:Client|Server) Error")
 
+_CAUSE = re.compile(
+    r"Connection refused|[Tt]imed out|too many \d{3} error responses|Name or service not known|Temporary failure in name resolution"
+    r"|Connection reset by peer|Remote end closed connection without response|certificate verify failed|No route to host"
+)
+
 
 class UnclearStoreError(StoreError):
     """The server broke down while it answered: what it was asked to do may have been done."""
@@ -41,7 +46,7 @@ def translated(error: Exception, store: str) -> RetrainingError:
     """The error to raise in place of `error`; `store` is the tracking URI, shown without credentials."""
     if isinstance(error, RetrainingError):
         return error
-    shown, said, status = without_credentials(store), _first_line(error), _http_status(error)
+    shown, said, status = without_credentials(store), _said(error), _http_status(error)
     if status in (401, 403):
         return CredentialsRefusedError(
             f"The MLflow server at {shown} refused the request ({status}): {said}",
@@ -61,7 +66,12 @@ def translated(error: Exception, store: str) -> RetrainingError:
     else:
         remedy = "Run `python pipeline_orchestrator.py check`; the server's log, where there is one, says more."
     kind = UnclearStoreError if status is not None and status >= 500 else StoreError
-    return kind(f"MLflow ({shown}) answered with an error: {said}", unchanged=UNCERTAIN, remedy=remedy)
+    what = (
+        f"A file for MLflow ({shown}) cannot be read or written"
+        if isinstance(error, OSError)
+        else f"MLflow ({shown}) answered with an error"
+    )
+    return kind(f"{what}: {said}", unchanged=UNCERTAIN, remedy=remedy)
 
 
 def unreachable(store: str, said: str) -> UnreachableError:
@@ -74,8 +84,11 @@ def unreachable(store: str, said: str) -> UnreachableError:
     )
 
 
-def _first_line(error: Exception) -> str:
+def _said(error: Exception) -> str:
+    """What went wrong, in a line: of a request's nested causes the one that a person knows."""
     text = without_credentials(str(error).strip() or type(error).__name__)
+    if text.startswith("API request to") and (cause := _CAUSE.search(text)):
+        return cause[0]
     line = text.splitlines()[0]
     return line if len(line) <= 300 else line[:299] + "…"
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+PAGE = 1000  # versions in one answer
+
 
 class RegisteredModel(OurRuns):
     """The part of `Registry` that reads and marks versions, and moves aliases."""
@@ -49,7 +51,7 @@ class RegisteredModel(OurRuns):
 
     def _find_versions(self, mlflow: MlflowClient, tags: Mapping[str, str]) -> list[ModelVersion]:
         conditions = [f"name = '{self._name}'", *(f"tags.`{key}` = '{value}'" for key, value in tags.items())]
-        return paged(mlflow.search_model_versions, filter_string=" and ".join(conditions), max_results=1000)
+        return paged(mlflow.search_model_versions, filter_string=" and ".join(conditions), max_results=PAGE)
 
     def _look(self, question: Callable[[MlflowClient], Any]) -> Any:
         """The answer, or None where MLflow says that there is no such thing, or where there is no store yet."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.model_registry.connection import Connection
-from tests.model_registry.samples import project
+from tests.model_registry.samples import project_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +53,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def on_sqlite(tmp_path: Path, empty_store: Path) -> Settings:
     """A project with an empty sqlite store, in a folder whose name needs quoting."""
-    settings = project(tmp_path / "ein Projekt für uns")
-    folder = settings.project / "mlflow_server" / "backend_db"
-    folder.mkdir(parents=True)
-    shutil.copy(empty_store, folder / "mlflow.db")
-    return settings
+    return project_on(empty_store, tmp_path / "ein Projekt für uns")
 
 
 @pytest.fixture(scope="session")

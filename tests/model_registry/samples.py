@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,15 @@ def project(folder: Path, uri: str = "", **more: str) -> Settings:
     """Settings of a project in `folder`, on its own sqlite store where no other is named."""
     folder.mkdir(parents=True, exist_ok=True)
     return settings.load(folder, {"MLFLOW_TRACKING_URI": uri, **more})
+
+
+def project_on(empty_store: Path, folder: Path) -> Settings:
+    """A project in `folder` with a copy of an empty sqlite store."""
+    settings = project(folder)
+    database = settings.project / "mlflow_server" / "backend_db"
+    database.mkdir(parents=True)
+    shutil.copy(empty_store, database / "mlflow.db")
+    return settings
 
 
 def estimator(labels: list[Any]) -> Any:
