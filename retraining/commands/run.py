@@ -46,7 +46,7 @@ def answer(asked: argparse.Namespace, settings: Settings, kept: CycleLog, run_cy
         outcome = _failed(job, error)
     told = outcome_to_json(outcome)
     _tell_the_end(settings, told, kept)
-    return Answer(told, "" if outcome.ending == "failed" else verdict_block(outcome), outcome.exit_code, failure)
+    return Answer(told, "" if outcome.ending == "failed" else verdict_block(outcome, command=settings.command), outcome.exit_code, failure)
 
 
 def _failed(job: Job, error: BaseException) -> Outcome:
@@ -80,7 +80,7 @@ def _tell_the_start(settings: Settings, *, dry_run: bool) -> None:
 
 def _tell_the_end(settings: Settings, told: dict[str, Any], kept: CycleLog) -> None:
     """Send the notices; a start that found nothing to do, with nobody to tell, imports nothing for that."""
-    if _wanted(settings) or told["ending"] not in ("unchanged", "too_few_files"):
+    if _wanted(settings) or told["files"]["quarantined"] or told["ending"] not in ("unchanged", "too_few_files"):
         from retraining import notices
 
         notices.send(settings, told, log_tail=kept.lines[-20:])

@@ -34,6 +34,7 @@ def pages_of(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Comp
         history=(*ledger.cycles, record),
         hindsight=graded_decisions((*ledger.cycles, record)),
         model_name=job.settings.model_name,
+        command=job.settings.command,
     )
     pages = {"decision.json": json.dumps(record_to_json(record), indent=1), "report.html": _drawn(outcome, material)}
     if outcome.drift.features:

@@ -156,7 +156,7 @@ def _judge_version(cycle: Cycle, monitored: Monitored, ending: Ending, more: Map
     comparison = ending.compared.comparison
     tags = {"retraining.verdict": comparison.verdict, "retraining.reason": ending.reason, **(more or {})}
     registry, metric = cycle.job.registry, cycle.job.settings.metric
-    registry.tag_version(ending.challenger, tags, description(outcome_of(cycle, monitored, ending)))
+    registry.tag_version(ending.challenger, tags, description(outcome_of(cycle, monitored, ending), cycle.job.settings.command))
     kill_point("after_losing_tag" if ending.name == "rejected" else "after_winning_tag")
     if comparison.challenger.value is not None:
         registry.log_model_metrics(ending.challenger, {metric: comparison.challenger.value})

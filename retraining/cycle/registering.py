@@ -114,6 +114,7 @@ def _train(job: Job, recovered: Recovered, request: Request, *, set_alias: bool)
     if same is not None:
         return _said_again(job, recovered, same, set_alias=set_alias)
     papers = _papers(job, recovered, files, request.schema or _schema(job, files), recipe.sha256, reserve=True, key=key)
+    by_sha = {file.sha256: file for file in papers.files}
     with job.stage("training"):
         parts = [(by_sha[file.sha256], runs_outside(file.rows, file.reserved)) for file in _with_reservations(papers)]
         X, y, sampled = training_rows(job, parts, papers.schema)
