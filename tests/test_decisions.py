@@ -1,0 +1,200 @@
+"""Every choice, as tables: facts and settings on the left, what to do on the right, and a reason that a person can read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retraining import decisions
+from retraining.decisions import Health
+from retraining.ledger import BackOff
+from retraining.records import Comparison, CycleRecord, Decision, Drift, Hindsight, Score
+from retraining.settings import Settings, load
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+PROJECT = Path(__file__).parent
+NO_BACK_OFF = BackOff(0, 0)
+NO_VETO, FLOORS_REACHED = Decision(False, "no veto"), Decision(True, "floors reached")
+
+
+def settings(**names: str) -> Settings:
+    return load(PROJECT, names)
+
+
+def health(value: float | None = 0.9, *, days: float | None = 1.0, **facts: Any) -> Health:
+    last = None if days is None else NOW - timedelta(days=days)
+    drop = facts.pop("drop", Decision(False, "no drop"))
+    return Health(Score("accuracy", value, 100), drop, facts.pop("drift", Drift()), NOW, last, **facts)
+
+
+def comparison(improvement: float | None = 0.02, verdict: Any = "not_enough_evidence", rows: int = 500) -> Comparison:
+    scores = Score("accuracy", 0.8, rows), Score("accuracy", 0.8 + (improvement or 0), rows)
+    return Comparison(*scores, improvement, (-0.01, 0.05), 0.95, verdict, rows, 10)
+
+
+def graded(challenger: int, gain: float) -> CycleRecord:
+    return CycleRecord(0, "c", None, NOW, {}, hindsight=Hindsight(challenger, 1, True, gain, None, 100))
+
+
+# --- the gate -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fresh", "judged", "act", "reason"),
+    [
+        (15, 0, True, "15 files not yet judged"),
+        (14, 0, False, "14 of 15 files not yet judged; 1 more open the next cycle"),
+        (3, 20, False, "3 of 15 files not yet judged; 20 judged files wait with them; 12 more open the next cycle"),
+        (0, 20, False, "no file that was not judged; 20 judged files wait with them; 15 new files open the next cycle"),
+    ],
+)
+def test_the_gate_counts_files_not_yet_judged_and_says_what_would_open_it(fresh: int, judged: int, act: bool, reason: str) -> None:
+    assert decisions.enough_files(fresh, settings(), judged=judged) == Decision(act, reason)
+
+
+@pytest.mark.parametrize(("rows", "act"), [(1000, True), (999, False)])
+def test_the_gates_second_question_counts_labelled_rows(rows: int, act: bool) -> None:
+    assert decisions.enough_rows(rows, settings(MIN_NEW_ROWS="1000")).act is act
+
+
+# --- triggers -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "act"),
+    [
+        ("accuracy", 0.79, True), ("accuracy", 0.8, False), ("accuracy", 0.81, False), ("accuracy", None, False),
+        ("error_rate", 0.81, True), ("error_rate", 0.8, False), ("error_rate", 0.79, False),
+    ],
+)  # fmt: skip
+def test_worse_than_the_threshold_follows_the_metrics_direction(metric: str, value: float | None, act: bool) -> None:
+    asked = settings(METRIC=metric, RETRAIN_THRESHOLD="0.8")
+    assert decisions.should_retrain(health(value), asked, NO_BACK_OFF).act is act
+
+
+@pytest.mark.parametrize(
+    ("when", "facts", "name"),
+    [
+        ("threshold", health(0.5), "threshold"),
+        ("drop", health(0.5), None),
+        ("drop", health(drop=Decision(True, "significantly worse")), "drop"),
+        ("drift", health(drift=Drift(detected=True, material=False)), None),
+        ("drift", health(drift=Drift(detected=True, material=True, features=({"name": "x", "material": True},))), "drift"),
+        ("drift", health(drift=Drift()), None),
+        ("interval", health(days=6.9), None),
+        ("interval", health(days=7.0), "interval"),
+        ("interval", health(days=None), "interval"),
+        ("adaptive", health(days=3.5), None),
+        ("adaptive", health(days=3.5, records=[graded(2, 0.01)]), "adaptive"),
+        ("always", health(), "always"),
+        ("drift,drop,threshold", health(0.5, drop=Decision(True, "significantly worse")), "drop"),
+    ],
+)
+def test_any_trigger_of_retrain_when_fires_and_the_first_is_the_cause(when: str, facts: Health, name: str | None) -> None:
+    asked = decisions.should_retrain(facts, settings(RETRAIN_WHEN=when), NO_BACK_OFF)
+    assert (asked.name, asked.act) == (name, name is not None)
+    assert asked.reason
+
+
+def test_when_nothing_fires_every_trigger_says_why() -> None:
+    asked = decisions.should_retrain(health(), settings(RETRAIN_WHEN="threshold,drift,interval"), NO_BACK_OFF)
+    assert "no worse than the threshold 0.8" in asked.reason
+    assert "drift was not judged" in asked.reason
+    assert "RETRAIN_INTERVAL_DAYS is 7 days" in asked.reason
+
+
+@pytest.mark.parametrize(
+    ("gains", "days"),
+    [([], 8), ([(2, 1)], 4), ([(2, -1)], 16), ([(2, 1), (2, -1)], 4), ([(n, 1) for n in range(9)], 1), ([(n, -1) for n in range(9)], 64)],
+)
+def test_the_adaptive_interval_halves_when_a_retrain_paid_off_and_doubles_when_not(gains: list[tuple[int, float]], days: float) -> None:
+    assert decisions.adaptive_interval([graded(*one) for one in gains], 8) == days
+
+
+@pytest.mark.parametrize(
+    ("back_off", "act"),
+    [(BackOff(1, 29), False), (BackOff(1, 30), True), (BackOff(2, 59), False), (BackOff(2, 60), True), (BackOff(9, 119), False), (BackOff(9, 120), True)],
+)  # fmt: skip
+def test_after_a_roll_back_twice_then_four_then_eight_times_the_files_must_come(back_off: BackOff, act: bool) -> None:
+    asked = decisions.should_retrain(health(0.1), settings(), back_off)
+    assert asked.act is act
+    if not act:
+        assert "files since the roll-back" in asked.reason
+
+
+def test_force_skips_trigger_and_back_off_but_not_monitor_only() -> None:
+    assert decisions.should_retrain(health(), settings(), BackOff(1, 0), force=True).name == "forced"
+    off = decisions.should_retrain(health(), settings(AUTO_RETRAIN_ENABLED="false"), NO_BACK_OFF, force=True)
+    assert not off.act
+    assert "AUTO_RETRAIN_ENABLED is false" in off.reason
+
+
+# --- promotion ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "improvement", "verdict", "act"),
+    [
+        ("better", 0.001, "not_enough_evidence", True), ("better", 0.001, "worse", True), ("better", 0.0, "better", False),
+        ("manual", 0.001, "not_enough_evidence", True), ("manual", -0.001, "better", False),
+        ("unless_worse", -0.01, "not_enough_evidence", True), ("unless_worse", 0.0, "worse", False),
+        ("significant", 0.05, "not_enough_evidence", False), ("significant", 0.05, "better", True),
+    ],
+)  # fmt: skip
+def test_who_wins_under_each_rule(rule: str, improvement: float, verdict: str, act: bool) -> None:
+    decision = decisions.wins(comparison(improvement, verdict), settings(PROMOTE_WHEN=rule), FLOORS_REACHED, NO_VETO)
+    assert decision.act is act
+    assert verdict.replace("_", " ") in decision.reason
+
+
+@pytest.mark.parametrize("rule", ["better", "unless_worse", "significant", "manual"])
+def test_too_few_rows_an_undefined_score_a_floor_or_a_veto_stop_every_rule(rule: str) -> None:
+    good, asked = comparison(0.2, "better"), settings(PROMOTE_WHEN=rule, MIN_TEST_ROWS="500")
+    assert decisions.wins(good, asked, FLOORS_REACHED, NO_VETO).act
+    assert "MIN_TEST_ROWS=500" in decisions.wins(replace(good, rows=499), asked, FLOORS_REACHED, NO_VETO).reason
+    stopped = [
+        decisions.wins(replace(good, rows=499), asked, FLOORS_REACHED, NO_VETO),
+        decisions.wins(replace(good, improvement=None), asked, FLOORS_REACHED, NO_VETO),
+        decisions.wins(good, asked, Decision(False, "under a floor"), NO_VETO),
+        decisions.wins(good, asked, FLOORS_REACHED, Decision(True, "a slice lost")),
+    ]
+    assert [decision.act for decision in stopped] == [False] * 4
+
+
+def test_min_improvement_is_beaten_not_reached() -> None:
+    asked = settings(MIN_IMPROVEMENT="0.02")
+    assert not decisions.wins(comparison(0.02), asked, FLOORS_REACHED, NO_VETO).act
+    assert decisions.wins(comparison(0.0201), asked, FLOORS_REACHED, NO_VETO).act
+
+
+@pytest.mark.parametrize(
+    ("scores", "act"),
+    [({"accuracy": 0.7, "f1": 0.5}, True), ({"accuracy": 0.69, "f1": 0.5}, False), ({"accuracy": 0.9, "f1": None}, False), ({}, False)],
+)
+def test_floors_must_be_reached_and_an_undefined_score_reaches_none(scores: dict[str, float | None], act: bool) -> None:
+    decision = decisions.reaches_floors(scores, settings(MIN_MODEL_ACCURACY="0.7", MIN_MODEL_F1="0.5"))
+    assert decision.act is act
+    assert act or "MIN_MODEL_" in decision.reason
+
+
+@pytest.mark.parametrize(("rule", "hold", "act"), [("better", None, True), ("better", "by ann", False), ("manual", None, False)])
+def test_a_hold_or_the_manual_rule_leaves_the_move_to_a_person(rule: str, hold: str | None, act: bool) -> None:
+    assert decisions.may_move_the_alias(settings(PROMOTE_WHEN=rule), hold).act is act
+
+
+# --- probation ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("held", "act"),
+    [
+        (None, False), (comparison(-0.2, "worse"), True), (comparison(-0.2, "not_enough_evidence"), False),
+        (comparison(0.2, "better"), False), (comparison(None, "worse"), False),
+    ],
+)  # fmt: skip
+def test_probation_fails_only_when_the_new_version_is_significantly_worse(held: Comparison | None, act: bool) -> None:
+    assert decisions.fails_probation(held).act is act

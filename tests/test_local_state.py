@@ -1,0 +1,94 @@
+"""What this machine remembers: every file of it may be absent, old or damaged, and nothing but speed is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retraining import local_state
+from retraining.local_state import LocalState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> LocalState:
+    return LocalState(tmp_path / ".retraining")
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_clean_is_said_and_taken_back(state: LocalState) -> None:
+    assert not state.is_clean
+    state.mark_clean()
+    assert state.is_clean
+    state.mark_dirty()
+    state.mark_dirty()
+    assert not state.is_clean
+
+
+def test_a_file_is_hashed_once_and_again_when_it_changed(state: LocalState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    true_hash = local_state.sha256_of
+    monkeypatch.setattr(local_state, "sha256_of", lambda path: (hashed.append(path.name), true_hash(path))[1])
+    (tmp_path / "a.csv").write_bytes(b"one")
+    assert state.digests(tmp_path, ["a.csv"]) == state.digests(tmp_path, ["a.csv"]) == {"a.csv": sha(b"one")}
+    assert hashed == ["a.csv"]
+    (tmp_path / "a.csv").write_bytes(b"two")
+    os.utime(tmp_path / "a.csv", ns=(1, 1))
+    assert state.digests(tmp_path, ["a.csv"]) == {"a.csv": sha(b"two")}
+    assert hashed == ["a.csv", "a.csv"]
+    state.forget_digests()
+    state.digests(tmp_path, ["a.csv"])
+    assert len(hashed) == 3
+
+
+def test_a_file_replaced_by_another_of_the_same_size_and_time_is_hashed_again(state: LocalState, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"one")
+    state.digests(tmp_path, ["a.csv"])
+    other = tmp_path / "b.tmp"
+    other.write_bytes(b"two")
+    stat = path.stat()
+    os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    other.replace(path)
+    assert state.digests(tmp_path, ["a.csv"]) == {"a.csv": sha(b"two")}
+
+
+def test_two_folders_with_the_same_names_are_kept_apart(state: LocalState, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.csv").write_text(folder)
+    assert state.digests(tmp_path / "one", ["a.csv"]) == {"a.csv": sha(b"one")}
+    assert state.digests(tmp_path / "two", ["a.csv"]) == {"a.csv": sha(b"two")}
+
+
+def test_a_vanished_file_has_no_digest(state: LocalState, tmp_path: Path) -> None:
+    assert state.digests(tmp_path, ["gone.csv"]) == {}
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b'{"a": 1'])
+def test_a_damaged_table_counts_as_absent(state: LocalState, damage: bytes) -> None:
+    state.write("gate", {"a": 1})
+    state.append("cycles", {"a": 1})
+    assert (state.read("gate"), state.lines("cycles")) == ({"a": 1}, [{"a": 1}])
+    (state.folder / "gate.json").write_bytes(damage)
+    with (state.folder / "cycles.jsonl").open("ab") as stream:
+        stream.write(damage + b"\n")
+    assert state.read("gate") is None
+    assert state.lines("cycles") is None
+
+
+def test_tables_that_were_never_written_are_absent_and_writing_leaves_no_temporary_file(state: LocalState) -> None:
+    assert (state.read("gate"), state.lines("cycles")) == (None, None)
+    state.replace_lines("cycles", [{"n": 1}, {"n": 2}])
+    state.append("cycles", {"n": 3})
+    state.write("gate", [])
+    assert state.lines("cycles") == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert sorted(path.name for path in state.folder.iterdir()) == ["cycles.jsonl", "gate.json"]

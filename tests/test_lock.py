@@ -1,0 +1,80 @@
+"""One cycle at a time: the kernel's lock, who holds it, and what the second start says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retraining.errors import FolderGoneError, LockHeldError
+from retraining.lock import one_cycle_at_a_time
+from tests.projects import CLONE, Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from retraining.lock import one_cycle_at_a_time
+with one_cycle_at_a_time(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_start_ends_75_at_once_naming_the_holders_pid_and_start(tmp_path: Path) -> None:
+    project = Project.made(tmp_path / "project")
+    with one_cycle_at_a_time(project.folder / ".retraining"):
+        before = time.monotonic()
+        second = project.start_process("--json")
+        seconds = time.monotonic() - before
+    what, unchanged, remedy = second.expect(75).error
+    assert f"process {os.getpid()}, started 2" in what
+    assert unchanged == "Nothing was changed: no alias moved, no file moved."
+    assert "Wait for it to end" in remedy
+    assert (second.json["ending"], second.json["exit_code"]) == ("failed", 75)
+    assert seconds < 5, "the idle path took seconds, so it imported something heavy"
+
+
+def test_the_lock_is_free_again_after_the_holder_was_killed(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], cwd=CLONE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(LockHeldError, match=f"process {holder.pid}"), one_cycle_at_a_time(tmp_path):
+            pass
+        holder.send_signal(signal.SIGKILL)
+    with one_cycle_at_a_time(tmp_path):
+        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+
+
+def test_the_lock_is_free_again_after_an_error_and_its_file_is_never_unlinked(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="in the cycle"), one_cycle_at_a_time(tmp_path):
+        raise ValueError("in the cycle")
+    inode = (tmp_path / "lock").stat().st_ino
+    with one_cycle_at_a_time(tmp_path):
+        assert (tmp_path / "lock").stat().st_ino == inode
+
+
+def test_a_lock_file_full_of_nonsense_is_still_a_lock(tmp_path: Path) -> None:
+    with one_cycle_at_a_time(tmp_path):
+        (tmp_path / "lock").write_bytes(b"\xff{]")
+        with pytest.raises(LockHeldError, match="only just started"), one_cycle_at_a_time(tmp_path):
+            pass
+    with one_cycle_at_a_time(tmp_path):
+        pass
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(FolderGoneError, match=r"file/\.retraining/lock cannot be opened"),
+        one_cycle_at_a_time(tmp_path / "file" / ".retraining"),
+    ):
+        pass
