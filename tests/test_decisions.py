@@ -117,7 +117,8 @@ def test_the_adaptive_interval_halves_when_a_retrain_paid_off_and_doubles_when_n
 
 @pytest.mark.parametrize(
     ("back_off", "act"),
-    [(BackOff(1, 29), False), (BackOff(1, 30), True), (BackOff(2, 59), False), (BackOff(2, 60), True), (BackOff(9, 119), False), (BackOff(9, 120), True)],
+    [(BackOff(1, 29), False), (BackOff(1, 30), True), (BackOff(2, 59), False), (BackOff(2, 60), True),
+     (BackOff(9, 119), False), (BackOff(9, 120), True)],
 )  # fmt: skip
 def test_after_a_roll_back_twice_then_four_then_eight_times_the_files_must_come(back_off: BackOff, act: bool) -> None:
     asked = decisions.should_retrain(health(0.1), settings(), back_off)
