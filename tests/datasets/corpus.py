@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import struct
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -271,6 +272,7 @@ REFUSED_STRUCTURE = [
     refused("a line of blanks", HEAD + ROWS + "   \n", "row 3 (line 4)", "1 cell "),
     refused("cut off in the last row", (HEAD + ROWS)[:-10], "row 2 (line 3)", "3 cells"),
     refused("a ragged row after a cell of two lines", HEAD + '1,10,true,"a\nb",0\n1,2\n', "row 2 (line 4)", "2 cells"),
+    refused("a ragged row among CR LF line ends", (HEAD + ROWS + "1,2\n").replace("\n", "\r\n"), "row 3 (line 4)", "2 cells"),
     refused("an unclosed quote", HEAD + '1,10,true,"Rome,0\n' + ROWS, "quote", "line 2", "never closed"),
     refused("an unclosed quote that the next one closes", HEAD + '1,10,true,"Rome,0\n1,10,true,"Oslo",1\n', "stray quote", "line 3"),
     refused("text after a closing quote", one(city='"Rome"x'), "stray quote", "line 3"),
@@ -409,6 +411,20 @@ OTHER_LABELS = [
 ]
 
 DECIMALS = [Decimal("1.00"), Decimal("2.50")]
+NOT_UTF8 = pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xff\xfe", b"x"]).buffers())
+
+
+def _flipped() -> bytes:
+    """A file whose pages have checksums, with another number in a page than was written."""
+    sink = io.BytesIO()
+    plain = pq.read_table(io.BytesIO(parquet()))
+    pq.write_table(plain, sink, compression="none", use_dictionary=False, write_page_checksum=True)
+    content = sink.getvalue()
+    assert content.count(struct.pack("<2d", 1.0, 2.5)) == 1
+    return content.replace(struct.pack("<2d", 1.0, 2.5), struct.pack("<2d", 1.0, 3.5))
+
+
+FLIPPED = _flipped()
 PARQUET = [
     of_parquet("Parquet", READ),
     of_parquet("Parquet, columns in another order and an extra one", READ, target=[0, 1], remark=["a", "b"]),
@@ -443,6 +459,8 @@ PARQUET = [
     refused_parquet("CSV named .parquet", (HEAD + ROWS).encode(), "no Parquet file", ".csv"),
     refused_parquet("Parquet cut short", parquet()[:-20], "damaged"),
     refused_parquet("Parquet with a damaged page", bytes(b ^ 255 if 4 <= i < 40 else b for i, b in enumerate(parquet())), "damaged"),
+    refused_parquet("Parquet with invalid UTF-8", parquet(city=NOT_UTF8), "damaged"),
+    refused_parquet("Parquet with a flipped bit that its checksums show", FLIPPED, "damaged"),
     refused_parquet("only the magic of Parquet", b"PAR1PAR1", "damaged"),
     refused_parquet(
         "Parquet without rows",

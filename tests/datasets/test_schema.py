@@ -110,6 +110,7 @@ def test_the_positive_class_of_two_is_the_rarer_one_and_of_equally_many_the_larg
 def test_the_positive_class_of_the_settings_is_compared_as_text(tmp_path: Path) -> None:
     assert labels(tmp_path, "0", "1", "1", positive_class="1").positive_class == 1
     assert labels(tmp_path, "true", "False", positive_class="FALSE").positive_class is False
+    assert labels(tmp_path, "0", "1", "2", positive_class="1").positive_class is None, "three classes have no positive one"
     with pytest.raises(SettingsError, match=r"POSITIVE_CLASS: 'maybe' is no class; the classes are 'no', 'yes'"):
         labels(tmp_path, "yes", "no", positive_class="maybe")
 

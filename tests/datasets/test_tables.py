@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from retraining.datasets import ChangedFileError, FileFacts, csv_segments, tables
 from retraining.datasets.typed_reading import read_typed
 from retraining.errors import UnreadableFileError
+from retraining.records import Column
 from tests.datasets.corpus import HEAD, READ, ROWS, SCHEMA, parquet
 from tests.datasets.files import put, rows_of, store
 
@@ -165,3 +167,18 @@ def test_the_copy_of_a_file_in_many_segments_has_the_same_rows(tmp_path: Path, m
     assert cut.column(0).num_chunks > 10
     assert rows_of(cut, SCHEMA) == rows_of(whole, SCHEMA)
     assert cut.column(cut.num_columns - 1).to_pylist() == whole.column(whole.num_columns - 1).to_pylist()
+
+
+def test_a_schema_with_another_kind_makes_another_copy(tmp_path: Path) -> None:
+    file = put(tmp_path, CONTENT)
+    store(tmp_path).validate(file, SCHEMA)
+    texts = replace(SCHEMA, columns=(Column("speed", "string"), *SCHEMA.columns[1:]))
+    assert rows_of(store(tmp_path).table(file, texts), texts)[1][0] == "2.5"
+
+
+def test_the_offset_of_a_bad_byte_counts_from_the_start_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_segments, "SEGMENT_BYTES", 40)
+    content = CONTENT + ROWS.encode() * 20
+    file = put(tmp_path, content + b"1,1,true,\xff,0\n")
+    with pytest.raises(UnreadableFileError, match=f"offset {len(content) + 9:,} "):
+        store(tmp_path).validate(file, SCHEMA)
