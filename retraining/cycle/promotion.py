@@ -130,7 +130,10 @@ def put_back(registry: Registry, alias: str, version: int) -> None:
     """Move the production alias back to a version, and `previous_production` to the one that it had replaced."""
     registry.set_alias(alias, version)
     facts = registry.version(version)
-    older = facts.tags.get("retraining.previous_version") if facts else None
+    tags = facts.tags if facts else {}
+    if tags.get(PROBATION) == "open":
+        registry.tag_version(version, {PROBATION: "not held: restored by a roll-back"})
+    older = tags.get("retraining.previous_version")
     if older is not None:
         registry.set_alias("previous_production", int(older))
     else:
