@@ -63,7 +63,6 @@ def _command(options: argparse.Namespace) -> list[str]:
     """The server's command line, once the store and our experiment are there."""
     from retraining import settings
     from retraining.errors import UsageError
-    from retraining.model_registry.artifact_roots import prepare_local_store
 
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -72,6 +71,8 @@ def _command(options: argparse.Namespace) -> list[str]:
         except OSError as error:
             where = f"{options.host}:{options.port}"
             raise UsageError(f"No server can listen on {where}: {error.strerror}.", remedy="Name another --port.") from error
+    from retraining.model_registry.artifact_roots import prepare_local_store
+
     store = prepare_local_store(settings.load(options.project, os.environ))
     names = options.allowed_hosts or ",".join(f"{name},{name}:*" for name in dict.fromkeys((options.host, "localhost", "127.0.0.1")))
     return [

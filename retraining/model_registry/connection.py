@@ -62,6 +62,8 @@ class Connection:
 
     def create(self, make: Callable[[MlflowClient], T], find: Callable[[MlflowClient], T | None]) -> T:
         """Write what must not be written twice: after an unclear answer it is looked up before it is tried once more."""
+        if self._lost is not None:
+            raise self._lost
         try:
             return self._tell(make, 0, 0.0)
         except (UnreachableError, UnclearStoreError):

@@ -81,6 +81,16 @@ def test_after_the_first_unreachable_error_no_further_call_is_made(tmp_path: Pat
     assert time.monotonic() - began < 0.1
 
 
+def test_nothing_is_created_after_the_first_unreachable_error() -> None:
+    asked = []
+    connection = Connection("sqlite://", patience=0.5)
+    with pytest.raises(UnreachableError):
+        connection.ask(asked.append)
+    with pytest.raises(UnreachableError):
+        connection.create(asked.append, asked.append)
+    assert asked == []
+
+
 @pytest.mark.server
 @pytest.mark.parametrize("answer", ["503", "hang"])
 def test_a_server_that_does_not_answer_is_unreachable(answer: str, front: Front, behind: Settings) -> None:
