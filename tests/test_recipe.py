@@ -99,9 +99,10 @@ def test_a_category_never_seen_counts_with_the_rare_ones_and_a_missing_value_sta
     rare = np.array([f"rare {k}" for k in range(rows)])
     table = pd.DataFrame({"word": pd.Series(np.where(np.arange(rows) % 3 == 0, rare, common), dtype="str")})
     table.loc[table.index % 10 == 1, "word"] = np.nan
-    y = table["word"].str.startswith("rare") | table["word"].isna()
-    estimator = train_model(table, y.astype(int))
-    assert estimator.predict(pd.DataFrame({"word": ["never seen", None, common[0]]})).tolist() == [1, 1, 0]
+    y = table["word"].str.split().str[0].fillna("missing")
+    estimator = train_model(table, y)
+    assert estimator.predict(pd.DataFrame({"word": ["never seen", None, common[0]]})).tolist() == ["rare", "missing", "common"]
+    assert estimator[-1].is_categorical_.tolist() == [True]
 
 
 def test_a_column_of_names_that_never_repeat_does_no_harm() -> None:

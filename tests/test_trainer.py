@@ -166,7 +166,25 @@ def test_two_projects_do_not_see_each_others_helpers(tmp_path: Path) -> None:
     assert "helper" not in sys.modules
 
 
-def test_loading_and_training_leave_no_trace_in_the_project_or_the_interpreter(written: Written, tmp_path: Path) -> None:
+def test_a_helper_added_later_is_found_though_the_folder_looks_unchanged(written: Written, tmp_path: Path) -> None:
+    """Python remembers a folder's names until its time of change moves on, which it does in steps."""
+    written("try:\n    import helper\nexcept ImportError: ...\n" + SOUND)
+    before = tmp_path.stat().st_mtime_ns
+    (tmp_path / "helper.py").touch()
+    os.utime(tmp_path, ns=(before, before))
+    assert load_recipe(tmp_path / "train_classification_model.py").helpers.keys() == {"helper"}
+
+
+def test_a_helper_is_one_module_however_often_it_is_imported(written: Written) -> None:
+    again = "    import helper\n    assert helper.Above is Above\n"
+    text = f"from helper import Above\ndef train_model(X, y):\n{again}    return Above().fit(X, y)\n"
+    train(written(text, helper=OWN), *rows())
+
+
+def test_loading_and_training_leave_no_trace_in_the_project_or_the_interpreter(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     before = list(sys.path), sys.dont_write_bytecode
     recipe = written("import helper\n" + SOUND, helper="")
     train(recipe, *rows())
