@@ -75,8 +75,8 @@ def expected_in(kind: Kind) -> str:
 
 
 def shown(text: str, limit: int = 40) -> str:
-    """A text as a person may safely read it in a log: quoted, shortened, control characters escaped."""
-    return ascii(text) if len(text) <= limit else f"{text[:limit]!a}... ({len(text):,} characters)"
+    """A text as a person may safely read it in a log: quoted, shortened, whatever does not print escaped."""
+    return repr(text) if len(text) <= limit else f"{text[:limit]!r}... ({len(text):,} characters)"
 
 
 def listed(names: tuple[str, ...] | list[str], limit: int = 8) -> str:

@@ -106,7 +106,8 @@ def refuse_missing_columns(names: Sequence[str], features: Sequence[str], target
     if not missing:
         return
     found = f"the header has {listed(tuple(names))}"
-    similar = {name: other for name in missing for other in names if _alike(name) == _alike(other)}
+    by_likeness = {_alike(other): other for other in names}
+    similar = {name: by_likeness[_alike(name)] for name in missing if _alike(name) in by_likeness}
     if similar:
         pairs = "; ".join(f"{shown(other)} should be {shown(name)}" for name, other in similar.items())
         raise UnreadableFileError(f"column names must match exactly, also in upper and lower case: {pairs}")

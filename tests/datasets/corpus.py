@@ -394,6 +394,8 @@ REFUSED_CELLS = [
     refused("too many missing labels", HEAD + "1,1,1,Rome,\n" * 6 + "1,1,1,Rome,1\n" * 94, "6 of 100 rows", "MAX_UNLABELLED_SHARE"),
     refused("no label at all", HEAD + "1,1,1,Rome,\n", "1 of 1 rows"),
     refused("a reason shows no control characters", one(speed="\x1b[31mred\x07"), "'\\x1b[31mred\\x07'"),
+    refused("a reason shows letters of any language", one(speed="größer"), "'größer'"),
+    refused("a reason shows no text that reorders itself", one(speed="a\u202eb"), "'a\\u202eb'"),
     refused("a reason is short", one(speed="z" * 10_000), "10,000 characters"),
 ]
 
