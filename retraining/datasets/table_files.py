@@ -11,7 +11,7 @@ import tempfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -29,7 +29,7 @@ class DamagedTableError(Exception):
 class TableWriter:
     """Collects batches and the note; what is written becomes a table file once the `writing` block ends well."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._checksum = 0
         self._length = 0
@@ -69,7 +69,7 @@ def writing(path: Path) -> Iterator[TableWriter]:
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as file:
         aside = Path(file.name)
         try:
-            writer = TableWriter(file)  # type: ignore[arg-type]
+            writer = TableWriter(file.file)
             yield writer
             if writer.note is not None:
                 writer.seal()
