@@ -93,11 +93,13 @@ def _add_flags(made: dict[str, Any]) -> None:
     replay = made["replay"]
     replay.add_argument("files", nargs="*", type=Path, metavar="FILES", help="CSV, CSV.gz or Parquet in time order; used_data/ by default")
     replay.add_argument(
-        "--policy", default="current", metavar="NAME[,NAME]", help="`current`, settings files, or yardsticks such as always"
+        "--policy", metavar="NAME[,NAME]", help="`current`, settings files, or yardsticks such as always; current and all yardsticks"
     )
-    replay.add_argument("--rows-per-cycle", type=int, metavar="N", help="rows of a cycle")
+    replay.add_argument(
+        "--rows-per-cycle", type=int, metavar="N", help="rows of a cycle; by default those of MIN_NEW_FILES files, or a fiftieth of all"
+    )
     replay.add_argument("--files-per-cycle", type=int, default=15, metavar="N", help="files of a cycle (15)")
-    replay.add_argument("--initial-rows", type=int, metavar="N", help="rows that the first model learns")
+    replay.add_argument("--initial-rows", type=int, metavar="N", help="rows that the first model learns; by default four cycles'")
     replay.add_argument("--offsets", type=int, default=1, metavar="K", help="play K times, each a little later (1)")
     replay.add_argument("--days-per-cycle", type=float, default=1.0, metavar="D", help="days that pass between cycles (1)")
     replay.add_argument("--recipe", type=Path, metavar="FILE", help="the training recipe; the project's by default")
@@ -118,13 +120,17 @@ def with_default_command(words: Sequence[str]) -> list[str]:
 
 
 def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
-    """Obey one command line of `pipeline_orchestrator.py`; the exit code. `run_cycle` is the story that `run` tells."""
+    """Obey one command line of `pipeline_orchestrator.py`; the exit code. `run_cycle` is the story that `run` tells and `replay` plays."""
 
     def act(asked: argparse.Namespace, settings: Settings, kept: logs.CycleLog) -> Answer:
         if asked.command == "run":
             from retraining.commands import run
 
             return run.answer(asked, settings, kept, run_cycle)
+        if asked.command == "replay":
+            from retraining.commands import replay
+
+            return replay.answer(asked, settings, run_cycle)
         found: Answer = import_module(f"retraining.commands.{asked.command}").answer(asked, settings)
         return found
 

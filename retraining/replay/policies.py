@@ -1,0 +1,68 @@
+"""What is asked to be played: names on the command line -> settings to play, and yardsticks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retraining import settings as settings_module
+from retraining.env_file import nearest_name, read_env_file
+from retraining.errors import SettingsError, UsageError
+from retraining.replay import yardsticks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from retraining.settings import Settings
+
+CURRENT = "current"
+DEFAULT = (CURRENT, *yardsticks.ALL)
+READING = ("target_column", "ignore_columns", "positive_class", "csv_separator", "csv_decimal", "csv_encoding")
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """Policies by name, and yardsticks, in the order in which they were named; `current` says by which metric all are measured."""
+
+    names: tuple[str, ...]
+    policies: Mapping[str, Settings]
+    yardsticks: tuple[str, ...]
+    current: Settings
+
+
+def line_up(names: Sequence[str], current: Settings, environment: Mapping[str, str], env_file: Path | None = None) -> Lineup:
+    """Find out what each name stands for.
+
+    Raises:
+        UsageError: a name is neither `current`, a yardstick nor a settings file.
+        SettingsError: a settings file cannot be used, or names another metric than the project's.
+    """
+    names = tuple(dict.fromkeys(names))
+    policies = {}
+    for name in names:
+        if name == CURRENT:
+            policies[name] = current
+        elif not yardsticks.NAME.fullmatch(name):
+            policies[name] = from_file(name, current, environment, env_file)
+    return Lineup(names, policies, tuple(name for name in names if name not in policies), current)
+
+
+def from_file(name: str, current: Settings, environment: Mapping[str, str], env_file: Path | None = None) -> Settings:
+    """The project's settings with the lines of a file in their place, which beat the environment too; the data is read as ever."""
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(
+            f"--policy {name}: neither `{CURRENT}`, a yardstick ({', '.join(yardsticks.ALL)}) nor a settings file.",
+            remedy="Name a file of lines such as PROMOTE_WHEN=unless_worse, relative to the working directory.",
+        )
+    lines, problems = read_env_file(path)
+    known = set(settings_module.SETTING_NAMES)
+    problems += [problem for line in lines if line not in known for problem in nearest_name(line, known)]
+    if problems:
+        raise SettingsError(tuple(problems), where=str(path))
+    policy = settings_module.load(current.project, {**environment, **lines}, env_file)
+    if policy.metric != current.metric:
+        wrong = f"METRIC: {policy.metric} here and {current.metric} in the project, and policies are compared in one metric"
+        raise SettingsError((wrong,), where=str(path))
+    return replace(policy, **{field: getattr(current, field) for field in READING})

@@ -1,0 +1,148 @@
+"""Yardsticks: fixed ways of retraining that a policy is measured against. The one loop that is not the job's own cycle.
+
+`static` never retrains, `always` does after each cycle on all rows, `window:K` on the newest K batches, `every:K` each K cycles on all
+rows. The first model's rows are one batch; nothing is held out, and what is trained serves. `tutorial` is what tutorials
+teach: a threshold two points under the first score, a random split, promoted if better on it, though the champion learned most of it.
+A window that holds one class only is not fitted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from retraining.replay.judging import POINT, Judge, Play
+from retraining.statistics import metric
+from retraining.trainer import Recipe, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from retraining.records import Run
+
+ALL = ("static", "always", "window:4", "window:8", "window:16", "every:4", "tutorial")
+BEST_OF = ("always", "window:4", "window:8", "window:16")  # a policy's gap is against the best of these in hindsight
+NAME = re.compile(r"static|always|tutorial|(window|every):[1-9][0-9]{0,5}")
+TEST_SHARE = 0.2  # of the tutorial's random split
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A model and how many rows it learned."""
+
+    estimator: Any
+    rows: int
+
+
+@dataclass
+class Fits:
+    """Fits ranges of rows; a model that some yardstick still uses is not fitted twice."""
+
+    judge: Judge
+    recipe: Recipe
+    in_use: WeakValueDictionary[Run, Fitted] = field(default_factory=WeakValueDictionary)
+
+    def on_all(self, rows: Run) -> Fitted | None:
+        """A model of a range of rows; None where they are of one class."""
+        fitted = self.in_use.get(rows) or self.on_some(rows, np.ones(rows[1] - rows[0], dtype=np.bool_))
+        if fitted is not None:
+            self.in_use[rows] = fitted
+        return fitted
+
+    def on_some(self, rows: Run, chosen: NDArray[np.bool_]) -> Fitted | None:
+        """A model of the chosen rows (a mask) of a range."""
+        X, y = self.judge.history.features_and_labels(rows)
+        X, y = X[chosen].reset_index(drop=True), y[chosen].reset_index(drop=True)
+        if y.nunique() < 2:
+            return None
+        needs = metric(self.judge.settings.metric).needs == "probabilities"
+        return Fitted(train(self.recipe, X, y, needs_probabilities=needs).estimator, len(X))
+
+
+@dataclass
+class Yardstick:
+    """One yardstick in the course of its play: what serves, and what was seen so far."""
+
+    name: str
+    fits: Fits
+    serving: Fitted
+    version: list[int] = field(default_factory=lambda: [1])
+    served: list[float | None] = field(default_factory=list)
+    fitted: list[int] = field(default_factory=list)
+    wrong: int = 0
+    threshold: float | None = None  # the tutorial's
+
+    def step(self, cycle: int) -> None:
+        """Score a cycle (from 0), then learn from it, or not."""
+        judge = self.fits.judge
+        self.served.append(judge.score(self.serving.estimator, judge.cut.cycles[cycle]))
+        challenger = self._by_tutorial(cycle) if self.name == "tutorial" else self._by_rule(cycle)
+        self.version.append(self.version[-1] + (challenger is not None))
+        if challenger is not None:
+            self.wrong += judge.was_wrong(challenger.estimator, self.serving.estimator, cycle)
+            self.serving = challenger
+
+    def _by_rule(self, cycle: int) -> Fitted | None:
+        kind, _, number = self.name.partition(":")
+        if kind == "static" or (kind == "every" and (cycle + 1) % int(number)):
+            return None
+        batches = [self.fits.judge.cut.initial, *self.fits.judge.cut.cycles[: cycle + 1]]
+        learned = batches[-int(number) :] if kind == "window" else batches
+        challenger = self.fits.on_all((learned[0][0], learned[-1][1]))
+        self.fitted += [challenger.rows] if challenger else []
+        return challenger
+
+    def _by_tutorial(self, cycle: int) -> Fitted | None:
+        judge = self.fits.judge
+        if not judge.is_worse(self.served[-1], self.threshold):
+            return None
+        rows = (judge.cut.initial[0], judge.cut.cycles[cycle][1])
+        test = random_test_rows(rows)
+        challenger = self.fits.on_some(rows, ~test)
+        if challenger is None:
+            return None
+        self.fitted.append(challenger.rows)
+        won = judge.is_worse(judge.score(self.serving.estimator, rows, test), judge.score(challenger.estimator, rows, test))
+        return challenger if won else None
+
+    def play(self) -> Play:
+        """What was seen, after the last step."""
+        cut = self.fits.judge.cut
+        rows, served, version = tuple(stop - start for start, stop in cut.cycles), tuple(self.served), tuple(self.version[:-1])
+        return Play(cut.offset, rows, served, version, sum(self.fitted), len(self.fitted), self.version[-1] - 1, self.wrong, rollbacks=0)
+
+
+def play_yardsticks(names: Sequence[str], judge: Judge, recipe: Recipe, tick: Callable[[], None] = lambda: None) -> list[Play]:
+    """Play yardsticks of one offset side by side, so that they share fits; `tick` is called after each cycle of each."""
+    fits = Fits(judge, recipe)
+    running = [_started(name, fits) for name in names]
+    for cycle in range(len(judge.cut.cycles)):
+        for yardstick in running:
+            yardstick.step(cycle)
+            tick()
+    return [yardstick.play() for yardstick in running]
+
+
+def _started(name: str, fits: Fits) -> Yardstick:
+    rows = fits.judge.cut.initial
+    test = random_test_rows(rows)
+    first = (fits.on_some(rows, ~test) if name == "tutorial" else None) or fits.on_all(rows)
+    assert first is not None, "the cut was checked: the first rows hold two classes"
+    yardstick = Yardstick(name, fits, first)
+    if name == "tutorial":
+        score = fits.judge.score(first.estimator, rows, test)
+        yardstick.threshold = None if score is None else fits.judge.worsened(score, 2 * POINT)
+    return yardstick
+
+
+def random_test_rows(rows: Run) -> NDArray[np.bool_]:
+    """A random fifth of a range of rows, as a mask; the same for the same range."""
+    count = rows[1] - rows[0]
+    chosen: NDArray[np.bool_] = np.random.default_rng(rows).permutation(count) < round(count * TEST_SHARE)
+    return chosen
