@@ -1,7 +1,7 @@
 """How sure a score is, and whether the challenger is better than the champion on the same rows.
 
 Intervals are the estimate plus or minus Student's t times its error over blocks, with one degree of freedom less than there are
-blocks. Percentiles of a bootstrap were tried and hold 88 % instead of 95 % with ten blocks; t also reaches the levels that spent
+blocks. Percentiles of a bootstrap were tried and hold 87 % instead of 95 % with ten blocks; t also reaches the levels that spent
 alpha asks for, far out where 2,000 resamples have no percentile.
 """
 

@@ -222,6 +222,14 @@ def test_bootstrap_error_is_that_of_resampling_whole_blocks_row_by_row():
     assert bootstrap_error(metric("roc_auc"), [model], model.blocks, seed=0) == pytest.approx(by_hand, rel=0.2)
 
 
+def test_bootstrap_error_of_a_few_blocks_is_that_of_the_closed_form():
+    pair = two_models(blocks=6, rows_per_block=50, likeness=0.2, seed=1)
+    gains = (pair[1].predicted == pair[1].truth).astype(float) - (pair[0].predicted == pair[0].truth)
+    # micro-averaged F1 of single labels is accuracy, by another road
+    found = bootstrap_error(metric("f1_micro"), pair, pair[0].blocks, seed=0)
+    assert found == pytest.approx(mean_error(gains, pair[0].blocks), rel=0.04)
+
+
 def test_jackknife_and_bootstrap_agree():
     pair = two_models(blocks=30, rows_per_block=50, likeness=0.1, seed=5)
     by_bootstrap = bootstrap_error(metric("roc_auc"), pair, pair[0].blocks, seed=0)
