@@ -119,6 +119,7 @@ def _separator(text: str) -> str:
 
 def _encoding(text: str) -> str:
     try:
+        "".encode(text)  # hex, rot13 and the like are codecs too, but not of text
         return codecs.lookup(text).name
     except LookupError:
         raise ValueError("an encoding that Python knows, such as utf-8 or latin-1") from None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.job import log
-from retraining.errors import RetrainingError, UnreachableError
+from retraining.errors import ArchiveMismatchError, RetrainingError, UnreachableError, UnreadableFileError
 from retraining.kill_points import kill_point
 from retraining.records import Batch, BatchFile, CycleRecord, Outcome
 from retraining.report.told import outcome_to_json
@@ -65,11 +65,25 @@ def open_cycle(job: Job, recovered: Recovered, production: Model, claimed: Claim
     batch = _first_judged(job, recovered, claimed, number)
     cycle = Cycle(job, recovered, production, claimed, batch, number, cycle_id, started, run_id)
     try:
-        yield cycle
+        with _archive_readable(job):
+            yield cycle
     except RetrainingError as error:
         if run_id is not None and not job.committed and not isinstance(error, UnreachableError):
             _end_as_failed(cycle, error)
         raise
+
+
+@contextmanager
+def _archive_readable(job: Job) -> Iterator[None]:
+    """Fresh files were refused if they could not be read, so one that cannot be read now stands in the archive."""
+    try:
+        yield
+    except UnreadableFileError as error:
+        raise ArchiveMismatchError(
+            f"A learned file in {job.settings.used_data_dir} cannot be read any more: {error}.",
+            remedy="If a CSV_* setting was changed, set it back or convert the archived files and register a first model again; "
+            "else restore the file from a backup.",
+        ) from error
 
 
 def _first_judged(job: Job, recovered: Recovered, claimed: Claimed, number: int) -> Batch | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,16 +75,17 @@ def _chunk(parts: list[pa.Table], blocks: list[NDArray[np.int64]], schema: Schem
 
 
 def labelled_parts(job: Job, sections: Sequence[Section], schema: Schema) -> Iterator[pa.Table]:
-    """The rows of each section that have a label and are not left out, one table a section."""
-    files = list(dict.fromkeys(section.file for section in sections))
-    tables = dict(zip(files, job.tables.tables_many(files, schema), strict=True))
-    for section in sections:
-        start, stop = section.run
-        part = tables[section.file].slice(start, stop - start)
-        keep = label_codes(part) != UNLABELLED
-        if section.left_out is not None:
-            keep &= ~section.left_out
-        yield part if keep.all() else part.filter(pa.array(keep))
+    """The rows of each section that have a label and are not left out, one table a section; one file is open at a time."""
+    by_file = [(file, list(here)) for file, here in groupby(sections, key=lambda section: section.file)]
+    tables = job.tables.tables_many([file for file, _ in by_file], schema)
+    for (_, here), table in zip(by_file, tables, strict=True):
+        for section in here:
+            start, stop = section.run
+            part = table.slice(start, stop - start)
+            keep = label_codes(part) != UNLABELLED
+            if section.left_out is not None:
+                keep &= ~section.left_out
+            yield part if keep.all() else part.filter(pa.array(keep))
 
 
 def count_rows(job: Job, sections: Sequence[Section], schema: Schema) -> int:
