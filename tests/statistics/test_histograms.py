@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,6 +74,13 @@ def test_a_column_without_a_number_has_bins_all_the_same():
     bins = number_bins(np.full(5, np.nan))
     assert bins == NumberBins(())
     assert list(one_block([np.nan, 1.0], bins)) == [1, 1]
+
+
+def test_the_largest_number_there_is_makes_bins_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bins = number_bins(np.full(9, np.finfo(float).max))
+    assert one_block([0.0, np.finfo(float).max], bins).tolist() == [1, 1, 0, 0]
 
 
 def test_categories_have_a_bin_each_and_others_and_missing_one():
