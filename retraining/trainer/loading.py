@@ -7,6 +7,7 @@ reference only what it finds in `sys.modules`, puts the helpers' code into each 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import inspect
@@ -163,7 +164,10 @@ def _forget(modules: dict[str, types.ModuleType]) -> None:
 
 def _is_inside(file: str, folder: Path) -> bool:
     """Tell whether a file is the project's own: in its folder, but neither ours nor of a Python installed there."""
-    if not file.startswith(f"{folder}{os.sep}"):
-        return False
-    foreign = [str(part) for part in (OUR_PACKAGE, Path(sys.prefix), Path(sys.base_prefix)) if part.is_relative_to(folder)]
-    return not any(file.startswith(f"{part}{os.sep}") for part in foreign)
+    return file.startswith(f"{folder}{os.sep}") and not file.startswith(_foreign_parts(folder))
+
+
+@functools.cache  # asked for every module there is
+def _foreign_parts(folder: Path) -> tuple[str, ...]:
+    parts = (OUR_PACKAGE, Path(sys.prefix), Path(sys.base_prefix))
+    return tuple(f"{part}{os.sep}" for part in parts if part.is_relative_to(folder))

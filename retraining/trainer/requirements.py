@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from importlib import metadata
 from importlib.util import decode_source
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from retraining.trainer.loading import Recipe
 
@@ -25,9 +26,14 @@ def pip_requirements(recipe: Recipe) -> list[str]:
     files = [Path(module.__file__) for module in recipe.helpers.values() if module.__file__]
     texts = [recipe.text, *(decode_source(file.read_bytes()) for file in files if file.suffix == ".py" and file.exists())]
     imported = {name for text in texts for name in _imported(text)} - set(recipe.helpers) - sys.stdlib_module_names
-    known = metadata.packages_distributions()
+    known = _distributions()
     packages = {*ALWAYS, *(distribution for name in imported for distribution in known.get(name, ()))}
     return [f"{name}=={metadata.version(name)}" for name in sorted(packages, key=str.lower)]
+
+
+@functools.cache  # it opens the records of every package there is
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
 
 
 def _imported(text: str) -> Iterator[str]:
