@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import logging
 import os
 import signal
@@ -145,10 +146,12 @@ def obey(
     """Parse, read the settings, set up the log, act, and print; every error ends here in three lines and its exit code."""
     real_out, real_err = sys.stdout, sys.stderr
     kept: logs.CycleLog | None = None
+    secrets: tuple[str, ...] = ()
     try:
         with _terminated_by_signal():
             asked = parse()
             settings = _settings(asked)
+            secrets = settings.secrets()
             kept = logs.set_up(settings, quiet=asked.quiet, verbose=asked.verbose, log_file=asked.log_file)
             stray_out, stray_err = logs.StrayOutput(real_out), logs.StrayOutput(real_err)
             with contextlib.redirect_stdout(stray_out), contextlib.redirect_stderr(stray_err):
@@ -161,7 +164,13 @@ def obey(
             kept.keep(f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
         answer = _failed(error, words)
     flags = {"as_json": "--json" in words, "quiet": bool({"-q", "--quiet"} & {*words}), "verbose": bool({"-v", "--verbose"} & {*words})}
-    return answer.show(real_out, real_err, **flags)
+    if answer.failure is None:
+        return answer.show(real_out, real_err, **flags)
+    out, err = io.StringIO(), io.StringIO()  # an error of somebody else's may quote an address with its password
+    code = answer.show(out, err, **flags)
+    real_out.write(logs.without_secrets(out.getvalue(), secrets))
+    real_err.write(logs.without_secrets(err.getvalue(), secrets))
+    return code
 
 
 def _failed(error: BaseException, words: Sequence[str]) -> Answer:

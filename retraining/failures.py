@@ -27,8 +27,11 @@ def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
 
 
 def _place(error: BaseException) -> str:
-    trace, place = error.__traceback__, "the start"
+    """The innermost line of ours; a line of a library says little."""
+    ours, trace, place = Path(__file__).parent.parent, error.__traceback__, "the start"
     while trace is not None:
-        place = f"{Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno}"
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if path.is_relative_to(ours) and "site-packages" not in path.parts:
+            place = f"{path.relative_to(ours)} line {trace.tb_lineno}"
         trace = trace.tb_next
     return place

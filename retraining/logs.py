@@ -17,6 +17,13 @@ LINE = "%(asctime)s %(levelname)-7s %(message)s"
 TIME = "%Y-%m-%dT%H:%M:%S"
 
 
+def without_secrets(text: str, secrets: tuple[str, ...]) -> str:
+    """The text with every secret blotted out."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
 class _Redacting(logging.Formatter):
     """Text or JSON lines in which no secret stands."""
 
@@ -27,9 +34,7 @@ class _Redacting(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record) if not self._as_json else json.dumps(self._fields(record), ensure_ascii=False)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return without_secrets(text, self._secrets)
 
     def _fields(self, record: logging.LogRecord) -> dict[str, str]:
         found = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,9 +27,22 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sqlite store with MLflow's tables and nothing in them: making one anew takes longer than all else in a small test."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = tmp_path_factory.mktemp("empty-store")
+    SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}", folder.as_uri()).engine.dispose()
+    return folder / "mlflow.db"
+
+
 @pytest.fixture
-def registered(project: Project) -> Project:
+def registered(project: Project, empty_store: Path) -> Project:
     """The same with version 1 in production."""
+    store = project.folder / "mlflow_server" / "backend_db" / "mlflow.db"
+    store.parent.mkdir(parents=True)
+    shutil.copyfile(empty_store, store)
     project.register()
     return project
 

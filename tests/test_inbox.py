@@ -230,7 +230,11 @@ def test_quarantine_may_lie_on_another_disk(inbox: Inbox, monkeypatch: pytest.Mo
     sha = put(new(inbox), "a.csv", b"bad")
     true_rename: Callable[[Path, Path], Path] = Path.rename
     other_disk = [across_disks]
-    monkeypatch.setattr(Path, "rename", lambda path, target: (other_disk.pop() if other_disk else true_rename)(path, target))
+
+    def rename(path: Path, target: Path) -> Path:
+        return (other_disk.pop() if other_disk else true_rename)(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
     assert inbox.refuse("a.csv", "bad", sha)
     assert [path.read_bytes() for path in inbox.quarantined()] == [b"bad"]
     assert not list(new(inbox).iterdir())

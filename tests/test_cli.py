@@ -1,0 +1,245 @@
+"""The edge: what the words on a command line do, exit codes, three-line errors, streams, and a start as cron makes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retraining.cli import COMMANDS, with_default_command
+from retraining.errors import NOTHING_CHANGED
+from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, environment_of_cron, table, tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NO_SERVER = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0"}
+SLOW_RECIPE = """
+import pathlib, time
+def train_model(X_train, y_train):
+    pathlib.Path({started!r}).touch()
+    time.sleep(60)
+"""
+
+
+def nobody_listens_at() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+# --- words --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "read_as"),
+    [
+        ([], ["run"]),
+        (["--json"], ["run", "--json"]),
+        (["--dry-run", "-q"], ["run", "--dry-run", "-q"]),
+        (["status"], ["status"]),
+        (["--project", "run", "status"], ["status", "--project", "run"]),
+        (["-q", "--log-file", "f", "history", "-n", "3"], ["history", "-q", "--log-file", "f", "-n", "3"]),
+        (["--help"], ["--help"]),
+        (["-q", "--version"], ["-q", "--version"]),
+    ],
+)
+def test_no_command_means_run_and_common_flags_may_stand_before_it(words: list[str], read_as: list[str]) -> None:
+    assert with_default_command(words) == read_as
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_has_help_on_stdout(tmp_path: Path, command: str) -> None:
+    done = Project.made(tmp_path / "project").start(*filter(None, [command]), "--help").expect(0)
+    assert "usage:" in done.out
+    assert done.err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["frobnicate"], "frobnicate"), (["run", "--frobnicate"], "--frobnicate"), (["history", "-n", "many"], "many"),
+        (["forget", "a.csv"], "--why"), (["requeue"], "FILE"), (["history", "-n", "0"], "-n 0"),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_ends_2_in_three_lines_that_name_it(tmp_path: Path, words: list[str], named: str) -> None:
+    project = Project.made(tmp_path / "project")
+    what, unchanged, _ = project.start(*words).expect(2).error
+    assert named in what
+    assert unchanged == NOTHING_CHANGED
+    assert not (project.folder / "mlflow_server").exists()
+
+
+def test_a_project_that_is_not_there_ends_2(tmp_path: Path) -> None:
+    what, _, remedy = Project(tmp_path / "nowhere").start("status").expect(2).error
+    assert str(tmp_path / "nowhere") in what
+    assert "--project" in remedy
+
+
+# --- settings -----------------------------------------------------------------------------------------------------------------
+
+
+def test_wrong_settings_take_a_line_each_before_the_three(project: Project) -> None:
+    project.set(RETRAIN_TRESHOLD="0.7", HOLDOUT_FRACTION="seven")
+    done = project.start("--json").expect(2)
+    assert done.err.splitlines()[0].startswith("RETRAIN_TRESHOLD: unknown; did you mean RETRAIN_THRESHOLD?")
+    assert done.err.splitlines()[1].startswith("HOLDOUT_FRACTION: 'seven' is not")
+    what, unchanged, remedy = done.error
+    assert what.startswith("2 settings are wrong")
+    assert unchanged == NOTHING_CHANGED
+    assert ".env.example" in remedy
+    assert (done.json["ending"], done.json["exit_code"]) == ("failed", 2)
+
+
+def test_a_metric_that_needs_a_threshold_says_so(project: Project) -> None:
+    project.settings.pop("RETRAIN_THRESHOLD")
+    project.set(METRIC="f1")
+    assert "RETRAIN_THRESHOLD: required, since METRIC is f1" in project.start().expect(2).err
+
+
+# --- errors -------------------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_production_alias_a_cycle_ends_3_and_says_how_to_assign_it(project: Project) -> None:
+    inbox = project.deliver(*tables(3, seed=2))
+    done = project.start("--json").expect(3)
+    what, _, remedy = done.error
+    assert "holds the alias 'production'" in what
+    assert "register_first_model.py --set-alias" in remedy
+    assert project.names("new_data") == {path.name for path in inbox}
+
+
+def test_a_server_that_is_down_ends_69_and_everything_stays(project: Project) -> None:
+    project.deliver(*tables(3, seed=2))
+    uri = nobody_listens_at()
+    what, _, remedy = project.start(MLFLOW_TRACKING_URI=uri, **NO_SERVER).expect(69).error
+    assert uri in what
+    assert "MLFLOW_TRACKING_URI" in remedy
+    assert len(project.names("new_data")) == 3
+
+
+def test_the_password_in_an_address_is_never_shown(project: Project) -> None:
+    project.deliver(*tables(3, seed=2))
+    uri = nobody_listens_at().replace("http://", "http://me:hunter22@")
+    done = project.start("--json", "-v", "--log-file", str(project.folder / "all.log"), MLFLOW_TRACKING_URI=uri, **NO_SERVER).expect(69)
+    logs = "".join(path.read_text() for path in [project.folder / "all.log", *project.folder.glob(".retraining/logs/*")])
+    assert "hunter22" not in done.out + done.err + logs
+
+
+def test_a_missing_inbox_ends_3(registered: Project) -> None:
+    (registered.folder / "new_data").rmdir()
+    what, _, remedy = registered.start().expect(3).error
+    assert "new_data" in what
+    assert "unmounted" in remedy
+
+
+def test_an_error_nobody_foresaw_is_three_lines_too_and_its_traceback_is_in_the_log(project: Project) -> None:
+    (project.folder / ".retraining" / "gate.json").mkdir(parents=True)
+    project.deliver(*tables(3, seed=2))
+    what, _, remedy = project.start().expect(1).error
+    assert what.startswith("IsADirectoryError in retraining/local_state.py line ")
+    assert ".retraining/logs/" in remedy
+    (log,) = project.folder.glob(".retraining/logs/*.log")
+    assert "Traceback" in log.read_text()
+    verbose = project.start("-v").expect(1)
+    assert "Traceback" in verbose.err
+    assert verbose.err.splitlines()[-1] == remedy
+
+
+def test_with_quiet_a_failure_is_three_lines_and_nothing_else(project: Project) -> None:
+    project.deliver(*tables(3, seed=2))
+    quiet = project.start("-q").expect(3)
+    assert quiet.err.splitlines() == quiet.error
+    assert quiet.out == ""
+
+
+# --- streams ------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_gate_opens_by_files_and_stdout_holds_results_only(registered: Project) -> None:
+    registered.deliver(*tables(2, seed=2))
+    closed = registered.start().expect(0)
+    assert "2 of 3 files not yet judged" in " ".join(closed.out.split())
+    registered.deliver(table(seed=9))
+    open_ = registered.start("--json").expect(0)
+    assert open_.json["ending"] == "kept"
+    assert open_.out.count("\n") == 1
+    assert "production scored accuracy" in open_.err
+    assert registered.start("-q").expect(0) == type(open_)(0, "", "")
+
+
+def test_json_logs_are_one_object_a_line_and_the_cycles_log_is_kept_as_text(registered: Project) -> None:
+    registered.deliver(*tables(3, seed=2))
+    done = registered.start("--log-file", str(registered.folder / "all.log"), LOG_FORMAT="json").expect(0)
+    levels = {json.loads(line)["level"] for line in done.err.splitlines()}
+    assert "info" in levels
+    assert "kept: production scored" in (registered.folder / "all.log").read_text()
+    assert any("kept: production scored" in path.read_text() for path in registered.folder.glob(".retraining/logs/*.log"))
+
+
+# --- as cron starts it --------------------------------------------------------------------------------------------------------
+
+
+def test_a_start_as_cron_makes_it_ends_as_one_by_hand_does(registered: Project) -> None:
+    registered.deliver(*tables(3, seed=2))
+    dry = registered.cycle("--dry-run")
+    done = registered.start_process("--json", "-q", cwd="/").expect(0)
+    assert done.err == ""
+    assert (done.json["ending"], done.json["reason"]) == (dry["ending"], dry["reason"])
+    assert not (registered.folder.parent / "mlruns").exists()
+    assert registered.cycle()["ending"] == "unchanged"
+
+
+def test_sigterm_ends_a_training_at_once_and_the_next_start_heals_it(registered: Project) -> None:
+    started, recipe = registered.folder / "training", registered.folder / "train_classification_model.py"
+    recipe.write_text(SLOW_RECIPE.format(started=str(started)))
+    registered.deliver(*tables(3, seed=2, turned=True))
+    command = [sys.executable, str(CLONE / ORCHESTRATOR), "--project", str(registered.folder)]
+    with subprocess.Popen(command, env=environment_of_cron(registered.folder), stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not started.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert err.splitlines()[-3] == "Interrupted by SIGTERM."
+    recipe.unlink()
+    assert registered.cycle()["new_rows"] == 120
+
+
+def test_ctrl_c_ends_130(registered: Project) -> None:
+    registered.deliver(*tables(3, seed=2, turned=True))
+    (registered.folder / "train_classification_model.py").write_text("def train_model(X, y):\n    raise KeyboardInterrupt\n")
+    assert registered.start().expect(130).error[0] == "Interrupted by Ctrl-C."
+    assert len(registered.names("new_data")) == 3
+
+
+# --- the first model ----------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_to_register_ends_2(tmp_path: Path) -> None:
+    what, _, remedy = Project.made(tmp_path / "project").start(script=REGISTER).expect(2).error
+    assert "nothing to register" in what
+    assert "--train-from DIR" in remedy
+
+
+def test_a_pickle_is_not_loaded_without_the_word(project: Project) -> None:
+    trace = project.folder / "ran"
+    project.put("model.pkl", f"cposix\nsystem\n(S'touch {trace}'\ntR.", to="model")
+    what, _, remedy = project.start(script=REGISTER).expect(2).error
+    assert "loading a pickle runs whatever code is in it" in what
+    assert "--trust-pickle" in remedy
+    assert not trace.exists()
+
+
+def test_registering_the_same_again_changes_nothing(registered: Project) -> None:
+    again = registered.register()
+    assert "registered already as v1" in again.out
+    assert os.listdir(registered.folder / "new_data") == []  # noqa: PTH208 - hidden files too
