@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mlflow import MlflowClient
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
     from retraining.model_registry.connection import Connection
 
@@ -54,6 +55,7 @@ class Artifacts:
     def __init__(self, connection: Connection, scratch: Path) -> None:
         self._connection = connection
         self._scratch = scratch
+        self._repositories: dict[str, ArtifactRepository] = {}
 
     def save_texts(self, location: str, texts: Mapping[str, str]) -> None:
         """Save small files (name -> content) in an artifact folder."""
@@ -72,11 +74,17 @@ class Artifacts:
             self._connection.ask(partial(self._upload_one, location, path, inside), allowance=allowance)
 
     def _upload_one(self, location: str, path: Path, inside: str, _: MlflowClient) -> None:
-        get_artifact_repository(location, tracking_uri=self._connection.uri).log_artifact(str(path), None if inside == "." else inside)
+        self._repository(location).log_artifact(str(path), None if inside == "." else inside)
         local = local_folder(location)
         if local is not None:
             with (local / inside / path.name).open("rb") as written:
                 os.fsync(written.fileno())
+
+    def _repository(self, location: str) -> ArtifactRepository:
+        """Kept, since a new one asks the server again what it can do."""
+        if location not in self._repositories:
+            self._repositories[location] = get_artifact_repository(location, tracking_uri=self._connection.uri)
+        return self._repositories[location]
 
     def read(self, location: str, name: str) -> bytes | None:
         """The content of one artifact, or None where there is none of that name."""
@@ -87,7 +95,7 @@ class Artifacts:
             return self._connection.ask(lambda _: self._read_remote(location, name, folder), allowance=_SECONDS_A_FILE)
 
     def _read_remote(self, location: str, name: str, folder: Path) -> bytes | None:
-        repository = get_artifact_repository(location, tracking_uri=self._connection.uri)
+        repository = self._repository(location)
         if name not in {entry.path for entry in repository.list_artifacts()}:
             return None
         return Path(repository.download_artifacts(name, dst_path=str(folder))).read_bytes()
@@ -103,7 +111,7 @@ class Artifacts:
             )
 
     def _copy_remote(self, location: str, into: Path) -> None:
-        repository = get_artifact_repository(location, tracking_uri=self._connection.uri)
+        repository = self._repository(location)
         if repository.list_artifacts():
             repository.download_artifacts("", dst_path=str(into))
 

@@ -96,7 +96,9 @@ def cycles_are_remembered_oldest_first(registry: Registry) -> None:
 def runs_of_a_dead_cycle_are_ended_and_do_not_count_as_cycles(registry: Registry) -> None:
     end(registry, registry.begin_cycle("cycle-1", STARTED))
     registry.begin_cycle("cycle-2", STARTED)
+    assert registry.open_runs() == 1
     assert registry.end_abandoned_runs() == 1
+    assert registry.open_runs() == 0
     assert registry.end_abandoned_runs() == 0
     assert len(registry.cycle_records()) == 1
 

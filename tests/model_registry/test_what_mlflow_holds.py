@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow.pyfunc
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from sklearn.dummy import DummyClassifier
@@ -233,3 +234,25 @@ def test_a_dummy_estimator_of_somebody_else_is_not_ours(registry: MlflowRegistry
     assert adopted is not None
     assert list(registry.model(adopted).predict(ROWS)) == [0, 0, 0, 0]
     assert "manifest.json" in [entry.path for entry in client.list_artifacts(adopted.run_id)]
+
+
+@pytest.mark.parametrize(("kind", "label_type"), [("integer", "long"), ("string", "string"), ("boolean", "boolean")])
+def test_the_signature_is_the_schema(kind: str, label_type: str, registry: MlflowRegistry, on_sqlite: Settings) -> None:
+    registry.register(candidate(kind=kind), parent=registry.begin_cycle("cycle-1", STARTED), run_name="ModelRetraining")
+    mlflow.set_tracking_uri(on_sqlite.mlflow_tracking_uri)
+    signature = mlflow.models.get_model_info("models:/classifier/1").signature
+    assert [(c.name, c.type.name, c.required) for c in signature.inputs] == [
+        ("speed", "double", False),
+        ("rain", "boolean", False),
+        ("road", "string", False),
+    ]
+    assert [c.type.name for c in signature.outputs] == [label_type]
+
+
+def test_a_row_with_missing_values_passes_the_signature(registry: MlflowRegistry, on_sqlite: Settings) -> None:
+    estimator = DummyClassifier(strategy="constant", constant=1).fit(ROWS, [0, 1, 0, 1])
+    registry.register(candidate(estimator=estimator), parent=registry.begin_cycle("cycle-1", STARTED), run_name="ModelRetraining")
+    mlflow.set_tracking_uri(on_sqlite.mlflow_tracking_uri)
+    model = mlflow.pyfunc.load_model("models:/classifier/1")
+    rows = pd.DataFrame({"speed": [1.0, np.nan], "rain": [True, None], "road": ["a", None]})
+    assert list(model.predict(rows)) == [1, 1]
