@@ -9,7 +9,19 @@ from retraining.model_registry.interface import Registry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-READING = ("facts", "version", "versions", "manifest", "model", "sketches", "cycle_records", "cycle_record", "read_text", "open_runs", "run_url")
+READING = (
+    "facts",
+    "version",
+    "versions",
+    "manifest",
+    "model",
+    "sketches",
+    "cycle_records",
+    "cycle_record",
+    "read_text",
+    "open_runs",
+    "run_url",
+)
 WRITING = tuple(name for name in vars(Registry) if not name.startswith("_") and name not in READING)
 
 

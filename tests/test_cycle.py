@@ -1,0 +1,216 @@
+"""The story, by real cycles on a real sqlite store: each ending, what it leaves, and what the next start makes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.projects import tables
+
+if TYPE_CHECKING:
+    from tests.projects import Project
+
+ALWAYS = {"RETRAIN_WHEN": "always", "PROMOTE_WHEN": "unless_worse"}
+
+
+def client(project: Project) -> MlflowClient:
+    uri = f"sqlite:///{project.folder}/mlflow_server/backend_db/mlflow.db"
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def aliases(project: Project) -> dict[str, int]:
+    return {alias: int(version) for alias, version in client(project).get_registered_model("classifier").aliases.items()}
+
+
+def tags(project: Project, version: int) -> dict[str, str]:
+    return dict(client(project).get_model_version("classifier", str(version)).tags)
+
+
+@pytest.fixture
+def promoted(registered: Project) -> Project:
+    """Version 2 has replaced version 1 on a turned concept."""
+    registered.deliver(*tables(12, seed=2, turned=True))
+    seen = registered.cycle()
+    assert seen["ending"] == "promoted", seen
+    return registered
+
+
+def test_a_new_version_that_does_worse_on_the_first_fresh_batch_is_rolled_back(promoted: Project) -> None:
+    assert tags(promoted, 2)["retraining.probation"] == "open"
+    promoted.deliver(*tables(12, seed=3))  # the concept turned back: version 1 is right again
+    seen = promoted.cycle()
+    assert (seen["ending"], seen["production_version"], seen["previous_version"]) == ("rolled_back", 1, 2), seen
+    assert aliases(promoted)["production"] == 1
+    assert tags(promoted, 2)["validation_status"] == "rolled_back"
+    assert "probation" in tags(promoted, 2)["retraining.reason"]
+    assert (seen["files"]["judged"], seen["files"]["waiting"]) == (12, 0), seen["files"]
+    assert "retraining.hold" not in client(promoted).get_registered_model("classifier").tags, "a roll-back by probation holds nothing"
+
+
+def test_after_a_roll_back_the_next_attempt_waits_for_twice_the_files(promoted: Project) -> None:
+    promoted.deliver(*tables(12, seed=3))
+    assert promoted.cycle()["ending"] == "rolled_back"
+    promoted.set(RETRAIN_WHEN="always")  # another deciding setting: the judged files count again, but the back-off stands
+    promoted.deliver(*tables(3, seed=4))
+    seen = promoted.cycle()
+    assert (seen["ending"], seen["challenger_version"]) == ("kept", None), seen
+    assert "3 of 6 files since the roll-back" in seen["reason"], seen["reason"]
+    promoted.deliver(*tables(3, seed=5))
+    assert promoted.cycle()["challenger_version"] == 3, "twice the files have come"
+
+
+def test_a_version_that_passes_probation_says_so_and_is_graded(promoted: Project) -> None:
+    promoted.deliver(*tables(12, seed=6, turned=True))
+    seen = promoted.cycle()
+    assert seen["ending"] == "kept", seen
+    assert tags(promoted, 2)["retraining.probation"] == "passed"
+    history = promoted.start("history", "--json").expect(0).json
+    graded = next(cycle for cycle in history if cycle["challenger_version"] == 2)["hindsight"]
+    assert graded["promoted"] is True
+    assert graded["gain"] > 0.1
+    assert graded["rows"] == 12 * 40
+    assert "v2 gained +" in promoted.start("explain", "v2").expect(0).out
+
+
+def test_a_version_that_a_person_approved_is_not_rolled_back(registered: Project) -> None:
+    registered.set(PROMOTE_WHEN="manual")
+    registered.deliver(*tables(12, seed=2, turned=True))
+    assert registered.cycle()["ending"] == "awaiting_approval"
+    client(registered).set_registered_model_alias("classifier", "production", "2")
+    assert registered.cycle()["files"]["archived"] == 12
+    registered.deliver(*tables(12, seed=3))
+    seen = registered.cycle()
+    assert seen["ending"] != "rolled_back", "a person's alias move is not undone by the job"
+
+
+def test_a_previous_version_that_cannot_be_loaded_skips_probation_and_says_so(promoted: Project) -> None:
+    version = client(promoted).get_model_version("classifier", "1")
+    folder = promoted.folder / "mlflow_server" / "artifacts"
+    for path in folder.rglob("model.pkl"):
+        if version.source.split("/")[-2] in str(path):
+            path.write_bytes(b"not what was registered")
+    promoted.deliver(*tables(12, seed=3))
+    seen = promoted.cycle()
+    assert seen["ending"] != "rolled_back"
+    assert "cannot be loaded" in tags(promoted, 2)["retraining.probation"]
+
+
+def test_a_floor_refuses_a_challenger_whatever_the_champion_scores(registered: Project) -> None:
+    registered.set(MIN_MODEL_ACCURACY="0.999", MIN_MODEL_ROC_AUC="0.5", MIN_MODEL_F1="0.5")
+    registered.deliver(*tables(12, seed=2, turned=True))
+    seen = registered.cycle()
+    assert seen["ending"] == "rejected", seen
+    assert "MIN_MODEL_ACCURACY" in seen["reason"]
+    assert tags(registered, 2)["validation_status"] == "rejected"
+
+
+def test_no_comparable_row_means_no_training(project: Project, registered: Project) -> None:
+    """The only new rows are copies, under other labels, of rows that production learned."""
+    learned = sorted((registered.folder / "used_data").glob("*.csv"))
+    for place, path in enumerate(learned):
+        lines = path.read_text().splitlines()
+        flipped = [line[:-1] + ("0" if line.endswith("1") else "1") for line in lines[1:]]
+        registered.put(f"relabelled-{place}.csv", "\n".join([lines[0], *flipped]) + "\n")
+    seen = registered.cycle()
+    held_out = {file["name"] for file in manifest(registered, 1)["held_out"]}
+    assert seen["test_rows"] is None or seen["test_rows"] <= 40 * len(held_out) * 2
+    if seen["test_rows"] is None:
+        assert "no row is comparable" in seen["reason"]
+
+
+def manifest(project: Project, version: int) -> Any:
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{project.folder}/mlflow_server/backend_db/mlflow.db")
+    run_id = client(project).get_model_version("classifier", str(version)).run_id
+    return mlflow.artifacts.load_dict(f"runs:/{run_id}/manifest.json")
+
+
+def test_a_pickled_model_with_nothing_unseen_to_test_on_keeps_until_blocks_are_reserved(registered: Project) -> None:
+    registered.set(HOLDOUT_FRACTION="0.2")
+    registered.deliver(*tables(3, seed=7, turned=True))
+    seen = registered.cycle()
+    assert seen["test_rows"], "three files are cut into ten blocks, of which two test"
+
+
+def test_alpha_is_spent_over_attempts_against_the_same_champion(registered: Project) -> None:
+    registered.set(PROMOTE_WHEN="significant", RETRAIN_WHEN="always", MIN_MODEL_ACCURACY="1")  # a floor that nobody reaches
+    levels = []
+    for seed in (8, 9, 10):
+        registered.deliver(*tables(12, seed=seed))
+        seen = registered.cycle()
+        assert seen["ending"] == "rejected", seen
+        levels.append(seen["confidence"])
+    assert levels[0] == pytest.approx(1 - 0.05 * 6 / 3.141592653589793**2)
+    assert levels == sorted(levels)
+    assert len(set(levels)) == 3
+
+
+def test_a_slice_that_loses_too_much_vetoes(registered: Project) -> None:
+    registered.set(SLICE_COLUMNS="city", SLICE_MAX_LOSS="0.05", **ALWAYS)
+    registered.deliver(*tables(12, seed=2, turned=True))
+    seen = registered.cycle()
+    assert seen["ending"] == "promoted", "no slice loses where the challenger is better everywhere"
+
+
+def test_retraining_on_an_interval_waits_for_the_interval(registered: Project) -> None:
+    registered.set(RETRAIN_WHEN="interval", RETRAIN_INTERVAL_DAYS="30")
+    registered.deliver(*tables(3, seed=2, turned=True))
+    seen = registered.cycle()
+    assert seen["ending"] == "kept"
+    assert "RETRAIN_INTERVAL_DAYS" in seen["reason"]
+
+
+def test_a_sampled_training_says_so_and_keeps_recent_rows(registered: Project) -> None:
+    registered.set(MAX_TRAINING_ROWS="100")
+    registered.deliver(*tables(12, seed=2, turned=True))
+    assert registered.cycle()["challenger_version"] == 2
+    found = manifest(registered, 2)
+    assert found["sampled"] is True
+    assert 98 <= found["training_rows"] <= 100
+
+
+def test_a_window_learns_the_last_batches_only(promoted: Project) -> None:
+    promoted.set(TRAIN_WINDOW="1", **ALWAYS)
+    promoted.deliver(*tables(12, seed=12, turned=True))
+    promoted.cycle()
+    used = {file["name"] for file in manifest(promoted, 1)["files"]}
+    learned = {file["name"] for file in manifest(promoted, 3)["files"]}
+    assert learned
+    assert not learned & used, "the first batch is out of the window"
+
+
+def test_drift_is_told_in_numbers_and_only_material_drift_triggers(registered: Project) -> None:
+    registered.set(RETRAIN_WHEN="drift")
+    moved = [text.replace("north", "west") for text in tables(12, seed=13)]
+    registered.deliver(*moved)
+    seen = registered.cycle()
+    assert seen["drift"]["detected"] is True
+    assert seen["drift"]["material"] is True
+    worst = seen["drift"]["features"][0]
+    assert (worst["name"], worst["material"]) == ("city", True)
+    assert seen["trigger"] == "drift"
+    registered.deliver(*tables(12, seed=14))
+    assert registered.cycle()["drift"]["material"] in (True, False)
+
+
+def test_thirty_nights_of_an_unchanged_inbox_train_once(registered: Project) -> None:
+    registered.set(RETRAIN_THRESHOLD="0.999", MIN_IMPROVEMENT="0.9")
+    registered.deliver(*tables(3, seed=2, turned=True))
+    assert registered.cycle()["ending"] == "rejected"
+    for _ in range(29):
+        assert registered.cycle()["ending"] == "unchanged"
+    assert len(client(registered).search_model_versions("name='classifier'")) == 2
+
+
+def test_the_record_survives_the_loss_of_everything_local(promoted: Project) -> None:
+    import shutil
+
+    before = promoted.start("history", "--json").expect(0).json
+    status = promoted.start("status", "--json").expect(0).json
+    shutil.rmtree(promoted.folder / ".retraining")
+    assert promoted.start("history", "--json").expect(0).json == before
+    assert promoted.start("status", "--json").expect(0).json == status
+    assert promoted.cycle()["ending"] == "unchanged"
