@@ -329,4 +329,7 @@ def _with_absolute_paths(values: dict[str, Any], project: Path) -> dict[str, Any
     paths = {name: project / value for name, value in values.items() if isinstance(value, Path)}
     uri = values["mlflow_tracking_uri"]
     local = re.fullmatch(r"sqlite:///(?!/)(.+)", uri)
-    return {**values, **paths, "mlflow_tracking_uri": f"sqlite:///{project / local[1]}" if local else uri}
+    if local:  # SQLAlchemy decodes the path
+        folder = str(project).replace("%", "%25").replace("?", "%3F")
+        uri = f"sqlite:///{folder}/{local[1]}"
+    return {**values, **paths, "mlflow_tracking_uri": uri}
