@@ -33,6 +33,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         facts = job.registry.facts()
         ledger = load_ledger(job, facts)
         move_out_withdrawn(job, ledger)
+        kill_point("after_withdrawal")
         save_ledger(job, facts, ledger)
         mark_the_end(job, replace(recovered, facts=facts, ledger=ledger))
         learned = _versions_that_learned(job, set(shas))

@@ -52,6 +52,7 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
     registry.tag_version(holder, {"validation_status": "rolled_back", "retraining.reason": hold})
     kill_point("rollback_after_tag")
     put_back(registry, alias, target)
+    kill_point("after_roll_back")
     left = recovered.left
     leave(job, number=int(left.get("number", 0)), run_id=str(left.get("run_id", "")), production_version=target)
     save_ledger(job, registry.facts(), recovered.ledger)

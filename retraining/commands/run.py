@@ -13,6 +13,7 @@ from retraining.cycle.job import Job, log
 from retraining.errors import FolderGoneError, LockHeldError
 from retraining.failures import in_three_lines
 from retraining.inbox import Inbox
+from retraining.kill_points import kill_point
 from retraining.local_state import LocalState
 from retraining.records import FileCounts, Outcome
 from retraining.report.note import verdict_block
@@ -45,6 +46,7 @@ def answer(asked: argparse.Namespace, settings: Settings, kept: CycleLog, run_cy
         log.debug("the cycle failed", exc_info=error)
         outcome = _failed(job, error)
     told = outcome_to_json(outcome)
+    kill_point("before_notices")
     _tell_the_end(settings, told, kept)
     return Answer(told, "" if outcome.ending == "failed" else verdict_block(outcome, command=settings.command), outcome.exit_code, failure)
 

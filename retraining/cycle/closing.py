@@ -127,6 +127,7 @@ def _publish(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Comp
     version = outcome.challenger_version if outcome.challenger_version is not None else outcome.production_version
     name = f"{cycle.started:%Y-%m-%dT%H:%M:%SZ} {outcome.ending} v{version}"
     job.registry.end_cycle(record, name=name, status="FINISHED", tags=_tags(cycle, outcome), metrics=_metrics(cycle, outcome))
+    kill_point("after_run_ends")
 
 
 def _remember(cycle: Cycle, record: CycleRecord, outcome: Outcome) -> None:
@@ -134,6 +135,7 @@ def _remember(cycle: Cycle, record: CycleRecord, outcome: Outcome) -> None:
     # a person's move during the cycle is left for the next one to find
     holder = left.get("production_version") if outcome.ending == "superseded" else outcome.production_version
     leave(job, number=cycle.number, run_id=cycle.run_id, production_version=holder)
+    kill_point("after_leaving")
     ledger = add_to_ledger(job, cycle.recovered.ledger, record)
     recovered = replace(cycle.recovered, facts=job.registry.facts(), ledger=ledger)
     save_ledger(job, recovered.facts, ledger)

@@ -65,10 +65,12 @@ def leave_to_a_person(cycle: Cycle, monitored: Monitored, attempt: Attempt, reas
     """The challenger won, and a person moves the alias: it waits under the alias `challenger`, and its files with it."""
     _note_probation(cycle, monitored)
     ending = attempt.ending("awaiting_approval", reason)
+    _judge_version(cycle, monitored, ending)
     if ending.challenger is not None:
         _supersede_the_one_that_waited(cycle, ending.challenger)
+        kill_point("before_challenger")
         cycle.job.registry.set_alias("challenger", ending.challenger)
-    _judge_version(cycle, monitored, ending)
+        kill_point("after_challenger")
     return close(cycle, monitored, ending)
 
 
@@ -129,6 +131,7 @@ def roll_back(cycle: Cycle, monitored: Monitored, failure: Decision) -> Outcome:
 def put_back(registry: Registry, alias: str, version: int) -> None:
     """Move the production alias back to a version, and `previous_production` to the one that it had replaced."""
     registry.set_alias(alias, version)
+    kill_point("mid_roll_back")
     facts = registry.version(version)
     tags = facts.tags if facts else {}
     if tags.get(PROBATION) == "open":

@@ -338,6 +338,7 @@ def _put_in(job: Job, recovered: Recovered, papers: Papers, text: str, estimator
     if set_alias:
         job.registry.set_alias(job.settings.production_alias, version)
         holder = version
+        kill_point("after_first_alias")
     _finish(job, recovered, papers, run_id, version, baseline, holder=holder)
     told = {"version": version, "changed": True, "alias": set_alias, "score": baseline.value if baseline else None}
     return Answer(told, _in_words(job, papers, version, baseline, set_alias=set_alias))
@@ -381,8 +382,10 @@ def _finish(
     name = f"{papers.started:%Y-%m-%dT%H:%M:%SZ} {REGISTERED} v{version}"
     tags = {"retraining.ending": REGISTERED, "retraining.reason": _reason(baseline), "retraining.cycle_id": papers.cycle_id}
     job.registry.end_cycle(record, name=name, status="FINISHED", tags=tags, metrics={})
+    kill_point("after_run_ends")
     holder = holder if holder is not None else recovered.facts.aliases.get(job.settings.production_alias)
     leave(job, number=number, run_id=run_id, production_version=holder)
+    kill_point("after_leaving")
     ledger = add_to_ledger(job, recovered.ledger, record)
     ledger = replace(ledger, archive={**ledger.archive, **{file.sha256: file.name for file in papers.files}})
     recovered = replace(recovered, facts=job.registry.facts(), ledger=ledger)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
 
+from retraining.kill_points import kill_point
 from retraining.model_registry.failures import translated
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Artifacts:
             inside = path.parent.relative_to(folder).as_posix()
             allowance = _SECONDS_A_FILE + path.stat().st_size * _SECONDS_A_BYTE
             self._connection.ask(partial(self._upload_one, location, path, inside), allowance=allowance)
+            kill_point("mid_artifact_upload")
 
     def _upload_one(self, location: str, path: Path, inside: str, _: MlflowClient) -> None:
         self._repository(location).log_artifact(str(path), None if inside == "." else inside)

@@ -11,6 +11,7 @@ from mlflow.models import Model
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from retraining.errors import RecipeError
+from retraining.kill_points import kill_point
 from retraining.model_registry import texts
 from retraining.model_registry.artifacts import folder_digest
 from retraining.model_registry.estimators import save_estimator
@@ -48,6 +49,7 @@ class Registration(StoredVersions):
             MODEL_SHA256: self._upload_model(candidate, model),
             MANIFEST_SHA256: _sha256(manifest),
         }
+        kill_point("after_upload")
         number = self._create_version(model, run_id, texts.version_tags({**candidate.tags, **own_tags}))
         self._end_run(run_id, "FINISHED")
         return number

@@ -1,0 +1,196 @@
+"""Projects whose starts are forked workers that can be killed, failed and overlapped; snapshots of them at the same path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.projects import CLONE, ORCHESTRATOR, Finished, Project, environment_of_cron
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+KILLED = -9
+FOLDERS = ("new_data", "used_data", "quarantine")
+RECIPE = """
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+def train_model(X_train, y_train):
+    numbers = make_column_transformer(("passthrough", make_column_selector(dtype_include="number")))
+    return make_pipeline(numbers, DecisionTreeClassifier(max_depth=2, random_state=0)).fit(X_train, y_train)
+"""
+LOSING_RECIPE = """
+from sklearn.dummy import DummyClassifier
+
+def train_model(X_train, y_train):
+    return DummyClassifier(strategy="constant", constant=y_train.iloc[0]).fit(X_train, y_train)
+"""
+
+
+class Zygote:
+    """The process that forks; made once a session."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        scratch.mkdir(parents=True, exist_ok=True)
+        with (scratch / "zygote.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.crash.zygote"],
+                cwd=CLONE,
+                env={**environment_of_cron(scratch), "MLFLOW_DISABLE_TELEMETRY": "true"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self._answer() == "ready\n", (scratch / "zygote.log").read_text()
+
+    def fork(self, *starts: dict[str, Any]) -> list[Ended]:
+        """Start all at once; how each ended."""
+        nothing = {"kill_at": None, "kill_after": None, "fault": None, "registry_side": None, "words": [], "script": ORCHESTRATOR}
+        asked = [{**nothing, **start, "scratch": str(self._scratch / f"{place}")} for place, start in enumerate(starts)]
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+        answer = self._answer()
+        assert answer, (self._scratch / "zygote.log").read_text()
+        return [self._ended(place, told) for place, told in enumerate(json.loads(answer))]
+
+    def _ended(self, place: int, told: dict[str, Any]) -> Ended:
+        texts = [(self._scratch / f"{place}.{name}").read_text(errors="replace") for name in ("out", "err", "fault")]
+        return Ended(told["code"], *texts[:2], seconds=told["seconds"], fault=json.loads(texts[2] or "{}"))
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@dataclass(frozen=True)
+class Ended(Finished):
+    """How a worker ended: a negative code is the signal that killed it; `fault` tells how many calls were seen, and whether one failed."""
+
+    seconds: float = 0.0
+    fault: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ForkedProject(Project):
+    """A project whose starts are forked workers."""
+
+    zygote: Zygote = field(kw_only=True)
+
+    @classmethod
+    def at(cls, folder: Path, zygote: Zygote, **settings: str) -> ForkedProject:
+        """Folders, quick settings and a recipe that fits in a millisecond."""
+        made = cls(folder, {**Project.made(folder).settings, "MIN_TEST_ROWS": "20", **settings}, zygote=zygote)
+        made.set()
+        made.recipe(RECIPE)
+        return made
+
+    def recipe(self, text: str) -> None:
+        (self.folder / "train_classification_model.py").write_text(text)
+
+    # --- starts -----------------------------------------------------------------------------------------------------------
+    def start(self, *words: str, script: str = ORCHESTRATOR, **how: Any) -> Ended:
+        """One start, killed or failed as `how` says (`kill_at`, `kill_after`, `fault`)."""
+        return self.zygote.fork(self._request(*words, script=script, **how))[0]
+
+    def start_together(self, count: int, *words: str) -> list[Ended]:
+        """Several starts at the same moment."""
+        return self.zygote.fork(*(self._request(*words) for _ in range(count)))
+
+    def _request(self, *words: str, script: str = ORCHESTRATOR, fault: tuple[str, str, int] | None = None, **how: Any) -> dict[str, Any]:
+        failing = dict(zip(("call", "error", "nth"), fault, strict=True)) | {"root": str(self.folder)} if fault else None
+        words = (*words, "--project", str(self.folder))
+        return {"words": words, "script": script, "environment": environment_of_cron(self.folder), "fault": failing, **how}
+
+    # --- the registry, as a person sees it ----------------------------------------------------------------------------------
+    @property
+    def store(self) -> str:
+        return self.settings.get("MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow_server/backend_db/mlflow.db")
+
+    def ask(self, question: str, *arguments: Any) -> Any:
+        """Ask MLflow's client, in a worker without our code."""
+        names = (self.settings.get("MODEL_NAME", "classifier"), self.settings.get("MLFLOW_EXPERIMENT_NAME", "retraining"))
+        asked = {"registry_side": [question, self.store, *names, *arguments], "environment": environment_of_cron(self.folder)}
+        return self.zygote.fork(asked)[0].expect(0).json
+
+    def registry(self) -> dict[str, Any]:
+        """Aliases, tags, versions with manifests, runs."""
+        found = self.ask("whole")
+        found["versions"] = {int(number): version for number, version in found["versions"].items()}
+        return found
+
+    def move_alias(self, version: int, alias: str = "production") -> None:
+        """What a person does in the UI."""
+        self.ask("set_registered_model_alias", alias, str(version))
+
+    # --- files ------------------------------------------------------------------------------------------------------------
+    def whereabouts(self) -> dict[str, list[str]]:
+        """SHA-256 -> folders that hold it, one entry for each file."""
+        found: dict[str, list[str]] = {}
+        for folder in FOLDERS:
+            for path in data_files(self.folder / folder):
+                found.setdefault(digest(path), []).append(folder)
+        return found
+
+    def digests(self, folder: str) -> set[str]:
+        """Digests of a folder's data files."""
+        return {digest(path) for path in data_files(self.folder / folder)}
+
+    def everything(self) -> dict[str, str]:
+        """A digest of every file but the store's and `.retraining/`'s."""
+        skipped = (self.folder / ".retraining", self.folder / "mlflow_server" / "backend_db")
+        paths = (p for p in self.folder.rglob("*") if p.is_file() and not p.is_symlink())
+        return {str(p.relative_to(self.folder)): digest(p) for p in paths if not any(s in p.parents for s in skipped) and "__pycache__" not in p.parts}
+
+    # --- snapshots: the same path again, since a store holds absolute paths ---------------------------------------------------
+    def save(self) -> Snapshot:
+        """The folder as it is, and what a server's store holds."""
+        kept = self.folder.with_name(f"{self.folder.name}.saved")
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(self.folder, kept, symlinks=True)
+        return Snapshot(self, kept)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A project as it was."""
+
+    project: ForkedProject
+    kept: Path
+
+    def restore(self) -> ForkedProject:
+        """Put it back; a database that a server has open is filled by sqlite, not swapped."""
+        live, folder = self.project.folder / "mlflow_server" / "backend_db" / "mlflow.db", self.project.folder
+        for path in folder.iterdir():
+            if path.name != "mlflow_server":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(folder / "mlflow_server" / "artifacts", ignore_errors=True)
+        shutil.copytree(self.kept, folder, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("mlflow.db*"))
+        with closing(sqlite3.connect(self.kept / live.relative_to(folder))) as saved, closing(sqlite3.connect(live)) as target:
+            saved.backup(target)
+        return self.project
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def data_files(folder: Path) -> Iterator[Path]:
+    """Visible regular files, without the reasons beside refused ones."""
+    paths: Sequence[Path] = sorted(folder.glob("*")) if folder.is_dir() else []
+    return (p for p in paths if p.is_file() and not p.is_symlink() and not p.name.startswith(".") and not p.name.endswith(".reason.json"))

@@ -1,0 +1,115 @@
+"""A process that has imported everything and forks a worker for each start: a start with all imports costs five seconds, a fork none.
+
+Reads one JSON request a line from stdin, a list of starts that run at the same time, and answers with one line: how each ended. A worker takes the
+real lock and opens the real store; it may be told to die at a kill point or by the clock, or that a call to the operating system fails.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+import retraining
+from retraining import kill_points
+from tests.crash import registry_side
+from tests.crash.faults import Fault
+from tests.projects import _main
+
+NO_ANSWER_AFTER = 150  # seconds; a start owes an answer within two minutes
+HEAVY = (
+    "alembic.command",
+    "encodings.utf_8_sig",
+    "matplotlib.pyplot",
+    "mlflow.pyfunc",
+    "mlflow.sklearn",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "pyarrow.pandas_compat",
+    "sklearn.compose",
+    "sklearn.dummy",
+    "sklearn.pipeline",
+    "sklearn.tree",
+)
+
+
+def import_everything() -> None:
+    """What a cycle would import on its way; modules only: no store is opened and no thread started."""
+    for module in pkgutil.walk_packages(retraining.__path__, "retraining."):
+        importlib.import_module(module.name)
+    for name in HEAVY:
+        importlib.import_module(name)
+
+
+def work(start: dict[str, Any]) -> int:
+    """In the worker: become the start that was asked for; its exit code."""
+    os.environ.clear()
+    os.environ.update(start["environment"])
+    os.chdir("/")
+    if start["registry_side"]:
+        print(json.dumps(registry_side.answer(*start["registry_side"])))
+        return 0
+    if start["kill_at"]:
+        kill_points.kill_at(start["kill_at"])
+    fault = Fault(**start["fault"]) if start["fault"] else None
+    if fault:
+        fault.install()
+    try:
+        return _main(start["script"], start["words"])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    finally:
+        if fault:
+            os.write(3, json.dumps({"happened": fault.happened, "seen": fault.seen}).encode())
+
+
+def fork(start: dict[str, Any]) -> int:
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        for number, name in ((1, "out"), (2, "err"), (3, "fault")):
+            os.dup2(os.open(f"{start['scratch']}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+        code = work(start)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # noqa: BLE001 - the worker ends here, whatever it was
+        os.write(2, traceback.format_exc().encode())
+    finally:
+        os._exit(code)
+
+
+def wait_for_all(starts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Fork all starts at once; kill those whose time is over. A negative code is the signal that a worker died of."""
+    began = time.monotonic()
+    running = {fork(start): (place, start) for place, start in enumerate(starts)}
+    ended: dict[int, dict[str, Any]] = {}
+    while running:
+        for pid, (place, start) in list(running.items()):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            seconds = time.monotonic() - began
+            if done:
+                ended[place] = {"code": os.waitstatus_to_exitcode(status), "seconds": seconds}
+                del running[pid]
+            elif seconds > (start["kill_after"] or NO_ANSWER_AFTER):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.001)
+    return [ended[place] for place in range(len(starts))]
+
+
+def main() -> None:
+    import_everything()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(wait_for_all(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
