@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the repeats")
     fewer = 10 if parser.parse_args().quick else 1
     print("| what | setting | found | goal |\n|---|---|---|---|")
-    for rows, repeats in ((drift_rows, 400), (promotion_rows, 300), (power_rows, 1000), (coverage_rows, 300)):
+    for rows, repeats in ((drift_rows, 250), (promotion_rows, 200), (power_rows, 500), (coverage_rows, 100)):
         for row in rows(max(20, repeats // fewer)):
             print(f"| {row.what} | {row.setting} | {row.found} | {row.goal} |", flush=True)
 

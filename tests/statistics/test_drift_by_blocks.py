@@ -97,6 +97,21 @@ def test_p_with_blocks_of_one_size_is_that_of_scipys_permutation_test(nominal):
     assert (found >= observed - 1e-9).mean() == pytest.approx(every.pvalue, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("reference", "current", "likeness_of_rows"),
+    [((20, 500), (15, 500), 0.0), ((20, 1000), (15, 7), 0.0), ((10, 20), (15, 500), 0.0), ((20, 1000), (15, 7), 0.3)],
+)
+def test_permuted_distances_are_as_large_as_those_of_real_windows_without_drift(reference, current, likeness_of_rows):
+    observed, permuted = [], []
+    for seed in range(150):
+        before, after = windows(seed, 1, reference=reference, current=current, likeness=likeness_of_rows)
+        two = sides(before["x0"], after["x0"])
+        labels = random_labellings(reference[0] + current[0], 1, 50, seed=seed)
+        observed.append(distance(two[1].pooled - two[0].pooled, nominal=False))
+        permuted.append(permuted_distances(two, likeness(two), labels, nominal=False).mean())
+    assert np.mean(permuted) == pytest.approx(np.mean(observed), rel=0.1)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3])
 def test_likeness_is_what_the_rows_were_drawn_with(share):
     rng = np.random.default_rng(1)
@@ -152,9 +167,21 @@ def test_a_small_but_certain_move_is_detected_and_not_material():
 
 
 def test_a_large_move_that_may_be_chance_is_not_material():
-    (result,) = judged(*windows(6, features=1, reference=(10, 20), current=(4, 20), likeness=0.6), threshold=0.0)
+    before, after = windows(6, features=1, reference=(10, 20), current=(4, 20), likeness=0.6)
+    (result,) = judged(before, after, threshold=-1.0)
     assert result.psi > 0.1
+    assert result.psi_corrected > -1
     assert (result.detected, result.material) == (False, False)
+
+
+def test_a_move_is_material_by_its_corrected_psi():
+    before, after = windows(1, features=1, shift=0.5, current=(15, 10))
+    (result,) = judged(before, after)
+    assert result.detected
+    between = (result.psi + result.psi_corrected) / 2
+    assert result.psi_corrected < between < result.psi
+    assert not judged(before, after, threshold=between)[0].material
+    assert judged(before, after, threshold=result.psi_corrected)[0].material
 
 
 def test_under_eight_blocks_there_are_figures_and_no_judgement():

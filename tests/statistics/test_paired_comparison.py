@@ -282,7 +282,7 @@ def test_higher_confidence_is_a_wider_interval():
 
 @pytest.mark.parametrize(("name", "likeness"), [("accuracy", 0.0), ("accuracy", 0.06), ("f1", 0.06)])
 def test_intervals_of_equal_models_hold_zero_as_often_as_they_say(name, likeness):
-    held = sum(judged(name, *two_models(12, 50, likeness=likeness, seed=seed)).verdict == "not_enough_evidence" for seed in range(120))
+    held = sum(judged(name, *two_models(12, 50, likeness=likeness, seed=seed)).verdict == "not_enough_evidence" for seed in range(60))
     assert held >= 50  # 95 % of 60 is 57; fewer than 50 happen in one of two thousand series
 
 
