@@ -38,10 +38,11 @@ UNCHANGED = "Files that were complete before stay delivered; nothing is half-del
 
 @dataclass(frozen=True)
 class Patience:
-    """Longest waits in milliseconds. The first error ends the export, so a dead server costs a few of them at most."""
+    """Longest waits in milliseconds. The driver tries a call twice and the first error ends the export: under two minutes in all."""
 
     find_a_server: int = 10_000
-    hear_an_answer: int = 30_000
+    hear_an_answer: int = 45_000
+    count: int = 25_000  # of ids, by the server; a collection too large for that has all its ids compared instead
 
 
 @dataclass(frozen=True)

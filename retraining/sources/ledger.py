@@ -47,7 +47,7 @@ class Watermark:
 
     revision: int
     cut: ObjectId | None = None
-    below: int = 0
+    below: int | None = None  # None: they could not be counted
     released: frozenset[int] = frozenset()
     columns: tuple[str, ...] = ()  # those of exports made without a schema
 
@@ -66,7 +66,7 @@ class Ledger:
         self._records.create_index([("model", 1), ("state", 1)])
         self._records.create_index([("model", 1), ("number", 1), ("sha256", 1)])  # the digests are read from it alone
         with suppress(DuplicateKeyError):
-            self._records.insert_one({"_id": self._watermark_id, "revision": 0, "cut": None, "below": 0, "released": []})
+            self._records.insert_one({"_id": self._watermark_id, "revision": 0, "cut": None, "below": None, "released": []})
         return self.watermark()
 
     def watermark(self) -> Watermark:
@@ -74,9 +74,9 @@ class Ledger:
         found: Mapping[str, Any] = self._records.find_one({"_id": self._watermark_id}) or {"revision": 0}
         released = frozenset(found.get("released") or ())
         columns = tuple(found.get("columns") or ())
-        return Watermark(found["revision"], found.get("cut"), found.get("below") or 0, released, columns)
+        return Watermark(found["revision"], found.get("cut"), found.get("below"), released, columns)
 
-    def advance(self, seen: Watermark, cut: ObjectId, below: int) -> bool:
+    def advance(self, seen: Watermark, cut: ObjectId, below: int | None) -> bool:
         """Move the watermark; False where somebody else moved it, or released a delivery, since it was `seen`."""
         change = {"$set": {"cut": cut, "below": below}, "$inc": {"revision": 1}}
         answer = self._records.update_one({"_id": self._watermark_id, "revision": seen.revision}, change)
@@ -88,7 +88,7 @@ class Ledger:
 
     def release(self, delivery: Delivery) -> None:
         """Give the documents of a delivery back, and have the next scan look at all ids; one update, so it cannot be half done."""
-        change = {"$push": {"released": delivery.number}, "$set": {"cut": None, "below": 0}, "$inc": {"revision": 1}}
+        change = {"$push": {"released": delivery.number}, "$set": {"cut": None, "below": None}, "$inc": {"revision": 1}}
         self._records.update_one({"_id": self._watermark_id}, change)
 
     def unfinished(self, released: frozenset[int]) -> tuple[Delivery, ...]:

@@ -18,6 +18,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from bson.objectid import ObjectId
+from pymongo.errors import ExecutionTimeout
 
 from retraining.kill_points import kill_point
 from retraining.sources.connection import Patience, connected
@@ -71,14 +72,15 @@ def fetch(
     """
     outbox = Outbox.of(settings, inbox_folder)
     owner = f"{socket.gethostname()}:{settings.project}"
-    with connected(settings, patience or Patience()) as source:
+    patience = patience or Patience()
+    with connected(settings, patience) as source:
         ledger = Ledger(source.ledger, settings.model_name)
         finish_what_a_dead_export_left(ledger, outbox, owner=owner, clock=clock)
         watermark = ledger.watermark()
         cut = _cut(source.server_time, settings.mongo_settle_seconds)
         # Counted before all reading: what arrives later makes the next count differ, and is then found.
-        below = _count_below(source.documents, cut)
-        start = _scan_start(source.documents, watermark)
+        below = _count_below(source.documents, cut, patience)
+        start = _scan_start(source.documents, watermark, patience)
         known = ledger.known(start)  # read before the documents: who claims one of them later wins against our claim
         layout, documents = _layout(schema, settings, ledger, watermark, _scan(source.documents, start.cut))
         if layout is None:
@@ -113,16 +115,23 @@ def _cut(server_time: datetime, settle_seconds: float) -> ObjectId:
     return ObjectId(min(max(0, int(seconds)), 2**32 - 1).to_bytes(4, "big") + bytes(8))
 
 
-def _scan_start(documents: Collection[dict[str, Any]], watermark: Watermark) -> Watermark:
-    """The watermark, or one that has everything looked at where the ids below it are not those that were counted."""
-    if watermark.cut is None or _count_below(documents, watermark.cut) == watermark.below:
+def _scan_start(documents: Collection[dict[str, Any]], watermark: Watermark, patience: Patience) -> Watermark:
+    """The watermark, or one that has everything looked at where the ids below it are not, or may not be, those that were counted."""
+    if watermark.cut is None:
         return watermark
-    log.info("MongoDB: documents came late or were deleted; every _id is compared with those delivered")
+    below = _count_below(documents, watermark.cut, patience)
+    if below is not None and below == watermark.below:
+        return watermark
+    log.info("MongoDB: documents came late, were deleted or are too many to count; every _id is compared with those delivered")
     return replace(watermark, cut=None)
 
 
-def _count_below(documents: Collection[dict[str, Any]], cut: ObjectId) -> int:
-    return int(documents.count_documents({ID: {"$lt": cut}}))
+def _count_below(documents: Collection[dict[str, Any]], cut: ObjectId, patience: Patience) -> int | None:
+    """How many ObjectIds there are below the cut; None where counting them takes too long."""
+    try:
+        return int(documents.count_documents({ID: {"$lt": cut}}, maxTimeMS=patience.count))
+    except ExecutionTimeout:
+        return None
 
 
 def _scan(documents: Collection[dict[str, Any]], cut: ObjectId | None) -> Documents:

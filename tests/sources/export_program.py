@@ -18,7 +18,7 @@ try:
         SCHEMA,
         settings.new_data_dir,
         clock=lambda: datetime.now(UTC),
-        patience=Patience(find_a_server=3000, hear_an_answer=60_000),
+        patience=Patience(find_a_server=3000, hear_an_answer=600_000),
     )
 except RetrainingError as error:
     print(*error.lines(), sep="\n", file=sys.stderr)

@@ -17,7 +17,7 @@ import bson
 import pytest
 from pymongo import MongoClient
 
-from retraining.sources.mongodb import Fetched, fetch
+from retraining.sources.mongodb import Fetched, Patience, fetch
 from tests.sources.mongodb_material import SCHEMA, document, leftovers_in, now, object_id, project_at, refused_in, serials_in
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.mongodb
 CLONE = Path(__file__).resolve().parents[2]
 KILLED = -9
+PATIENT = Patience(hear_an_answer=600_000)  # FerretDB sorts a whole collection before its first answer, on a machine that may be busy
 PLACES = (
     "mongodb_after_aside",
     "mongodb_after_claim",
@@ -61,7 +62,7 @@ def exporter(settings: Settings, *, kill_at: str | None = None) -> subprocess.Po
 
 
 def export(settings: Settings) -> Fetched:
-    return fetch(settings, SCHEMA, settings.new_data_dir, clock=now)
+    return fetch(settings, SCHEMA, settings.new_data_dir, clock=now, patience=PATIENT)
 
 
 def finish(process: subprocess.Popen[bytes]) -> int:

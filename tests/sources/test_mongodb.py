@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson import ObjectId
 from pymongo.collection import Collection
+from pymongo.errors import ExecutionTimeout
 
 from retraining.sources.mongodb import Fetched, fetch
 from tests.sources.mongodb_material import SCHEMA, document, leftovers_in, now, object_id, project_at, refused_in, rows_in, serials_in
@@ -91,6 +92,20 @@ def test_insert_later_than_the_settling_time_is_delivered_too(project: Settings,
     insert(readings, range(20, 23), age=30 * HOUR)
     assert export(project).documents == 3
     assert export(project) == Fetched()
+    assert serials_in(project) == once(range(23))
+
+
+def test_collection_too_large_to_count_has_every_id_compared(
+    project: Settings, readings: Readings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_slow(*_: Any, **__: Any) -> int:
+        raise ExecutionTimeout("operation exceeded time limit", code=50)
+
+    monkeypatch.setattr(Collection, "count_documents", too_slow)
+    insert(readings, range(20), age=HOUR)
+    export(project)
+    insert(readings, range(20, 23), age=30 * HOUR)
+    assert export(project).documents == 3
     assert serials_in(project) == once(range(23))
 
 
