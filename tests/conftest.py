@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +28,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sqlite store with MLflow's tables and nothing in them: making one anew takes longer than all else in a small test."""
+    """A sqlite store with MLflow's tables and nothing in them."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     folder = tmp_path_factory.mktemp("empty-store")
@@ -40,9 +39,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def registered(project: Project, empty_store: Path) -> Project:
     """The same with version 1 in production."""
-    store = project.folder / "mlflow_server" / "backend_db" / "mlflow.db"
-    store.parent.mkdir(parents=True)
-    shutil.copyfile(empty_store, store)
+    project.take_store(empty_store)
     project.register()
     return project
 

@@ -1,0 +1,213 @@
+"""What the documents say is true: their commands run, and every command, flag, setting and error is in them."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import pytest
+
+import register_first_model
+from retraining import cli, errors
+from retraining.errors import RetrainingError
+from retraining.settings import SETTING_NAMES, Settings
+from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, table, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+DOCUMENTS = [CLONE / "README.md", *sorted(CLONE.glob("docs/*.md"))]
+BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+QUICK = {"MIN_NEW_FILES": "3", "MIN_FILE_AGE_SECONDS": "0", "HOLDOUT_FRACTION": "0.4"}
+PYTHON = ".venv/bin/python"
+
+
+def everything() -> str:
+    return "\n".join(path.read_text() for path in DOCUMENTS)
+
+
+def blocks(path: Path, *kinds: str) -> Iterator[str]:
+    return (found["text"] for found in BLOCK.finditer(path.read_text()) if found["kind"] in kinds)
+
+
+def lines(text: str) -> Iterator[str]:
+    """Lines to type, continued ones joined."""
+    return (line for line in text.replace("\\\n", " ").splitlines() if shlex.split(line, comments=True))
+
+
+# --- everything is in them ----------------------------------------------------------------------------------------------------
+
+
+def flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield name
+                yield from flags_of(command)
+
+
+def test_every_command_and_flag_is_documented() -> None:
+    text = everything()
+    words = set(flags_of(cli._parser())) - {"-h"}
+    assert {word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)} == set()
+
+
+def test_every_setting_is_documented_in_the_reference() -> None:
+    text = (CLONE / "docs/reference.md").read_text()
+    assert [name for name in SETTING_NAMES if f"`{name}`" not in text] == []
+
+
+def test_the_reference_marks_the_settings_that_decide() -> None:
+    marked = set(re.findall(r"`([A-Z_0-9]+)` \*", (CLONE / "docs/reference.md").read_text()))
+    assert marked == {f.name.upper() for f in fields(Settings) if f.metadata.get("deciding")}
+
+
+def test_every_kind_of_error_is_documented_with_its_exit_code() -> None:
+    text = (CLONE / "docs/errors.md").read_text()
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, RetrainingError)]
+    leaves = [kind for kind in kinds if kind not in (RetrainingError, errors.PersonNeededError)]
+    assert [kind.__name__ for kind in leaves if f"`{kind.__name__}` ({kind.exit_code})" not in text] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files_that_are_there(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((CLONE / "README.md").read_text().splitlines()) < 110
+
+
+# --- commands can be typed ----------------------------------------------------------------------------------------------------
+
+
+def parse(script: str, words: list[str]) -> None:
+    """Raise UsageError where a script would not take these words."""
+    if script == ORCHESTRATOR:
+        cli._parser().parse_args(cli.with_default_command(words))
+    elif script == REGISTER:
+        register_first_model.parse(words)
+    else:
+        assert (CLONE / script).is_file(), script
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_line_can_be_parsed_and_every_make_target_is_there(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (CLONE / "Makefile").read_text(), re.MULTILINE))
+    for text in blocks(path, "sh", "sh tested", ""):
+        for words in (shlex.split(line, comments=True) for line in lines(text)):
+            if words[0] == PYTHON:
+                parse(words[1], words[2:])
+            if words[0] == "make":
+                assert {word for word in words[1:] if re.fullmatch(r"[a-z-]+", word)} - {"make"} <= targets
+
+
+# --- tested blocks do what they say -------------------------------------------------------------------------------------------
+
+
+def nothing_yet(project: Project) -> None:
+    """Files to learn from and files to judge, somewhere outside of the data folders."""
+    (project.folder / ".env").unlink()
+    project.deliver(*tables(12, seed=1), to="history", age=7200)
+    project.deliver(*tables(4, seed=2), to="arriving")
+
+
+def a_pickle(project: Project) -> None:
+    """A model that somebody trained elsewhere, and the files that it learned."""
+    import joblib
+    import pandas as pd
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    paths = project.deliver(*tables(12, seed=1), to="used_data", age=7200)
+    data = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["city"]), remainder="passthrough")
+    model = make_pipeline(columns, LogisticRegression()).fit(data.drop(columns="target"), data["target"])
+    (project.folder / "model").mkdir()
+    joblib.dump(model, project.folder / "model" / "first.pkl")
+
+
+def a_model(project: Project) -> None:
+    """Version 1 in production, a refused file, files that are judged, and files with other columns and classes."""
+    project.deliver(*tables(12, seed=1), to="used_data", age=7200)
+    project.put("batch-poisoned.csv", table(seed=7), to="used_data")
+    project.register()
+    project.deliver(*tables(3, seed=2))
+    project.put("batch-refused.csv", "speed,target\n1\n")
+    assert project.cycle()["files"]["quarantined"] == 1
+    third = [re.sub(r"0$", "2", text, count=9, flags=re.MULTILINE) for text in tables(3, seed=5)]
+    project.deliver(*third, to="third-class")
+    wind = ["wind," + text.replace("\n", "\n0.5,", text.count("\n") - 1) for text in tables(12, seed=6)]
+    project.deliver(*wind, to="with-wind")
+
+
+def a_promotion(project: Project) -> None:
+    """The same, and version 2 promoted since."""
+    a_model(project)
+    project.deliver(*tables(16, seed=3, rows=120, turned=True), age=30)
+    assert project.cycle()["ending"] == "promoted"
+
+
+STAGES: dict[str, Callable[[Project], None]] = {
+    "README.md": nothing_yet, "first-hour.md": nothing_yet, "from-a-script.md": a_pickle, "recipe.md": a_model, "columns.md": a_model,
+    "thresholds.md": a_model, "undo.md": a_promotion, "production.md": a_model, "errors.md": a_model,
+}  # fmt: skip
+
+
+def type_in(project: Project, words: list[str], line: str) -> None:
+    """Type a line in the project's folder; our scripts run in this process."""
+    if words[0] == PYTHON:
+        expanded = [name for word in words[2:] for name in (sorted(glob.glob(word)) or [word])]  # noqa: PTH207 - as a shell does
+        done = project.start(*expanded, script=words[1], **QUICK)
+        assert done.code == 0, f"{line}\n{done}"
+        return
+    subprocess.run(["bash", "-euc", line], cwd=project.folder, check=True, stdin=subprocess.DEVNULL, timeout=60)
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if any(blocks(path, "sh tested"))], ids=lambda path: path.name)
+def test_the_documents_commands_work_when_typed_one_after_the_other(
+    path: Path, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project.made(tmp_path / "project")
+    project.take_store(empty_store)
+    monkeypatch.chdir(project.folder)
+    STAGES[path.name](project)
+    (project.folder / ".env.example").write_text((CLONE / ".env.example").read_text())
+    for text in blocks(path, "sh tested"):
+        for line in lines(text):
+            type_in(project, shlex.split(line, comments=True), line)
+
+
+def test_the_readmes_python_serves_the_new_version_once_the_alias_has_moved(registered: Project) -> None:
+    (text,) = blocks(CLONE / "README.md", "python tested")
+    assert len(text.strip().splitlines()) <= 12
+    store = f"sqlite:///{registered.folder}/mlflow_server/backend_db/mlflow.db"
+    code = re.sub(r'set_tracking_uri\(".*?"\)', f"set_tracking_uri({store!r})", text)
+    probe = f"""
+import pandas as pd, sys
+{code}
+rows = pd.read_csv({os.fspath(next((registered.folder / "used_data").glob("*.csv")))!r}).drop(columns="target")
+first = production()
+assert production() is first and len(first.predict(rows)) == len(rows)
+client.set_registered_model_alias("classifier", "production", client.create_model_version(
+    "classifier", client.get_model_version("classifier", "1").source).version)
+assert production() is not first
+assert "retraining" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", probe], cwd="/", env={"PATH": "/usr/bin:/bin", "HOME": str(registered.folder)},
+        capture_output=True, text=True, check=False, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
