@@ -36,7 +36,7 @@ RETRAIN_THRESHOLD=0.8
 MIN_NEW_FILES=15
 MIN_FILE_AGE_SECONDS=0
 """
-COLUMNS = "{:<7}{:<12}{:<10}{:<8}{:>10}  {:<25}{:>7}"
+COLUMNS = "{:<7}{:<12}{:<13}{:<7}{:>8}  {:<24}{:>6}"
 
 
 @dataclass(frozen=True)
