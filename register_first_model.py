@@ -36,14 +36,17 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 def register(asked: argparse.Namespace, settings: Settings, kept: CycleLog) -> Answer:
     """Register what was asked for, under the project's lock."""
+    from retraining import registering
     from retraining.commands.run import new_job
-    from retraining.cycle import registering
     from retraining.lock import one_cycle_at_a_time
 
     with one_cycle_at_a_time(settings.state_dir):
         job = new_job(settings)
         job.log_lines = lambda: kept.lines
-        return registering.register(job, registering.Request(asked.model, asked.train_from, asked.adopt, asked.example), asked)
+        request = registering.Request(
+            asked.model, asked.train_from, asked.adopt, asked.example, set_alias=asked.set_alias, trust_pickle=asked.trust_pickle
+        )
+        return registering.register(job, request)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 FACTS = ("records", "errors", "env_file", "kill_points", "__version__")
 CHOICES = ("statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "lock", "logs", "failures")
 ROOMS = ("inbox", "datasets", "scoring", "trainer", "model_registry", "report", "sources", "notices")
-LAYERS = (FACTS, CHOICES, ROOMS, ("cycle",), ("commands", "replay", "yardsticks"), ("cli",))  # each imports from the left only
+LAYERS = (FACTS, CHOICES, ROOMS, ("cycle",), ("commands", "registering", "replay"), ("cli",))  # importing leftwards only
 SCRIPTS = ("pipeline_orchestrator.py", "register_first_model.py", "train_classification_model.py")
-COMMANDS_ELSEWHERE = ("retraining/cycle/registering.py",)  # what register_first_model.py does: a command by its work
 MODULES = sorted(CLONE.glob("retraining/**/*.py"))
 
 
@@ -32,8 +31,6 @@ def layer_of(name: str) -> int:
 
 def home_of(path: Path) -> str:
     """The room, or the module, that a file belongs to."""
-    if str(path.relative_to(CLONE)) in COMMANDS_ELSEWHERE:
-        return "commands"
     return path.relative_to(CLONE / "retraining").with_suffix("").parts[0]
 
 

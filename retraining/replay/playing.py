@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from retraining.cycle import registering
+from retraining import registering
 from retraining.cycle.job import Job
 from retraining.inbox import Inbox
 from retraining.local_state import LocalState
@@ -77,8 +76,8 @@ def _job(settings: Settings, registry: Registry, tables: SharedTables, now: date
 
 
 def _register_first_model(job: Job, deliveries: Deliveries) -> None:
-    request = registering.Request(train_from=job.settings.used_data_dir, schema=deliveries.history.schema)
-    registering.register(job, request, argparse.Namespace(set_alias=True, trust_pickle=False))
+    request = registering.Request(train_from=job.settings.used_data_dir, set_alias=True, schema=deliveries.history.schema)
+    registering.register(job, request)
 
 
 def _approve(registry: Registry, settings: Settings, outcome: Outcome) -> None:

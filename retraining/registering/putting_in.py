@@ -1,0 +1,132 @@
+"""The version itself: scored on rows that it has not seen, registered, given the alias, recorded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from retraining.commands import Answer
+from retraining.cycle.drifting import sketch_of
+from retraining.cycle.gate import mark_the_end
+from retraining.cycle.preflight import Model
+from retraining.cycle.recovery import add_to_ledger, begin_run, leave, save_ledger
+from retraining.cycle.rows import Section, leave_out_learned, predictions
+from retraining.cycle.training import candidate, sections_of
+from retraining.kill_points import kill_point
+from retraining.ledger import REGISTERED, runs_outside
+from retraining.records import CycleRecord, Outcome, Score, VersionFacts
+from retraining.registering.papers import with_reservations
+from retraining.registering.words import description_of, in_words, reason_of
+from retraining.report.told import outcome_to_json
+from retraining.serialisation import record_to_json
+from retraining.statistics import metric, score, score_interval
+from retraining.trainer import load_recipe, pip_requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retraining.cycle.job import Job
+    from retraining.cycle.recovery import Recovered
+    from retraining.registering.papers import Papers
+    from retraining.statistics import Predictions
+
+
+def put_in(
+    job: Job, recovered: Recovered, papers: Papers, text: str, estimator: Any, sections: Sequence[Section], *, set_alias: bool
+) -> Answer:
+    """Register, score on rows that the model has not seen, and say how to go on."""
+    baseline, answers = _baseline(job, papers, estimator, sections)
+    run_id = begin_run(job, papers.cycle_id, papers.started)
+    kill_point("after_run_creation")
+    recipe = load_recipe(job.settings.recipe_path)
+    papers.tags.update({"retraining.parent_run_id": run_id, "retraining.reason": reason_of(baseline)})
+    record = _record(recovered.ledger.next_number, papers, run_id, baseline, None)
+    job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
+    by_sha = {file.sha256: file for file in papers.files}
+    learned = [(by_sha[file.sha256], runs_outside(file.rows, file.reserved)) for file in with_reservations(papers)]
+    sketch = sketch_of(job, sections_of(learned), papers.schema, answers)
+    wanted = replace(
+        candidate(recipe, estimator, papers.manifest, papers.tags, sketch),
+        recipe_text=text,
+        pip_requirements=tuple(pip_requirements(recipe)),
+    )
+    version = job.registry.register(wanted, parent=run_id, run_name="FirstModel")
+    kill_point("after_first_version")
+    if baseline is not None and baseline.value is not None:
+        job.registry.log_model_metrics(version, {baseline.metric: baseline.value})
+    job.registry.tag_version(version, {}, description_of(papers, baseline))
+    holder = papers.manifest.champion
+    if set_alias:
+        job.registry.set_alias(job.settings.production_alias, version)
+        if holder is not None:
+            job.registry.set_alias("previous_production", holder)
+        holder = version
+        kill_point("after_first_alias")
+    finish(job, recovered, papers, run_id, version, baseline, holder=holder)
+    told = {"version": version, "changed": True, "alias": set_alias, "score": baseline.value if baseline else None}
+    return Answer(told, in_words(job, papers, version, baseline, set_alias=set_alias))
+
+
+def _baseline(job: Job, papers: Papers, estimator: Any, sections: Sequence[Section]) -> tuple[Score | None, Predictions | None]:
+    """The score on rows that the model has not learned; None where there are none."""
+    if not sections:
+        return None, None
+    model = Model(VersionFacts(0, "", "", {}), papers.manifest, job.registry)
+    files = {file.sha256: file for file in papers.files}
+    kept, _ = leave_out_learned(job, sections, papers.schema, [model.learned], files)
+    with job.stage("scoring"):
+        answers = predictions(job, model, kept, estimator)
+    chosen = metric(job.settings.metric)
+    if not len(answers.truth):
+        return None, None
+    interval = score_interval(chosen, answers, job.settings.confidence)
+    return Score(job.settings.metric, score(chosen, answers), len(answers.truth), interval), answers
+
+
+def _record(number: int, papers: Papers, run_id: str, baseline: Score | None, version: int | None) -> CycleRecord:
+    outcome = Outcome(REGISTERED, reason_of(baseline), cycle_id=papers.cycle_id, run_id=run_id, challenger_version=version)
+    return CycleRecord(number, papers.cycle_id, run_id, papers.started, outcome_to_json(outcome), batch=papers.batch)
+
+
+def finish(
+    job: Job,
+    recovered: Recovered,
+    papers: Papers,
+    run_id: str,
+    version: int,
+    baseline: Score | None,
+    holder: int | None = None,
+) -> None:
+    """End the run, and leave registry and local notes as a cycle would."""
+    number = recovered.ledger.next_number
+    record = _record(number, papers, run_id, baseline, version)
+    job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
+    name = f"{papers.started:%Y-%m-%dT%H:%M:%SZ} {REGISTERED} v{version}"
+    tags = {"retraining.ending": REGISTERED, "retraining.reason": reason_of(baseline), "retraining.cycle_id": papers.cycle_id}
+    job.registry.end_cycle(record, name=name, status="FINISHED", tags=tags, metrics={})
+    kill_point("after_run_ends")
+    holder = holder if holder is not None else recovered.facts.aliases.get(job.settings.production_alias)
+    leave(job, number=number, run_id=run_id, production_version=holder)
+    kill_point("after_leaving")
+    ledger = add_to_ledger(job, recovered.ledger, record)
+    ledger = replace(ledger, archive={**ledger.archive, **{file.sha256: file.name for file in papers.files}})
+    recovered = replace(recovered, facts=job.registry.facts(), ledger=ledger)
+    save_ledger(job, recovered.facts, ledger)
+    job.inbox.release()
+    mark_the_end(job, recovered)
+
+
+def say_again(job: Job, recovered: Recovered, same: VersionFacts, *, set_alias: bool) -> Answer:
+    """Say that the same input is registered; give it the alias where that was asked for and nobody holds it."""
+    alias = job.settings.production_alias
+    holder = recovered.facts.aliases.get(alias)
+    text = f"The same input is registered already as v{same.number}; no new version was made."
+    if set_alias and holder is None:
+        job.registry.set_alias(alias, same.number)
+        left = recovered.left
+        leave(job, number=int(left.get("number", 0)), run_id=str(left.get("run_id", "")), production_version=same.number)
+        save_ledger(job, job.registry.facts(), recovered.ledger)
+        text += f" It holds the alias {alias!r} now."
+    mark_the_end(job, recovered)
+    return Answer({"version": same.number, "changed": set_alias and holder is None}, text)

@@ -1,0 +1,173 @@
+"""The three ways to a first model: trained here, trained elsewhere, registered by somebody else."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retraining.commands import Answer
+from retraining.cycle.gate import mark_the_end
+from retraining.cycle.preflight import check_the_archive
+from retraining.cycle.recovery import begin_run, finish_what_a_dead_cycle_left
+from retraining.cycle.rows import Section, whole_files
+from retraining.cycle.training import needs_probabilities, training_rows
+from retraining.errors import PersonNeededError, UsageError
+from retraining.ledger import runs_outside
+from retraining.local_state import sha256_of
+from retraining.registering.archive import archive_by_arrival, bring_into_the_archive, data_file, schema_of, unseen_files
+from retraining.registering.papers import make_papers, with_reservations
+from retraining.registering.putting_in import finish, put_in, say_again
+from retraining.trainer import load_recipe, train
+
+if TYPE_CHECKING:
+    from retraining.cycle.job import Job
+    from retraining.cycle.recovery import Recovered
+    from retraining.records import Schema, VersionFacts
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked to register."""
+
+    model: Path | None = None
+    train_from: Path | None = None
+    adopt: int | None = None
+    example: Path | None = None
+    set_alias: bool = False
+    trust_pickle: bool = False
+    schema: Schema | None = None  # replay's, of the whole history: a class that the first rows lack is no new class
+
+
+def register(job: Job, request: Request) -> Answer:
+    """Register what was asked for; the same input again changes nothing.
+
+    Raises:
+        UsageError: there is nothing to register, or a pickle that nobody said is trusted.
+        PersonNeededError: a file of the archive cannot be read, or the version to adopt is not there.
+    """
+    job.begin()
+    recovered = finish_what_a_dead_cycle_left(job)
+    check_the_archive(job, recovered.ledger)
+    request = _what_to_register(job, request)
+    if request.adopt is not None:
+        return _adopt(job, recovered, request)
+    if request.model is not None:
+        return _register_pickle(job, recovered, request)
+    return _train(job, recovered, request)
+
+
+def _what_to_register(job: Job, request: Request) -> Request:
+    if request.model or request.train_from or request.adopt is not None:
+        return request
+    models = sorted(path for path in (job.settings.project / "model").glob("*") if path.is_file() and not path.name.startswith("."))
+    if len(models) == 1:
+        return replace(request, model=models[0])
+    if models:
+        raise UsageError(f"{len(models)} files stand in {models[0].parent}.", remedy="Name one of them with --model FILE.")
+    if any(not p.name.startswith(".") for p in job.settings.used_data_dir.glob("*")):
+        return replace(request, train_from=job.settings.used_data_dir)
+    raise UsageError(
+        f"There is nothing to register: {job.settings.project / 'model'} and {job.settings.used_data_dir} are empty.",
+        remedy="Put training files into used_data/ or a pickled estimator into model/, or name them (--train-from DIR, --model FILE).",
+    )
+
+
+def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
+    recipe = load_recipe(job.settings.recipe_path)
+    bring_into_the_archive(job, job.settings.project / str(request.train_from))
+    files = archive_by_arrival(job, recovered)
+    key = _digest_of(recipe.sha256, *sorted(file.sha256 for file in files))
+    same = _registered_before(job, key)
+    if same is not None:
+        return say_again(job, recovered, same, set_alias=request.set_alias)
+    papers = make_papers(job, recovered, files, request.schema or schema_of(job, files), recipe.sha256, reserve=True, key=key)
+    by_sha = {file.sha256: file for file in papers.files}
+    with job.stage("training"):
+        parts = [(by_sha[file.sha256], runs_outside(file.rows, file.reserved)) for file in with_reservations(papers)]
+        X, y, sampled = training_rows(job, parts, papers.schema)
+        estimator = train(recipe, X, y, needs_probabilities=needs_probabilities(job.settings)).estimator
+    papers = replace(papers, manifest=replace(papers.manifest, training_rows=len(X), sampled=sampled))
+    sections = [Section(by_sha[file.sha256], run) for file in papers.manifest.held_out for run in file.reserved]
+    return put_in(job, recovered, papers, recipe.text, estimator, sections, set_alias=request.set_alias)
+
+
+def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer:
+    path = Path(str(request.model))
+    if not path.is_file():
+        raise UsageError(f"The model file {path} is not there.", remedy="Name a file with --model, relative to the working directory.")
+    if not request.trust_pickle:
+        raise UsageError(
+            f"{path} is a pickle, and loading a pickle runs whatever code is in it: it was not loaded.",
+            remedy="If you trust where it comes from, say so with --trust-pickle.",
+        )
+    files = archive_by_arrival(job, recovered)
+    key = _digest_of(sha256_of(path), *sorted(file.sha256 for file in files))
+    same = _registered_before(job, key)
+    if same is not None:
+        return say_again(job, recovered, same, set_alias=request.set_alias)
+    examples = (data_file(request.example),) if request.example else files
+    if not examples:
+        raise UsageError(
+            "A bare model says nothing of its columns.", remedy="Name a file of rows with --example, or put some into used_data/."
+        )
+    estimator = _unpickled(path)
+    papers = make_papers(job, recovered, files, schema_of(job, examples), sha256_of(path), reserve=False, key=key)
+    unseen = unseen_files(job, papers.files, papers.schema)
+    text = f"# registered from the pickle {path.name}, SHA-256 {sha256_of(path)}\n"
+    return put_in(job, recovered, papers, text, estimator, whole_files(unseen) if unseen else (), set_alias=request.set_alias)
+
+
+def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
+    number = int(str(request.adopt))
+    version = job.registry.version(number)
+    if version is None:
+        raise PersonNeededError(
+            f"There is no version {number} of {job.settings.model_name!r}.", remedy="Look its number up in the MLflow UI."
+        )
+    if version.is_ours:
+        text = f"v{number} is known to this job already; nothing was changed."
+        mark_the_end(job, recovered)
+        return Answer({"version": number, "changed": False}, text)
+    files = archive_by_arrival(job, recovered)
+    examples = (data_file(request.example),) if request.example else files
+    if not examples:
+        raise UsageError(
+            "Adopting needs rows to take columns from.", remedy="Name a file of rows with --example, or put some into used_data/."
+        )
+    papers = make_papers(job, recovered, files, schema_of(job, examples), "", reserve=False, key=_digest_of("adopted", str(number)))
+    run_id = begin_run(job, papers.cycle_id, papers.started)
+    before = recovered.left.get("production_version")
+    tags = {key: text for key, text in papers.tags.items() if key != "retraining.previous_version"}
+    if before is not None and before != number:
+        tags["retraining.previous_version"] = str(before)
+    manifest = replace(papers.manifest, origin="adopted", champion=before)
+    job.registry.adopt(version, manifest, {**tags, "retraining.reason": "adopted by a person"})
+    finish(job, recovered, papers, run_id, number, None)
+    text = f"Adopted v{number}: it is taken to have seen the {len(files)} files of {job.settings.used_data_dir}."
+    return Answer({"version": number, "changed": True}, text)
+
+
+def _digest_of(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _registered_before(job: Job, key: str) -> VersionFacts | None:
+    return next((v for v in job.registry.versions() if v.tags.get("retraining.attempt_key") == key), None)
+
+
+def _unpickled(path: Path) -> Any:
+    import joblib
+
+    try:
+        estimator = joblib.load(path)  # reads plain pickles too
+    except (pickle.UnpicklingError, ImportError, AttributeError, EOFError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise UsageError(
+            f"{path} cannot be unpickled here: {type(error).__name__}: {error}.",
+            remedy="It needs the packages, in the versions, that it was saved with; or train a first model with --train-from.",
+        ) from error
+    if not callable(getattr(estimator, "predict", None)):
+        raise UsageError(f"{path} holds a {type(estimator).__name__}, which has no predict.", remedy="Pickle a fitted estimator.")
+    return estimator
