@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from retraining.cycle.drifting import sketch_of
 from retraining.cycle.job import log
 from retraining.cycle.lineage import attempt_key
 from retraining.cycle.rows import Section, predictions
-from retraining.datasets import UNLABELLED, features_and_labels, label_codes
+from retraining.datasets import MIN_BLOCKS, UNLABELLED, features_and_labels, label_codes
 from retraining.kill_points import kill_point
 from retraining.ledger import runs_outside
 from retraining.records import Candidate, Manifest
@@ -116,8 +118,11 @@ def candidate(recipe: Recipe, estimator: Any, manifest: Manifest, tags: dict[str
 
 
 def sections_of(files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]]) -> tuple[Section, ...]:
-    """Each learned run as a block."""
-    return tuple(Section(file, run) for file, runs in files_and_runs for run in runs)
+    """Each learned run as a block; where there are fewer than a batch has, each is cut, for drift is judged by blocks."""
+    learned = [(file, run) for file, runs in files_and_runs for run in runs]
+    pieces = 1 if len(learned) >= MIN_BLOCKS else math.ceil(MIN_BLOCKS / max(len(learned), 1))
+    cuts = ((file, np.linspace(start, stop, pieces + 1).astype(int).tolist()) for file, (start, stop) in learned)
+    return tuple(Section(file, run) for file, edges in cuts for run in pairwise(edges) if run[0] < run[1])
 
 
 def needs_probabilities(settings: Settings) -> bool:

@@ -1,6 +1,6 @@
 """From the bytes of a data file to a typed table, or to a reason for refusing it."""
 
-from retraining.datasets.blocks import Block, cut_into_blocks, reserve
+from retraining.datasets.blocks import MIN_BLOCKS, Block, cut_into_blocks, reserve
 from retraining.datasets.columns import UNLABELLED, UnknownLabel
 from retraining.datasets.data_files import ChangedFileError
 from retraining.datasets.facts import FileFacts
@@ -9,6 +9,7 @@ from retraining.datasets.schema_inference import read_schema_from
 from retraining.datasets.tables import TableStore
 
 __all__ = [
+    "MIN_BLOCKS",
     "UNLABELLED",
     "Block",
     "ChangedFileError",
