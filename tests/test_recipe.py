@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from retraining.trainer import check_recipe, load_recipe
-from train_classification_model import MOST_CATEGORIES, train_model, weight_of_each_row
+from train_classification_model import MOST_CATEGORIES, train_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,33 +155,32 @@ def test_the_tables_it_is_given_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "weights"),
+    ("counts", "favours"),
     [
-        ({"a": 50, "b": 50}, {"a": 1, "b": 1}),
-        ({"a": 90, "b": 10}, {"a": 1, "b": 1}),
-        ({"a": 95, "b": 5}, {"a": 1, "b": 2}),
-        ({"a": 980, "b": 20}, {"a": 1, "b": 5}),
-        ({"a": 9_999, "b": 1}, {"a": 1, "b": 10}),
-        ({"a": 98, "b": 98, "c": 98, "d": 6}, {"a": 1, "b": 1, "c": 1, "d": 2.5}),
+        ({"a": 50, "b": 50}, [1, 1]),
+        ({"a": 90, "b": 10}, [1, 1]),
+        ({"a": 95, "b": 5}, [1, 2]),
+        ({"a": 975, "b": 25}, [1, 4]),
+        ({"a": 999, "b": 1}, [1, 5]),
+        ({"a": 98, "b": 98, "c": 98, "d": 6}, [1, 1, 1, 2.5]),
     ],
 )
-def test_only_a_very_rare_class_weighs_more(counts: dict[str, int], weights: dict[str, float]) -> None:
+def test_only_a_very_rare_class_is_favoured(counts: dict[str, int], favours: list[float]) -> None:
     y = pd.Series([label for label, count in counts.items() for _ in range(count)])
-    found = dict(zip(y, weight_of_each_row(y), strict=True))
-    assert found == pytest.approx(weights, rel=0.01)
+    assert train_model(mixed(len(y)), y)[-1].favour_ == pytest.approx(favours)
 
 
-def test_a_rare_class_is_found_at_little_cost_in_accuracy() -> None:
+def test_a_rare_class_is_found_at_little_cost_in_accuracy_and_none_in_probabilities() -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(20_000, 4)), columns=list("abcd"))
-    rare = table["a"] + table["b"] + rng.logistic(size=20_000) > 4
+    rare = pd.Series(np.where(table["a"] + table["b"] + rng.logistic(size=20_000) > 4, "rare", "usual"))
     estimator = train_model(table[:10_000], rare[:10_000])
-    weighted = estimator.predict(table[10_000:])
-    plain = estimator.fit(table[:10_000], rare[:10_000]).predict(table[10_000:])
-    truth = rare[10_000:]
-    assert 0.02 < truth.mean() < 0.06
-    assert f1_score(truth, weighted) > f1_score(truth, plain) + 0.05
-    assert accuracy_score(truth, weighted) > accuracy_score(truth, plain) - 0.01
+    truth, probabilities = rare[10_000:], estimator.predict_proba(table[10_000:])
+    favoured, likeliest = estimator.predict(table[10_000:]), estimator.classes_[probabilities.argmax(axis=1)]
+    assert 0.02 < np.mean(truth == "rare") < 0.06
+    assert f1_score(truth, favoured, pos_label="rare") > f1_score(truth, likeliest, pos_label="rare") + 0.05
+    assert accuracy_score(truth, favoured) > accuracy_score(truth, likeliest) - 0.01
+    assert probabilities[:, 0].mean() == pytest.approx(np.mean(truth == "rare"), abs=0.005)
 
 
 def test_it_imports_nothing_of_the_job(pytestconfig: pytest.Config) -> None:
