@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 READ_SUFFIXES = (".csv", ".parquet")
 UNFINISHED_SUFFIXES = (".tmp", ".part")
+NO_PERMISSION = "no permission to read it"
 REASON_SUFFIX = ".reason.json"
+LONGEST_NAME = 255  # bytes, on the file systems of Linux
+LONGEST_STEM = 200  # leaves room for a digest and for what stands beside a refused file
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,19 @@ class Inbox:
         """Remove what was claimed."""
         shutil.rmtree(self.claims, ignore_errors=True)
 
+    def sweep(self) -> None:
+        """Remove what dead processes left: claimed copies, notes cut short, and notes whose file never came or was sent back."""
+        self.release()
+        if self.dry_run:
+            return
+        shutil.rmtree(replace(self, dry_run=True).claims, ignore_errors=True)
+        folder = self.settings.quarantine_dir
+        for note in folder.glob(f"*{REASON_SUFFIX}"):
+            if not os.path.lexists(folder / note.name.removesuffix(REASON_SUFFIX)):
+                note.unlink(missing_ok=True)
+        for aside in folder.glob(".*.tmp"):
+            aside.unlink(missing_ok=True)
+
     # --- refusing -------------------------------------------------------------------------------------------------------
     def refuse(self, name: str, reason: str, sha256: str | None = None) -> bool:
         """Move a file from the inbox into quarantine, its reason beside it; False where it is gone or holds other bytes now."""
@@ -189,10 +205,11 @@ class Inbox:
     def quarantine(self, source: Path, reason: str, sha256: str | None, *, folder: str) -> Path:
         """Move any file into quarantine under a free name: the reason is there before the file is."""
         self.settings.quarantine_dir.mkdir(parents=True, exist_ok=True)
-        target = self._free(self.settings.quarantine_dir, source.name, sha256)
+        target = self._free(self.settings.quarantine_dir, source.name, sha256, beside=f".{REASON_SUFFIX}.tmp")
         note = {"file": source.name, "sha256": sha256, "reason": reason, "from": folder, "refused": _utc(self.now())}
-        aside = self.settings.quarantine_dir / f".{target.name}.tmp"
-        aside.write_text(json.dumps(note, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        aside = self.settings.quarantine_dir / f".{target.name}{REASON_SUFFIX}.tmp"
+        content = json.dumps(note, indent=1, ensure_ascii=False) + "\n"
+        aside.write_text(content, encoding="utf-8", errors="backslashreplace")  # a name need not be UTF-8
         self._sync(aside)
         aside.replace(self.settings.quarantine_dir / (target.name + REASON_SUFFIX))
         _move(source, target)
@@ -215,6 +232,20 @@ class Inbox:
         return tuple(p for p in paths if not p.name.startswith(".") and not p.name.endswith(REASON_SUFFIX))
 
     # --- archiving ------------------------------------------------------------------------------------------------------
+    def contents(self) -> tuple[dict[str, str], tuple[str, ...]]:
+        """What stands in the inbox whatever its age, since bytes that are known are whole: SHA-256 -> name.
+
+        Also the paths, there and in the archive, of files that could not be read.
+        """
+        found: dict[str, dict[str, str]] = {}
+        unread: list[str] = []
+        for folder, setting in ((self.settings.new_data_dir, "NEW_DATA_DIR"), (self.settings.used_data_dir, "USED_DATA_DIR")):
+            names = [entry.name for entry in _entries(folder, setting) if _is_data(entry)]
+            digests = self.state.digests(folder, names)
+            found[setting] = {sha: name for name, sha in digests.items()}
+            unread += [str(folder / name) for name in names if name not in digests and os.path.lexists(folder / name)]
+        return found["NEW_DATA_DIR"], tuple(unread)
+
     def archived(self) -> dict[str, list[str]]:
         """SHA-256 -> names in the archive; a file whose stamp did not change since the last look is not read again."""
         names = [entry.name for entry in _entries(self.settings.used_data_dir, "USED_DATA_DIR") if _why_not_read(entry) is None]
@@ -267,11 +298,12 @@ class Inbox:
         source.unlink()
         return True
 
-    def _free(self, folder: Path, name: str, sha256: str | None) -> Path:
-        """A path in `folder` that nothing stands at."""
+    def _free(self, folder: Path, name: str, sha256: str | None, *, beside: str = "") -> Path:
+        """A path in `folder` that nothing stands at, whose name leaves room for `beside` after it."""
         stem = _with_digest(name, sha256 or os.urandom(8).hex())
         candidates = (name, stem, *(f"{PurePath(stem).stem}-{n}{PurePath(stem).suffix}" for n in range(2, 10_000)))
-        return next(folder / c for c in candidates if not os.path.lexists(folder / c))
+        fitting = (c for c in candidates if len(os.fsencode(c + beside)) <= LONGEST_NAME)
+        return next(folder / c for c in fitting if not os.path.lexists(folder / c))
 
     def _sync(self, path: Path) -> None:
         if self.durable:
@@ -312,15 +344,21 @@ def _why_not_read(entry: os.DirEntry[str]) -> str | None:
     if not name.endswith(READ_SUFFIXES):
         return "neither .csv nor .parquet"
     if not os.access(entry.path, os.R_OK) and not entry.is_symlink():
-        return "no permission to read it"
+        return NO_PERMISSION
     return None
 
 
+def _is_data(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file that would be read, had we the permission."""
+    return not entry.is_symlink() and _why_not_read(entry) in (None, NO_PERMISSION)
+
+
 def _holds(path: Path, sha256: str) -> bool:
-    """Whether a regular file stands at `path` with those bytes."""
+    """Whether a regular file stands at `path` with those bytes, and stayed so while they were read."""
     try:
-        return stat.S_ISREG(path.lstat().st_mode) and sha256_of(path) == sha256
-    except OSError:
+        before = path.lstat()
+        return stat.S_ISREG(before.st_mode) and sha256_of(path) == sha256 and _unchanged(path, before)
+    except FileNotFoundError:
         return False
 
 
@@ -333,7 +371,10 @@ def _unchanged(path: Path, before: os.stat_result) -> bool:
 
 def _with_digest(name: str, sha256: str) -> str:
     path = PurePath(name)
-    return f"{path.stem}-{sha256[:12]}{path.suffix}"
+    stem = path.stem
+    if len(os.fsencode(stem)) > LONGEST_STEM:
+        stem = os.fsencode(stem)[:LONGEST_STEM].decode("utf-8", "ignore")
+    return f"{stem}-{sha256[:12]}{path.suffix}"
 
 
 def _link(source: Path, target: Path) -> None:
@@ -343,8 +384,8 @@ def _link(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EMLINK):
             raise
-        aside = target.with_name(f".{target.name}.tmp")
-        shutil.copy2(source, aside)
+        aside = source.with_name(f"{source.name}.tmp")  # among the claimed copies, which are swept
+        _copy(source, aside)
         aside.rename(target)
 
 
@@ -356,9 +397,17 @@ def _move(source: Path, target: Path) -> None:
         if error.errno != errno.EXDEV:
             raise
         aside = target.with_name(f".{target.name}.tmp")
-        shutil.copy2(source, aside, follow_symlinks=False)
+        _copy(source, aside)
         aside.rename(target)
         source.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A copy that is on the disk when this returns; a link stays a link."""
+    shutil.copy2(source, target, follow_symlinks=False)
+    if not target.is_symlink():
+        with target.open("rb") as copy:
+            os.fsync(copy.fileno())
 
 
 def _utc(seconds: float) -> str:
