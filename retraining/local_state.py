@@ -89,7 +89,17 @@ class LocalState:
         self.folder.mkdir(parents=True, exist_ok=True)
         aside = self.folder / f".{name}.json.tmp"
         aside.write_text(json.dumps(content, separators=(",", ":")))
-        aside.replace(self.folder / f"{name}.json")
+        with suppress(FileNotFoundError):  # a reading command, which holds no lock, wrote the same table at the same moment
+            aside.replace(self.folder / f"{name}.json")
+
+    def drop(self, name: str) -> None:
+        """Remove a table."""
+        (self.folder / f"{name}.json").unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what dead processes left half-written."""
+        for path in self.folder.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
 
     def append(self, name: str, line: Mapping[str, Any]) -> None:
         """Add one line to a table of lines."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.job import log
+from retraining.cycle.recovery import begin_run
 from retraining.errors import ArchiveMismatchError, RetrainingError, UnreachableError, UnreadableFileError
 from retraining.kill_points import kill_point
 from retraining.records import Batch, BatchFile, CycleRecord, Outcome
@@ -59,7 +60,7 @@ def open_cycle(job: Job, recovered: Recovered, production: Model, claimed: Claim
     started = job.now()
     cycle_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     number = recovered.ledger.next_number
-    run_id = None if job.dry_run else job.registry.begin_cycle(cycle_id, started)
+    run_id = None if job.dry_run else begin_run(job, cycle_id, started)
     job.cycle_id, job.run_id = cycle_id, run_id
     kill_point("after_run_creation")
     batch = _first_judged(job, recovered, claimed, number)

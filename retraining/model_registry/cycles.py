@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DECISION = "decision.json"
 _ENDING = "retraining.ending"
+_ENDED = ("FINISHED", "FAILED")  # KILLED is a cycle that died, perhaps between its tags and its end
 _DIGEST_LENGTH = 36  # MLflow's limit for a data set's digest
 
 
@@ -30,9 +31,9 @@ class CycleRuns(OurRuns):
     # --- reading ------------------------------------------------------------------------------------------------
     def cycle_records(self) -> tuple[CycleRecord, ...]:
         """Every ended cycle and registration, oldest first, from `decision.json` of their runs (slow; for a lost cache)."""
-        ended = [run for run in self._find_runs(CYCLE, "attributes.status != 'RUNNING'") if _ENDING in run.data.tags]
+        ended = [run for run in self._find_runs(CYCLE) if run.info.status in _ENDED and _ENDING in run.data.tags]
         records = [record for run in ended if (record := self._record(run)) is not None]
-        return tuple(sorted(records, key=lambda record: (record.started, record.number)))
+        return tuple(sorted(records, key=lambda record: (record.number, record.started)))
 
     def cycle_record(self, run_id: str) -> CycleRecord | None:
         """The record in one run's `decision.json`, ended or not."""
