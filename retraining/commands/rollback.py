@@ -9,8 +9,7 @@ from retraining.commands import Answer
 from retraining.commands.run import new_job
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.preflight import load_model
-from retraining.cycle.promotion import put_back
-from retraining.cycle.recovery import HOLD, finish_what_a_dead_cycle_left, leave, save_ledger
+from retraining.cycle.recovery import HOLD, ROLLED_BACK_TO, finish_what_a_dead_cycle_left, leave, put_back, save_ledger
 from retraining.errors import NoProductionModelError, PersonNeededError, UsageError
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
@@ -27,6 +26,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Move the alias, or lift the hold, under the project's lock."""
     with one_cycle_at_a_time(settings.state_dir):
         job = new_job(settings)
+        job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
         done = _resume(job, recovered) if asked.resume else _roll_back(job, recovered, asked.to, asked.why)
         mark_the_end(job, recovered)
@@ -49,7 +49,7 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
     hold = f"by {_user()} {job.now():%Y-%m-%dT%H:%M:%SZ}: rolled back from v{holder} to v{target}" + (f": {why}" if why else "")
     registry.tag_model({HOLD: hold})
     kill_point("rollback_after_hold")
-    registry.tag_version(holder, {"validation_status": "rolled_back", "retraining.reason": hold})
+    registry.tag_version(holder, {ROLLED_BACK_TO: str(target), "retraining.reason": hold, "validation_status": "rolled_back"})
     kill_point("rollback_after_tag")
     put_back(registry, alias, target)
     kill_point("after_roll_back")

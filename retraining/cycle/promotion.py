@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from retraining.cycle.closing import Ending, close, outcome_of, record_of
 from retraining.cycle.job import log
 from retraining.cycle.monitoring import probation_result
-from retraining.cycle.recovery import PROBATION, complete_promotion
+from retraining.cycle.recovery import PROBATION, ROLLED_BACK_IN, ROLLED_BACK_TO, complete_promotion, put_back
 from retraining.errors import NoProductionModelError
 from retraining.kill_points import kill_point
 from retraining.report import description
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from retraining.cycle.opening import Cycle
     from retraining.cycle.training import Challenger
     from retraining.decisions import Trigger
-    from retraining.model_registry.interface import Registry
     from retraining.records import Decision, Outcome, VersionFacts
 
 
@@ -119,28 +118,14 @@ def roll_back(cycle: Cycle, monitored: Monitored, failure: Decision) -> Outcome:
     if registry.facts().aliases.get(alias) != failed:
         return _superseded(cycle, monitored)
     _save_the_decision(cycle, monitored, ending)
-    registry.tag_version(failed, {"validation_status": "rolled_back", "retraining.reason": ending.reason, PROBATION: "failed"})
+    where = {ROLLED_BACK_TO: str(previous), ROLLED_BACK_IN: cycle.run_id}
+    registry.tag_version(failed, {**where, PROBATION: "failed", "retraining.reason": ending.reason, "validation_status": "rolled_back"})
     kill_point("before_roll_back")
     cycle.job.committed = True
     put_back(registry, alias, previous)
     kill_point("after_roll_back")
     log.warning("%s; v%d is in production again", ending.reason, previous)
     return close(cycle, monitored, ending)
-
-
-def put_back(registry: Registry, alias: str, version: int) -> None:
-    """Move the production alias back to a version, and `previous_production` to the one that it had replaced."""
-    registry.set_alias(alias, version)
-    kill_point("mid_roll_back")
-    facts = registry.version(version)
-    tags = facts.tags if facts else {}
-    if tags.get(PROBATION) == "open":
-        registry.tag_version(version, {PROBATION: "not held: restored by a roll-back"})
-    older = tags.get("retraining.previous_version")
-    if older is not None:
-        registry.set_alias("previous_production", int(older))
-    else:
-        registry.drop_alias("previous_production")
 
 
 def _superseded(cycle: Cycle, monitored: Monitored, attempt: Attempt | None = None) -> Outcome:

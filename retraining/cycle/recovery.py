@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.gate import note_for_the_gate
 from retraining.cycle.job import log
+from retraining.errors import StoreError
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
 from retraining.records import DataFile, VersionFacts
 from retraining.serialisation import record_from_json, record_to_json
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from retraining.cycle.job import Job
+    from retraining.model_registry.interface import Registry
     from retraining.records import CycleRecord, Manifest, RegistryFacts
 
 LEFT = "retraining.last_cycle"  # tag of the registered model: what the last cycle left
 HOLD = "retraining.hold"
 PROBATION = "retraining.probation"  # tag of a version: `open`, `passed`, `failed`, or why it is not held
 WITHDRAWN = "retraining.withdrawn."  # + SHA-256
+ROLLED_BACK_TO, ROLLED_BACK_IN = "retraining.rolled_back_to", "retraining.rolled_back_in"  # tags of a version: which one, by which run
 RECORDS, ARCHIVE, HEAD = "cycles", "archive", "head"  # local copies
 
 
@@ -56,18 +61,21 @@ def what_was_left(facts: RegistryFacts) -> dict[str, int]:
 
 def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
     """Bring registry, folders and local notes to a state from which a cycle may start; may be repeated at any time."""
+    job.committed = True  # a dead cycle may have been: what it claimed stays until that is finished
     facts = job.registry.facts()
     ledger = load_ledger(job, facts)
     holder = facts.aliases.get(job.settings.production_alias)
     production = job.registry.version(holder) if holder is not None else None
     if production is not None and production.is_ours:
         facts, ledger = _settle_production(job, facts, ledger, production)
-    _settle_pending(job, facts)
+    facts = _settle_pending(job, facts)
     move_out_withdrawn(job, ledger)
     ended = job.registry.end_abandoned_runs()
     if ended:
         log.warning("ended %d runs that a dead cycle had left open", ended)
-    job.inbox.release()
+    job.inbox.sweep()
+    job.state.sweep()
+    job.committed = False
     save_ledger(job, facts, ledger)
     kill_point("after_recovery")
     return Recovered(facts, ledger)
@@ -88,7 +96,8 @@ def load_ledger(job: Job, facts: RegistryFacts) -> Ledger:
         log.info("reading the records of past cycles back from the registry")
         records = job.registry.cycle_records()
         archive = _archive_from_registry(job, facts)
-        job.state.replace_lines(RECORDS, (record_to_json(record) for record in records))
+        if not job.dry_run:  # a reader holds no lock
+            job.state.replace_lines(RECORDS, (record_to_json(record) for record in records))
     kept = {sha: name for sha, name in archive.items() if sha not in withdrawn}
     return Ledger(records, kept, withdrawn)
 
@@ -111,15 +120,23 @@ def files_archived_by(manifest: Manifest) -> dict[str, str]:
 
 def save_ledger(job: Job, facts: RegistryFacts, ledger: Ledger) -> None:
     """Keep this machine's copy: the archive's files, the registry's head, and what the gate asks for."""
-    job.state.write(ARCHIVE, ledger.archive)
-    job.state.write(HEAD, what_was_left(facts))
+    if not job.dry_run:
+        job.state.write(ARCHIVE, ledger.archive)
+        job.state.write(HEAD, what_was_left(facts))
     note_for_the_gate(job, ledger)
 
 
 def add_to_ledger(job: Job, ledger: Ledger, record: CycleRecord) -> Ledger:
     """The ledger with one more record, on this machine too."""
-    job.state.append(RECORDS, record_to_json(record))
+    if not job.dry_run:
+        job.state.append(RECORDS, record_to_json(record))
     return replace(ledger, records=(*ledger.records, record))
+
+
+def begin_run(job: Job, cycle_id: str, started: datetime) -> str:
+    """Create a cycle's run; should the cycle die, this machine's copy of the records may lack what the registry holds by then."""
+    job.state.drop(HEAD)
+    return job.registry.begin_cycle(cycle_id, started)
 
 
 def leave(job: Job, *, number: int, run_id: str | None, production_version: int | None) -> None:
@@ -152,13 +169,11 @@ def _all_archived(job: Job, ledger: Ledger, production: VersionFacts) -> bool:
 def finish_promotion(job: Job, ledger: Ledger, version: VersionFacts) -> tuple[RegistryFacts, Ledger]:
     """Complete what moving the alias began, by a person or by a cycle that died right after; then close that cycle's run."""
     facts = job.registry.facts()
-    ledger = _close_the_cycle_that_committed(job, ledger, version)
+    ledger = _close_the_cycle(job, ledger, version.tags.get("retraining.parent_run_id"))
     made_in = next((record for record in ledger.records if record.cycle_id == version.tags.get("retraining.cycle_id")), None)
     by_person = made_in is None or made_in.ending != "promoted" or version.status == "rolled_back"
     ledger = complete_promotion(job, ledger, version, facts, by_person=by_person)
-    last = max(ledger.records, key=lambda record: record.number, default=None)
-    number, run_id = (last.number, last.run_id) if last else (0, None)
-    leave(job, number=number, run_id=run_id, production_version=version.number)
+    leave(job, **_last_of(what_was_left(facts), ledger), production_version=version.number)
     return job.registry.facts(), ledger
 
 
@@ -186,23 +201,33 @@ def complete_promotion(job: Job, ledger: Ledger, version: VersionFacts, facts: R
 
 
 def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
-    """Move every consumed file into the archive under its manifest's name; one that somebody took from the inbox is withdrawn."""
+    """Move every consumed file into the archive under its manifest's name; one that somebody took from the inbox is withdrawn.
+
+    Raises:
+        StoreError: a file is not to be found, and others cannot be read: it may be one of them.
+    """
     there, gone = job.inbox.archived(), {}
-    inbox = {sha: name for name, sha in job.state.digests(job.settings.new_data_dir, job.inbox.listing().ready).items()}
-    names = files_archived_by(manifest)
-    for sha in manifest.consumed:
+    inbox, unread = job.inbox.contents()
+    names = {sha: name for sha, name in files_archived_by(manifest).items() if sha not in ledger.withdrawn}
+    for sha in (sha for sha in manifest.consumed if sha in names):
         claimed = next(job.inbox.claims.glob(f"{sha}*"), None)
         if claimed is None and sha not in there and sha in inbox:
             claimed = next((file.path for file in job.inbox.claim([inbox[sha]]) if file.sha256 == sha), None)
         if claimed is not None:
             moved = job.inbox.archive(DataFile(names[sha], sha, claimed), inbox.get(sha))
             job.archived += moved
-        elif sha not in there and sha not in ledger.withdrawn:
+        elif sha not in there:
             gone[sha] = "gone from the inbox before it could be archived"
         elif sha in inbox:
             job.archived += job.inbox.remove_archived(inbox[sha], sha)
         kill_point("between_archived_files")
     kill_point("after_last_file")
+    if gone and unread:
+        raise StoreError(
+            f"{len(gone)} files that the promoted version learned are not to be found, and {unread[0]!r} cannot be read.",
+            unchanged="The version stays in production; what was archived stays so.",
+            remedy="Make the files in the inbox and the archive readable; the next start goes on from here.",
+        )
     if gone:
         log.warning("%d files that the promoted version learned are gone from the inbox: withdrawn", len(gone))
         job.registry.tag_model({WITHDRAWN + sha: why for sha, why in gone.items()})
@@ -211,43 +236,70 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
     )
 
 
-def _close_the_cycle_that_committed(job: Job, ledger: Ledger, version: VersionFacts) -> Ledger:
-    """End the run of a cycle that died after its commit with the decision that it saved before."""
-    cycle_id, parent = version.tags.get("retraining.cycle_id"), version.tags.get("retraining.parent_run_id")
-    if not parent or any(record.cycle_id == cycle_id for record in ledger.records):
+def _close_the_cycle(job: Job, ledger: Ledger, run_id: str | None) -> Ledger:
+    """End the run of a cycle that died after it had moved the alias, with the decision that it saved before."""
+    if not run_id or any(record.run_id == run_id for record in ledger.records):
         return ledger
-    record = job.registry.cycle_record(parent)
-    if record is None or record.ending not in ("promoted", REGISTERED):
+    record = job.registry.cycle_record(run_id)
+    if record is None or record.ending not in ("promoted", "rolled_back", REGISTERED):
         return ledger
-    name = f"{record.started:%Y-%m-%dT%H:%M:%SZ} {record.ending} v{version.number}"
-    tags = {"retraining.ending": record.ending, "retraining.reason": str(record.told.get("reason", ""))}
+    told = record.told
+    version = next((told[key] for key in ("challenger_version", "production_version") if told.get(key) is not None), "")
+    name = f"{record.started:%Y-%m-%dT%H:%M:%SZ} {record.ending} v{version}"
+    keys = ("ending", "reason", "trigger", "cycle_id", "production_version", "challenger_version")
+    tags = {f"retraining.{key}": str(told[key]) for key in keys if told.get(key) is not None}
     job.registry.end_cycle(record, name=name, status="FINISHED", tags=tags, metrics={})
-    log.info("closed the cycle %s, which died after its commit", cycle_id)
+    log.info("closed the cycle %s, which died after it had moved the alias", record.cycle_id)
     return add_to_ledger(job, ledger, record)
 
 
 def _finish_roll_back(job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts) -> tuple[RegistryFacts, Ledger]:
-    """A roll-back tags the version before it moves the alias; the cycle died in between."""
-    previous = int(production.tags["retraining.previous_version"])
-    job.registry.set_alias(job.settings.production_alias, previous)
-    left = what_was_left(facts)
-    leave(job, number=int(left["number"]), run_id=str(left["run_id"]), production_version=previous)
-    log.info("finished the roll-back from v%d to v%d", production.number, previous)
+    """A roll-back tags the version before it moves the alias; it died in between."""
+    target = int(production.tags.get(ROLLED_BACK_TO) or production.tags["retraining.previous_version"])
+    put_back(job.registry, job.settings.production_alias, target)
+    ledger = _close_the_cycle(job, ledger, production.tags.get(ROLLED_BACK_IN))
+    leave(job, **_last_of(what_was_left(facts), ledger), production_version=target)
+    log.info("finished the roll-back from v%d to v%d", production.number, target)
     return job.registry.facts(), ledger
+
+
+def put_back(registry: Registry, alias: str, version: int) -> None:
+    """Move the production alias back to a version, and `previous_production` to the one that it had replaced."""
+    registry.set_alias(alias, version)
+    kill_point("mid_roll_back")
+    _point_back(registry, registry.version(version))
+
+
+def _point_back(registry: Registry, version: VersionFacts | None) -> None:
+    older = version.tags.get("retraining.previous_version") if version else None
+    if older is not None:
+        registry.set_alias("previous_production", int(older))
+    else:
+        registry.drop_alias("previous_production")
+
+
+def _last_of(left: dict[str, int], ledger: Ledger) -> dict[str, Any]:
+    """Number and run of the last cycle: what was left, or the one that was closed just now."""
+    last = max(ledger.records, key=lambda record: record.number, default=None)
+    if last is not None and last.number > int(left.get("number", -1)):
+        return {"number": last.number, "run_id": last.run_id}
+    return {"number": int(left.get("number", 0)), "run_id": left.get("run_id")}
 
 
 def _person_rolled_back(
     job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts, last: int
 ) -> tuple[RegistryFacts, Ledger]:
     """The alias is on an older version than the last cycle left: a person's word, unless our own roll-back died half-way."""
-    left_version = job.registry.version(last)
-    ours = left_version is not None and left_version.status == "rolled_back"
-    left = what_was_left(facts)
-    if not ours and HOLD not in facts.tags:
+    failed = job.registry.version(last)
+    ours = failed is not None and failed.status == "rolled_back"
+    if failed is not None and ours:
+        _point_back(job.registry, production)
+        ledger = _close_the_cycle(job, ledger, failed.tags.get(ROLLED_BACK_IN))
+    elif HOLD not in facts.tags:
         why = f"by a person, seen {job.now():%Y-%m-%dT%H:%M:%SZ}: the alias was moved back from v{last} to v{production.number}"
         job.registry.tag_model({HOLD: why})
         log.warning("promotions are held: %s", why)
-    leave(job, number=int(left["number"]), run_id=str(left["run_id"]), production_version=production.number)
+    leave(job, **_last_of(what_was_left(facts), ledger), production_version=production.number)
     return job.registry.facts(), ledger
 
 
@@ -262,7 +314,7 @@ def move_out_withdrawn(job: Job, ledger: Ledger) -> None:
             job.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")
 
 
-def _settle_pending(job: Job, facts: RegistryFacts) -> None:
+def _settle_pending(job: Job, facts: RegistryFacts) -> RegistryFacts:
     """A version left `pending` by a dead cycle was never judged: mark it, unless it waits for a person."""
     waits = facts.aliases.get("challenger")
     for version in job.registry.versions("pending"):
@@ -270,3 +322,8 @@ def _settle_pending(job: Job, facts: RegistryFacts) -> None:
             job.registry.tag_version(
                 version.number, {"validation_status": "superseded", "retraining.reason": "its cycle died before it was judged"}
             )
+    waiting = job.registry.version(waits) if waits is not None else None
+    if waiting is None or waiting.status != "superseded":
+        return facts
+    job.registry.drop_alias("challenger")  # a cycle died between marking it and offering the newer one
+    return job.registry.facts()
