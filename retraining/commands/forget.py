@@ -26,6 +26,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Record the withdrawal in the registry, then move the files; name every version that learned them."""
     with one_cycle_at_a_time(settings.state_dir):
         job = new_job(settings)
+        job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
         shas = [_find(job, recovered, name) for name in asked.files]
         job.registry.tag_model({WITHDRAWN + sha: asked.why for sha in shas})
@@ -33,6 +34,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         facts = job.registry.facts()
         ledger = load_ledger(job, facts)
         move_out_withdrawn(job, ledger)
+        _move_out_waiting(job, shas, asked.why)
         kill_point("after_withdrawal")
         save_ledger(job, facts, ledger)
         mark_the_end(job, replace(recovered, facts=facts, ledger=ledger))
@@ -46,6 +48,12 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     if holder in learned:
         text += f"\nProduction (v{holder}) is one of these: `rollback`, or `run --force` to train one without them."
     return Answer(told, text)
+
+
+def _move_out_waiting(job: Job, shas: list[str], why: str) -> None:
+    for name, sha in _waiting(job).items():
+        if sha in shas:
+            job.refuse(name, f"withdrawn: {why}", sha)
 
 
 def _find(job: Job, recovered: Recovered, name: str) -> str:
