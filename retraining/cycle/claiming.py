@@ -44,7 +44,7 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
         job.refuse(name, "duplicate: the same bytes are in the archive, withdrawn, or waiting under another name", sha256)
     for name, why in waiting.listing.skipped.items():
         log.info("left %r where it is: %s", name, why)
-    files = job.inbox.claim(waiting.fresh)
+    files = claim_as_seen(job, waiting.fresh)
     kill_point("after_claim")
     claimed = read_all(job, files, schema)
     if files and not claimed.files:
@@ -56,6 +56,11 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
         )
     _say_once(claimed)
     return claimed
+
+
+def claim_as_seen(job: Job, seen: Mapping[str, str]) -> tuple[DataFile, ...]:
+    """Claim files by name; one that holds other bytes by now (name -> SHA-256 says which) is left for the next cycle to look at."""
+    return tuple(file for file in job.inbox.claim(seen) if file.sha256 == seen[file.name])
 
 
 def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:

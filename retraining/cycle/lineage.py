@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retraining.cycle.claiming import read_all
+from retraining.cycle.claiming import claim_as_seen, read_all
 from retraining.cycle.job import log
 from retraining.cycle.rows import Section, count_rows, leave_out_learned
 from retraining.ledger import TEST_BATCHES, last_batches, runs_outside, runs_overlap
@@ -85,7 +85,7 @@ def _waiting(cycle: Cycle) -> dict[str, DataFile]:
     accepted = {file.sha256 for file in cycle.claimed.files}
     batched = {file.sha256 for batch in cycle.batches for file in batch.files}
     earlier = job.inbox.waiting(batched - accepted, {*ledger.archive, *ledger.withdrawn}).judged
-    again = read_all(job, job.inbox.claim(earlier), cycle.production.schema).files
+    again = read_all(job, claim_as_seen(job, earlier), cycle.production.schema).files
     named = job.inbox.with_archive_names((*again, *cycle.claimed.files))
     return {file.sha256: file for file in named}
 
