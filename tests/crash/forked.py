@@ -57,7 +57,7 @@ class Zygote:
 
     def fork(self, *starts: dict[str, Any]) -> list[Ended]:
         """Start all at once; how each ended."""
-        nothing = {"kill_at": None, "kill_after": None, "fault": None, "registry_side": None, "words": [], "script": ORCHESTRATOR}
+        nothing = {"kill_at": None, "kill_after": None, "fault": None, "registry_side": None, "clock": 0, "repeat": 1, "words": [], "script": ORCHESTRATOR}
         asked = [{**nothing, **start, "scratch": str(self._scratch / f"{place}")} for place, start in enumerate(starts)]
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asked) + "\n")
@@ -158,12 +158,12 @@ class ForkedProject(Project):
         return {str(p.relative_to(self.folder)): digest(p) for p in paths if not any(s in p.parents for s in skipped) and "__pycache__" not in p.parts}
 
     # --- snapshots: the same path again, since a store holds absolute paths ---------------------------------------------------
-    def save(self) -> Snapshot:
-        """The folder as it is, and what a server's store holds."""
-        kept = self.folder.with_name(f"{self.folder.name}.saved")
+    def save(self, name: str = "saved") -> Snapshot:
+        """The folder and the settings as they are."""
+        kept = self.folder.with_name(f"{self.folder.name}.{name}")
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(self.folder, kept, symlinks=True)
-        return Snapshot(self, kept)
+        return Snapshot(self, kept, dict(self.settings))
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,7 @@ class Snapshot:
 
     project: ForkedProject
     kept: Path
+    settings: dict[str, str]
 
     def restore(self) -> ForkedProject:
         """Put it back; a database that a server has open is filled by sqlite, not swapped."""
@@ -183,6 +184,8 @@ class Snapshot:
         shutil.copytree(self.kept, folder, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("mlflow.db*"))
         with closing(sqlite3.connect(self.kept / live.relative_to(folder))) as saved, closing(sqlite3.connect(live)) as target:
             saved.backup(target)
+        self.project.settings.clear()
+        self.project.set(**self.settings)
         return self.project
 
 

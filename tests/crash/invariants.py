@@ -67,8 +67,8 @@ def _versions(registry: dict[str, Any]) -> Iterator[str]:
     pending = {number for number, status in statuses.items() if status == "pending"} - {waits}
     if pending:
         yield f"pending versions that nobody judges: {sorted(pending)}"
-    if waits is not None and registry["versions"][waits]["tags"].get("retraining.verdict") != "better":
-        yield f"v{waits} waits for a person without having won"
+    if waits is not None and "retraining.verdict" not in registry["versions"][waits]["tags"]:
+        yield f"v{waits} waits for a person without having been judged"
     if holder is not None and statuses[holder] != "approved":
         yield f"v{holder} is in production and tagged {statuses[holder]}"
     cycles = Counter(version["tags"]["retraining.cycle_id"] for version in registry["versions"].values())

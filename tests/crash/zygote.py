@@ -14,10 +14,12 @@ import signal
 import sys
 import time
 import traceback
+from datetime import datetime, timedelta
 from typing import Any
 
 import retraining
 from retraining import kill_points
+from retraining.commands import run
 from tests.crash import registry_side
 from tests.crash.faults import Fault
 from tests.projects import _main
@@ -59,13 +61,25 @@ def work(start: dict[str, Any]) -> int:
     fault = Fault(**start["fault"]) if start["fault"] else None
     if fault:
         fault.install()
+    if start["clock"]:
+        turn_the_clock(start["clock"])
     try:
+        for _ in range(start["repeat"] - 1):
+            _main(start["script"], start["words"])
+            print(len(os.listdir("/proc/self/fd")))
         return _main(start["script"], start["words"])
     except SystemExit as ended:
         return int(ended.code or 0)
     finally:
         if fault:
             os.write(3, json.dumps({"happened": fault.happened, "seen": fault.seen}).encode())
+
+
+def turn_the_clock(seconds: float) -> None:
+    """Let this worker live at another time."""
+    real = time.time
+    time.time = lambda: real() + seconds
+    run.datetime = type("Turned", (datetime,), {"now": classmethod(lambda cls, zone: datetime.now(zone) + timedelta(seconds=seconds))})
 
 
 def fork(start: dict[str, Any]) -> int:

@@ -1,0 +1,224 @@
+"""One trial each: bring a project to the eve of something, let one thing go wrong, start once more, and say what does not hold."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.crash.forked import KILLED, ForkedProject, Snapshot
+from tests.projects import CLONE, ORCHESTRATOR, environment_of_cron
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.crash.forked import Ended, Zygote
+    from tests.crash.scenarios import Delivered, Scenario
+
+ALLOWED_CODES = {0, 1, 3, 69}  # what a start may end with when a disk or a server fails under it
+LONGEST = 120  # seconds until an error must be told
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A project on the eve of a start, that can be put back there."""
+
+    scenario: Scenario
+    project: ForkedProject
+    delivered: Delivered
+    eve: Snapshot
+
+    @classmethod
+    def set_for(cls, scenario: Scenario, project: ForkedProject) -> Stage:
+        delivered = scenario.made(project)
+        return cls(scenario, project, delivered, project.save("eve"))
+
+    def killed_at(self, place: str) -> list[str]:
+        """Kill at a named place, then start once more."""
+        self.eve.restore()
+        ended = self.scenario.start(self.project, kill_at=place)
+        if ended.code != KILLED:
+            return [f"{place} was never reached: {ended}"]
+        return self.scenario.broken(self.project, self.delivered)
+
+    def killed_after(self, seconds: float) -> list[str]:
+        """Kill by the clock; a start that was quicker ended well."""
+        self.eve.restore()
+        ended = self.scenario.start(self.project, kill_after=seconds)
+        if ended.code not in (0, KILLED):
+            return [f"neither killed nor well: {ended}"]
+        return self.scenario.broken(self.project, self.delivered)
+
+    def calls_of(self, call: str) -> int:
+        """How many calls of a kind an undisturbed start makes below the project."""
+        self.eve.restore()
+        return int(self.scenario.start(self.project, fault=(call, "EIO", 0)).fault["seen"])
+
+    def failed_call(self, call: str, error: str, nth: int) -> list[str]:
+        """Let the nth call of a kind fail."""
+        self.eve.restore()
+        ended = self.scenario.start(self.project, fault=(call, error, nth))
+        return [*told_badly(ended), *self.scenario.broken(self.project, self.delivered)]
+
+    def meanwhile(self, trouble: Callable[[ForkedProject], Iterator[None]], codes: set[int]) -> list[str]:
+        """Start while something is wrong, mend it, and start once more."""
+        self.eve.restore()
+        with contextmanager(trouble)(self.project):
+            ended = self.scenario.start(self.project)
+        wrong = [f"one of the exit codes {sorted(codes)} was expected: {ended}"] if ended.code not in codes else []
+        return [*wrong, *told_badly(ended), *self.scenario.broken(self.project, self.delivered)]
+
+
+def told_badly(ended: Ended) -> list[str]:
+    """What an error must be: one of our exit codes, three lines, no traceback, within two minutes."""
+    wrong = []
+    if ended.code not in ALLOWED_CODES:
+        wrong.append(f"exit code {ended.code}: {ended}")
+    if ended.code and ("Traceback" in ended.err or len(ended.err.splitlines()) < 3):
+        wrong.append(f"not three lines: {ended}")
+    if ended.seconds > LONGEST:
+        wrong.append(f"told after {ended.seconds:.0f} s")
+    return wrong
+
+
+# --- stores ---------------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[tuple[ForkedProject, Snapshot]]:
+    """A project on a real server, whose database and artifacts stand where a bare store's would; and the project when it was new."""
+    from tests.model_registry.conftest import free_port, wait_for
+
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    project = ForkedProject.at(folder, zygote, MLFLOW_TRACKING_URI=url, **settings)
+    store = folder / "mlflow_server"
+    (store / "backend_db").mkdir(parents=True)
+    where = ["--backend-store-uri", f"sqlite:///{store}/backend_db/mlflow.db", "--artifacts-destination", str(store / "artifacts")]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", *where]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder.parent / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, env={**os.environ, **quiet}, cwd=folder.parent, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(url, server)
+        yield project, project.save("new")
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait()
+
+
+# --- troubles -------------------------------------------------------------------------------------------------------------------
+
+
+def locked_for(seconds: float) -> Callable[[ForkedProject], Iterator[None]]:
+    """Another process holds the database, from the first moment on."""
+
+    def trouble(project: ForkedProject) -> Iterator[None]:
+        holder = sqlite3.connect(project.folder / "mlflow_server/backend_db/mlflow.db", check_same_thread=False)
+        holder.execute("BEGIN EXCLUSIVE")
+        letting_go = threading.Timer(seconds, holder.close)
+        letting_go.start()
+        yield
+        letting_go.cancel()
+        holder.close()
+
+    return trouble
+
+
+def model_files(project: ForkedProject) -> list[Path]:
+    """The pickled models in the artifacts, the oldest first."""
+    return sorted(project.folder.glob("mlflow_server/artifacts/**/model.pkl"), key=lambda path: path.stat().st_mtime)
+
+
+def damaged(how: str) -> Callable[[ForkedProject], Iterator[None]]:
+    """The production model's file is not what was registered."""
+
+    def trouble(project: ForkedProject) -> Iterator[None]:
+        (path,) = model_files(project)[:1]
+        whole = path.read_bytes()
+        if how == "missing":
+            path.unlink()
+        else:
+            middle = len(whole) // 2
+            flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+            path.write_bytes({"truncated": whole[:middle], "flipped": flipped, "swapped": b"cos\nsystem\n(S'touch /tmp/owned'\ntR."}[how])
+        yield
+        path.write_bytes(whole)
+
+    return trouble
+
+
+def moved_away(name: str) -> Callable[[ForkedProject], Iterator[None]]:
+    """A folder of the project is not there, as after an unmount."""
+
+    def trouble(project: ForkedProject) -> Iterator[None]:
+        aside = project.folder.with_name("unmounted")
+        (project.folder / name).rename(aside)
+        yield
+        shutil.rmtree(project.folder / name, ignore_errors=True)
+        aside.rename(project.folder / name)
+
+    return trouble
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[bool]:
+    """A disk of its own at `folder`; False where this machine does not let us make one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", folder], check=False, capture_output=True)
+    try:
+        yield made.returncode == 0
+    finally:
+        if made.returncode == 0:
+            subprocess.run(["umount", "--lazy", folder], check=False)
+
+
+def disk_with(kilobytes: int) -> Callable[[ForkedProject], Iterator[None]]:
+    """The project's disk has so much room left."""
+
+    def trouble(project: ForkedProject) -> Iterator[None]:
+        ballast = project.folder.with_name("ballast")
+        ballast.write_bytes(bytes(max(0, shutil.disk_usage(project.folder).free - kilobytes * 1024)))
+        yield
+        ballast.unlink()
+
+    return trouble
+
+
+# --- starts that overlap ----------------------------------------------------------------------------------------------------------
+
+
+def overlapping(project: ForkedProject, count: int = 8) -> list[str]:
+    """Real processes, started at once: one works, the others end 75 in under a second of their own time."""
+    command = [sys.executable, str(CLONE / ORCHESTRATOR), "run", "--json", "--project", str(project.folder)]
+    processes = []
+    for _ in range(count):
+        processes.append((time.monotonic(), subprocess.Popen(
+            command, cwd="/", env=environment_of_cron(project.folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )))  # fmt: skip
+    ended: dict[int, tuple[int, float]] = {}
+    while len(ended) < count:
+        for place, (began, process) in enumerate(processes):
+            if place not in ended and process.poll() is not None:
+                ended[place] = (process.returncode, time.monotonic() - began)
+        time.sleep(0.002)
+    for _, process in processes:
+        process.communicate()
+    codes = sorted(code for code, _ in ended.values())
+    slowest = max(seconds for code, seconds in ended.values() if code == 75) if 75 in codes else 0.0
+    wrong = [] if codes == [0] + [75] * (count - 1) else [f"exit codes {codes}"]
+    return wrong if slowest < 1 else [*wrong, f"the slowest was turned away after {slowest:.2f} s"]
+
+
+def content(store: Path) -> str:
+    """What a sqlite file holds."""
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
+        return "\n".join(connection.iterdump())
