@@ -12,11 +12,11 @@ import sys
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from retraining import __version__, logs
 from retraining import settings as settings_module
-from retraining.errors import UsageError
+from retraining.errors import SettingsError, UsageError
 from retraining.failures import Terminated, in_three_lines
 
 if TYPE_CHECKING:
@@ -163,13 +163,24 @@ def obey(
         if kept is not None:
             kept.keep(f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
         answer = _failed(error, words)
+    try:
+        return _shown(answer, words, secrets, real_out, real_err)
+    except BrokenPipeError:  # whoever read our output went away (`| head`); what was done is done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), real_out.fileno())
+        return answer.code
+
+
+def _shown(answer: Answer, words: Sequence[str], secrets: tuple[str, ...], real_out: TextIO, real_err: TextIO) -> int:
     flags = {"as_json": "--json" in words, "quiet": bool({"-q", "--quiet"} & {*words}), "verbose": bool({"-v", "--verbose"} & {*words})}
     if answer.failure is None:
-        return answer.show(real_out, real_err, **flags)
+        code = answer.show(real_out, real_err, **flags)
+        real_out.flush()
+        return code
     out, err = io.StringIO(), io.StringIO()  # an error of somebody else's may quote an address with its password
     code = answer.show(out, err, **flags)
     real_out.write(logs.without_secrets(out.getvalue(), secrets))
     real_err.write(logs.without_secrets(err.getvalue(), secrets))
+    real_out.flush()
     return code
 
 
@@ -183,7 +194,8 @@ def _failed(error: BaseException, words: Sequence[str]) -> Answer:
     what, _, remedy = lines[-3:]
     told: dict[str, Any] = outcome_to_json(Outcome("failed", what, exit_code=code, dry_run="--dry-run" in words))
     if "check" in words:
-        told = {"ok": False, "problems": [{"what": what, "where": "start", "try": remedy}]}
+        each = error.problems if isinstance(error, SettingsError) else (what,)
+        told = {"ok": False, "problems": [{"what": one, "where": "start", "try": remedy} for one in each]}
     return Answer(told, code=code, failure=error)
 
 

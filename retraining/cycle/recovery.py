@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.gate import note_for_the_gate
 from retraining.cycle.job import log
+from retraining.cycle.sources import note_the_schema
 from retraining.errors import StoreError
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
@@ -68,6 +69,8 @@ def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
     production = job.registry.version(holder) if holder is not None else None
     if production is not None and production.is_ours:
         facts, ledger = _settle_production(job, facts, ledger, production)
+        if job.settings.uses_mongodb:
+            note_the_schema(job, job.registry.manifest(production).schema)
     facts = _settle_pending(job, facts)
     move_out_withdrawn(job, ledger)
     ended = job.registry.end_abandoned_runs()

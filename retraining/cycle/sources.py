@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle.job import log
 from retraining.errors import CredentialsRefusedError, UnreachableError
-from retraining.serialisation import schema_from_json
+from retraining.serialisation import schema_from_json, schema_to_json
 
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
+    from retraining.records import Schema
+
 
 SCHEMA = "schema"  # this machine's copy of the production version's
+
+
+def note_the_schema(job: Job, schema: Schema) -> None:
+    """Keep the production version's schema, so that an export need not ask the registry."""
+    job.state.write(SCHEMA, schema_to_json(schema))
 
 
 def fetch(job: Job) -> None:

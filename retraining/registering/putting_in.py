@@ -12,6 +12,7 @@ from retraining.cycle.gate import mark_the_end
 from retraining.cycle.preflight import Model
 from retraining.cycle.recovery import add_to_ledger, begin_run, leave, save_ledger
 from retraining.cycle.rows import Section, leave_out_learned, predictions
+from retraining.cycle.sources import note_the_schema
 from retraining.cycle.training import candidate, sections_of
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, runs_outside
@@ -109,6 +110,8 @@ def finish(
     holder = holder if holder is not None else recovered.facts.aliases.get(job.settings.production_alias)
     leave(job, number=number, run_id=run_id, production_version=holder)
     kill_point("after_leaving")
+    if holder == version:
+        note_the_schema(job, papers.schema)
     ledger = add_to_ledger(job, recovered.ledger, record)
     ledger = replace(ledger, archive={**ledger.archive, **{file.sha256: file.name for file in papers.files}})
     recovered = replace(recovered, facts=job.registry.facts(), ledger=ledger)
