@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retraining.commands import Answer
-    from retraining.logs import CycleLog
+    from retraining.logs import OpenLog
     from retraining.settings import Settings
 
 
@@ -34,12 +34,13 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def register(asked: argparse.Namespace, settings: Settings, kept: CycleLog) -> Answer:
+def register(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -> Answer:
     """Register what was asked for, under the project's lock."""
     from retraining import registering
     from retraining.commands.run import new_job
     from retraining.lock import one_cycle_at_a_time
 
+    kept = open_log()
     with one_cycle_at_a_time(settings.state_dir):
         job = new_job(settings)
         job.log_lines = lambda: kept.lines

@@ -5,27 +5,27 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import logging
 import os
 import signal
 import sys
-from datetime import UTC, datetime
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from retraining import __version__, logs
+from retraining import __version__
 from retraining import settings as settings_module
 from retraining.errors import SettingsError, UsageError
 from retraining.failures import Terminated, in_three_lines
+from retraining.stray_output import StrayOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TextIO
 
     from retraining.commands import Answer
+    from retraining.logs import CycleLog, OpenLog
     from retraining.settings import Settings
-
-log = logging.getLogger("retraining")
 
 CLIENT_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
@@ -35,6 +35,8 @@ CLIENT_DEFAULTS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+HELP_WIDTH = 100
+PROGRAM = "pipeline_orchestrator.py"
 COMMANDS = {
     "run": "one cycle (the default)",
     "check": "settings, store, alias, folders, recipe and every invariant: each problem with what to do",
@@ -49,21 +51,31 @@ COMMANDS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in three lines."""
+    """Says what is wrong in three lines. Help is as wide as it is, since asking the terminal for its width takes longer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=partial(argparse.HelpFormatter, width=HELP_WIDTH), **options)
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting, so that a wrong command line ends like any other error."""
         raise UsageError(f"{self.prog}: {message}.", remedy=f"`{self.prog} --help` shows what is possible.")
 
 
-def _parser() -> Parser:
+def _parser(wanted: Iterable[str] = tuple(COMMANDS)) -> Parser:
+    """A parser of these commands; one that knows them all is slow to make, and most starts end at the gate."""
     common = common_flags()
-    parser = Parser(prog="pipeline_orchestrator.py", description="Monitor, retrain, compare, promote, archive.")
+    parser = Parser(prog=PROGRAM, description="Monitor, retrain, compare, promote, archive.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    made = {name: commands.add_parser(name, parents=[common], help=text, description=text) for name, text in COMMANDS.items()}
-    _add_flags(made)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog=PROGRAM)
+    for name in wanted:
+        command = commands.add_parser(name, parents=[common], help=COMMANDS[name], description=COMMANDS[name])
+        _add_flags(name, command)
     return parser
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    words = with_default_command(words)
+    return _parser([words[0]] if words[0] in COMMANDS else COMMANDS).parse_args(words)
 
 
 def common_flags() -> Parser:
@@ -78,33 +90,48 @@ def common_flags() -> Parser:
     return common
 
 
-def _add_flags(made: dict[str, Any]) -> None:
-    made["run"].add_argument("--dry-run", action="store_true", help="decide everything, change nothing")
-    made["run"].add_argument("--force", action="store_true", help="skip gate and trigger, judge again, try a lost attempt again")
-    made["check"].add_argument("--deep", action="store_true", help="read every archived file again")
-    made["history"].add_argument("-n", type=int, default=20, metavar="N", help="how many cycles (20)")
-    made["history"].add_argument("--html", type=Path, metavar="DIR", help="write a static index with every report instead")
-    made["explain"].add_argument("which", nargs="?", metavar="vN or CYCLE", help="a version or a cycle id; the last decision by default")
-    made["rollback"].add_argument("--to", type=int, metavar="N", help="the version to go back to; the previous one by default")
-    made["rollback"].add_argument("--resume", action="store_true", help="lift the hold; the alias stays")
-    made["rollback"].add_argument("--why", default="", metavar="TEXT", help="the reason, kept in the registry")
-    made["requeue"].add_argument("files", nargs="+", metavar="FILE", help="names in quarantine, or paths relative to the project")
-    made["forget"].add_argument("files", nargs="+", metavar="FILE_OR_SHA", help="archived files, or the first digits of their SHA-256")
-    made["forget"].add_argument("--why", required=True, metavar="TEXT", help="the reason, kept in the registry")
-    replay = made["replay"]
-    replay.add_argument("files", nargs="*", type=Path, metavar="FILES", help="CSV, CSV.gz or Parquet in time order; used_data/ by default")
-    replay.add_argument(
-        "--policy", metavar="NAME[,NAME]", help="`current`, settings files, or yardsticks such as always; current and all yardsticks"
-    )
-    replay.add_argument(
-        "--rows-per-cycle", type=int, metavar="N", help="rows of a cycle; by default those of MIN_NEW_FILES files, or a fiftieth of all"
-    )
-    replay.add_argument("--files-per-cycle", type=int, default=15, metavar="N", help="files of a cycle (15)")
-    replay.add_argument("--initial-rows", type=int, metavar="N", help="rows that the first model learns; by default four cycles'")
-    replay.add_argument("--offsets", type=int, default=1, metavar="K", help="play K times, each a little later (1)")
-    replay.add_argument("--days-per-cycle", type=float, default=1.0, metavar="D", help="days that pass between cycles (1)")
-    replay.add_argument("--recipe", type=Path, metavar="FILE", help="the training recipe; the project's by default")
-    replay.add_argument("--advise", action="store_true", help="print the .env lines worth changing, with gain and interval")
+def _add_flags(name: str, command: argparse.ArgumentParser) -> None:
+    match name:
+        case "run":
+            command.add_argument("--dry-run", action="store_true", help="decide everything, change nothing")
+            command.add_argument("--force", action="store_true", help="skip gate and trigger, judge again, try a lost attempt again")
+        case "check":
+            command.add_argument("--deep", action="store_true", help="read every archived file again")
+        case "history":
+            command.add_argument("-n", type=int, default=20, metavar="N", help="how many cycles (20)")
+            command.add_argument("--html", type=Path, metavar="DIR", help="write a static index with every report instead")
+        case "explain":
+            command.add_argument("which", nargs="?", metavar="vN or CYCLE", help="a version or a cycle id; the last decision by default")
+        case "rollback":
+            command.add_argument("--to", type=int, metavar="N", help="the version to go back to; the previous one by default")
+            command.add_argument("--resume", action="store_true", help="lift the hold; the alias stays")
+            command.add_argument("--why", default="", metavar="TEXT", help="the reason, kept in the registry")
+        case "requeue":
+            command.add_argument("files", nargs="+", metavar="FILE", help="names in quarantine, or paths relative to the project")
+        case "forget":
+            command.add_argument("files", nargs="+", metavar="FILE_OR_SHA", help="archived files, or the first digits of their SHA-256")
+            command.add_argument("--why", required=True, metavar="TEXT", help="the reason, kept in the registry")
+        case "replay":
+            command.add_argument(
+                "files", nargs="*", type=Path, metavar="FILES", help="CSV, CSV.gz or Parquet in time order; used_data/ by default"
+            )
+            command.add_argument(
+                "--policy",
+                metavar="NAME[,NAME]",
+                help="`current`, settings files, or yardsticks such as always; current and all yardsticks",
+            )
+            command.add_argument(
+                "--rows-per-cycle",
+                type=int,
+                metavar="N",
+                help="rows of a cycle; by default those of MIN_NEW_FILES files, or a fiftieth of all",
+            )
+            command.add_argument("--files-per-cycle", type=int, default=15, metavar="N", help="files of a cycle (15)")
+            command.add_argument("--initial-rows", type=int, metavar="N", help="rows that the first model learns; by default four cycles'")
+            command.add_argument("--offsets", type=int, default=1, metavar="K", help="play K times, each a little later (1)")
+            command.add_argument("--days-per-cycle", type=float, default=1.0, metavar="D", help="days that pass between cycles (1)")
+            command.add_argument("--recipe", type=Path, metavar="FILE", help="the training recipe; the project's by default")
+            command.add_argument("--advise", action="store_true", help="print the .env lines worth changing, with gain and interval")
 
 
 def with_default_command(words: Sequence[str]) -> list[str]:
@@ -123,11 +150,12 @@ def with_default_command(words: Sequence[str]) -> list[str]:
 def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
     """Obey one command line of `pipeline_orchestrator.py`; the exit code. `run_cycle` is the story that `run` tells and `replay` plays."""
 
-    def act(asked: argparse.Namespace, settings: Settings, kept: logs.CycleLog) -> Answer:
+    def act(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -> Answer:
         if asked.command == "run":
             from retraining.commands import run
 
-            return run.answer(asked, settings, kept, run_cycle)
+            return run.answer(asked, settings, open_log, run_cycle)
+        open_log()
         if asked.command == "replay":
             from retraining.commands import replay
 
@@ -135,33 +163,31 @@ def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
         found: Answer = import_module(f"retraining.commands.{asked.command}").answer(asked, settings)
         return found
 
-    return obey(words, lambda: _parser().parse_args(with_default_command(words)), act)
+    return obey(words, lambda: _parse(words), act)
 
 
 def obey(
     words: Sequence[str],
     parse: Callable[[], argparse.Namespace],
-    act: Callable[[argparse.Namespace, Settings, logs.CycleLog], Answer],
+    act: Callable[[argparse.Namespace, Settings, OpenLog], Answer],
 ) -> int:
-    """Parse, read the settings, set up the log, act, and print; every error ends here in three lines and its exit code."""
+    """Parse, read the settings, act, and print; every error ends here in three lines and its exit code."""
     real_out, real_err = sys.stdout, sys.stderr
-    kept: logs.CycleLog | None = None
+    open_log: OpenLog | None = None
     secrets: tuple[str, ...] = ()
     try:
         with _terminated_by_signal():
             asked = parse()
             settings = _settings(asked)
             secrets = settings.secrets()
-            kept = logs.set_up(settings, quiet=asked.quiet, verbose=asked.verbose, log_file=asked.log_file)
-            stray_out, stray_err = logs.StrayOutput(real_out), logs.StrayOutput(real_err)
-            with contextlib.redirect_stdout(stray_out), contextlib.redirect_stderr(stray_err):
-                answer = act(asked, settings, kept)
+            open_log = _log_on_demand(asked, settings, real_err)
+            with contextlib.redirect_stdout(StrayOutput(real_out)), contextlib.redirect_stderr(StrayOutput(real_err)):
+                answer = act(asked, settings, open_log)
     except SystemExit:
         raise  # --help and --version
-    except BaseException as error:  # the edge: whatever it was becomes three lines and an exit code
-        log.debug("the start failed", exc_info=error)
-        if kept is not None:
-            kept.keep(f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
+    except BaseException as error:  # noqa: BLE001 - the edge: whatever it was becomes three lines and an exit code
+        if open_log is not None:
+            open_log().keep_failure(error)
         answer = _failed(error, words)
     try:
         return _shown(answer, words, secrets, real_out, real_err)
@@ -176,10 +202,12 @@ def _shown(answer: Answer, words: Sequence[str], secrets: tuple[str, ...], real_
         code = answer.show(real_out, real_err, **flags)
         real_out.flush()
         return code
+    from retraining.logs import without_secrets
+
     out, err = io.StringIO(), io.StringIO()  # an error of somebody else's may quote an address with its password
     code = answer.show(out, err, **flags)
-    real_out.write(logs.without_secrets(out.getvalue(), secrets))
-    real_err.write(logs.without_secrets(err.getvalue(), secrets))
+    real_out.write(without_secrets(out.getvalue(), secrets))
+    real_err.write(without_secrets(err.getvalue(), secrets))
     real_out.flush()
     return code
 
@@ -205,6 +233,16 @@ def _settings(asked: argparse.Namespace) -> Settings:
     for name, value in {**loaded.passed_on, **CLIENT_DEFAULTS}.items():
         os.environ.setdefault(name, value)
     return loaded
+
+
+def _log_on_demand(asked: argparse.Namespace, settings: Settings, stderr: TextIO) -> OpenLog:
+    @cache
+    def open_log() -> CycleLog:
+        from retraining import logs
+
+        return logs.set_up(settings, stderr, quiet=asked.quiet, verbose=asked.verbose, log_file=asked.log_file)
+
+    return open_log
 
 
 @contextlib.contextmanager

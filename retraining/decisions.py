@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from retraining.records import Decision
+from retraining.outcomes import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +15,12 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 FORCED = "forced"
+SECONDS_A_DAY = 86_400
 LONGEST_BACK_OFF = 8  # times MIN_NEW_FILES
 ADAPTIVE_RANGE = 8.0  # the adaptive interval stays within base / 8 and base * 8
 
 
-@dataclass(frozen=True)
-class Health:
+class Health(NamedTuple):
     """What the triggers look at: the production version on this cycle's fresh files, and its past."""
 
     served: Score
@@ -33,8 +31,7 @@ class Health:
     records: Sequence[CycleRecord] = ()
 
 
-@dataclass(frozen=True)
-class Trigger:
+class Trigger(NamedTuple):
     """Whether to retrain; `name` is the first trigger that fired."""
 
     act: bool
@@ -121,10 +118,8 @@ def adaptive_interval(records: Sequence[CycleRecord], base_days: float) -> float
 def _passed(health: Health, days: float, name: str) -> Decision:
     if health.last_training is None:
         return Decision(True, "no training is on record")
-    passed = health.now - health.last_training
-    return Decision(
-        passed >= timedelta(days=days), f"{passed.total_seconds() / 86400:.1f} days since the last training; {name} is {days:g} days"
-    )
+    passed = (health.now - health.last_training).total_seconds() / SECONDS_A_DAY
+    return Decision(passed >= days, f"{passed:.1f} days since the last training; {name} is {days:g} days")
 
 
 TRIGGERS: Mapping[str, Callable[[Health, Settings], Decision]] = {

@@ -9,11 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_LINE = re.compile(
-    r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*
-        (?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[^#\s"'](?:(?!\s\#).)*)?)\s*(?:\#.*)?""",
-    re.VERBOSE,
-)
+_LINE = r"""(?x)\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*
+        (?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[^#\s"'](?:(?!\s\#).)*)?)\s*(?:\#.*)?"""
 
 
 def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
@@ -28,7 +25,7 @@ def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        found = _LINE.fullmatch(line)
+        found = re.fullmatch(_LINE, line)
         if found is None:
             problems.append(f"{path.name} line {number}: not NAME=value, or a quote that is not closed")
         elif found["double"] is not None:

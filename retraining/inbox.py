@@ -7,25 +7,23 @@ place, and what was learned must be what gets archived.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
-import shutil
 import stat
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.errors import FolderGoneError, StoreError
 from retraining.kill_points import kill_point
 from retraining.local_state import CHUNK, LocalState, sha256_of, stamp_of
-from retraining.records import DataFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from retraining.records import DataFile
     from retraining.settings import Settings
 
 READ_SUFFIXES = (".csv", ".parquet")
@@ -36,17 +34,15 @@ LONGEST_NAME = 255  # bytes, on the file systems of Linux
 LONGEST_STEM = 200  # leaves room for a digest and for what stands beside a refused file
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(NamedTuple):
     """What stands in the inbox: `ready` names by arrival, links to refuse, names that are not read with the reason."""
 
     ready: tuple[str, ...]
-    links: tuple[str, ...] = ()
-    skipped: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[str, ...]
+    skipped: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(NamedTuple):
     """The ready files by what is known of their bytes; `fresh`, `judged` and `copies` map name -> SHA-256, by arrival."""
 
     fresh: Mapping[str, str]
@@ -55,7 +51,7 @@ class Waiting:
     listing: Listing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Inbox:
     """The three folders of a project; `claims` is where copies stand while a cycle reads them."""
 
@@ -145,6 +141,10 @@ class Inbox:
         return tuple(claimed.values())
 
     def _claim(self, name: str) -> DataFile | None:
+        import hashlib
+
+        from retraining.records import DataFile
+
         source = self.settings.new_data_dir / name
         try:
             descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -175,6 +175,8 @@ class Inbox:
 
     def release(self) -> None:
         """Remove what was claimed."""
+        import shutil
+
         shutil.rmtree(self.claims, ignore_errors=True)
 
     def sweep(self) -> None:
@@ -182,7 +184,7 @@ class Inbox:
         self.release()
         if self.dry_run:
             return
-        shutil.rmtree(replace(self, dry_run=True).claims, ignore_errors=True)
+        replace(self, dry_run=True).release()
         folder = self.settings.quarantine_dir
         for note in folder.glob(f"*{REASON_SUFFIX}"):
             if not os.path.lexists(folder / note.name.removesuffix(REASON_SUFFIX)):
@@ -315,7 +317,8 @@ class Inbox:
 
     def check_space(self, needed: int) -> None:
         """Refuse to start what the archive's disk has no room for."""
-        free = shutil.disk_usage(self.settings.used_data_dir).free
+        disk = os.statvfs(self.settings.used_data_dir)
+        free = disk.f_bavail * disk.f_frsize
         if free < needed:
             raise StoreError(
                 f"The disk of {self.settings.used_data_dir} has {free:,} bytes free; this cycle needs {needed:,}.",
@@ -404,6 +407,8 @@ def _move(source: Path, target: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """A copy that is on the disk when this returns; a link stays a link."""
+    import shutil
+
     shutil.copy2(source, target, follow_symlinks=False)
     if not target.is_symlink():
         with target.open("rb") as copy:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 
 _passages_left: dict[str, int] = {}
 
@@ -19,6 +18,8 @@ def kill_point(name: str) -> None:
     if name in _passages_left:
         _passages_left[name] -= 1
         if not _passages_left[name]:
+            import signal
+
             os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -5,14 +5,13 @@ Everything here is a copy: it may be deleted between cycles, and the next cycle 
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
+import zlib
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
@@ -28,15 +27,17 @@ def stamp_of(stat: os.stat_result) -> Stamp:
 
 def sha256_of(path: Path) -> str:
     """The digest of a file's bytes, read in chunks."""
+    import hashlib  # loads OpenSSL, which a closed gate that knows its files does not need
+
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@dataclass
 class LocalState:
     """Files in `.retraining/`; each is written aside and renamed, and one that cannot be read counts as absent."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     # --- the marker: the last cycle that passed the gate ended well, and nothing waits for a person ---------------
     @property
@@ -57,7 +58,7 @@ class LocalState:
     # --- digests of files by their stamp, one table a folder --------------------------------------------------------
     def digests(self, folder: Path, names: Iterable[str]) -> dict[str, str]:
         """Name -> SHA-256 of the named files, less vanished ones; only what is new or changed since the last look is read."""
-        table = f"digests-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+        table = f"digests-{zlib.crc32(os.fsencode(folder)):08x}"
         known: dict[str, Any] = self.read(table) or {}
         fresh: dict[str, Any] = {}
         for name in names:

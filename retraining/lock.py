@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from retraining.errors import FolderGoneError, LockHeldError
@@ -37,7 +37,7 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
         except OSError:
             raise _held_by(os.pread(descriptor, 1000, 0), state_dir) from None
         os.ftruncate(descriptor, 0)
-        holder = {"pid": os.getpid(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+        holder = {"pid": os.getpid(), "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())}
         os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         yield
     finally:

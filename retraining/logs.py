@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
-from typing import TYPE_CHECKING, TextIO
+import os
+import time
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import TextIO
 
     from retraining.settings import Settings
+
+    OpenLog = Callable[[], "CycleLog"]  # the first call sets the log up: a start that ends at the gate needs none
 
 KEPT = 100
 LINE = "%(asctime)s %(levelname)-7s %(message)s"
 TIME = "%Y-%m-%dT%H:%M:%S"
+
+log = logging.getLogger("retraining")  # what a cycle says
 
 
 def without_secrets(text: str, secrets: tuple[str, ...]) -> str:
@@ -63,15 +70,20 @@ class CycleLog(logging.Handler):
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
 
-    def keep(self, name: str) -> None:
+    def keep(self) -> None:
         """Write this start's lines to a file from now on, and let the oldest files go."""
         if self.path is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.path = self.folder / f"{name}.log"
+        self.path = self.folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.log"
         self.path.write_text("".join(line + "\n" for line in self._lines), encoding="utf-8")
         for old in sorted(self.folder.glob("*.log"))[:-KEPT]:
             old.unlink(missing_ok=True)
+
+    def keep_failure(self, error: BaseException) -> None:
+        """Log the error that ended this start, with its traceback, and keep the lines."""
+        log.debug("the start failed", exc_info=error)
+        self.keep()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -79,40 +91,13 @@ class CycleLog(logging.Handler):
         return tuple(self._lines)
 
 
-class StrayOutput:
-    """Stands in for stdout and stderr while a command works: what libraries print becomes log lines."""
-
-    encoding = "utf-8"
-
-    def __init__(self, real: TextIO) -> None:
-        self._real = real
-        self._log = logging.getLogger("retraining.output")
-
-    def write(self, text: str) -> int:
-        """Log what was printed."""
-        if text.strip():
-            self._log.debug("%s", text.rstrip())
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def isatty(self) -> bool:
-        """Never a terminal."""
-        return False
-
-    def fileno(self) -> int:
-        """The real stream's descriptor, for code that insists on one."""
-        return self._real.fileno()
-
-
-def set_up(settings: Settings, *, quiet: bool, verbose: bool, log_file: Path | None) -> CycleLog:
+def set_up(settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, log_file: Path | None) -> CycleLog:
     """Send our lines to stderr by level, and every line to the cycle's log and to `log_file`."""
     text = _Redacting(settings.secrets(), as_json=False)
     shown = _Redacting(settings.secrets(), as_json=settings.log_format == "json")
     kept = CycleLog(settings.state_dir / "logs")
     kept.setFormatter(text)
-    terminal = logging.StreamHandler(sys.stderr)
+    terminal = logging.StreamHandler(stderr)
     terminal.setFormatter(shown)
     terminal.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else settings.log_level.upper())
     terminal.addFilter(lambda record: record.name.split(".")[0] == "retraining" and (verbose or record.name != "retraining.output"))

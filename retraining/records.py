@@ -9,24 +9,43 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from retraining.outcomes import Decision, Drift, FileCounts, Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
+
+__all__ = [
+    "Batch",
+    "BatchFile",
+    "Candidate",
+    "Column",
+    "Comparison",
+    "CycleRecord",
+    "DataFile",
+    "Decision",
+    "Drift",
+    "FileCounts",
+    "Hindsight",
+    "Kind",
+    "Label",
+    "LabelKind",
+    "Manifest",
+    "Outcome",
+    "RegistryFacts",
+    "Run",
+    "Schema",
+    "Score",
+    "Verdict",
+    "VersionFacts",
+]
 
 Label = int | bool | str
 Kind = Literal["number", "boolean", "string"]
 LabelKind = Literal["integer", "boolean", "string"]
 Run = tuple[int, int]
 Verdict = Literal["better", "worse", "not_enough_evidence"]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What to do, and why in words that a person reads."""
-
-    act: bool
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -112,25 +131,6 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class FileCounts:
-    """Counts at the cycle's end; `archived` and `quarantined` are what this cycle moved."""
-
-    waiting: int = 0
-    judged: int = 0
-    archived: int = 0
-    quarantined: int = 0
-
-
-@dataclass(frozen=True)
-class Drift:
-    """Whether inputs, scores or labels drifted: `detected` is significant, `material` is also large; None where not judged."""
-
-    detected: bool | None = None
-    material: bool | None = None
-    features: tuple[Mapping[str, Any], ...] = ()
-
-
-@dataclass(frozen=True)
 class Hindsight:
     """A past decision graded on rows that came after it: `gain` > 0 means that the challenger of that decision was better."""
 
@@ -143,35 +143,6 @@ class Hindsight:
     standard_error: float | None = None
     blocks: int = 0
     batches: int = 1  # fresh batches that the gain was seen on
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a cycle ended: what `--json` prints, `decision.json` holds, and `history` lists."""
-
-    ending: str
-    reason: str
-    exit_code: int = 0
-    dry_run: bool = False
-    cycle_id: str | None = None
-    number: int | None = None
-    started: datetime | None = None
-    run_id: str | None = None
-    run_url: str | None = None
-    trigger: str | None = None
-    production_version: int | None = None
-    previous_version: int | None = None
-    challenger_version: int | None = None
-    metric: str | None = None
-    threshold: float | None = None
-    production_on_new: Score | None = None
-    comparison: Comparison | None = None
-    new_rows: int | None = None
-    files: FileCounts = field(default_factory=FileCounts)
-    drift: Drift = field(default_factory=Drift)
-    hindsight: Hindsight | None = None
-    probation: Comparison | None = None
-    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

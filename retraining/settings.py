@@ -6,12 +6,10 @@ Standard library only: most cron runs end at the gate, and this is on their way.
 from __future__ import annotations
 
 import codecs
-import hashlib
 import json
 import math
 import os
 import re
-import shlex
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,7 +153,7 @@ def _setting(parse: Parse, default: Any, *, deciding: bool = False, secret: bool
     return field(default=default, metadata={"parse": parse, "deciding": deciding, "secret": secret, "also": also})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Settings:
     """Every setting of one project, typed and with absolute paths. Names and meanings are those of `.env.example`."""
 
@@ -233,6 +231,8 @@ class Settings:
     @property
     def command(self) -> str:
         """How a person starts the job on this project, from the clone's folder: for texts that say what to type."""
+        import shlex
+
         start = "python pipeline_orchestrator.py"
         return start if self.project == CLONE else f"{start} --project {shlex.quote(str(self.project))}"
 
@@ -255,6 +255,8 @@ _ALSO = {other: f.name.upper() for f in _env_fields() for other in f.metadata["a
 
 def deciding_digest(settings: Settings) -> str:
     """A digest of the settings that decide, and of the recipe's bytes: judged files count again when it changes."""
+    import hashlib
+
     values = {f.name: getattr(settings, f.name) for f in _env_fields() if f.metadata["deciding"]}
     recipe = hashlib.sha256(settings.recipe_path.read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps([values, recipe], sort_keys=True).encode()).hexdigest()[:32]

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FACTS = ("records", "errors", "env_file", "kill_points", "__version__")
-CHOICES = ("statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "lock", "logs", "failures")
+FACTS = ("outcomes", "records", "errors", "env_file", "kill_points", "__version__")
+CHOICES = (
+    "statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "lock", "logs",
+    "stray_output", "failures",
+)  # fmt: skip
 ROOMS = ("inbox", "datasets", "scoring", "trainer", "model_registry", "report", "sources", "notices")
 LAYERS = (FACTS, CHOICES, ROOMS, ("cycle",), ("commands", "registering", "replay"), ("cli",))  # importing leftwards only
 SCRIPTS = ("pipeline_orchestrator.py", "register_first_model.py", "train_classification_model.py")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import traceback
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retraining.failures import in_three_lines
 
@@ -13,8 +11,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a command has to say: an object for `--json`, text for people, an exit code, and the failure that it ended with, if any."""
 
     told: Any
@@ -30,6 +27,8 @@ class Answer:
             out.write(self.text + "\n")
         if self.failure is not None:
             if verbose:
+                import traceback
+
                 traceback.print_exception(self.failure, file=err)
             err.write("\n".join(in_three_lines(self.failure)[1]) + "\n")
         return self.code

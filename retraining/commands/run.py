@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from retraining.commands import Answer
 from retraining.cycle.gate import what_waits
-from retraining.cycle.job import Job, log
+from retraining.cycle.job import Job
 from retraining.errors import FolderGoneError, LockHeldError
 from retraining.failures import in_three_lines
 from retraining.inbox import Inbox
 from retraining.kill_points import kill_point
 from retraining.local_state import LocalState
-from retraining.records import FileCounts, Outcome
+from retraining.outcomes import FileCounts, Outcome
 from retraining.report.note import verdict_block
 from retraining.report.told import outcome_to_json
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from datetime import datetime
 
-    from retraining.logs import CycleLog
+    from retraining.logs import OpenLog
     from retraining.model_registry.interface import Registry
     from retraining.settings import Settings
 
 
-def answer(asked: argparse.Namespace, settings: Settings, kept: CycleLog, run_cycle: Callable[[Job], Outcome]) -> Answer:
+def answer(asked: argparse.Namespace, settings: Settings, open_log: OpenLog, run_cycle: Callable[[Job], Outcome]) -> Answer:
     """Run one cycle and say how it ended."""
+    if asked.log_file is not None or settings.uses_mongodb or _notices_wanted(settings):
+        open_log()  # these speak before the gate
     job = new_job(settings, dry_run=asked.dry_run, force=asked.force)
     job.on_lock = lambda: _tell_the_start(settings, dry_run=asked.dry_run)
-    job.on_begin = lambda: kept.keep(f"{job.now():%Y%m%dT%H%M%SZ}-{os.getpid()}")
-    job.log_lines = lambda: kept.lines
+    job.on_begin = lambda: open_log().keep()
+    job.log_lines = lambda: open_log().lines
     failure: BaseException | None = None
     try:
         outcome = run_cycle(job)
@@ -42,12 +43,11 @@ def answer(asked: argparse.Namespace, settings: Settings, kept: CycleLog, run_cy
             outcome = replace(outcome, exit_code=in_three_lines(failure)[0])
     except BaseException as error:  # noqa: BLE001 - it goes on to the edge, with the cycle's object beside it
         failure = error
-        job.on_begin()
-        log.debug("the cycle failed", exc_info=error)
+        open_log().keep_failure(error)
         outcome = _failed(job, error)
     told = outcome_to_json(outcome)
     kill_point("before_notices")
-    _tell_the_end(settings, told, kept)
+    _tell_the_end(settings, told, open_log)
     return Answer(told, "" if outcome.ending == "failed" else verdict_block(outcome, command=settings.command), outcome.exit_code, failure)
 
 
@@ -56,7 +56,7 @@ def _failed(job: Job, error: BaseException) -> Outcome:
     counts = FileCounts(archived=job.archived, quarantined=len(job.quarantined))
     if not isinstance(error, (FolderGoneError, LockHeldError)):
         waiting = what_waits(job)
-        counts = replace(counts, waiting=len(waiting.fresh), judged=len(waiting.judged))
+        counts = counts._replace(waiting=len(waiting.fresh), judged=len(waiting.judged))
     return Outcome(
         "failed",
         lines[-3],
@@ -69,30 +69,37 @@ def _failed(job: Job, error: BaseException) -> Outcome:
     )
 
 
-def _wanted(settings: Settings) -> bool:
+def _notices_wanted(settings: Settings) -> bool:
     return any((settings.healthcheck_url, settings.webhook_url, settings.metrics_textfile))
 
 
 def _tell_the_start(settings: Settings, *, dry_run: bool) -> None:
-    if _wanted(settings):
+    if _notices_wanted(settings):
         from retraining import notices
 
         notices.send_start(settings, dry_run=dry_run)
 
 
-def _tell_the_end(settings: Settings, told: dict[str, Any], kept: CycleLog) -> None:
+def _tell_the_end(settings: Settings, told: dict[str, Any], open_log: OpenLog) -> None:
     """Send the notices; a start that found nothing to do, with nobody to tell, imports nothing for that."""
-    if _wanted(settings) or told["files"]["quarantined"] or told["ending"] not in ("unchanged", "too_few_files"):
+    if _notices_wanted(settings) or told["files"]["quarantined"] or told["ending"] not in ("unchanged", "too_few_files"):
         from retraining import notices
 
-        notices.send(settings, told, log_tail=kept.lines[-20:])
+        notices.send(settings, told, log_tail=open_log().lines[-20:])
+
+
+def now() -> datetime:
+    """The time, aware."""
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)
 
 
 def new_job(settings: Settings, *, dry_run: bool = False, force: bool = False) -> Job:
     """A job on the real clock, folders and registry of a project."""
     state = LocalState(settings.state_dir)
     inbox = Inbox(settings, state, dry_run=dry_run)
-    return Job(settings, state, inbox, lambda: open_registry(settings, dry_run=dry_run), lambda: datetime.now(UTC), dry_run, force)
+    return Job(settings, state, inbox, lambda: open_registry(settings, dry_run=dry_run), now, dry_run, force)
 
 
 def open_registry(settings: Settings, *, dry_run: bool = False) -> Registry:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from retraining.cycle.job import log
 from retraining.errors import EveryFileRefusedError, UnknownClassError, UnreadableFileError
 from retraining.kill_points import kill_point
+from retraining.logs import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.decisions import enough_files, enough_rows
-from retraining.records import Decision, FileCounts, Outcome
+from retraining.outcomes import Decision, FileCounts, Outcome
 
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 TABLE = "gate"
 
 
-@dataclass(frozen=True)
-class Gate:
+class Gate(NamedTuple):
     """What waits, and whether that is enough."""
 
     waiting: Waiting
@@ -43,7 +41,8 @@ def ask_the_gate(job: Job) -> Gate:
 def what_waits(job: Job, *, judge_again: bool = False) -> Waiting:
     """Sort the ready files by what the last cycle noted of their bytes."""
     notes = job.state.read(TABLE) or {}
-    judged = () if judge_again else notes.get("judged", {}).get(job.deciding, ())
+    judged = notes.get("judged")
+    judged = judged.get(job.deciding, ()) if judged and not judge_again else ()
     return job.inbox.waiting(set(judged), {*notes.get("archive", ()), *notes.get("withdrawn", ())})
 
 
@@ -77,7 +76,7 @@ def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) 
     reason = gate.decision.reason
     if job.archived:
         reason = f"archived {job.archived} files of v{production}, which a person approved or a dead cycle left; then {reason}"
-    waiting = what_waits(job)
+    waiting = gate.waiting if recovered is None else what_waits(job)
     return Outcome(
         ending=gate.ending,
         reason=reason,

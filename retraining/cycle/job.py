@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,10 +21,8 @@ if TYPE_CHECKING:
     from retraining.model_registry.interface import Registry
     from retraining.settings import Settings
 
-log = logging.getLogger("retraining")
 
-
-@dataclass
+@dataclass(eq=False, repr=False)
 class Job:
     """One start of the job on one project: its settings, folders, registry, clock and flags.
 
@@ -87,6 +84,8 @@ class Job:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Measure a step, and say on the log when it begins and ends."""
+        from retraining.logs import log
+
         log.debug("%s ...", name)
         start = time.perf_counter()
         try:
@@ -97,6 +96,8 @@ class Job:
 
     def refuse(self, name: str, reason: str, sha256: str | None = None) -> None:
         """Put a file into quarantine and remember it for this cycle's report."""
+        from retraining.logs import log
+
         if self.inbox.refuse(name, reason, sha256):
             self.quarantined.append((name, sha256, reason))
             log.warning("refused %r: %s", name, reason)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.claiming import claim_as_seen, read_all
-from retraining.cycle.job import log
 from retraining.cycle.rows import Section, count_rows, leave_out_learned
 from retraining.ledger import TEST_BATCHES, last_batches, runs_outside, runs_overlap
+from retraining.logs import log
 from retraining.records import BatchFile, DataFile
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.cycle.drifting import Sketch, judge_drift
-from retraining.cycle.job import log
 from retraining.cycle.preflight import Model, load_model
 from retraining.cycle.recovery import PROBATION
 from retraining.cycle.rows import leave_out_learned, predictions, whole_files
 from retraining.decisions import Health
 from retraining.errors import DamagedModelError
 from retraining.ledger import REGISTERED, BackOff, back_off
+from retraining.logs import log
 from retraining.records import Comparison, DataFile, Decision, Drift, Hindsight, Score
 from retraining.statistics import Estimate, compare, compare_with_record, estimate, metric, t_interval
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retraining.cycle.job import log
 from retraining.cycle.recovery import begin_run
 from retraining.errors import ArchiveMismatchError, RetrainingError, UnreachableError, UnreadableFileError
 from retraining.kill_points import kill_point
+from retraining.logs import log
 from retraining.records import Batch, BatchFile, CycleRecord, Outcome
 from retraining.report.told import outcome_to_json
 from retraining.serialisation import record_to_json

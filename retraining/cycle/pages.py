@@ -7,9 +7,10 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from retraining.cycle.job import log
 from retraining.hindsight import graded_decisions
-from retraining.report import Distribution, RefusedFile, ReportMaterial, TestSet, page, quarantine_csv
+from retraining.logs import log
+from retraining.report import page, quarantine_csv
+from retraining.report.material import Distribution, RefusedFile, ReportMaterial, TestSet
 from retraining.scoring import coding
 from retraining.serialisation import record_to_json
 from retraining.statistics import CategoryBins

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.gate import note_for_the_gate
-from retraining.cycle.job import log
 from retraining.cycle.sources import note_the_schema
 from retraining.errors import StoreError
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
+from retraining.logs import log
 from retraining.records import DataFile, VersionFacts
 from retraining.serialisation import record_from_json, record_to_json
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraining.cycle.job import log
-from retraining.errors import CredentialsRefusedError, UnreachableError
-from retraining.serialisation import schema_from_json, schema_to_json
-
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.records import Schema
@@ -18,6 +14,8 @@ SCHEMA = "schema"  # this machine's copy of the production version's
 
 def note_the_schema(job: Job, schema: Schema) -> None:
     """Keep the production version's schema, so that an export need not ask the registry."""
+    from retraining.serialisation import schema_to_json
+
     job.state.write(SCHEMA, schema_to_json(schema))
 
 
@@ -25,6 +23,9 @@ def fetch(job: Job) -> None:
     """Export what is new, once a start; a source that fails is remembered, and the files at hand are served all the same."""
     if not job.settings.uses_mongodb or job.dry_run or job.fetched:
         return
+    from retraining.errors import CredentialsRefusedError, UnreachableError
+    from retraining.logs import log
+    from retraining.serialisation import schema_from_json
     from retraining.sources import mongodb
 
     job.fetched = True

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from retraining.cycle.drifting import sketch_of
-from retraining.cycle.job import log
 from retraining.cycle.lineage import attempt_key
 from retraining.cycle.rows import Section, predictions
 from retraining.datasets import MIN_BLOCKS, UNLABELLED, features_and_labels, label_codes
 from retraining.kill_points import kill_point
 from retraining.ledger import runs_outside
+from retraining.logs import log
 from retraining.records import Candidate, Manifest
 from retraining.statistics import metric
 from retraining.trainer import load_recipe, pip_requirements, train

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraining.report.material import Distribution, ReportMaterial, TestSet
-from retraining.report.note import RefusedFile, description, note, quarantine_csv, verdict_block
+from retraining.report.note import description, note, quarantine_csv, verdict_block
 from retraining.report.told import outcome_to_json, plain
 from retraining.report.verdict import Advice, undo, verdict_sentence
 
@@ -17,13 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from retraining.records import CycleRecord, Hindsight, Outcome
+    from retraining.report.material import ReportMaterial
 
 __all__ = [
     "Advice",
-    "Distribution",
-    "RefusedFile",
-    "ReportMaterial",
-    "TestSet",
     "description",
     "index",
     "note",
@@ -40,6 +36,7 @@ __all__ = [
 def page(outcome: Outcome, *, material: ReportMaterial | None = None) -> str:
     """`report.html`: one self-contained page about a cycle, under 1 MB. Parts whose material is absent are left out."""
     from retraining.report.cycle_page import render
+    from retraining.report.material import ReportMaterial
 
     return render(outcome, material or ReportMaterial())
 

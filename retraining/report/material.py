@@ -11,8 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retraining.records import CycleRecord, DataFile, Hindsight, Label
-    from retraining.report.note import RefusedFile
     from retraining.statistics import Predictions
+
+
+@dataclass(frozen=True)
+class RefusedFile:
+    """A file that went to quarantine, and why; its name and the reason may hold anything that a stranger wrote."""
+
+    name: str
+    sha256: str
+    reason: str
+    rows: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.report.verdict import COMMAND, contest, name, undo, verdict_sentence
@@ -25,18 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from retraining.records import Comparison, Outcome
+    from retraining.report.material import RefusedFile
 
 LABEL_WIDTH = 9
-
-
-@dataclass(frozen=True)
-class RefusedFile:
-    """A file that went to quarantine, and why; its name and the reason may hold anything that a stranger wrote."""
-
-    name: str
-    sha256: str
-    reason: str
-    rows: int | None = None
 
 
 def note(outcome: Outcome) -> str:
@@ -90,6 +77,9 @@ def verdict_block(outcome: Outcome, width: int = 80, command: str = COMMAND) -> 
 
 def quarantine_csv(rows: Iterable[RefusedFile]) -> str:
     """`quarantine.csv`: one line a refused file. A cell that a spreadsheet would run as a formula gets a leading apostrophe (OWASP)."""
+    import csv
+    import io
+
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("file", "sha256", "rows", "reason"))
@@ -151,10 +141,14 @@ def _whole(label: str, text: str) -> str:
 
 
 def _labelled(label: str, text: str, width: int) -> list[str]:
-    first = f"  {label:<{LABEL_WIDTH}} "
+    first, text = f"  {label:<{LABEL_WIDTH}} ", printable(text)
+    if len(first) + len(text) <= width and "  " not in text:
+        return [first + text]
+    import textwrap
+
     margin = " " * len(first)
     return textwrap.wrap(
-        printable(text),
+        text,
         max(width, 40),
         initial_indent=first,
         subsequent_indent=margin,

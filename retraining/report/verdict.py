@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.report.words import count_text, ending_words, gain_text, printable, score_text, value_text
 
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
 COMMAND = "python pipeline_orchestrator.py"
 
 
-@dataclass(frozen=True)
-class Advice:
+class Advice(NamedTuple):
     """What a person can do about a decision: `command` is to be copied, and empty where the MLflow UI is the place."""
 
     text: str

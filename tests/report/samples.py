@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from retraining.records import Comparison, CycleRecord, DataFile, Drift, FileCounts, Hindsight, Outcome, Score
-from retraining.report import Distribution, RefusedFile, ReportMaterial, TestSet, outcome_to_json
+from retraining.report import outcome_to_json
+from retraining.report.material import Distribution, RefusedFile, ReportMaterial, TestSet
 from retraining.statistics import Predictions
 
 NIGHT = datetime(2026, 11, 20, 2, 17, tzinfo=UTC)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
-from retraining.report import Distribution
 from retraining.report.figures import Served, histogram, ranges, square_line, timeline
+from retraining.report.material import Distribution
 from retraining.report.on_test_set import calibration, confusion, frequent_mistakes, roc_curve
 from tests.report.samples import rows_compared
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from retraining.records import DataFile, Drift, Hindsight, Outcome, Score
-from retraining.report import Distribution, RefusedFile, ReportMaterial, index, page
+from retraining.report import index, page
+from retraining.report.material import Distribution, RefusedFile, ReportMaterial
 from tests.report import samples
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from retraining.records import FileCounts, Outcome, Score
-from retraining.report import RefusedFile, description, note, quarantine_csv, undo, verdict_block, verdict_sentence
+from retraining.report import description, note, quarantine_csv, undo, verdict_block, verdict_sentence
+from retraining.report.material import RefusedFile
 from retraining.report.words import difference_text, gain_text, printable, score_text, value_text
 from tests.report.samples import HOSTILE, of_ending, promoted
 

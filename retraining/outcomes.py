@@ -1,0 +1,69 @@
+"""How a start ended: the records that a closed gate needs too, apart from the others because each costs it time.
+
+`records` names these with all others. Frozen facts, never behaviour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from typing import Any
+
+    from retraining.records import Comparison, Hindsight, Score
+
+
+class Decision(NamedTuple):
+    """What to do, and why in words that a person reads."""
+
+    act: bool
+    reason: str
+
+
+class FileCounts(NamedTuple):
+    """Counts at the cycle's end; `archived` and `quarantined` are what this cycle moved."""
+
+    waiting: int = 0
+    judged: int = 0
+    archived: int = 0
+    quarantined: int = 0
+
+
+class Drift(NamedTuple):
+    """Whether inputs, scores or labels drifted: `detected` is significant, `material` is also large; None where not judged."""
+
+    detected: bool | None = None
+    material: bool | None = None
+    features: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cycle ended: what `--json` prints, `decision.json` holds, and `history` lists."""
+
+    ending: str
+    reason: str
+    exit_code: int = 0
+    dry_run: bool = False
+    cycle_id: str | None = None
+    number: int | None = None
+    started: datetime | None = None
+    run_id: str | None = None
+    run_url: str | None = None
+    trigger: str | None = None
+    production_version: int | None = None
+    previous_version: int | None = None
+    challenger_version: int | None = None
+    metric: str | None = None
+    threshold: float | None = None
+    production_on_new: Score | None = None
+    comparison: Comparison | None = None
+    new_rows: int | None = None
+    files: FileCounts = field(default_factory=FileCounts)
+    drift: Drift = field(default_factory=Drift)
+    hindsight: Hindsight | None = None
+    probation: Comparison | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
