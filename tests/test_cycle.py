@@ -214,3 +214,15 @@ def test_the_record_survives_the_loss_of_everything_local(promoted: Project) -> 
     assert promoted.start("history", "--json").expect(0).json == before
     assert promoted.start("status", "--json").expect(0).json == status
     assert promoted.cycle()["ending"] == "unchanged"
+
+
+def test_going_forward_again_after_a_roll_back_is_not_undone_by_the_next_start(promoted: Project) -> None:
+    promoted.start("rollback").expect(0)
+    assert aliases(promoted) == {"production": 1}
+    promoted.start("rollback", "--to", "2").expect(0)
+    promoted.deliver(*tables(3, seed=15, turned=True))
+    assert promoted.cycle()["production_version"] == 2
+    assert tags(promoted, 2)["validation_status"] == "approved"
+    promoted.start("rollback").expect(0)
+    assert promoted.start("rollback").code == 3, "there is none before version 1"
+    assert aliases(promoted)["production"] == 1

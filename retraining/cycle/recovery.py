@@ -267,7 +267,11 @@ def _finish_roll_back(job: Job, facts: RegistryFacts, ledger: Ledger, production
 
 
 def put_back(registry: Registry, alias: str, version: int) -> None:
-    """Move the production alias back to a version, and `previous_production` to the one that it had replaced."""
+    """Move the production alias back to a version, and `previous_production` to the one that it had replaced.
+
+    The version is `approved` again before it serves, whatever it was left as, and is not on probation.
+    """
+    registry.tag_version(version, {"validation_status": "approved", PROBATION: "not held: restored by a roll-back"})
     registry.set_alias(alias, version)
     kill_point("mid_roll_back")
     _point_back(registry, registry.version(version))
