@@ -8,12 +8,17 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BY_PATH = {"open": ("os.open", "io.open"), "rename": ("os.rename", "os.replace"), "link": ("os.link",), "unlink": ("os.unlink", "os.remove")}
+BY_PATH = {
+    "open": ("os.open", "io.open"),
+    "rename": ("os.rename", "os.replace"),
+    "link": ("os.link",),
+    "unlink": ("os.unlink", "os.remove"),
+}
 CALLS = (*BY_PATH, "write", "fsync")
 ERRNOS = ("EIO", "ENOSPC", "EACCES")
 
@@ -43,7 +48,7 @@ class Fault:
 
     def install(self) -> None:
         if self.call == "fsync":
-            os.fsync = self._before(os.fsync, lambda descriptor: os.readlink(f"/proc/self/fd/{descriptor}"))
+            os.fsync = self._before(os.fsync, lambda descriptor: Path(f"/proc/self/fd/{descriptor}").readlink())
         elif self.call == "write":
             self._install_on_writes()
         else:
@@ -83,7 +88,7 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    def __enter__(self) -> Failing:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -57,7 +57,16 @@ class Zygote:
 
     def fork(self, *starts: dict[str, Any]) -> list[Ended]:
         """Start all at once; how each ended."""
-        nothing = {"kill_at": None, "kill_after": None, "fault": None, "registry_side": None, "clock": 0, "repeat": 1, "words": [], "script": ORCHESTRATOR}
+        nothing = {
+            "kill_at": None,
+            "kill_after": None,
+            "fault": None,
+            "registry_side": None,
+            "clock": 0,
+            "repeat": 1,
+            "words": [],
+            "script": ORCHESTRATOR,
+        }
         asked = [{**nothing, **start, "scratch": str(self._scratch / f"{place}")} for place, start in enumerate(starts)]
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asked) + "\n")
@@ -67,8 +76,8 @@ class Zygote:
         return [self._ended(place, told) for place, told in enumerate(json.loads(answer))]
 
     def _ended(self, place: int, told: dict[str, Any]) -> Ended:
-        texts = [(self._scratch / f"{place}.{name}").read_text(errors="replace") for name in ("out", "err", "fault")]
-        return Ended(told["code"], *texts[:2], seconds=told["seconds"], fault=json.loads(texts[2] or "{}"))
+        out, err, fault = ((self._scratch / f"{place}.{name}").read_text(errors="replace") for name in ("out", "err", "fault"))
+        return Ended(told["code"], out, err, seconds=told["seconds"], fault=json.loads(fault or "{}"))
 
     def _answer(self) -> str:
         assert self._process.stdout is not None
@@ -130,7 +139,7 @@ class ForkedProject(Project):
 
     def registry(self) -> dict[str, Any]:
         """Aliases, tags, versions with manifests, runs."""
-        found = self.ask("whole")
+        found: dict[str, Any] = self.ask("whole")
         found["versions"] = {int(number): version for number, version in found["versions"].items()}
         return found
 
@@ -155,7 +164,11 @@ class ForkedProject(Project):
         """A digest of every file but the store's and `.retraining/`'s."""
         skipped = (self.folder / ".retraining", self.folder / "mlflow_server" / "backend_db")
         paths = (p for p in self.folder.rglob("*") if p.is_file() and not p.is_symlink())
-        return {str(p.relative_to(self.folder)): digest(p) for p in paths if not any(s in p.parents for s in skipped) and "__pycache__" not in p.parts}
+        return {
+            str(p.relative_to(self.folder)): digest(p)
+            for p in paths
+            if not any(s in p.parents for s in skipped) and "__pycache__" not in p.parts
+        }
 
     # --- snapshots: the same path again, since a store holds absolute paths ---------------------------------------------------
     def save(self, name: str = "saved") -> Snapshot:
@@ -176,14 +189,17 @@ class Snapshot:
 
     def restore(self) -> ForkedProject:
         """Put it back; a database that a server has open is filled by sqlite, not swapped."""
-        live, folder = self.project.folder / "mlflow_server" / "backend_db" / "mlflow.db", self.project.folder
+        folder, store = self.project.folder, Path("mlflow_server/backend_db/mlflow.db")
         for path in folder.iterdir():
             if path.name != "mlflow_server":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.rmtree(folder / "mlflow_server" / "artifacts", ignore_errors=True)
         shutil.copytree(self.kept, folder, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("mlflow.db*"))
-        with closing(sqlite3.connect(self.kept / live.relative_to(folder))) as saved, closing(sqlite3.connect(live)) as target:
-            saved.backup(target)
+        if (self.kept / store).is_file():
+            with closing(sqlite3.connect(self.kept / store)) as saved, closing(sqlite3.connect(folder / store)) as live:
+                saved.backup(live)
+        else:
+            shutil.rmtree(folder / "mlflow_server", ignore_errors=True)
         self.project.settings.clear()
         self.project.set(**self.settings)
         return self.project

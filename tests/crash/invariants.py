@@ -20,7 +20,12 @@ LEFTOVERS = ("*.tmp", "*.part", ".claimed", "*.being-made", ".retraining/tmp/*",
 
 
 def broken(project: ForkedProject, delivered: Counter[str], first: set[str]) -> list[str]:
-    """Every invariant that does not hold: `delivered` are the digests of all files ever, `first` those that version 1 found in the archive."""
+    """Every invariant that does not hold.
+
+    Args:
+        delivered: the digest of every file that was ever put into the project, and how often.
+        first: those that version 1 found in the archive.
+    """
     registry = project.registry()
     found = [*_files(project, delivered), *_archive(project, registry, first), *_versions(registry), *_nothing_left(project, registry)]
     return [*found, *_check_is_content(project), *_rests(project, registry), *_is_the_registrys(project)]
@@ -83,7 +88,9 @@ def _nothing_left(project: ForkedProject, registry: dict[str, Any]) -> Iterator[
     running = [run["name"] for run in registry["runs"] if run["status"] == "RUNNING"]
     if running:
         yield f"runs left RUNNING: {running}"
-    left = [str(p.relative_to(project.folder)) for pattern in LEFTOVERS for p in project.folder.rglob(pattern) if "artifacts" not in p.parts]
+    left = [
+        str(p.relative_to(project.folder)) for pattern in LEFTOVERS for p in project.folder.rglob(pattern) if "artifacts" not in p.parts
+    ]
     if left:
         yield f"temporary files are left: {sorted(left)}"
 

@@ -30,7 +30,8 @@ def whole(client: MlflowClient, store: str, model: str, experiment: str) -> dict
         "tags": dict(registered[0].tags) if registered else {},
         "versions": {int(v.version): {"tags": dict(v.tags), "manifest": manifest(client, v.run_id)} for v in versions},
         "runs": [
-            {"id": r.info.run_id, "name": r.info.run_name, "status": r.info.status, "tags": own(r.data.tags), "metrics": r.data.metrics} for r in runs
+            {"id": r.info.run_id, "name": r.info.run_name, "status": r.info.status, "tags": own(r.data.tags), "metrics": r.data.metrics}
+            for r in runs
         ],
     }
 

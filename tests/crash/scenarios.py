@@ -42,7 +42,9 @@ class Scenario:
         """Bring a project there."""
         self.prepare(project)
         where = project.whereabouts()
-        return Delivered(Counter({sha: len(folders) for sha, folders in where.items()}), project.digests("used_data") & first_files(project))
+        return Delivered(
+            Counter({sha: len(folders) for sha, folders in where.items()}), project.digests("used_data") & first_files(project)
+        )
 
     def start(self, project: ForkedProject, **how: Any) -> Ended:
         """The start that is killed."""
@@ -132,7 +134,16 @@ def _poisoned(project: ForkedProject) -> None:
     (project.folder / "used_data" / newest[0]).rename(project.folder / "used_data" / "poison.csv")
 
 
-GATE = ("after_lock", "after_recovery", "during_claim", "during_claim:2", "after_claim", "after_refusal", "after_refusal:2", "after_run_creation")
+GATE = (
+    "after_lock",
+    "after_recovery",
+    "during_claim",
+    "during_claim:2",
+    "after_claim",
+    "after_refusal",
+    "after_refusal:2",
+    "after_run_creation",
+)
 END = ("before_run_ends", "after_run_ends", "after_leaving", "before_unlock", "before_notices")
 TRAINING = ("mid_training", "mid_artifact_upload", "mid_artifact_upload:9", "after_upload", "after_version_creation", "after_comparison")
 ARCHIVING = ("between_archived_files", "between_archived_files:3", "after_rename", "after_rename:2", "after_last_file", "after_approved")
@@ -143,17 +154,60 @@ SCENARIOS = {
             "promote",
             _winning,
             "promoted",
-            places=(*GATE, "after_scoring", *TRAINING, "before_winning_tag", "after_winning_tag", "before_commit", "after_commit", *ARCHIVING, *END),
+            places=(
+                *GATE,
+                "after_scoring",
+                *TRAINING,
+                "before_winning_tag",
+                "after_winning_tag",
+                "before_commit",
+                "after_commit",
+                *ARCHIVING,
+                *END,
+            ),
         ),
         Scenario("reject", _losing, "rejected", places=("after_comparison", "before_losing_tag", "after_losing_tag", *END)),
         Scenario("keep", _keeping, "kept", places=("after_scoring", *END)),
-        Scenario("leave to a person", _waiting_for_a_person, "awaiting_approval", places=("before_winning_tag", "after_winning_tag", "before_challenger", "after_challenger", *END)),
-        Scenario("finish what a person approved", _approved, "unchanged", places=(*ARCHIVING, "after_recovery")),
-        Scenario("roll back", _on_probation, "rolled_back", places=("after_scoring", "before_roll_back", "mid_roll_back", "after_roll_back", *END)),
-        Scenario("rollback command", _promoted, words=("rollback", "--why", "a test"), places=("rollback_after_hold", "rollback_after_tag", "mid_roll_back", "after_roll_back")),
-        Scenario("forget", _promoted, words=("forget", "first-1.csv", "--why", "poisoned"), places=("after_recovery", "forget_after_tag", "after_withdrawal")),
         Scenario(
-            "first model", _first_data, words=FIRST, script=REGISTER, heals=FIRST, places=("after_run_creation", "mid_artifact_upload", "after_upload", "after_first_version", "after_first_alias", "after_run_ends", "after_leaving")
+            "leave to a person",
+            _waiting_for_a_person,
+            "awaiting_approval",
+            places=("before_winning_tag", "after_winning_tag", "before_challenger", "after_challenger", *END),
+        ),
+        Scenario("finish what a person approved", _approved, "unchanged", places=(*ARCHIVING, "after_recovery")),
+        Scenario(
+            "roll back",
+            _on_probation,
+            "rolled_back",
+            places=("after_scoring", "before_roll_back", "mid_roll_back", "after_roll_back", *END),
+        ),
+        Scenario(
+            "rollback command",
+            _promoted,
+            words=("rollback", "--why", "a test"),
+            places=("rollback_after_hold", "rollback_after_tag", "mid_roll_back", "after_roll_back"),
+        ),
+        Scenario(
+            "forget",
+            _promoted,
+            words=("forget", "first-1.csv", "--why", "poisoned"),
+            places=("after_recovery", "forget_after_tag", "after_withdrawal"),
+        ),
+        Scenario(
+            "first model",
+            _first_data,
+            words=FIRST,
+            script=REGISTER,
+            heals=FIRST,
+            places=(
+                "after_run_creation",
+                "mid_artifact_upload",
+                "after_upload",
+                "after_first_version",
+                "after_first_alias",
+                "after_run_ends",
+                "after_leaving",
+            ),
         ),
     )
 }

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,8 +93,8 @@ def told_badly(ended: Ended) -> list[str]:
 
 
 @contextmanager
-def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[tuple[ForkedProject, Snapshot]]:
-    """A project on a real server, whose database and artifacts stand where a bare store's would; and the project when it was new."""
+def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[Snapshot]:
+    """A new project on a real server, whose database and artifacts stand where a bare store's would."""
     from tests.model_registry.conftest import free_port, wait_for
 
     port = free_port()
@@ -109,7 +109,7 @@ def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[tuple[F
         server = subprocess.Popen(command, env={**os.environ, **quiet}, cwd=folder.parent, stdout=log, stderr=log, start_new_session=True)
     try:
         wait_for(url, server)
-        yield project, project.save("new")
+        yield project.save("new")
     finally:
         os.killpg(server.pid, 15)
         server.wait()
@@ -199,26 +199,16 @@ def disk_with(kilobytes: int) -> Callable[[ForkedProject], Iterator[None]]:
 def overlapping(project: ForkedProject, count: int = 8) -> list[str]:
     """Real processes, started at once: one works, the others end 75 in under a second of their own time."""
     command = [sys.executable, str(CLONE / ORCHESTRATOR), "run", "--json", "--project", str(project.folder)]
-    processes = []
-    for _ in range(count):
-        processes.append((time.monotonic(), subprocess.Popen(
-            command, cwd="/", env=environment_of_cron(project.folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
-        )))  # fmt: skip
+    nowhere = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = environment_of_cron(project.folder)
+    processes = [(time.monotonic(), subprocess.Popen(command, cwd="/", env=environment, **nowhere)) for _ in range(count)]
     ended: dict[int, tuple[int, float]] = {}
     while len(ended) < count:
         for place, (began, process) in enumerate(processes):
             if place not in ended and process.poll() is not None:
                 ended[place] = (process.returncode, time.monotonic() - began)
         time.sleep(0.002)
-    for _, process in processes:
-        process.communicate()
     codes = sorted(code for code, _ in ended.values())
     slowest = max(seconds for code, seconds in ended.values() if code == 75) if 75 in codes else 0.0
     wrong = [] if codes == [0] + [75] * (count - 1) else [f"exit codes {codes}"]
     return wrong if slowest < 1 else [*wrong, f"the slowest was turned away after {slowest:.2f} s"]
-
-
-def content(store: Path) -> str:
-    """What a sqlite file holds."""
-    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as connection:
-        return "\n".join(connection.iterdump())

@@ -1,7 +1,8 @@
 """A process that has imported everything and forks a worker for each start: a start with all imports costs five seconds, a fork none.
 
-Reads one JSON request a line from stdin, a list of starts that run at the same time, and answers with one line: how each ended. A worker takes the
-real lock and opens the real store; it may be told to die at a kill point or by the clock, or that a call to the operating system fails.
+Reads one JSON request a line from stdin, a list of starts that run at the same time, and answers with one line: how each ended. A worker
+takes the real lock and opens the real store; it may be told to die at a kill point or by the clock, or that a call to the operating
+system fails.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 import traceback
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import retraining
@@ -66,7 +68,7 @@ def work(start: dict[str, Any]) -> int:
     try:
         for _ in range(start["repeat"] - 1):
             _main(start["script"], start["words"])
-            print(len(os.listdir("/proc/self/fd")))
+            print(len(list(Path("/proc/self/fd").iterdir())))
         return _main(start["script"], start["words"])
     except SystemExit as ended:
         return int(ended.code or 0)

@@ -1,0 +1,101 @@
+"""Killed anywhere, a start loses nothing: one more run, and every invariant holds. `make soak` does this everywhere, hundreds of times."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.crash.forked import KILLED, ForkedProject
+from tests.crash.invariants import broken
+from tests.crash.scenarios import SCENARIOS
+from tests.crash.trials import Stage
+from tests.projects import CLONE, tables
+
+if TYPE_CHECKING:
+    from tests.crash.forked import Ended
+
+QUICK = {  # a handful; the rest is in bench/soak.py
+    "promote": ("after_refusal:2", "mid_artifact_upload:9", "after_commit", "after_rename:2", "after_run_ends"),
+    "reject": ("after_losing_tag",),
+    "leave to a person": ("before_challenger",),
+    "finish what a person approved": ("between_archived_files:3",),
+    "roll back": ("mid_roll_back",),
+    "rollback command": ("rollback_after_tag",),
+    "forget": ("forget_after_tag",),
+    "first model": ("after_first_alias",),
+}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_killed_at_a_named_place_the_next_start_finishes_or_undoes_the_rest(forked: ForkedProject, name: str) -> None:
+    stage = Stage.set_for(SCENARIOS[name], forked)
+    assert {place: wrong for place in QUICK[name] if (wrong := stage.killed_at(place))} == {}
+
+
+def test_killed_by_the_clock_nothing_is_lost(forked: ForkedProject) -> None:
+    stage = Stage.set_for(SCENARIOS["promote"], forked)
+    whole = SCENARIOS["promote"].start(forked).seconds
+    moments = [random.Random(seed).uniform(0, whole) for seed in range(3)]
+    assert {moment: wrong for moment in moments if (wrong := stage.killed_after(moment))} == {}
+
+
+def test_every_kill_point_of_the_job_is_tried_by_some_scenario() -> None:
+    code = [path.read_text() for path in (CLONE / "retraining").rglob("*.py")] + [(CLONE / "pipeline_orchestrator.py").read_text()]
+    named = {name for text in code for call in re.findall(r"kill_point\((.*)\)", text) for name in re.findall(r'"(\w+)"', call)}
+    named -= {"rejected"}  # the condition by which one of two names is taken
+    tried = {place.partition(":")[0] for scenario in SCENARIOS.values() for place in scenario.places}
+    assert {name for name in named if not name.startswith("mongodb_")} - tried == set()
+
+
+def test_a_kill_point_kills_only_who_was_asked_to_die_there(forked: ForkedProject) -> None:
+    assert forked.start("run", kill_at="after_commit").code == 0  # nothing waits: that place is not on the way
+    assert forked.start("run", kill_at="after_lock").code == KILLED
+
+
+# --- what the matrix of kills does not reach by itself ---------------------------------------------------------------------------
+
+
+def killed(ended: Ended) -> None:
+    assert ended.code == KILLED, ended
+
+
+def test_bytes_that_a_dead_cycle_committed_outlive_a_failed_recovery_and_a_producer_that_overwrites_them(forked: ForkedProject) -> None:
+    delivered = SCENARIOS["promote"].made(forked)
+    killed(forked.start("run", kill_at="after_commit"))
+    forked.set(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert forked.start("run").code == 69
+    forked.set(MLFLOW_TRACKING_URI=f"sqlite:///{forked.folder}/mlflow_server/backend_db/mlflow.db")
+    for path, text in zip(sorted((forked.folder / "new_data").glob("batch-*")), tables(9, seed=77), strict=False):
+        path.write_text(text)
+    forked.start("run").expect(0)
+    assert set(delivered.all) - set(forked.whereabouts()) == set()
+
+
+def test_a_roll_back_to_a_named_version_is_finished_to_that_one(forked: ForkedProject) -> None:
+    delivered = SCENARIOS["promote"].made(forked)
+    forked.cycle()
+    forked.deliver(*tables(4, seed=5, rows=60, turned=True))
+    forked.set(PROBATION_BATCHES="0", RETRAIN_WHEN="always", PROMOTE_WHEN="unless_worse")
+    assert forked.cycle()["production_version"] == 3
+    killed(forked.start("rollback", "--to", "1", kill_at="rollback_after_tag"))
+    forked.start("run").expect(0)
+    assert forked.registry()["aliases"]["production"] == 1
+    assert broken(forked, every_file_of(forked), delivered.first) == []
+
+
+def test_a_roll_back_that_died_still_makes_the_next_attempt_wait(forked: ForkedProject) -> None:
+    """Its cycle is closed with the decision that it saved, so that the failed probation counts."""
+    SCENARIOS["roll back"].made(forked)
+    killed(forked.start("run", kill_at="after_roll_back"))
+    forked.deliver(*tables(4, seed=6, turned=True))
+    ended = forked.cycle()
+    assert ended["ending"] == "kept"
+    assert "roll-back" in ended["reason"]
+
+
+def every_file_of(project: ForkedProject) -> Counter[str]:
+    return Counter({sha: len(folders) for sha, folders in project.whereabouts().items()})
