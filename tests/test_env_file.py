@@ -63,7 +63,13 @@ def test_no_text_can_break_the_reader(tmp_path_factory: pytest.TempPathFactory, 
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("METRICS", "METRIC"), ("RETRAIN_TRESHOLD", "RETRAIN_THRESHOLD"), ("model_nam", "MODEL_NAME"), ("MIN_NEW_FILE", "MIN_NEW_FILES")],
+    [
+        ("METRICS", "METRIC"),
+        ("RETRAIN_TRESHOLD", "RETRAIN_THRESHOLD"),
+        ("model_nam", "MODEL_NAME"),
+        ("RETRAIN_TRESHLD", "RETRAIN_THRESHOLD"),
+        ("MIN_NEW_FILE", "MIN_NEW_FILES"),
+    ],
 )
 def test_a_name_one_or_two_letters_off_is_a_problem_that_names_the_right_one(name: str, meant: str) -> None:
     assert nearest_name(name, NAMES) == [f"{name}: unknown; did you mean {meant}?"]

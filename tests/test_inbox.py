@@ -200,6 +200,15 @@ def test_another_files_name_is_never_taken(inbox: Inbox) -> None:
     assert inbox.archived() == {old: ["a.csv"], sha: [named.name]}
 
 
+def test_a_name_taken_since_it_was_chosen_is_left_alone(inbox: Inbox) -> None:
+    sha = put(new(inbox), "a.csv", b"new")
+    named = inbox.with_archive_names(inbox.claim(["a.csv"]))
+    other = put(used(inbox), "a.csv", b"put there by somebody")
+    assert inbox.archive(named[0], "a.csv")
+    inbox.release()
+    assert inbox.archived() == {other: ["a.csv"], sha: [f"a-{sha[:12]}.csv"]}
+
+
 def test_an_original_overwritten_since_the_claim_stays_in_the_inbox(inbox: Inbox) -> None:
     put(new(inbox), "a.csv", b"first")
     (claimed,) = inbox.claim(["a.csv"])
