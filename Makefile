@@ -7,6 +7,8 @@ PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PROJECT ?= .
 PORT ?= 5000
 WORKERS ?= 2
+SEED ?= 1
+MINUTES ?= 50
 venv := .venv/bin/python
 pip := $(venv) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 sources := retraining bench examples mlflow_server pipeline_orchestrator.py register_first_model.py train_classification_model.py
@@ -24,7 +26,7 @@ help:
 	@echo "make server           MLflow's UI; PROJECT=build/demo shows the demo, PORT=5001 another port"
 	@echo "make bench            how long a cycle takes, against a plain script"
 	@echo "make bench-decisions  how well the policies decide; STREAMS=DIR plays streams of your own"
-	@echo "make soak             hundreds of cycles with kills and faults, up to an hour"
+	@echo "make soak             hundreds of cycles with kills and faults, up to an hour; goes on where it was; SEED=2 tries others"
 
 install: .venv/installed
 
@@ -36,6 +38,7 @@ test: .venv/installed-for-development
 
 soak: .venv/installed-for-development
 	$(venv) -m pytest -m soak -rs $(TESTS)
+	$(venv) -m bench.soak --seed $(SEED) --minutes $(MINUTES)
 
 check: .venv/installed-for-development
 	.venv/bin/ruff check $(tested)
