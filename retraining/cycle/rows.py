@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from retraining.datasets import UNLABELLED, cut_into_blocks, features_and_labels, label_codes, row_hashes
 from retraining.scoring import ROWS_PER_CHUNK, coding, predict
@@ -26,7 +25,10 @@ if TYPE_CHECKING:
     from retraining.scoring import Chunk
     from retraining.statistics import Predictions
 
+    Hashes = NDArray[np.uint64]
+
 Learned = Mapping[str, tuple["Run", ...]]  # SHA-256 -> runs
+PLACES = 1 << 23  # for the lowest bits of row hashes: one byte each
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,14 @@ def leave_out_learned(
     """
     hashes = [_hashes(job, section, schema) for section in sections]
     wanted = np.unique(np.concatenate(hashes)) if hashes else np.empty(0, np.uint64)
-    seen = _occurring(job, pa.array(wanted), schema, _union(learned), files)
+    seen = _occurring(job, wanted, schema, _union(learned), files)
     before = count_rows(job, sections, schema)
     masks = [np.isin(values, seen) for values in hashes]
     kept = tuple(replace(section, left_out=mask if mask.any() else None) for section, mask in zip(sections, masks, strict=True))
     return kept, before - count_rows(job, kept, schema)
 
 
-def _hashes(job: Job, section: Section, schema: Schema) -> NDArray[np.uint64]:
+def _hashes(job: Job, section: Section, schema: Schema) -> Hashes:
     start, stop = section.run
     return row_hashes(job.tables.table(section.file, schema))[start:stop]
 
@@ -127,13 +129,19 @@ def _union(learned: Iterable[Learned]) -> dict[str, tuple[Run, ...]]:
     return union
 
 
-def _occurring(job: Job, wanted: pa.Array, schema: Schema, learned: Learned, files: Mapping[str, DataFile]) -> NDArray[np.uint64]:
-    """Those of the wanted hashes that occur in learned rows; a hash set is asked, so that learned rows are only passed through."""
+def _occurring(job: Job, wanted: Hashes, schema: Schema, learned: Learned, files: Mapping[str, DataFile]) -> Hashes:
+    """Those of the wanted hashes that occur in learned rows.
+
+    Rows may have been learned by the million, so most are passed over by their lowest bits, without a search.
+    """
+    lowest = np.uint64(PLACES - 1)
+    marked = np.zeros(PLACES, dtype=bool)
+    marked[wanted & lowest] = True
     known = [(files[sha256], runs) for sha256, runs in learned.items() if sha256 in files and runs]
     found = [np.empty(0, np.uint64)]
     for (_, runs), table in zip(known, job.tables.tables_many([file for file, _ in known], schema), strict=True):
         values = row_hashes(table)
         for start, stop in runs:
-            hits = pc.is_in(pa.array(values[start:stop]), value_set=wanted).to_numpy(zero_copy_only=False)
-            found.append(values[start:stop][hits])
-    return np.unique(np.concatenate(found))
+            part = values[start:stop]
+            found.append(part[marked[part & lowest]])
+    return np.intersect1d(np.concatenate(found), wanted)
