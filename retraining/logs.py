@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,24 +67,18 @@ class CycleLog(logging.Handler):
         line = self.format(record)
         self._lines.append(line)
         if self.path is not None:
-            self._write(self.path, [line])
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
 
     def keep(self) -> None:
         """Write this start's lines to a file from now on, and let the oldest files go."""
         if self.path is not None:
             return
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.path = self.folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.log"
-        self._write(self.path, self._lines)
+        self.path.write_text("".join(line + "\n" for line in self._lines), encoding="utf-8")
         for old in sorted(self.folder.glob("*.log"))[:-KEPT]:
-            with suppress(OSError):
-                old.unlink()
-
-    def _write(self, path: Path, lines: list[str]) -> None:
-        """A disk that takes no more must neither end a cycle for its log's sake nor hide the error that is being told."""
-        with suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write("".join(line + "\n" for line in lines))
+            old.unlink(missing_ok=True)
 
     def keep_failure(self, error: BaseException) -> None:
         """Log the error that ended this start, with its traceback, and keep the lines."""
@@ -114,7 +107,6 @@ def set_up(settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, lo
         to_file = logging.FileHandler(log_file, encoding="utf-8")
         to_file.setFormatter(text)
         handlers.append(to_file)
-    logging.raiseExceptions = False  # no traceback on stderr where a log file's disk is full
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(logging.INFO)

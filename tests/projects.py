@@ -95,9 +95,9 @@ class Project:
         os.utime(path, (time.time() - age,) * 2)
         return path
 
-    def names(self, folder: str) -> frozenset[str]:
+    def names(self, folder: str) -> set[str]:
         """Names of the data files in a folder."""
-        return frozenset(path.name for path in (self.folder / folder).glob("[!.]*") if not path.name.endswith(".reason.json"))
+        return {path.name for path in (self.folder / folder).glob("[!.]*") if not path.name.endswith(".reason.json")}
 
     # --- starts ---------------------------------------------------------------------------------------------------------
     def start(self, *words: str, script: str = ORCHESTRATOR, **extra: str) -> Finished:

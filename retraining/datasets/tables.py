@@ -44,6 +44,7 @@ class TableStore:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder
         self._settings = settings
+        self._sound: dict[str, tuple[int, int]] = {}  # size and time of copies that this store has checked
 
     def validate(self, data_file: DataFile, schema: Schema) -> FileFacts:
         """Read a file by the schema, keep its columnar copy, and say what it holds.
@@ -125,8 +126,11 @@ class TableStore:
         """The columnar copy, made if need be; no table where labels are unknown."""
         path = self._path(data_file, schema)
         with suppress(FileNotFoundError, DamagedTableError):
-            table, note = read_table_file(path)
+            stat = path.stat()
+            stamp = (stat.st_size, stat.st_mtime_ns)
+            table, note = read_table_file(path, sound=self._sound.get(path.name) == stamp)
             if note["key"] == path.stem:
+                self._sound[path.name] = stamp
                 return table, _facts_from(note, schema)
         facts = self._ingest(path, data_file, schema)
         return (None if facts.unknown_labels else read_table_file(path)[0]), facts
