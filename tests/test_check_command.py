@@ -1,0 +1,101 @@
+"""`check` names every broken invariant over settings, store, registry and folders, and what to do; a sound project has none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.projects import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.projects import Project
+
+
+def problems(project: Project, code: int, *flags: str) -> list[str]:
+    said = project.start("check", "--json", *flags).expect(code).json
+    assert said["ok"] == (code == 0)
+    assert all(problem["try"] and problem["where"] for problem in said["problems"])
+    return [problem["what"] for problem in said["problems"]]
+
+
+@pytest.fixture
+def promoted(registered: Project) -> Project:
+    registered.deliver(*tables(6, seed=2, rows=120, turned=True))
+    assert registered.cycle()["ending"] == "promoted"
+    return registered
+
+
+def archive(project: Project) -> list[str]:
+    return sorted(project.names("used_data"))
+
+
+def remove_a_file(project: Project) -> None:
+    (project.folder / "used_data" / archive(project)[0]).unlink()
+
+
+def alter_a_file_unseen(project: Project) -> None:
+    """Other bytes of the same length, with the same times: only reading it again shows it."""
+    import os
+
+    path = project.folder / "used_data" / archive(project)[0]
+    before = path.stat()
+    path.write_text(path.read_text().replace("0.", "1.", 1))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def add_a_stranger(project: Project) -> None:
+    project.put("stranger.csv", tables(1, seed=99)[0], to="used_data")
+
+
+def leave_a_claim(project: Project) -> None:
+    project.put("0123.csv", "half", to="used_data/.claimed")
+
+
+def remove_the_inbox(project: Project) -> None:
+    (project.folder / "new_data").rmdir()
+
+
+def break_the_recipe(project: Project) -> None:
+    (project.folder / "train_classification_model.py").write_text("def train_model(X):\n    return X\n")
+
+
+def alter_the_model(project: Project) -> None:
+    for path in project.folder.glob("mlflow_server/artifacts/**/model.pkl"):
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+
+
+CASES: list[tuple[Callable[[Project], None], int, str, tuple[str, ...]]] = [
+    (remove_a_file, 3, "learned files are missing", ()),
+    (alter_a_file_unseen, 3, "or were changed there", ("--deep",)),
+    (add_a_stranger, 0, "came by another way", ()),
+    (leave_a_claim, 3, "temporary files are left", ()),
+    (remove_the_inbox, 3, "is not there", ()),
+    (break_the_recipe, 1, "train_model", ()),
+    (alter_the_model, 3, "are not those that were registered", ()),
+]
+
+
+def test_a_sound_project_has_no_problem_deep_or_not(promoted: Project) -> None:
+    assert problems(promoted, 0) == problems(promoted, 0, "--deep") == []
+
+
+@pytest.mark.parametrize(("damage", "code", "said", "flags"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_what_is_broken_is_named_with_the_code_that_a_cycle_would_end_with(
+    registered: Project, damage: Callable[[Project], None], code: int, said: str, flags: tuple[str, ...]
+) -> None:
+    damage(registered)
+    found = problems(registered, code, *flags)
+    assert any(said in what for what in found), found
+
+
+def test_checking_changes_nothing_but_local_notes(promoted: Project) -> None:
+    def files() -> dict[str, bytes]:
+        found = (path for path in promoted.folder.rglob("*") if path.is_file() and ".retraining" not in path.parts)
+        return {str(path): path.read_bytes() for path in found if "backend_db" not in path.parts and "__pycache__" not in path.parts}
+
+    before = files()
+    promoted.start("check", "--deep").expect(0)
+    assert files() == before

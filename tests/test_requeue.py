@@ -1,0 +1,62 @@
+"""`requeue`: mended files go from quarantine back to the inbox, and nothing else does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.projects import table, tables
+
+if TYPE_CHECKING:
+    from tests.projects import Project
+
+BROKEN = "speed,load,city,target\n1,2\n"
+
+
+@pytest.fixture
+def refused(registered: Project) -> Project:
+    """Three good files judged, and one in quarantine."""
+    registered.deliver(*tables(3, seed=2))
+    registered.put("ragged.csv", BROKEN)
+    assert registered.cycle()["files"]["quarantined"] == 1
+    return registered
+
+
+@pytest.mark.parametrize("name", ["ragged.csv", "quarantine/ragged.csv"])
+def test_a_mended_file_waits_again_and_its_reason_is_gone(refused: Project, name: str) -> None:
+    (refused.folder / "quarantine" / "ragged.csv").write_text(table(seed=9))
+    assert refused.start("requeue", name, "--json").expect(0).json == {"requeued": ["ragged.csv"]}
+    assert list((refused.folder / "quarantine").iterdir()) == []
+    assert refused.start("status", "--json").json["waiting"] == 1
+
+
+def test_a_file_sent_back_unmended_is_refused_again(refused: Project) -> None:
+    refused.start("requeue", "ragged.csv").expect(0)
+    refused.deliver(*tables(2, seed=3))
+    assert refused.cycle()["files"]["quarantined"] == 1
+    assert refused.names("quarantine") == {"ragged.csv"}
+
+
+def test_a_name_that_is_taken_in_the_inbox_is_not_overwritten(refused: Project) -> None:
+    refused.put("ragged.csv", table(seed=11))
+    before = (refused.folder / "new_data" / "ragged.csv").read_text()
+    refused.start("requeue", "ragged.csv").expect(0)
+    assert (refused.folder / "new_data" / "ragged.csv").read_text() == before
+    assert len(refused.names("new_data")) == 3 + 2
+
+
+def test_of_several_names_one_that_is_wrong_moves_none(refused: Project) -> None:
+    assert "'nothing.csv'" in refused.start("requeue", "ragged.csv", "nothing.csv").expect(2).error[0]
+    assert refused.names("quarantine") == {"ragged.csv"}
+
+
+@pytest.mark.parametrize("name", ["../.env", "../used_data/batch-0000.csv", "/etc/passwd", "ragged.csv.reason.json", ".", ""])
+def test_only_files_of_the_quarantine_are_moved(refused: Project, name: str) -> None:
+    assert refused.start("requeue", name).expect(2).error
+    assert (refused.folder / ".env").is_file()
+
+
+def test_a_link_in_quarantine_is_not_followed(refused: Project) -> None:
+    (refused.folder / "quarantine" / "link.csv").symlink_to(refused.folder / ".env")
+    assert refused.start("requeue", "link.csv").expect(2).error
