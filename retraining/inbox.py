@@ -17,6 +17,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.errors import FolderGoneError, StoreError
+from retraining.file_moves import free_path, holds, link, move, unchanged, with_digest
 from retraining.kill_points import kill_point
 from retraining.local_state import CHUNK, LocalState, sha256_of, stamp_of
 
@@ -30,8 +31,7 @@ READ_SUFFIXES = (".csv", ".parquet")
 UNFINISHED_SUFFIXES = (".tmp", ".part")
 NO_PERMISSION = "no permission to read it"
 REASON_SUFFIX = ".reason.json"
-LONGEST_NAME = 255  # bytes, on the file systems of Linux
-LONGEST_STEM = 200  # leaves room for a digest and for what stands beside a refused file
+SPARE_BYTES = 10_000_000  # for the store and what a cycle notes
 
 
 class Listing(NamedTuple):
@@ -165,7 +165,7 @@ class Inbox:
                     digest.update(chunk)
                     copy.write(chunk)
         kill_point("during_claim")
-        if not _unchanged(source, before):
+        if not unchanged(source, before):
             aside.unlink()
             return None
         os.utime(aside, ns=(before.st_atime_ns, before.st_mtime_ns))  # the archive keeps the time of arrival
@@ -196,7 +196,7 @@ class Inbox:
     def refuse(self, name: str, reason: str, sha256: str | None = None) -> bool:
         """Move a file from the inbox into quarantine, its reason beside it; False where it is gone or holds other bytes now."""
         source = self.settings.new_data_dir / name
-        if sha256 is not None and not _holds(source, sha256):
+        if sha256 is not None and not holds(source, sha256):
             return False
         if self.dry_run or not os.path.lexists(source):
             return os.path.lexists(source)
@@ -207,21 +207,21 @@ class Inbox:
     def quarantine(self, source: Path, reason: str, sha256: str | None, *, folder: str) -> Path:
         """Move any file into quarantine under a free name: the reason is there before the file is."""
         self.settings.quarantine_dir.mkdir(parents=True, exist_ok=True)
-        target = self._free(self.settings.quarantine_dir, source.name, sha256, beside=f".{REASON_SUFFIX}.tmp")
+        target = free_path(self.settings.quarantine_dir, source.name, sha256, beside=f".{REASON_SUFFIX}.tmp")
         note = {"file": source.name, "sha256": sha256, "reason": reason, "from": folder, "refused": _utc(self.now())}
         aside = self.settings.quarantine_dir / f".{target.name}{REASON_SUFFIX}.tmp"
         content = json.dumps(note, indent=1, ensure_ascii=False) + "\n"
         aside.write_text(content, encoding="utf-8", errors="backslashreplace")  # a name need not be UTF-8
         self._sync(aside)
         aside.replace(self.settings.quarantine_dir / (target.name + REASON_SUFFIX))
-        _move(source, target)
+        move(source, target)
         self._sync(self.settings.quarantine_dir)
         return target
 
     def requeue(self, path: Path) -> Path:
         """Move a file from quarantine back to the inbox under a free name; its reason goes."""
-        target = self._free(self.settings.new_data_dir, path.name, sha256_of(path))
-        _move(path, target)
+        target = free_path(self.settings.new_data_dir, path.name, sha256_of(path))
+        move(path, target)
         self._sync(self.settings.new_data_dir)
         path.with_name(path.name + REASON_SUFFIX).unlink(missing_ok=True)
         return target
@@ -261,10 +261,10 @@ class Inbox:
         taken: set[str] = set()
         named = []
         for file in files:
-            name = file.name if file.name not in taken else _with_digest(file.name, file.sha256)
+            name = file.name if file.name not in taken else with_digest(file.name, file.sha256)
             target = self.settings.used_data_dir / name
-            if os.path.lexists(target) and not _holds(target, file.sha256):
-                name = _with_digest(file.name, file.sha256)
+            if os.path.lexists(target) and not holds(target, file.sha256):
+                name = with_digest(file.name, file.sha256)
             taken.add(name)
             named.append(replace(file, name=name))
         return tuple(named)
@@ -277,17 +277,17 @@ class Inbox:
         if self.dry_run:
             return original is not None
         target = self.settings.used_data_dir / file.name
-        if os.path.lexists(target) and not _holds(target, file.sha256):
-            target = self._free(self.settings.used_data_dir, file.name, file.sha256)
+        if os.path.lexists(target) and not holds(target, file.sha256):
+            target = free_path(self.settings.used_data_dir, file.name, file.sha256)
         if not os.path.lexists(target):
             self._sync(file.path)
-            _link(file.path, target)
+            link(file.path, target)
         self._sync(self.settings.used_data_dir)
         kill_point("after_rename")
         if original is None:
             return False
         source = self.settings.new_data_dir / original
-        if not _holds(source, file.sha256):
+        if not holds(source, file.sha256):
             return False
         source.unlink()
         return True
@@ -295,17 +295,10 @@ class Inbox:
     def remove_archived(self, name: str, sha256: str) -> bool:
         """Remove a file from the inbox whose bytes are in the archive already; whether it was there."""
         source = self.settings.new_data_dir / name
-        if self.dry_run or not _holds(source, sha256):
+        if self.dry_run or not holds(source, sha256):
             return False
         source.unlink()
         return True
-
-    def _free(self, folder: Path, name: str, sha256: str | None, *, beside: str = "") -> Path:
-        """A path in `folder` that nothing stands at, whose name leaves room for `beside` after it."""
-        stem = _with_digest(name, sha256 or os.urandom(8).hex())
-        candidates = (name, stem, *(f"{PurePath(stem).stem}-{n}{PurePath(stem).suffix}" for n in range(2, 10_000)))
-        fitting = (c for c in candidates if len(os.fsencode(c + beside)) <= LONGEST_NAME)
-        return next(folder / c for c in fitting if not os.path.lexists(folder / c))
 
     def _sync(self, path: Path) -> None:
         if self.durable:
@@ -315,8 +308,19 @@ class Inbox:
             finally:
                 os.close(descriptor)
 
-    def check_space(self, needed: int) -> None:
-        """Refuse to start what the archive's disk has no room for."""
+    def check_space_for(self, names: Iterable[str]) -> None:
+        """Refuse to claim what the archive's disk has no room to copy.
+
+        Raises:
+            StoreError: with what is free and what is needed.
+        """
+        sizes = []
+        for name in names:
+            with suppress(FileNotFoundError):
+                sizes.append((self.settings.new_data_dir / name).lstat().st_size)
+        self._check_space(sum(sizes) + SPARE_BYTES)
+
+    def _check_space(self, needed: int) -> None:
         disk = os.statvfs(self.settings.used_data_dir)
         free = disk.f_bavail * disk.f_frsize
         if free < needed:
@@ -354,65 +358,6 @@ def _why_not_read(entry: os.DirEntry[str]) -> str | None:
 def _is_data(entry: os.DirEntry[str]) -> bool:
     """Whether it is a file that would be read, had we the permission."""
     return not entry.is_symlink() and _why_not_read(entry) in (None, NO_PERMISSION)
-
-
-def _holds(path: Path, sha256: str) -> bool:
-    """Whether a regular file stands at `path` with those bytes, and stayed so while they were read."""
-    try:
-        before = path.lstat()
-        return stat.S_ISREG(before.st_mode) and sha256_of(path) == sha256 and _unchanged(path, before)
-    except FileNotFoundError:
-        return False
-
-
-def _unchanged(path: Path, before: os.stat_result) -> bool:
-    try:
-        return stamp_of(path.lstat()) == stamp_of(before)
-    except FileNotFoundError:
-        return False
-
-
-def _with_digest(name: str, sha256: str) -> str:
-    path = PurePath(name)
-    stem = path.stem
-    if len(os.fsencode(stem)) > LONGEST_STEM:
-        stem = os.fsencode(stem)[:LONGEST_STEM].decode("utf-8", "ignore")
-    return f"{stem}-{sha256[:12]}{path.suffix}"
-
-
-def _link(source: Path, target: Path) -> None:
-    """A second name for the same bytes, never overwriting; a copy where the file system knows no links."""
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EMLINK):
-            raise
-        aside = source.with_name(f"{source.name}.tmp")  # among the claimed copies, which are swept
-        _copy(source, aside)
-        aside.rename(target)
-
-
-def _move(source: Path, target: Path) -> None:
-    """Rename; across file systems copy aside, then rename, then remove."""
-    try:
-        source.rename(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        aside = target.with_name(f".{target.name}.tmp")
-        _copy(source, aside)
-        aside.rename(target)
-        source.unlink()
-
-
-def _copy(source: Path, target: Path) -> None:
-    """A copy that is on the disk when this returns; a link stays a link."""
-    import shutil
-
-    shutil.copy2(source, target, follow_symlinks=False)
-    if not target.is_symlink():
-        with target.open("rb") as copy:
-            os.fsync(copy.fileno())
 
 
 def _utc(seconds: float) -> str:
