@@ -119,7 +119,8 @@ def roll_back(cycle: Cycle, monitored: Monitored, failure: Decision) -> Outcome:
         return _superseded(cycle, monitored)
     _save_the_decision(cycle, monitored, ending)
     where = {ROLLED_BACK_TO: str(previous), ROLLED_BACK_IN: cycle.run_id}
-    registry.tag_version(failed, {**where, PROBATION: "failed", "retraining.reason": ending.reason, "validation_status": "rolled_back"})
+    tags = {**where, PROBATION: "failed", "retraining.reason": ending.reason, "validation_status": "rolled_back"}
+    registry.tag_version(failed, tags, description(outcome_of(cycle, monitored, ending), cycle.job.settings.command))
     kill_point("before_roll_back")
     cycle.job.committed = True
     put_back(registry, alias, previous)

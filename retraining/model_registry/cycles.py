@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from operator import methodcaller
 from typing import TYPE_CHECKING
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from retraining.model_registry import texts
 from retraining.model_registry.failures import without_credentials
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 DECISION = "decision.json"
 _ENDING = "retraining.ending"
 _ENDED = ("FINISHED", "FAILED")  # KILLED is a cycle that died, perhaps between its tags and its end
+_ABOUT_THE_TIMELINE = "The metrics of every cycle, one point each; the step is the cycle's number. The charts are under *Model metrics*."
 _DIGEST_LENGTH = 36  # MLflow's limit for a data set's digest
 
 
@@ -90,7 +92,8 @@ class CycleRuns(OurRuns):
         run_id = self._create_nested(parent, name, STAGE)
         self._log(run_id, texts.metrics(metrics or {}, in_milliseconds(self._clock())), texts.params(params or {}))
         if dataset is not None:
-            self._connection.ask(lambda mlflow: mlflow.log_inputs(run_id, datasets=[_dataset_input(*dataset)]))
+            for read_by in (run_id, parent):
+                self._connection.ask(methodcaller("log_inputs", read_by, datasets=[_dataset_input(*dataset)]))
         self._end_run(run_id, "FINISHED")
 
     def end_cycle(self, record: CycleRecord, *, name: str, status: str, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
@@ -115,6 +118,7 @@ class CycleRuns(OurRuns):
         if found:
             return str(found[0].info.run_id)
         run_id = self._create_run("timeline", TIMELINE, "", started)
+        self._log(run_id, tags=texts.run_tags({MLFLOW_RUN_NOTE: _ABOUT_THE_TIMELINE}))
         self._end_run(run_id, "FINISHED")
         return run_id
 

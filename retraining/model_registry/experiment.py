@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI takes it for agents, and hides the note and the Models page
+
+
 def artifact_root(settings: Settings) -> str:
     """Where this project's experiment keeps its artifacts, beside the store and absolute."""
     return (settings.project / "mlflow_server" / "artifacts").as_uri() + "/" + quote(settings.mlflow_experiment_name)
@@ -66,7 +69,7 @@ class InExperiment:
         # a server knows where its artifacts belong (it may proxy them); a bare store would put them into the working directory
         root = None if self._connection.is_server else artifact_root(self._settings)
         try:
-            mlflow.create_experiment(self._settings.mlflow_experiment_name, artifact_location=root)
+            mlflow.create_experiment(self._settings.mlflow_experiment_name, artifact_location=root, tags=KIND)
         except Exception as error:
             if not already_exists(error):
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from operator import methodcaller
 from typing import TYPE_CHECKING
 
 from mlflow.entities import LoggedModelOutput
@@ -50,7 +51,7 @@ class Registration(StoredVersions):
             MANIFEST_SHA256: _sha256(manifest),
         }
         kill_point("after_upload")
-        number = self._create_version(model, run_id, texts.version_tags({**candidate.tags, **own_tags}))
+        number = self._create_version(model, run_id, parent, texts.version_tags({**candidate.tags, **own_tags}))
         self._end_run(run_id, "FINISHED")
         return number
 
@@ -81,7 +82,7 @@ class Registration(StoredVersions):
             self._artifacts.upload(model.artifact_location, folder)
             return folder_digest(folder)
 
-    def _create_version(self, model: LoggedModel, run_id: str, tags: Mapping[str, str]) -> int:
+    def _create_version(self, model: LoggedModel, run_id: str, parent: str, tags: Mapping[str, str]) -> int:
         def make(mlflow: MlflowClient) -> ModelVersion:
             return mlflow.create_model_version(
                 self._name, model.artifact_location, run_id, tags=tags, await_creation_for=0, model_id=model.model_id
@@ -91,7 +92,8 @@ class Registration(StoredVersions):
             return next(iter(self._find_versions(mlflow, {CYCLE_ID: tags[CYCLE_ID]})), None)
 
         self._connection.ask(lambda mlflow: mlflow.finalize_logged_model(model.model_id, "READY"))
-        self._connection.ask(lambda mlflow: mlflow.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)]))
+        for made_in in (run_id, parent):  # the cycle's own page leads to the version too
+            self._connection.ask(methodcaller("log_outputs", made_in, [LoggedModelOutput(model.model_id, step=0)]))
         self._connection.ask(self._make_registered_model)
         number = int(self._connection.create(make, find).version)
         if not self._connection.is_server:  # a server marks the model itself: the UI shows the version beside it
@@ -101,7 +103,7 @@ class Registration(StoredVersions):
 
     def _make_registered_model(self, mlflow: MlflowClient) -> None:
         try:
-            mlflow.create_registered_model(self._name)
+            mlflow.create_registered_model(self._name, description=texts.how_to_read(self._settings))
         except Exception as error:
             if not already_exists(error):
                 raise

@@ -11,6 +11,8 @@ from mlflow.entities import Metric, Param, RunTag
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from retraining.settings import Settings
+
 RUN_TAG, VERSION_TAG, DESCRIPTION, PARAM, KEY = 8000, 5000, 5000, 6000, 250
 
 
@@ -18,6 +20,19 @@ def cut(text: object, limit: int) -> str:
     """A text of `limit` characters at most."""
     whole = str(text)
     return whole if len(whole) <= limit else whole[: limit - 1] + "…"
+
+
+def how_to_read(settings: Settings) -> str:
+    """The registered model's description: what its aliases mean, and what a person may do here."""
+    alias = settings.production_alias
+    return (
+        f"Kept by a retraining job. The version with the alias `{alias}` serves; `previous_production` is the one that it replaced. "
+        f"A version with the alias `challenger` won its comparison and waits for a person: give it the alias `{alias}` to approve it, "
+        "and the next cycle does the rest. Giving that alias back to an older version undoes a promotion, and holds further ones until "
+        "the tag `retraining.hold` of this model is deleted. "
+        f"Why each version is here stands in its description, every cycle in the experiment `{settings.mlflow_experiment_name}`, "
+        "the scores over all cycles in its run `timeline`."
+    )
 
 
 def key(name: str) -> str:

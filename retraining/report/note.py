@@ -40,10 +40,13 @@ def note(outcome: Outcome) -> str:
 
 def description(outcome: Outcome, command: str = COMMAND) -> str:
     """A version's description: what it replaced, by how much, on how many rows, and how to undo it, in one paragraph."""
+    if outcome.ending == "rolled_back":  # told of the version that failed, which this cycle did not train
+        return f"{verdict_sentence(outcome)} {undo(outcome, command).text}"
     version, champion = name(outcome.challenger_version), name(outcome.previous_version)
     start = {
         "promoted": f"Replaced {champion} in production",
-        "awaiting_approval": f"Would replace {champion} once a person moves the production alias to it",
+        # read before and after the approval: what became of it stands in its tags
+        "awaiting_approval": f"Won against {champion} and was left to a person, who approves it by giving it the production alias",
         "rejected": f"Did not replace {champion}",
     }.get(outcome.ending, f"Trained against {champion}; the cycle ended {outcome.ending}")
     numbers = f": {contest(outcome.comparison, champion, version)}" if outcome.comparison else ""

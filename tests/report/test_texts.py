@@ -88,6 +88,12 @@ def test_the_description_of_a_loser_says_that_nothing_was_replaced() -> None:
     assert "no rollback is needed" in text
 
 
+def test_the_description_of_a_version_that_failed_its_probation_says_what_serves_instead() -> None:
+    outcome = of_ending("rolled_back")
+    text = description(outcome)
+    assert text.startswith(f"v{outcome.production_version} is back in production, because v{outcome.previous_version} failed its probation")
+
+
 def test_only_a_moved_alias_is_undone_by_a_command() -> None:
     commands = {ending: undo(of_ending(ending)).command for ending in ENDINGS}
     assert commands.pop("promoted") == "python pipeline_orchestrator.py rollback"
