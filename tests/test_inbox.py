@@ -250,9 +250,12 @@ def test_quarantine_may_lie_on_another_disk(inbox: Inbox, monkeypatch: pytest.Mo
 
 
 def test_a_full_disk_is_noticed_before_anything_is_started(inbox: Inbox) -> None:
-    inbox.check_space(1)
+    put(new(inbox), "a.csv", b"small")
+    inbox.check_space_for(["a.csv", "vanished.csv"])
+    with (inbox.settings.new_data_dir / "sparse.csv").open("wb") as sparse:
+        sparse.truncate(1 << 43)  # eight terabytes that take no room
     with pytest.raises(StoreError, match="bytes free"):
-        inbox.check_space(1 << 62)
+        inbox.check_space_for(["sparse.csv"])
 
 
 # --- a dry run ----------------------------------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
 
 def claim_as_seen(job: Job, seen: Mapping[str, str]) -> tuple[DataFile, ...]:
     """Claim files by name; one that holds other bytes by now (name -> SHA-256 says which) is left for the next cycle to look at."""
+    job.inbox.check_space_for(seen)
     return tuple(file for file in job.inbox.claim(seen) if file.sha256 == seen[file.name])
 
 
