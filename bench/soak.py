@@ -66,7 +66,7 @@ class Figures:
             with self.file.open("a") as stream:
                 stream.write(json.dumps({"kind": kind, "name": name, "wrong": wrong, "times": times}) + "\n")
         if wrong:
-            print(f"VIOLATION {kind}: {name}: {' | '.join(wrong)[:3000]}", flush=True)
+            print(f"VIOLATION {kind}: {name}: {' | '.join(wrong)[:800]}", flush=True)
 
     def _count(self, kind: str, name: str, wrong: list[str], times: int) -> None:
         self.keys.add(f"{kind}: {name}")

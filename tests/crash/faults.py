@@ -32,6 +32,7 @@ class Fault:
     nth: int
     root: str
     seen: int = 0
+    path: str = ""
 
     @property
     def happened(self) -> bool:
@@ -43,6 +44,7 @@ class Fault:
             return
         self.seen += 1
         if self.seen == self.nth:
+            self.path = text
             number = getattr(errno, self.error)
             raise OSError(number, os.strerror(number), text)
 

@@ -57,7 +57,7 @@ class Zygote:
 
     def fork(self, *starts: dict[str, Any]) -> list[Ended]:
         """Start all at once; how each ended."""
-        nothing = {
+        nothing: dict[str, Any] = {
             "kill_at": None,
             "kill_after": None,
             "fault": None,

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
+from mlflow import MlflowClient, set_tracking_uri
 from mlflow.artifacts import load_text
 
 
 def answer(question: str, store: str, model: str, experiment: str, *arguments: Any) -> Any:
     """What is asked of the store: `whole`, or a move by a person."""
+    set_tracking_uri(store)  # artifacts are read by a run's address, which goes by this
     client = MlflowClient(store, store)
     if question == "whole":
         return whole(client, store, model, experiment)

@@ -1,4 +1,4 @@
-"""Names, cells and categories that somebody chose to hurt: the cycle goes on, nothing is lost, and no shell, path, page or formula runs them."""
+"""Names, cells and categories that somebody chose to hurt: nothing is lost, and no shell, path, page or formula runs them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NAMES = (
     "new\nline.csv",
     "quote'\".csv",
     "x..%2f..%2fetc%2fpasswd.csv",
-    f"{SCRIPT.replace('/', '∕')}.csv",
-    "=cmd|' ∕C calc'!A0.csv",
+    f"{SCRIPT.replace('/', '')}.csv",
+    "=cmd|' C calc'!A0.csv",
     "-rf.csv",
     "$(touch owned).csv",
     "`touch owned`;.csv",
@@ -73,7 +73,7 @@ def test_a_hostile_file_name_is_data_wherever_it_goes(forked: ForkedProject, con
     ended = forked.cycle("-v")
     assert ended["ending"] == "promoted"
     assert ended["files"]["quarantined"] == 2 + (len(NAMES) if content == "refused" else 0)
-    assert not list(forked.folder.rglob("owned")) and not Path("/owned").exists()
+    assert not [*forked.folder.rglob("owned"), *Path("/").glob("owned")]
     folder = "used_data" if content == "good" else "quarantine"
     assert len(forked.names(folder) & set(NAMES)) >= len(NAMES) - (2 if content == "refused" else 0)  # two leave no room for a reason
     for page in artifacts(forked, "report.html"):

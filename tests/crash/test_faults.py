@@ -1,0 +1,87 @@
+"""Disks, clocks, databases and servers that fail: a clear error in time, nothing lost, and the next clean start succeeds."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.crash.nights import descriptors, hundreds_of_cycles, thirty_nights
+from tests.crash.scenarios import SCENARIOS
+from tests.crash.trials import Stage, damaged, locked_for, moved_away, overlapping
+from tests.projects import tables
+
+if TYPE_CHECKING:
+    from tests.crash.forked import ForkedProject
+
+ONE_OF_EACH = (  # every call of every kind is tried by bench/soak.py
+    ("open", "EACCES", 60),
+    ("write", "ENOSPC", 150),
+    ("fsync", "EIO", 3),
+    ("rename", "EIO", 20),
+    ("link", "EIO", 2),
+    ("unlink", "EACCES", 4),
+)
+
+
+def test_whatever_call_fails_nothing_is_lost(forked: ForkedProject) -> None:
+    stage = Stage.set_for(SCENARIOS["promote"], forked)
+    found = {fault: stage.failed_call(*fault) for fault in ONE_OF_EACH}
+    assert {fault: wrong for fault, wrong in found.items() if wrong} == {}
+
+
+def test_troubles_end_with_their_codes_and_are_forgotten_once_mended(forked: ForkedProject) -> None:
+    stage = Stage.set_for(SCENARIOS["promote"], forked)
+    troubles = {
+        "database locked": partial(stage.meanwhile, locked_for(3), {0}),
+        "model flipped": partial(stage.meanwhile, damaged("flipped"), {3}),
+        "archive unmounted": partial(stage.meanwhile, moved_away("used_data"), {3}),
+    }
+    assert {name: wrong for name, trial in troubles.items() if (wrong := trial())} == {}
+
+
+def test_of_eight_starts_at_once_one_works(forked: ForkedProject) -> None:
+    stage = Stage.set_for(SCENARIOS["keep"], forked)
+    assert overlapping(stage.project) == []
+
+
+def test_an_unchanged_inbox_costs_one_training(forked: ForkedProject) -> None:
+    assert thirty_nights(forked, nights=5) == []
+
+
+def test_cycles_with_arrivals_and_kills_break_nothing(forked: ForkedProject) -> None:
+    assert hundreds_of_cycles(forked, 10, seed=3) == []
+
+
+def test_many_cycles_in_one_process_open_no_more_descriptors(forked: ForkedProject) -> None:
+    counts = descriptors(forked, cycles=8)
+    assert counts[-1] <= counts[1], counts
+
+
+# --- deliveries that are not what they seem --------------------------------------------------------------------------------------
+
+
+def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_was_withdrawn(forked: ForkedProject) -> None:
+    """A person approved; while the job looks for the files to archive, one of them refuses to be read for a moment."""
+    stage = Stage.set_for(SCENARIOS["finish what a person approved"], forked)
+    for nth in range(1, stage.calls_of("open") + 1):
+        stage.eve.restore()
+        if "new_data/batch" in stage.scenario.start(forked, fault=("open", "EACCES", nth)).fault["path"]:
+            break
+    forked.start("run").expect(0)
+    assert [name for name in forked.registry()["tags"] if "withdrawn" in name] == []
+
+
+@pytest.mark.parametrize("place", ["after_claim", "after_scoring"])
+def test_an_inbox_that_changes_under_a_cycle_that_dies_loses_nothing(forked: ForkedProject, place: str) -> None:
+    delivered = SCENARIOS["keep"].made(forked)
+    forked.start("run", kill_at=place)
+    old, gone, *_ = sorted((forked.folder / "new_data").glob("*.csv"))
+    old.write_text(tables(1, seed=31)[0])
+    gone.unlink()
+    forked.deliver(*tables(3, seed=32))
+    forked.cycle()
+    where = forked.whereabouts()
+    assert len([sha for sha in delivered.all if sha in where]) == sum(delivered.all.values()) - 2
+    assert all(len(folders) == 1 for folders in where.values())
