@@ -25,7 +25,8 @@ from tests.crash.faults import CALLS, ERRNOS
 from tests.crash.forked import ForkedProject, Zygote
 from tests.crash.nights import hundreds_of_cycles, thirty_nights
 from tests.crash.scenarios import SCENARIOS
-from tests.crash.trials import Stage, damaged, disk_with, locked_for, moved_away, on_server, overlapping, small_disk
+from tests.crash.trials import Stage, answering, damaged, disk_with, locked_for, moved_away, on_server, overlapping, small_disk
+from tests.model_registry.misbehaving import in_front_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ CLONE = Path(__file__).resolve().parents[1]
 WORKERS = 2
 RANDOM_KILLS = {"promote": 160, "reject": 80, "leave to a person": 80, "finish what a person approved": 80, "roll back": 100}
 OVERLAPS, CYCLES, CHAINS = 50, 500, 10
+SERVER_FAULTS = 6  # of each kind
 CALLS_AT_MOST = 120  # of one kind, spread evenly over a start; the seed says where it begins
 
 
@@ -164,6 +166,30 @@ def troubles(figures: Figures) -> Work:
     return "troubles", work
 
 
+def failing_server(figures: Figures, seed: int) -> Work:
+    """A server that is down, hangs, breaks down, or breaks down after it did what it was asked to, from or at some request."""
+
+    def work(folder: Path, zygote: Zygote) -> None:
+        quick = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+        with on_server(folder / "project", zygote, **quick) as new:
+            project = new.restore()
+            with in_front_of(project.store) as front:
+                project.set(MLFLOW_TRACKING_URI=front.url)
+                stage = Stage.set_for(SCENARIOS["promote"], project)
+                before = len(front.seen)
+                stage.scenario.start(project).expect(0)
+                requests = len(front.seen) - before
+                dice = random.Random(seed)
+                for what in ("hang", "503", "500", "after-503", "after-500", "after-drop"):
+                    for number in range(SERVER_FAULTS):
+                        once, place = number % 2 == 0, dice.randrange(requests)
+                        said = f"server: {what} {'at' if once else 'from'} request {place} of {requests}"
+                        trouble = answering(front, what, place, once=once)
+                        figures.unit("other faults", said, partial(stage.meanwhile, trouble, {0, 1, 69}))
+
+    return "failing server", work
+
+
 def _an_hour_back(stage: Stage) -> list[str]:
     stage.eve.restore()
     stage.scenario.start(stage.project, clock=-3600).expect(0)
@@ -211,6 +237,7 @@ def chain(figures: Figures, number: int, seed: int) -> Work:
 def all_work(figures: Figures, seed: int) -> Iterator[Work]:
     """The long ones first."""
     yield kills_on_server(figures)
+    yield failing_server(figures, seed)
     yield overlaps(figures)
     yield troubles(figures)
     yield nights(figures)

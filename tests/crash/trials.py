@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sqlite3
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.crash.forked import Ended, Zygote
     from tests.crash.scenarios import Delivered, Scenario
+    from tests.model_registry.misbehaving import Front
 
 ALLOWED_CODES = {0, 1, 2, 3, 69}  # what a start may end with when a disk or a server fails under it; 2: its settings cannot be read
 LONGEST = 120  # seconds until an error must be told
@@ -65,7 +67,9 @@ class Stage:
         """Let the nth call of a kind fail."""
         self.eve.restore()
         ended = self.scenario.start(self.project, fault=(call, error, nth))
-        return [*told_badly(ended), *self.scenario.broken(self.project, self.delivered)]
+        wrong = self.scenario.broken(self.project, self.delivered)
+        # a copy whose removal failed stays in .retraining/tmp until a cycle passes the gate again
+        return [*told_badly(ended), *(one for one in wrong if not one.startswith("temporary files are left: ['.retraining/tmp/"))]
 
     def meanwhile(self, trouble: Callable[[ForkedProject], Iterator[None]], codes: set[int]) -> list[str]:
         """Start while something is wrong, mend it, and start once more."""
@@ -151,6 +155,25 @@ def damaged(how: str) -> Callable[[ForkedProject], Iterator[None]]:
             path.write_bytes({"truncated": whole[:middle], "flipped": flipped, "swapped": b"cos\nsystem\n(S'touch /tmp/owned'\ntR."}[how])
         yield
         path.write_bytes(whole)
+
+    return trouble
+
+
+def answering(front: Front, what: str, after: int, *, once: bool) -> Callable[[ForkedProject], Iterator[None]]:
+    """The server misbehaves from some request on, or at that one alone; `what` is one of `misbehaving`'s words."""
+
+    def trouble(project: ForkedProject) -> Iterator[None]:
+        seen = itertools.count()
+
+        def rule(_method: str, _path: str) -> str:
+            place = next(seen)
+            return what if place == after or (place > after and not once) else "pass"
+
+        front.rule = rule
+        yield
+        front.rule = lambda _method, _path: "pass"
+        front.released.set()
+        front.released.clear()
 
     return trouble
 
