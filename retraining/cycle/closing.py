@@ -158,7 +158,7 @@ def _tags(cycle: Cycle, outcome: Outcome) -> dict[str, str]:
         "retraining.batch_digest": cycle.batch_digest,
     }
     if cycle.job.shows_pages:
-        tags["mlflow.note.content"] = note(outcome)
+        tags["mlflow.note.content"] = note(outcome, cycle.job.settings.command)
     return {key: str(value) for key, value in tags.items() if value is not None}
 
 

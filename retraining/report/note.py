@@ -26,16 +26,23 @@ if TYPE_CHECKING:
 LABEL_WIDTH = 9
 
 
-def note(outcome: Outcome) -> str:
-    """The comparison as a Markdown table, for the run's `mlflow.note.content`."""
+def note(outcome: Outcome, command: str = COMMAND) -> str:
+    """The comparison as a Markdown table, why it ended so and how to undo it, for the run's `mlflow.note.content`."""
     champion = outcome.production_version if outcome.ending == "kept" else outcome.previous_version
     heads = ("", f"production {name(champion)}", f"challenger {name(outcome.challenger_version)}")
-    rows = [heads, ("---", "---:", "---:"), *_note_rows(outcome)]
-    table = "\n".join("| " + " | ".join(map(_markdown, row)) + " |" for row in rows)
+    rows = [_row(heads), "| --- | --- | --- |", *map(_row, _note_rows(outcome))]
+    table = "\n".join(rows)
     lines = [f"**{_markdown(ending_words(outcome.ending))}.** {_markdown(verdict_sentence(outcome))}", table]
     if outcome.comparison is not None:
         lines.append(f"Verdict: {VERDICTS[outcome.comparison.verdict]}.")
-    return "\n\n".join([*lines, f"Why: {_markdown(printable(outcome.reason))}"])
+    advice = undo(outcome, command)
+    after = f"To undo it: `{printable(advice.command)}`. {advice.text}" if advice.command else advice.text
+    return "\n\n".join([*lines, f"Why: {_markdown(printable(outcome.reason))}", after])
+
+
+def _row(cells: Iterable[str]) -> str:
+    """A row of a Markdown table; MLflow's page puts no room between two columns, so each cell brings some."""
+    return "| " + " | ".join(f"{_markdown(cell)} &emsp;" for cell in cells) + " |"
 
 
 def description(outcome: Outcome, command: str = COMMAND) -> str:

@@ -67,6 +67,11 @@ def test_the_note_is_a_table_whatever_the_ending(ending: str) -> None:
     assert len({line.count("|") for line in table}) == 1, table
 
 
+def test_the_note_says_what_a_person_can_do_about_it() -> None:
+    assert "`python x.py --project /srv/a rollback`" in note(promoted(), "python x.py --project /srv/a")
+    assert "moving the production alias" in note(of_ending("awaiting_approval"))
+
+
 def test_a_reason_cannot_break_out_of_the_note() -> None:
     text = note(replace(promoted(), reason="a | b <img src=x onerror=alert(1)> [x](javascript:alert(1)) **bold** \n| new | row |"))
     assert "<img" not in text
