@@ -230,7 +230,7 @@ def _failed(error: BaseException, words: Sequence[str]) -> Answer:
 def _settings(asked: argparse.Namespace) -> Settings:
     project = asked.project if asked.project is not None else settings_module.CLONE
     loaded = settings_module.load(project, os.environ, asked.env_file)
-    for name, value in {**loaded.passed_on, **CLIENT_DEFAULTS}.items():
+    for name, value in {**CLIENT_DEFAULTS, **loaded.passed_on}.items():
         os.environ.setdefault(name, value)
     return loaded
 

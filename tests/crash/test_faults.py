@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -85,3 +86,13 @@ def test_an_inbox_that_changes_under_a_cycle_that_dies_loses_nothing(forked: For
     where = forked.whereabouts()
     assert len([sha for sha in delivered.all if sha in where]) == sum(delivered.all.values()) - 2
     assert all(len(folders) == 1 for folders in where.values())
+
+
+def test_the_patience_that_a_user_sets_in_the_env_file_is_the_patience_of_a_start(forked: ForkedProject) -> None:
+    forked.deliver(*tables(3, seed=41))
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        forked.set(MLFLOW_TRACKING_URI=url, MLFLOW_HTTP_REQUEST_TIMEOUT="1", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+        ended = forked.start("run")
+    assert ended.code == 69
+    assert ended.seconds < 15
