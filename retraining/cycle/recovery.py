@@ -221,6 +221,8 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
             job.archived += moved
         elif sha not in there:
             gone[sha] = "gone from the inbox before it could be archived"
+            if sha in inbox and (job.settings.new_data_dir / inbox[sha]).exists():  # it could not be claimed
+                unread = (*unread, inbox[sha])
         elif sha in inbox:
             job.archived += job.inbox.remove_archived(inbox[sha], sha)
         kill_point("between_archived_files")
