@@ -170,7 +170,7 @@ def failing_server(figures: Figures, seed: int) -> Work:
     """A server that is down, hangs, breaks down, or breaks down after it did what it was asked to, from or at some request."""
 
     def work(folder: Path, zygote: Zygote) -> None:
-        quick = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+        quick = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "8", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
         with on_server(folder / "project", zygote, **quick) as new:
             project = new.restore()
             with in_front_of(project.store) as front:

@@ -32,7 +32,6 @@ class Fault:
     nth: int
     root: str
     seen: int = 0
-    path: str = ""
 
     @property
     def happened(self) -> bool:
@@ -44,7 +43,6 @@ class Fault:
             return
         self.seen += 1
         if self.seen == self.nth:
-            self.path = text
             number = getattr(errno, self.error)
             raise OSError(number, os.strerror(number), text)
 

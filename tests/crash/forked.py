@@ -114,15 +114,17 @@ class ForkedProject(Project):
 
     # --- starts -----------------------------------------------------------------------------------------------------------
     def start(self, *words: str, script: str = ORCHESTRATOR, **how: Any) -> Ended:
-        """One start, killed or failed as `how` says (`kill_at`, `kill_after`, `fault`)."""
+        """One start, killed or failed as `how` says (`kill_at`, `kill_after`, `fault` and the folder `below` which it strikes)."""
         return self.zygote.fork(self._request(*words, script=script, **how))[0]
 
     def start_together(self, count: int, *words: str) -> list[Ended]:
         """Several starts at the same moment."""
         return self.zygote.fork(*(self._request(*words) for _ in range(count)))
 
-    def _request(self, *words: str, script: str = ORCHESTRATOR, fault: tuple[str, str, int] | None = None, **how: Any) -> dict[str, Any]:
-        failing = dict(zip(("call", "error", "nth"), fault, strict=True)) | {"root": str(self.folder)} if fault else None
+    def _request(
+        self, *words: str, script: str = ORCHESTRATOR, fault: tuple[str, str, int] | None = None, below: str = "", **how: Any
+    ) -> dict[str, Any]:
+        failing = dict(zip(("call", "error", "nth"), fault, strict=True)) | {"root": str(self.folder / below)} if fault else None
         words = (*words, "--project", str(self.folder))
         return {"words": words, "script": script, "environment": environment_of_cron(self.folder), "fault": failing, **how}
 

@@ -74,7 +74,7 @@ def work(start: dict[str, Any]) -> int:
         return int(ended.code or 0)
     finally:
         if fault:
-            os.write(3, json.dumps({"happened": fault.happened, "seen": fault.seen, "path": fault.path}).encode())
+            os.write(3, json.dumps({"happened": fault.happened, "seen": fault.seen}).encode())
 
 
 def turn_the_clock(seconds: float) -> None:
