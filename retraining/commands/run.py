@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from retraining.commands import Answer
 from retraining.cycle.gate import what_waits
 from retraining.cycle.job import Job
-from retraining.errors import FolderGoneError, LockHeldError
+from retraining.errors import FolderGoneError, LockHeldError, RetrainingError
 from retraining.failures import in_three_lines
 from retraining.inbox import Inbox
 from retraining.kill_points import kill_point
@@ -55,8 +56,9 @@ def _failed(job: Job, error: BaseException) -> Outcome:
     code, lines = in_three_lines(error)
     counts = FileCounts(archived=job.archived, quarantined=len(job.quarantined))
     if not isinstance(error, (FolderGoneError, LockHeldError)):
-        waiting = what_waits(job)
-        counts = counts._replace(waiting=len(waiting.fresh), judged=len(waiting.judged))
+        with suppress(OSError, RetrainingError):  # the first error is the one to tell; counting may meet the same full disk
+            waiting = what_waits(job)
+            counts = counts._replace(waiting=len(waiting.fresh), judged=len(waiting.judged))
     return Outcome(
         "failed",
         lines[-3],
