@@ -174,7 +174,7 @@ def failing_server(figures: Figures, seed: int) -> Work:
         with on_server(folder / "project", zygote, **quick) as new:
             project = new.restore()
             with in_front_of(project.store) as front:
-                project.set(MLFLOW_TRACKING_URI=front.url)
+                project.configure(MLFLOW_TRACKING_URI=front.url)
                 stage = Stage.set_for(SCENARIOS["promote"], project)
                 before = len(front.seen)
                 stage.scenario.start(project).expect(0)

@@ -69,10 +69,10 @@ class Project:
         made = cls(folder, {**QUICK, **settings})
         for name in ("new_data", "used_data"):
             (folder / name).mkdir(parents=True)
-        made.set()
+        made.configure()
         return made
 
-    def set(self, **settings: str) -> None:
+    def configure(self, **settings: str) -> None:
         """Change settings in `.env`."""
         self.settings.update(settings)
         (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))

@@ -87,7 +87,7 @@ def test_a_project_that_is_not_there_ends_2(tmp_path: Path) -> None:
 
 
 def test_wrong_settings_take_a_line_each_before_the_three(project: Project) -> None:
-    project.set(RETRAIN_TRESHOLD="0.7", HOLDOUT_FRACTION="seven")
+    project.configure(RETRAIN_TRESHOLD="0.7", HOLDOUT_FRACTION="seven")
     done = project.start("--json").expect(2)
     assert done.err.splitlines()[0].startswith("RETRAIN_TRESHOLD: unknown; did you mean RETRAIN_THRESHOLD?")
     assert done.err.splitlines()[1].startswith("HOLDOUT_FRACTION: 'seven' is not")
@@ -100,7 +100,7 @@ def test_wrong_settings_take_a_line_each_before_the_three(project: Project) -> N
 
 def test_a_metric_that_needs_a_threshold_says_so(project: Project) -> None:
     project.settings.pop("RETRAIN_THRESHOLD")
-    project.set(METRIC="f1")
+    project.configure(METRIC="f1")
     assert "RETRAIN_THRESHOLD: required, since METRIC is f1" in project.start().expect(2).err
 
 

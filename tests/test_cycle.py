@@ -52,7 +52,7 @@ def test_a_new_version_that_does_worse_on_the_first_fresh_batch_is_rolled_back(p
 def test_after_a_roll_back_the_next_attempt_waits_for_twice_the_files(promoted: Project) -> None:
     promoted.deliver(*tables(12, seed=3))
     assert promoted.cycle()["ending"] == "rolled_back"
-    promoted.set(RETRAIN_WHEN="always")  # another deciding setting: the judged files count again, but the back-off stands
+    promoted.configure(RETRAIN_WHEN="always")  # another deciding setting: the judged files count again, but the back-off stands
     promoted.deliver(*tables(3, seed=4))
     seen = promoted.cycle()
     assert (seen["ending"], seen["challenger_version"]) == ("kept", None), seen
@@ -75,7 +75,7 @@ def test_a_version_that_passes_probation_says_so_and_is_graded(promoted: Project
 
 
 def test_a_version_that_a_person_approved_is_not_rolled_back(registered: Project) -> None:
-    registered.set(PROMOTE_WHEN="manual")
+    registered.configure(PROMOTE_WHEN="manual")
     registered.deliver(*tables(12, seed=2, turned=True))
     assert registered.cycle()["ending"] == "awaiting_approval"
     client(registered).set_registered_model_alias("classifier", "production", "2")
@@ -98,7 +98,7 @@ def test_a_previous_version_that_cannot_be_loaded_skips_probation_and_says_so(pr
 
 
 def test_a_floor_refuses_a_challenger_whatever_the_champion_scores(registered: Project) -> None:
-    registered.set(MIN_MODEL_ACCURACY="0.999", MIN_MODEL_ROC_AUC="0.5", MIN_MODEL_F1="0.5")
+    registered.configure(MIN_MODEL_ACCURACY="0.999", MIN_MODEL_ROC_AUC="0.5", MIN_MODEL_F1="0.5")
     registered.deliver(*tables(12, seed=2, turned=True))
     seen = registered.cycle()
     assert seen["ending"] == "rejected", seen
@@ -129,14 +129,14 @@ def manifest(project: Project, version: int) -> Any:
 
 
 def test_a_pickled_model_with_nothing_unseen_to_test_on_keeps_until_blocks_are_reserved(registered: Project) -> None:
-    registered.set(HOLDOUT_FRACTION="0.2")
+    registered.configure(HOLDOUT_FRACTION="0.2")
     registered.deliver(*tables(3, seed=7, turned=True))
     seen = registered.cycle()
     assert seen["test_rows"], "three files are cut into ten blocks, of which two test"
 
 
 def test_alpha_is_spent_over_attempts_against_the_same_champion(registered: Project) -> None:
-    registered.set(PROMOTE_WHEN="significant", RETRAIN_WHEN="always", MIN_MODEL_ACCURACY="1")  # a floor that nobody reaches
+    registered.configure(PROMOTE_WHEN="significant", RETRAIN_WHEN="always", MIN_MODEL_ACCURACY="1")  # a floor that nobody reaches
     levels = []
     for seed in (8, 9, 10):
         registered.deliver(*tables(12, seed=seed))
@@ -149,14 +149,14 @@ def test_alpha_is_spent_over_attempts_against_the_same_champion(registered: Proj
 
 
 def test_a_slice_that_loses_too_much_vetoes(registered: Project) -> None:
-    registered.set(SLICE_COLUMNS="city", SLICE_MAX_LOSS="0.05", **ALWAYS)
+    registered.configure(SLICE_COLUMNS="city", SLICE_MAX_LOSS="0.05", **ALWAYS)
     registered.deliver(*tables(12, seed=2, turned=True))
     seen = registered.cycle()
     assert seen["ending"] == "promoted", "no slice loses where the challenger is better everywhere"
 
 
 def test_retraining_on_an_interval_waits_for_the_interval(registered: Project) -> None:
-    registered.set(RETRAIN_WHEN="interval", RETRAIN_INTERVAL_DAYS="30")
+    registered.configure(RETRAIN_WHEN="interval", RETRAIN_INTERVAL_DAYS="30")
     registered.deliver(*tables(3, seed=2, turned=True))
     seen = registered.cycle()
     assert seen["ending"] == "kept"
@@ -164,7 +164,7 @@ def test_retraining_on_an_interval_waits_for_the_interval(registered: Project) -
 
 
 def test_a_sampled_training_says_so_and_keeps_recent_rows(registered: Project) -> None:
-    registered.set(MAX_TRAINING_ROWS="100")
+    registered.configure(MAX_TRAINING_ROWS="100")
     registered.deliver(*tables(12, seed=2, turned=True))
     assert registered.cycle()["challenger_version"] == 2
     found = manifest(registered, 2)
@@ -173,7 +173,7 @@ def test_a_sampled_training_says_so_and_keeps_recent_rows(registered: Project) -
 
 
 def test_a_window_learns_the_last_batches_only(promoted: Project) -> None:
-    promoted.set(TRAIN_WINDOW="1", **ALWAYS)
+    promoted.configure(TRAIN_WINDOW="1", **ALWAYS)
     promoted.deliver(*tables(12, seed=12, turned=True))
     promoted.cycle()
     used = {file["name"] for file in manifest(promoted, 1)["files"]}
@@ -183,7 +183,7 @@ def test_a_window_learns_the_last_batches_only(promoted: Project) -> None:
 
 
 def test_drift_is_told_in_numbers_and_only_material_drift_triggers(registered: Project) -> None:
-    registered.set(RETRAIN_WHEN="drift")
+    registered.configure(RETRAIN_WHEN="drift")
     moved = [text.replace("north", "west") for text in tables(12, seed=13)]
     registered.deliver(*moved)
     seen = registered.cycle()
@@ -197,7 +197,7 @@ def test_drift_is_told_in_numbers_and_only_material_drift_triggers(registered: P
 
 
 def test_thirty_nights_of_an_unchanged_inbox_train_once(registered: Project) -> None:
-    registered.set(RETRAIN_THRESHOLD="0.999", MIN_IMPROVEMENT="0.9")
+    registered.configure(RETRAIN_THRESHOLD="0.999", MIN_IMPROVEMENT="0.9")
     registered.deliver(*tables(3, seed=2, turned=True))
     assert registered.cycle()["ending"] == "rejected"
     for _ in range(29):

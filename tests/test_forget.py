@@ -47,7 +47,7 @@ def test_production_is_flagged_until_a_version_without_the_file_serves(promoted:
     assert told_by(promoted, "status")["withdrawn_but_learned"] == [name]
     assert "withdrawn" in told_by(promoted, "check")["problems"][0]["what"]
     promoted.deliver(*tables(6, seed=3, rows=120, turned=True))
-    promoted.set(RETRAIN_WHEN="always", PROMOTE_WHEN="unless_worse", PROBATION_BATCHES="0")
+    promoted.configure(RETRAIN_WHEN="always", PROMOTE_WHEN="unless_worse", PROBATION_BATCHES="0")
     assert promoted.cycle()["ending"] == "promoted"
     assert told_by(promoted, "status")["withdrawn_but_learned"] == []
     assert told_by(promoted, "check")["problems"] == []
@@ -81,7 +81,7 @@ def test_a_waiting_file_is_forgotten_at_once_and_learned_by_nobody(registered: P
 
 
 def test_a_file_forgotten_while_a_version_waits_for_approval_is_not_archived_by_the_approval(registered: Project) -> None:
-    registered.set(PROMOTE_WHEN="manual")
+    registered.configure(PROMOTE_WHEN="manual")
     poison, *_ = registered.deliver(*tables(6, seed=2, rows=120, turned=True))
     assert registered.cycle()["ending"] == "awaiting_approval"
     registered.start("forget", poison.name, "--why", "a sensor lied").expect(0)

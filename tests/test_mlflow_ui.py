@@ -75,7 +75,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Told:
     project.put("broken.csv", "speed,load\n1,2\n")
     project.deliver(*tables(15, seed=3, rows=60, turned=True))
     cycles["promoted"] = project.cycle()
-    project.set(RETRAIN_WHEN="always", PROMOTE_WHEN="manual", PROBATION_BATCHES="0")
+    project.configure(RETRAIN_WHEN="always", PROMOTE_WHEN="manual", PROBATION_BATCHES="0")
     project.deliver(*tables(12, seed=5, rows=60, turned=True))
     cycles["awaiting_approval"] = project.cycle()
     assert [cycle["ending"] for cycle in cycles.values()] == list(cycles), cycles

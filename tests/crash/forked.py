@@ -105,7 +105,7 @@ class ForkedProject(Project):
     def at(cls, folder: Path, zygote: Zygote, **settings: str) -> ForkedProject:
         """Folders, quick settings and a recipe that fits in a millisecond."""
         made = cls(folder, {**Project.made(folder).settings, "MIN_TEST_ROWS": "20", **settings}, zygote=zygote)
-        made.set()
+        made.configure()
         made.recipe(RECIPE)
         return made
 
@@ -203,7 +203,7 @@ class Snapshot:
         else:
             shutil.rmtree(folder / "mlflow_server", ignore_errors=True)
         self.project.settings.clear()
-        self.project.set(**self.settings)
+        self.project.configure(**self.settings)
         return self.project
 
 

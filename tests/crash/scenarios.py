@@ -101,7 +101,7 @@ def _losing(project: ForkedProject) -> None:
 
 
 def _waiting_for_a_person(project: ForkedProject) -> None:
-    project.set(PROMOTE_WHEN="manual")
+    project.configure(PROMOTE_WHEN="manual")
     _winning(project)
 
 

@@ -89,7 +89,7 @@ def test_the_patience_that_a_user_sets_in_the_env_file_is_the_patience_of_a_star
     forked.deliver(*tables(3, seed=41))
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        forked.set(MLFLOW_TRACKING_URI=url, MLFLOW_HTTP_REQUEST_TIMEOUT="1", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+        forked.configure(MLFLOW_TRACKING_URI=url, MLFLOW_HTTP_REQUEST_TIMEOUT="1", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
         ended = forked.start("run")
     assert ended.code == 69
     assert ended.seconds < 15

@@ -66,9 +66,9 @@ def killed(ended: Ended) -> None:
 def test_bytes_that_a_dead_cycle_committed_outlive_a_failed_recovery_and_a_producer_that_overwrites_them(forked: ForkedProject) -> None:
     delivered = SCENARIOS["promote"].made(forked)
     killed(forked.start("run", kill_at="after_commit"))
-    forked.set(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    forked.configure(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert forked.start("run").code == 69
-    forked.set(MLFLOW_TRACKING_URI=f"sqlite:///{forked.folder}/mlflow_server/backend_db/mlflow.db")
+    forked.configure(MLFLOW_TRACKING_URI=f"sqlite:///{forked.folder}/mlflow_server/backend_db/mlflow.db")
     for path, text in zip(sorted((forked.folder / "new_data").glob("batch-*")), tables(9, seed=77), strict=False):
         path.write_text(text)
     forked.start("run").expect(0)
@@ -79,7 +79,7 @@ def test_a_roll_back_to_a_named_version_is_finished_to_that_one(forked: ForkedPr
     delivered = SCENARIOS["promote"].made(forked)
     forked.cycle()
     forked.deliver(*tables(4, seed=5, rows=60, turned=True))
-    forked.set(PROBATION_BATCHES="0", RETRAIN_WHEN="always", PROMOTE_WHEN="unless_worse")
+    forked.configure(PROBATION_BATCHES="0", RETRAIN_WHEN="always", PROMOTE_WHEN="unless_worse")
     assert forked.cycle()["production_version"] == 3
     killed(forked.start("rollback", "--to", "1", kill_at="rollback_after_tag"))
     forked.start("run").expect(0)

@@ -96,7 +96,7 @@ def test_hostile_cells_and_categories_stay_text(forked: ForkedProject) -> None:
     bad = "speed,load,city,target\n" + f'"{SCRIPT}",1,north,1\n' * 3
     forked.put("words.csv", bad)
     forked.put("labels.csv", f"speed,load,city,target\n1,1,north,{SCRIPT}\n")
-    forked.set(RETRAIN_WHEN="always", SLICE_COLUMNS="city", PROMOTE_WHEN="unless_worse")
+    forked.configure(RETRAIN_WHEN="always", SLICE_COLUMNS="city", PROMOTE_WHEN="unless_worse")
     ended = forked.cycle()
     assert ended["files"]["quarantined"] == 2
     for page in artifacts(forked, "report.html"):

@@ -114,7 +114,7 @@ def test_an_offset_leaves_out_rows_at_the_start_and_a_partial_last_cycle_is_left
 
 
 def test_the_policy_that_always_retrains_fits_every_cycle(replaying: Replaying) -> None:
-    replaying.project.set(**ALWAYS)
+    replaying.project.configure(**ALWAYS)
     told = replaying.replay("--policy", "current,static")
     current, static = only(told, "current"), only(told, "static")
     assert (current["fits"], static["fits"], static["rows_fitted"], static["promotions"]) == (6, 0, 0, 0)
@@ -124,12 +124,18 @@ def test_the_policy_that_always_retrains_fits_every_cycle(replaying: Replaying) 
 
 
 def test_rows_fitted_leave_out_the_first_model_and_what_is_held_out(replaying: Replaying) -> None:
-    replaying.project.set(**ALWAYS, HOLDOUT_FRACTION="0.2", PROBATION_BATCHES="0")
+    replaying.project.configure(**ALWAYS, HOLDOUT_FRACTION="0.2", PROBATION_BATCHES="0")
     play = only(replaying.replay("--policy", "current"), "current")
     batches = [120] + [60] * 6
     # of the last three batches a fifth is reserved; older ones are learned whole
     expected = [sum(batches[: t + 1]) - sum(round(rows / 5) for rows in batches[max(0, t - 2) : t + 1]) for t in range(1, 7)]
     assert play["rows_fitted"] == sum(expected)
+
+
+def test_the_clock_moves_so_many_days_a_cycle(replaying: Replaying) -> None:
+    replaying.project.configure(RETRAIN_WHEN="interval", RETRAIN_INTERVAL_DAYS="6")
+    fits = {days: only(replaying.replay("--policy", "current", "--days-per-cycle", days), "current")["fits"] for days in ("1", "2", "6")}
+    assert fits == {"1": 1, "2": 2, "6": 6}
 
 
 def test_a_class_that_the_first_rows_lack_is_no_new_class(tmp_path: Path) -> None:
@@ -158,9 +164,9 @@ def test_rows_without_a_label_are_left_out(tmp_path: Path) -> None:
 
 
 def test_winners_that_wait_for_a_person_are_approved_before_the_next_cycle(replaying: Replaying) -> None:
-    replaying.project.set(**ALWAYS, PROBATION_BATCHES="0")
+    replaying.project.configure(**ALWAYS, PROBATION_BATCHES="0")
     better = replaying.replay("--policy", "current")
-    replaying.project.set(PROMOTE_WHEN="manual")
+    replaying.project.configure(PROMOTE_WHEN="manual")
     manual = only(replaying.replay("--policy", "current"), "current")
     assert manual["promotions"] > 0
     assert len(set(manual["version"])) > 1
@@ -235,7 +241,7 @@ def test_a_settings_file_is_a_policy_over_the_project_s_own_settings(replaying: 
     eager = tmp_path / "eager.env"
     eager.write_text("RETRAIN_WHEN=always\nPROMOTE_WHEN=unless_worse\n")
     told = replaying.replay("--policy", f"current,{eager}", RETRAIN_WHEN="threshold")
-    replaying.project.set(**ALWAYS)
+    replaying.project.configure(**ALWAYS)
     assert only(told, str(eager)) == only(replaying.replay("--policy", "current"), "current")
     assert only(told, str(eager))["fits"] == 6 > only(told, "current")["fits"]
 
