@@ -8,6 +8,7 @@ import numpy as np
 
 from retraining.errors import DamagedModelError
 from retraining.statistics import Predictions
+from retraining.threads import threads_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,9 +51,10 @@ def predict(estimator: Any, chunks: Iterable[Chunk], schema: Schema, *, with_pro
         truth.append(labels)
         blocks.append(block)
         try:
-            predicted.append(_codes(estimator.predict(features), order))
-            if with_probabilities:
-                probabilities.append(_probabilities(estimator, features, order))
+            with threads_for(len(features)):
+                predicted.append(_codes(estimator.predict(features), order))
+                if with_probabilities:
+                    probabilities.append(_probabilities(estimator, features, order))
         except Exception as error:
             raise DamagedModelError(
                 f"The model could not predict rows of the schema: {type(error).__name__}: {error}.",

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from retraining.errors import RecipeError
+from retraining.threads import threads_for
 from retraining.trainer.loading import REMEDY, Recipe, describe, project_importable
 from retraining.trainer.output import stdout_to_log
 
@@ -75,7 +76,7 @@ def fit(recipe: Recipe, X: pd.DataFrame, y: pd.Series) -> Any:
     Raises:
         BrokenContractError: the recipe raised, or returned something that has no `predict`.
     """
-    with project_importable(recipe.path.parent, recipe.helpers):
+    with project_importable(recipe.path.parent, recipe.helpers), threads_for(len(X)):
         estimator = call(recipe.train_model, X, y, path=recipe.path, failed="failed with")
     if estimator is None:
         raise BrokenContractError("returned None; train_model must return a fitted estimator")
