@@ -42,12 +42,12 @@ class Compared:
 
 
 def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) -> Compared:
-    """Ask both models about every test row, and judge the difference by blocks."""
+    """Ask the champion what the challenger was asked, every test row, and judge the difference by blocks."""
     job, settings, schema = cycle.job, cycle.job.settings, cycle.production.schema
     chosen = metric(settings.metric)
     with job.stage("comparing"):
         before = predictions(job, cycle.production, test_set.sections)
-        after = predictions(job, cycle.production, test_set.sections, challenger.estimator)
+        after = challenger.answers
         confidence = confidence_of_attempt(cycle)
         found = compare(chosen, before, after, confidence=confidence, min_rows=settings.min_test_rows)
         classes = per_class(before, after, coding(schema))

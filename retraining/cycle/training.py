@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from retraining.cycle.opening import Cycle
     from retraining.records import DataFile, Run, Schema, VersionFacts
     from retraining.settings import Settings
+    from retraining.statistics import Predictions
     from retraining.trainer import Recipe
 
     Mask = NDArray[np.bool_]
@@ -40,11 +41,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Challenger:
-    """A trained estimator and the version it was registered as (None in a dry run)."""
+    """A trained estimator, the version it was registered as (None in a dry run), and its answers on the test set."""
 
     estimator: Any
     version: int | None
     manifest: Manifest
+    answers: Predictions
 
 
 def lost_before(cycle: Cycle, key: str) -> VersionFacts | None:
@@ -80,8 +82,10 @@ def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, tr
         training_rows=len(X),
         sampled=sampled,
     )
+    with job.stage("comparing"):
+        answers = predictions(job, champion, test_set.sections, estimator)
     if cycle.run_id is None:
-        return Challenger(estimator, None, manifest)
+        return Challenger(estimator, None, manifest, answers)
     tags = {
         "validation_status": "pending",
         "retraining.cycle_id": cycle.cycle_id,
@@ -91,12 +95,11 @@ def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, tr
         "retraining.reason": f"trained because: {trigger}",
     }
     with job.stage("registering"):
-        answers = predictions(job, champion, test_set.sections, estimator)
         sketch = sketch_of(job, sections_of(parts), champion.schema, answers)
         wanted = candidate(recipe, estimator, manifest, tags, sketch)
         version = job.registry.register(wanted, parent=cycle.run_id, run_name="ModelRetraining")
     kill_point("after_version_creation")
-    return Challenger(estimator, version, manifest)
+    return Challenger(estimator, version, manifest, answers)
 
 
 def candidate(recipe: Recipe, estimator: Any, manifest: Manifest, tags: dict[str, str], sketch: Sketch) -> Candidate:
