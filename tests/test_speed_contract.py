@@ -1,0 +1,92 @@
+"""What keeps the thousandth cycle as cheap as the tenth: counts, never seconds. The seconds are `make bench`'s."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from retraining import local_state
+from retraining.cycle.training import recent_rows_by_class
+from retraining.datasets import tables as table_store
+from retraining.model_registry.connection import Connection
+from tests.projects import table, tables
+
+if TYPE_CHECKING:
+    from tests.projects import Project
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that were parsed."""
+    names: list[str] = []
+    read = table_store.read_typed
+
+    def counted(data_file: Any, *rest: Any) -> Any:
+        names.append(data_file.name)
+        return read(data_file, *rest)
+
+    monkeypatch.setattr(table_store, "read_typed", counted)
+    return names
+
+
+def calls_of(project: Project, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Questions to MLflow in one cycle that keeps the production version."""
+    asked: list[int] = []
+    tell = Connection._tell
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "_tell", lambda self, *rest: asked.append(1) or tell(self, *rest))
+        project.deliver(*tables(3, seed=len(project.names("new_data")) + 100))
+        assert project.cycle()["ending"] == "kept"
+    return len(asked)
+
+
+def test_a_cycle_that_retrains_parses_each_new_file_once_and_no_archived_one(registered: Project, parsed: list[str]) -> None:
+    registered.configure(RETRAIN_WHEN="always", PROMOTE_WHEN="unless_worse")
+    for seed in (2, 3):
+        parsed.clear()
+        new = [path.name for path in registered.deliver(*tables(3, seed=seed))]
+        assert registered.cycle()["ending"] in ("promoted", "rejected")
+        assert sorted(parsed) == sorted(new)
+
+
+def test_judged_files_that_still_wait_are_not_parsed_again(registered: Project, parsed: list[str]) -> None:
+    registered.deliver(*tables(3, seed=2))
+    assert registered.cycle()["ending"] == "kept"
+    parsed.clear()
+    registered.configure(RETRAIN_WHEN="always")
+    registered.deliver(*tables(3, seed=3))
+    registered.cycle()
+    assert len(parsed) == 3
+
+
+def test_the_number_of_questions_to_mlflow_does_not_grow_with_history(registered: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *others = [calls_of(registered, monkeypatch) for _ in range(4)]
+    assert others == [others[0]] * 3
+    assert first <= others[0] + 5  # the first cycle makes the timeline
+
+
+def test_a_closed_gate_reads_no_file_that_it_has_seen(registered: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered.deliver(table(seed=5))
+    assert registered.cycle()["ending"] == "too_few_files"
+    monkeypatch.setattr(local_state, "sha256_of", lambda path: pytest.fail(f"{path.name} was read again"))
+    assert registered.cycle()["ending"] == "too_few_files"
+
+
+@pytest.mark.parametrize("limit", [4, 10, 50, 99])
+def test_sampled_rows_are_the_most_recent_of_each_class_in_their_shares(limit: int) -> None:
+    codes = np.tile([0, 0, 0, 1, -1], 25)  # 75 and 25 labelled rows, every fifth without a label
+    chosen = recent_rows_by_class(codes, limit)
+    for code, share in ((0, 0.75), (1, 0.25)):
+        rows = np.flatnonzero(codes == code)
+        taken = np.flatnonzero(chosen & (codes == code))
+        assert abs(len(taken) - share * limit) <= 1
+        assert taken.tolist() == rows[-len(taken) :].tolist()
+    assert not chosen[codes == -1].any()
+    assert chosen.sum() <= limit
+
+
+def test_a_class_of_one_row_is_sampled_too() -> None:
+    codes = np.array([1, *[0] * 1000])
+    assert recent_rows_by_class(codes, 10)[0]
