@@ -40,7 +40,10 @@ def _together(gains: list[Hindsight], confidence: float) -> Hindsight:
 
 def in_words(seen: Hindsight, metric: str) -> str:
     """`v8 gained +0.0120 [+0.0030, +0.0210] on 3 fresh batches`, or what rejecting it cost."""
-    interval = f" [{seen.interval[0]:+.4f}, {seen.interval[1]:+.4f}]" if seen.interval else ""
+    low_high = seen.interval
+    if low_high and not seen.promoted and seen.gain <= 0:  # told as what was saved, the other way round
+        low_high = (-low_high[1], -low_high[0])
+    interval = f" [{low_high[0]:+.4f}, {low_high[1]:+.4f}]" if low_high else ""
     on = f"on {seen.batches} fresh batch{'es' if seen.batches > 1 else ''} ({metric})"
     if seen.promoted:
         return f"v{seen.challenger} gained {seen.gain:+.4f}{interval} {on}"

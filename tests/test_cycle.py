@@ -226,3 +226,11 @@ def test_going_forward_again_after_a_roll_back_is_not_undone_by_the_next_start(p
     promoted.start("rollback").expect(0)
     assert promoted.start("rollback").code == 3, "there is none before version 1"
     assert aliases(promoted)["production"] == 1
+
+
+def test_another_target_column_than_productions_is_a_wrong_setting(registered: Project) -> None:
+    registered.configure(TARGET_COLUMN="nonsense")
+    registered.deliver(*tables(3, seed=16))
+    done = registered.start("run").expect(2)
+    assert "TARGET_COLUMN" in done.err
+    assert "'target'" in done.err

@@ -158,8 +158,8 @@ def _invariants(story: Story) -> Iterator[Problem]:
     job, settings, ledger = story.job, story.job.settings, story.ledger
     again = "The next start of the job mends it; if it stays, report it with the log."
     strangers = strangers_in_the_archive(job, ledger)
-    if strangers:
-        remedy = "Deliver them through the inbox, or run `python register_first_model.py --train-from` to take them up."
+    if strangers and ledger.records:
+        remedy = "Deliver them through the inbox, or run `python register_first_model.py --train-from used_data` to take them up."
         yield Problem(
             f"{len(strangers)} files in the archive came by another way and are not learned: {strangers[0]}", "used_data", remedy, 0
         )

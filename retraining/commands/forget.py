@@ -46,8 +46,14 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     text += f"\nVersions that learned them: {versions}." if learned else "\nNo version learned them."
     holder = recovered.facts.aliases.get(settings.production_alias)
     if holder in learned:
-        text += f"\nProduction (v{holder}) is one of these: `rollback`, or `run --force` to train one without them."
+        text += f"\nProduction (v{holder}) is one of these: {_way_out(job, learned)}."
     return Answer(told, text)
+
+
+def _way_out(job: Job, learned: list[int]) -> str:
+    clean = [version.number for version in job.registry.versions("approved") if version.is_ours and version.number not in learned]
+    forced = "`run --force`, once a new file waits, trains one without them"
+    return f"`rollback --to {clean[-1]}`, or {forced}" if clean else forced
 
 
 def _move_out_waiting(job: Job, shas: list[str], why: str) -> None:

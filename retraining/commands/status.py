@@ -38,6 +38,7 @@ def _told(story: Story) -> dict[str, Any]:
         "last_cycle": None if last is None else told_with_hindsight(last, None),
         "probation": tags.get(PROBATION),
         "hold": story.facts.tags.get(HOLD),
+        "awaiting_approval": story.facts.aliases.get("challenger"),
         "skipped": dict(waiting.listing.skipped),
         "withdrawn_but_learned": _poisoned(story),
         "refused": [path.name for path in job.inbox.quarantined()],
@@ -69,8 +70,12 @@ def _in_words(told: dict[str, Any]) -> str:
         f"probation    {told['probation'] or 'none'}",
         f"hold         {told['hold'] or 'none'}",
     ]
+    if told["awaiting_approval"]:
+        lines.append(f"approval     v{told['awaiting_approval']} waits: give it the production alias, or let it be superseded")
     lines += [f"skipped      {name}: {why}" for name, why in sorted(told["skipped"].items())[:5]]
     lines += [f"quarantine   {name}" for name in told["refused"][:10]]
+    if len(told["refused"]) > 10:
+        lines.append(f"             and {len(told['refused']) - 10} more, each with its reason beside it")
     if told["withdrawn_but_learned"]:
         names = ", ".join(told["withdrawn_but_learned"][:5])
         lines.append(f"WARNING      production learned from withdrawn files: {names}; roll back, or wait for a version without them")

@@ -85,6 +85,9 @@ def find_production(job: Job, recovered: Recovered) -> Model:
             f"The alias {alias!r} of {name!r} is on version {holder}, which this job does not know.",
             remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this job.",
         )
+    if settings.target_column != model.schema.target:
+        problem = f"TARGET_COLUMN: {settings.target_column!r}, but v{holder} predicts {model.schema.target!r}"
+        raise SettingsError((problem,), where=str(settings.project))
     try:
         check_metric(metric(settings.metric), len(model.schema.classes))
     except ValueError as error:

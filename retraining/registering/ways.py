@@ -49,6 +49,8 @@ def register(job: Job, request: Request) -> Answer:
         PersonNeededError: a file of the archive cannot be read, or the version to adopt is not there.
     """
     job.begin()
+    for folder in (job.settings.new_data_dir, job.settings.used_data_dir):
+        folder.mkdir(parents=True, exist_ok=True)
     recovered = finish_what_a_dead_cycle_left(job)
     check_the_archive(job, recovered.ledger)
     request = _what_to_register(job, request)

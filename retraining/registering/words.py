@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from retraining.cycle.preflight import how_to_assign, public_uri
@@ -35,8 +36,8 @@ def in_words(job: Job, papers: Papers, version: int, baseline: Score | None, *, 
     """What a person reads after a registration."""
     settings = job.settings
     lines = [f"Registered v{version} of {settings.model_name!r} in {public_uri(settings.mlflow_tracking_uri)}: {reason_of(baseline)}."]
-    kinds = [column.kind for column in papers.schema.columns]
-    counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("number", "boolean", "string") if kind in kinds)
+    kinds = {kind: [c.name for c in papers.schema.columns if c.kind == kind] for kind in ("number", "boolean", "string")}
+    counted = "; ".join(f"{len(names)} {kind} ({', '.join(names)})" for kind, names in kinds.items() if names)
     lines.append(f"Columns: {counted}; classes of {papers.schema.target!r}: {', '.join(map(str, coding(papers.schema)))}.")
     if baseline is not None and baseline.value is not None:
         lines.append(f"Suggested: RETRAIN_THRESHOLD={suggested_threshold(baseline, greater_is_better=settings.greater_is_better):g}")
@@ -50,7 +51,11 @@ def in_words(job: Job, papers: Papers, version: int, baseline: Score | None, *, 
 
 
 def suggested_threshold(baseline: Score, *, greater_is_better: bool) -> float:
-    """The worse end of the baseline's interval, rounded to two decimals: a fall below it is more than chance."""
+    """The worse end of the baseline's interval, rounded to two decimals: a fall below it is more than chance.
+
+    With too few blocks for an interval, a share's rows are taken as independent (Wald's 95 % interval).
+    """
     value = float(baseline.value or 0.0)
-    low, high = baseline.interval or (value, value)
+    margin = 1.96 * math.sqrt(value * (1 - value) / baseline.rows) if 0 <= value <= 1 and baseline.rows else 0.0
+    low, high = baseline.interval or (value - margin, value + margin)
     return round(low if greater_is_better else high, 2)

@@ -75,7 +75,8 @@ def verdict_block(outcome: Outcome, width: int = 80, command: str = COMMAND) -> 
     lines = [f"{head}  {stamp}".rstrip(), *_labelled("what", _headline(outcome), width), *_labelled("why", outcome.reason, width)]
     for label, text in _numbers(outcome):
         lines += _labelled(label, text, width)
-    lines.append(_whole("see", f"{command} explain {outcome.cycle_id}" if outcome.cycle_id else f"{command} status"))
+    on_record = outcome.cycle_id is not None and not outcome.dry_run
+    lines.append(_whole("see", f"{command} explain {outcome.cycle_id}" if on_record else f"{command} status"))
     if outcome.run_url:
         lines.append(_whole("", outcome.run_url))
     advice = undo(outcome, command)

@@ -37,7 +37,7 @@ def undo(outcome: Outcome, command: str = COMMAND) -> Advice:
     """How to take the decision back; `command` is how the job is started in this project."""
     version = name(outcome.challenger_version)
     if outcome.dry_run:
-        return Advice("Nothing was changed, so there is nothing to undo. To do it, run without --dry-run.", command)
+        return Advice("Nothing was changed, so there is nothing to undo. To do it, run without --dry-run.")
     if outcome.ending == "promoted":
         return Advice(
             f"This moves the alias back to {name(outcome.previous_version)} and holds promotions until rollback --resume lifts the hold.",
