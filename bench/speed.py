@@ -162,6 +162,9 @@ def growth(table: Table, where: Path, size: Size) -> None:
     crowded = _with_judged_files(where, size.judged)
     runs, alone = in_turn(size.times, lambda: measured(crowded.start("run", "--json")), lambda: measured(python(BARE)))
     print(f"idle exit with {size.judged} judged files in new_data: {_seconds(runs)}, a bare interpreter {_seconds(alone)}", flush=True)
+    write_files(crowded.folder / "new_data", NEW_FILES, 500, name="fresh")
+    kept = measured([*crowded.start("run", "--json"), "--env-file", str(crowded.folder / "open.env")])
+    print(f"cycle that keeps production with {size.judged} judged files in new_data: {_seconds([kept])}", flush=True)
 
 
 def drifting(table: Table, times: int) -> None:
@@ -189,8 +192,10 @@ def _tutorial(where: Path, stand: Stand) -> Stand:
 
 
 def _with_judged_files(where: Path, count: int) -> Project:
-    """A project whose inbox is full of files that lost."""
-    project = Project.made(where / "crowded", {**SETTINGS, "RETRAIN_WHEN": "threshold", "RETRAIN_THRESHOLD": 0, "MIN_NEW_FILES": count})
+    """A project whose inbox is full of judged files, with settings that make them and, in `open.env`, that open the gate for 20."""
+    keeps = {**SETTINGS, "RETRAIN_WHEN": "threshold", "RETRAIN_THRESHOLD": 0}
+    project = Project.made(where / "crowded", {**keeps, "MIN_NEW_FILES": count})
+    (project.folder / "open.env").write_text("".join(f"{name}={value}\n" for name, value in keeps.items()))
     write_files(project.folder / "used_data", 10, 50)
     project.register()
     write_files(project.folder / "new_data", count, 50, first=10)
