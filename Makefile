@@ -1,6 +1,6 @@
 # `make demo` and `make test` need git, make and Python 3.11 or later with its venv module; README.md has the apt-get line.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench bench-decisions server soak
+.PHONY: help install compiled demo test check format bench bench-decisions server soak
 
 # Debian's own interpreter where there is one: a shim in front of it may lack venv or change its version from folder to folder.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -28,12 +28,16 @@ help:
 	@echo "make bench-decisions  how well the policies decide; STREAMS=DIR plays streams of your own"
 	@echo "make soak             hundreds of cycles with kills and faults, up to an hour; goes on where it was; SEED=2 tries others"
 
-install: .venv/installed
+install: compiled
 
-demo: .venv/installed
+# A start that ends at the gate mostly loads code, and cron's user may have no right to keep what it compiled.
+compiled: .venv/installed
+	@$(venv) -m compileall -q retraining
+
+demo: compiled
 	$(venv) examples/electricity/demo.py
 
-test: .venv/installed-for-development
+test: .venv/installed-for-development compiled
 	$(venv) -m pytest -m "not soak" -n $(WORKERS) -rs $(TESTS)
 
 soak: .venv/installed-for-development
