@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -36,6 +37,7 @@ def answer(asked: argparse.Namespace, settings: Settings, open_log: OpenLog, run
     job.on_lock = lambda: _tell_the_start(settings, dry_run=asked.dry_run)
     job.on_begin = lambda: open_log().keep()
     job.log_lines = lambda: open_log().lines
+    job.terminal = sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() and not asked.quiet else None
     failure: BaseException | None = None
     try:
         outcome = run_cycle(job)

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 from retraining.settings import deciding_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
+    from typing import TextIO
+
+    import pyarrow as pa
 
     from retraining.datasets import TableStore
     from retraining.errors import RetrainingError
     from retraining.inbox import Inbox
     from retraining.local_state import LocalState
     from retraining.model_registry.interface import Registry
+    from retraining.records import DataFile, Schema
     from retraining.settings import Settings
 
 
@@ -40,6 +44,7 @@ class Job:
     on_begin: Callable[[], None] = lambda: None  # opens this cycle's log
     log_lines: Callable[[], tuple[str, ...]] = tuple
     shows_pages: bool = True  # replay needs no report, note or plot
+    terminal: TextIO | None = None  # where a person watches long steps
     seconds: dict[str, float] = field(default_factory=dict)
     quarantined: list[tuple[str, str | None, str]] = field(default_factory=list)  # name, SHA-256, reason
     archived: int = 0
@@ -93,6 +98,15 @@ class Job:
         finally:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
         log.info("%s took %.1f s", name, self.seconds[name])
+
+    def tables_of(self, files: Sequence[DataFile], schema: Schema) -> Iterator[pa.Table]:
+        """Tables of files in order, one at a time; a terminal shows how many were passed through."""
+        tables = self.tables.tables_many(files, schema)
+        if self.terminal is None:
+            return tables
+        from retraining.progress import watched
+
+        return watched(tables, len(files), "files", self.terminal)
 
     def refuse(self, name: str, reason: str, sha256: str | None = None) -> None:
         """Put a file into quarantine and remember it for this cycle's report."""

@@ -79,7 +79,7 @@ def _chunk(parts: list[pa.Table], blocks: list[NDArray[np.int64]], schema: Schem
 def labelled_parts(job: Job, sections: Sequence[Section], schema: Schema) -> Iterator[pa.Table]:
     """The rows of each section that have a label and are not left out, one table a section; one file is open at a time."""
     by_file = [(file, list(here)) for file, here in groupby(sections, key=lambda section: section.file)]
-    tables = job.tables.tables_many([file for file, _ in by_file], schema)
+    tables = job.tables_of([file for file, _ in by_file], schema)
     for (_, here), table in zip(by_file, tables, strict=True):
         for section in here:
             start, stop = section.run
@@ -139,7 +139,7 @@ def _occurring(job: Job, wanted: Hashes, schema: Schema, learned: Learned, files
     marked[wanted & lowest] = True
     known = [(files[sha256], runs) for sha256, runs in learned.items() if sha256 in files and runs]
     found = [np.empty(0, np.uint64)]
-    for (_, runs), table in zip(known, job.tables.tables_many([file for file, _ in known], schema), strict=True):
+    for (_, runs), table in zip(known, job.tables_of([file for file, _ in known], schema), strict=True):
         values = row_hashes(table)
         for start, stop in runs:
             part = values[start:stop]

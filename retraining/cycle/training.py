@@ -138,14 +138,13 @@ def training_rows(
 ) -> tuple[pd.DataFrame, pd.Series[Any], bool]:
     """What the recipe is handed: all labelled rows of the runs, or MAX_TRAINING_ROWS of them; whether rows were left out."""
     limit = job.settings.max_training_rows
+    files = [file for file, _ in files_and_runs]
     total = sum(stop - start for _, runs in files_and_runs for start, stop in runs)
     if limit is None or total <= limit:
-        return *job.tables.features_and_labels(files_and_runs, schema), False
-    files = [file for file, _ in files_and_runs]
+        return *features_and_labels(job.tables_of(files, schema), [runs for _, runs in files_and_runs], schema), False
     masks = [_within(file.rows, runs) for file, runs in files_and_runs]
-    codes = [
-        np.where(mask, label_codes(table), UNLABELLED) for mask, table in zip(masks, job.tables.tables_many(files, schema), strict=True)
-    ]
+    tables = job.tables_of(files, schema)
+    codes = [np.where(mask, label_codes(table), UNLABELLED) for mask, table in zip(masks, tables, strict=True)]
     chosen = recent_rows_by_class(np.concatenate(codes), limit)
     ends = np.cumsum([len(one) for one in codes])
     parts = list(zip(files, np.split(chosen, ends[:-1]), strict=True))
@@ -173,5 +172,5 @@ def _within(rows: int, runs: Sequence[Run]) -> Mask:
 
 
 def _filtered(job: Job, parts: Sequence[tuple[DataFile, Mask]], schema: Schema) -> Iterator[pa.Table]:
-    tables = job.tables.tables_many([file for file, _ in parts], schema)
+    tables = job.tables_of([file for file, _ in parts], schema)
     return (table.filter(pa.array(mask)) for (_, mask), table in zip(parts, tables, strict=True))
