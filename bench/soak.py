@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CLONE = Path(__file__).resolve().parents[1]
-WORKERS = 2
 RANDOM_KILLS = {"promote": 160, "reject": 80, "leave to a person": 80, "finish what a person approved": 80, "roll back": 100}
 OVERLAPS, CYCLES, CHAINS = 50, 500, 10
 SERVER_FAULTS = 6  # of each kind
@@ -254,6 +253,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="only work whose name begins with this")
     parser.add_argument("--minutes", type=float, default=60, help="begin nothing new after so many")
+    parser.add_argument("--workers", type=int, default=2, help="units at the same time; each keeps a core busy")
     asked = parser.parse_args()
     (CLONE / "build" / "soak").mkdir(parents=True, exist_ok=True)
     figures = Figures(CLONE / "build" / "soak" / f"{asked.seed}.jsonl").load()
@@ -262,7 +262,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="retraining-soak-", dir=memory))
     chosen = [work for work in all_work(figures, asked.seed) if work[0].startswith(asked.only)]
     try:
-        left_out = _work_through(chosen, folder, ends)
+        left_out = _work_through(chosen, folder, ends, asked.workers)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for kind, count in sorted(figures.done.items()):
@@ -273,9 +273,9 @@ def main() -> int:
     return 1 if figures.violations or left_out else 0
 
 
-def _work_through(chosen: list[Work], folder: Path, ends: float) -> list[str]:
+def _work_through(chosen: list[Work], folder: Path, ends: float, workers: int) -> list[str]:
     left_out: list[str] = []
-    free = [Zygote(folder / f"zygote-{number}") for number in range(WORKERS)]
+    free = [Zygote(folder / f"zygote-{number}") for number in range(workers)]
 
     def one(numbered: tuple[int, Work]) -> None:
         number, (name, work) = numbered
@@ -291,7 +291,7 @@ def _work_through(chosen: list[Work], folder: Path, ends: float) -> list[str]:
             free.append(zygote)
             shutil.rmtree(place, ignore_errors=True)
 
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         list(pool.map(one, enumerate(chosen)))
     for zygote in free:
         zygote.close()

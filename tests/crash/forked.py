@@ -145,6 +145,11 @@ class ForkedProject(Project):
         found["versions"] = {int(number): version for number, version in found["versions"].items()}
         return found
 
+    def stored(self) -> str:
+        """A digest of every row of the store's database, wherever its server is."""
+        with closing(sqlite3.connect(self.folder / "mlflow_server/backend_db/mlflow.db")) as store:
+            return hashlib.sha256("\n".join(store.iterdump()).encode()).hexdigest()
+
     def move_alias(self, version: int, alias: str = "production") -> None:
         """What a person does in the UI."""
         self.ask("set_registered_model_alias", alias, str(version))
