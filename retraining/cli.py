@@ -174,12 +174,11 @@ def obey(
     """Parse, read the settings, act, and print; every error ends here in three lines and its exit code."""
     real_out, real_err = sys.stdout, sys.stderr
     open_log: OpenLog | None = None
-    secrets: tuple[str, ...] = ()
+    settings: Settings | None = None
     try:
         with _terminated_by_signal():
             asked = parse()
             settings = _settings(asked)
-            secrets = settings.secrets()
             open_log = _log_on_demand(asked, settings, real_err)
             with contextlib.redirect_stdout(StrayOutput(real_out)), contextlib.redirect_stderr(StrayOutput(real_err)):
                 answer = act(asked, settings, open_log)
@@ -188,39 +187,48 @@ def obey(
     except BaseException as error:  # noqa: BLE001 - the edge: whatever it was becomes three lines and an exit code
         if open_log is not None:
             open_log().keep_failure(error)
-        answer = _failed(error, words)
+        answer = _failed(error, words, settings)
     try:
-        return _shown(answer, words, secrets, real_out, real_err)
+        return _shown(answer, words, settings, real_out, real_err)
     except BrokenPipeError:  # whoever read our output went away (`| head`); what was done is done
         os.dup2(os.open(os.devnull, os.O_WRONLY), real_out.fileno())
         return answer.code
 
 
-def _shown(answer: Answer, words: Sequence[str], secrets: tuple[str, ...], real_out: TextIO, real_err: TextIO) -> int:
+def _shown(answer: Answer, words: Sequence[str], settings: Settings | None, real_out: TextIO, real_err: TextIO) -> int:
+    spell = _speller(settings)
     flags = {"as_json": "--json" in words, "quiet": bool({"-q", "--quiet"} & {*words}), "verbose": bool({"-v", "--verbose"} & {*words})}
     if answer.failure is None:
-        code = answer.show(real_out, real_err, **flags)
+        code = answer.show(real_out, real_err, spell, **flags)
         real_out.flush()
         return code
     from retraining.logs import without_secrets
 
     out, err = io.StringIO(), io.StringIO()  # an error of somebody else's may quote an address with its password
-    code = answer.show(out, err, **flags)
+    code = answer.show(out, err, spell, **flags)
+    secrets = settings.secrets() if settings is not None else ()
     real_out.write(without_secrets(out.getvalue(), secrets))
     real_err.write(without_secrets(err.getvalue(), secrets))
     real_out.flush()
     return code
 
 
-def _failed(error: BaseException, words: Sequence[str]) -> Answer:
+def _speller(settings: Settings | None) -> Callable[[str], str]:
+    """Words advice for this project, where it is known."""
+    from retraining.command_lines import spelled_out
+
+    return str if settings is None else partial(spelled_out, settings=settings)
+
+
+def _failed(error: BaseException, words: Sequence[str], settings: Settings | None) -> Answer:
     """What a start that failed prints: for a cycle its object, for `check` its problems."""
     from retraining.commands import Answer
     from retraining.records import Outcome
     from retraining.report.told import outcome_to_json
 
     code, lines = in_three_lines(error)
-    what, _, remedy = lines[-3:]
-    told: dict[str, Any] = outcome_to_json(Outcome("failed", what, exit_code=code, dry_run="--dry-run" in words))
+    what, remedy = lines[-3], _speller(settings)(lines[-1])
+    told: dict[str, Any] = outcome_to_json(Outcome("failed", "; ".join(lines[:-3]) or what, exit_code=code, dry_run="--dry-run" in words))
     if "check" in words:
         each = error.problems if isinstance(error, SettingsError) else (what,)
         told = {"ok": False, "problems": [{"what": one, "where": "start", "try": remedy} for one in each]}

@@ -50,6 +50,7 @@ class SettingsError(RetrainingError):
             remedy="Correct the settings named above in .env or the environment; .env.example lists them all.",
         )
         self.problems = problems
+        self.in_short = f"{count} ({where}): {', '.join(problem.split(':')[0] for problem in problems)}."
 
 
 class PersonNeededError(RetrainingError):

@@ -16,7 +16,7 @@ class Terminated(KeyboardInterrupt):
 def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
     """The exit code, and what a person reads: what failed and where, what was left unchanged, what to try."""
     if isinstance(error, SettingsError) and len(error.problems) > 1:
-        return error.exit_code, (*error.problems, *error.lines())
+        return error.exit_code, (*error.problems, error.in_short, *error.lines()[1:])
     if isinstance(error, RetrainingError):
         return error.exit_code, error.lines()
     if isinstance(error, KeyboardInterrupt):

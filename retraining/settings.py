@@ -12,8 +12,9 @@ import os
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from retraining.command_lines import ORCHESTRATOR, REGISTER, command_line
 from retraining.env_file import nearest_name, read_env_file
 from retraining.errors import SettingsError, UsageError
 
@@ -143,8 +144,8 @@ def _url(text: str) -> str:
 
 
 def _tracking_uri(text: str) -> str:
-    if re.match(r"file:|[./]|[A-Za-z]:\\", text) or "://" not in text:
-        raise ValueError("sqlite:///PATH or http(s)://HOST:PORT (MLflow keeps no registry in plain folders)")
+    if not re.match(r"https?://[^/\s]|sqlite(\+\w+)?:///.|(postgresql|mysql|mssql)(\+\w+)?://.", text):
+        raise ValueError("sqlite:///PATH, http(s)://HOST:PORT, or a postgresql, mysql or mssql address (a plain folder holds no registry)")
     return text
 
 
@@ -215,6 +216,7 @@ class Settings:
     @property
     def recipe_path(self) -> Path:
         """The project's training recipe, or the shipped one where it has none."""
+    env_file: Path | None = None  # the one named instead of the project's `.env`
         own = self.project / RECIPE_NAME
         return own if own.is_file() else CLONE / RECIPE_NAME
 
@@ -230,11 +232,13 @@ class Settings:
 
     @property
     def command(self) -> str:
-        """How a person starts the job on this project, from the clone's folder: for texts that say what to type."""
-        import shlex
+        """How a person starts the job on this project: for texts that say what to type."""
+        return command_line(ORCHESTRATOR, self, CLONE)
 
-        start = "python pipeline_orchestrator.py"
-        return start if self.project == CLONE else f"{start} --project {shlex.quote(str(self.project))}"
+    @property
+    def register_command(self) -> str:
+        """How a person starts `register_first_model.py` on this project."""
+        return command_line(REGISTER, self, CLONE)
 
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown: secret values, and the passwords inside addresses and passed-on names."""
@@ -284,7 +288,8 @@ def load(project: Path, environment: Mapping[str, str] | None = None, env_file: 
     if problems:
         raise SettingsError(tuple(problems), where=str(path))
     values["passed_on"] = {name: value for name, value in from_file.items() if name not in known}
-    return Settings(project=project, **_with_absolute_paths(values, project))
+    named = None if env_file is None else Path(os.path.abspath(env_file))  # noqa: PTH100 - as above
+    return Settings(project=project, env_file=named, **_with_absolute_paths(values, project))
 
 
 def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:

@@ -92,7 +92,10 @@ def test_wrong_settings_take_a_line_each_before_the_three(project: Project) -> N
     assert done.err.splitlines()[0].startswith("RETRAIN_TRESHOLD: unknown; did you mean RETRAIN_THRESHOLD?")
     assert done.err.splitlines()[1].startswith("HOLDOUT_FRACTION: 'seven' is not")
     what, unchanged, remedy = done.error
+    assert len(done.err.splitlines()) == 5, "each problem is told once"
+    assert what.endswith("RETRAIN_TRESHOLD, HOLDOUT_FRACTION.")
     assert what.startswith("2 settings are wrong")
+    assert "did you mean RETRAIN_THRESHOLD?" in done.json["reason"]
     assert unchanged == NOTHING_CHANGED
     assert ".env.example" in remedy
     assert (done.json["ending"], done.json["exit_code"]) == ("failed", 2)
@@ -112,7 +115,7 @@ def test_without_a_production_alias_a_cycle_ends_3_and_says_how_to_assign_it(pro
     done = project.start("--json").expect(3)
     what, _, remedy = done.error
     assert "holds the alias 'production'" in what
-    assert "register_first_model.py --set-alias" in remedy
+    assert f"`{sys.executable} {CLONE / REGISTER} --project {project.folder} --set-alias`" in remedy
     assert project.names("new_data") == {path.name for path in inbox}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from retraining.failures import in_three_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
 
@@ -19,8 +20,8 @@ class Answer(NamedTuple):
     code: int = 0
     failure: BaseException | None = None
 
-    def show(self, out: TextIO, err: TextIO, *, as_json: bool, quiet: bool, verbose: bool) -> int:
-        """Print it, results on stdout and the failure on stderr; the exit code."""
+    def show(self, out: TextIO, err: TextIO, spell: Callable[[str], str], *, as_json: bool, quiet: bool, verbose: bool) -> int:
+        """Print it, results on stdout and the failure on stderr, its advice as `spell` words it; the exit code."""
         if as_json:
             out.write(json.dumps(self.told, ensure_ascii=False) + "\n")
         elif self.text and not quiet:
@@ -30,5 +31,6 @@ class Answer(NamedTuple):
                 import traceback
 
                 traceback.print_exception(self.failure, file=err)
-            err.write("\n".join(in_three_lines(self.failure)[1]) + "\n")
+            *said, advice = in_three_lines(self.failure)[1]
+            err.write("\n".join([*said, spell(advice)]) + "\n")
         return self.code

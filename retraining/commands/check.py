@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from retraining.command_lines import spelled_out
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
-from retraining.cycle.preflight import find_production, load_model, strangers_in_the_archive
+from retraining.cycle.preflight import find_production, load_model, public_uri, strangers_in_the_archive
 from retraining.cycle.recovery import Recovered, files_archived_by
 from retraining.cycle.training import needs_probabilities
 from retraining.errors import RetrainingError
@@ -43,7 +44,7 @@ class Problem:
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Look at everything, change nothing."""
-    problems = list(_problems(settings, deep=asked.deep))
+    problems = [replace(p, remedy=spelled_out(p.remedy, settings)) for p in _problems(settings, deep=asked.deep)]
     code = next((p.code for p in problems if p.code), 0)
     told = {"ok": not code, "problems": [p.told() for p in problems], "passed_on": sorted(settings.passed_on)}
     lines = [f"{'warning' if not p.code else 'problem'}  {p.what}\n         where: {p.where}\n         try: {p.remedy}" for p in problems]
@@ -61,7 +62,7 @@ def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
             story.job.state.forget_digests()
         yield from _registry(story, deep=deep)
     except RetrainingError as error:
-        yield _as_problem(error, settings.mlflow_tracking_uri.split("@")[-1])
+        yield _as_problem(error, public_uri(settings.mlflow_tracking_uri))
 
 
 def _as_problem(error: RetrainingError, where: str) -> Problem:
@@ -175,7 +176,8 @@ def _invariants(story: Story) -> Iterator[Problem]:
             yield Problem(f"v{production.number} is in production, but {len(waiting)} of its files are not archived.", "used_data", again)
         poisoned = [file.name for file in manifest.files if file.sha256 in ledger.withdrawn]
         if poisoned:
-            remedy = "`rollback`, or `run --force` to train a version without them."
+            command = settings.command
+            remedy = f"`{command} rollback`, or, once a new file waits, `{command} run --force` to train a version without them."
             yield Problem(f"v{production.number} learned from withdrawn files: {', '.join(poisoned[:5])}", "production", remedy, 0)
     leftovers = [*settings.used_data_dir.glob(".claimed/*"), *settings.quarantine_dir.glob(".*.tmp")]
     if leftovers:

@@ -36,7 +36,8 @@ def _find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
         found = [record for record in records if record.cycle_id.startswith(which)]
     if not found:
         raise UsageError(
-            f"There is no decision about {which or 'anything'} on record.", remedy="`history` lists the cycles; name vN or a cycle id."
+            f"There is no decision about {which or 'anything'} on record.",
+            remedy="`python pipeline_orchestrator.py history` lists the cycles; name vN or a cycle id.",
         )
     return found[-1]
 

@@ -52,8 +52,9 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
 
 def _way_out(job: Job, learned: list[int]) -> str:
     clean = [version.number for version in job.registry.versions("approved") if version.is_ours and version.number not in learned]
-    forced = "`run --force`, once a new file waits, trains one without them"
-    return f"`rollback --to {clean[-1]}`, or {forced}" if clean else forced
+    command = job.settings.command
+    forced = f"`{command} run --force`, once a new file waits, trains one without them"
+    return f"`{command} rollback --to {clean[-1]}`, or {forced}" if clean else forced
 
 
 def _move_out_waiting(job: Job, shas: list[str], why: str) -> None:

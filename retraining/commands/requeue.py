@@ -40,5 +40,8 @@ def _find(settings: Settings, name: str) -> Path:
         (p for p in candidates if p.is_file() and not p.is_symlink() and p.resolve().parent == settings.quarantine_dir.resolve()), None
     )
     if path is None or path.name.endswith(REASON_SUFFIX):
-        raise UsageError(f"{name!r} is no file in {settings.quarantine_dir}.", remedy="`status` lists the files in quarantine.")
+        raise UsageError(
+            f"{name!r} is no file in {settings.quarantine_dir}.",
+            remedy="`python pipeline_orchestrator.py status` lists the files in quarantine.",
+        )
     return path

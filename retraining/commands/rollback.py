@@ -56,7 +56,7 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
     left = recovered.left
     leave(job, number=int(left.get("number", 0)), run_id=str(left.get("run_id", "")), production_version=target)
     save_ledger(job, registry.facts(), recovered.ledger)
-    text = f"v{target} is in production again, v{holder} is out. Promotions are held until `rollback --resume`."
+    text = f"v{target} is in production again, v{holder} is out. Promotions are held until `{job.settings.command} rollback --resume`."
     return Answer({"production_version": target, "previous_version": holder, "hold": hold}, text)
 
 
@@ -68,7 +68,7 @@ def _target(job: Job, holder: int, to: int | None) -> int:
     if named is None:
         raise PersonNeededError(f"v{holder} is the first version: there is none before it.", remedy="Name a version with --to N.")
     if job.registry.version(int(named)) is None:
-        raise UsageError(f"There is no version {named}.", remedy="The MLflow UI lists the versions.")
+        raise UsageError(f"There is no version {named}.", remedy="`python pipeline_orchestrator.py history` and the MLflow UI list them.")
     model = load_model(job.registry, int(named))
     if model is None:
         raise PersonNeededError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from retraining.command_lines import spelled_out
 from retraining.cycle.preflight import how_to_assign, public_uri
 from retraining.scoring import coding
 
@@ -44,9 +45,8 @@ def in_words(job: Job, papers: Papers, version: int, baseline: Score | None, *, 
     if set_alias:
         lines.append(f"It holds the alias {settings.production_alias!r}.")
     else:
-        lines.append(
-            f"It does not hold the alias {settings.production_alias!r} yet. {how_to_assign(settings.production_alias, settings.model_name)}"
-        )
+        advice = spelled_out(how_to_assign(settings.production_alias, settings.model_name), settings)
+        lines.append(f"It does not hold the alias {settings.production_alias!r} yet. {advice}")
     return "\n".join(lines)
 
 
