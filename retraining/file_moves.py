@@ -78,6 +78,15 @@ def _copy(source: Path, target: Path) -> None:
             os.fsync(copy.fileno())
 
 
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's names, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def free_path(folder: Path, name: str, sha256: str | None, *, beside: str = "") -> Path:
     """A path in `folder` that nothing stands at, whose name leaves room for `beside` after it."""
     stem = with_digest(name, sha256 or os.urandom(8).hex())

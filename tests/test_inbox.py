@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining import inbox as inbox_module
 from retraining.errors import FolderGoneError, StoreError
-from retraining.inbox import Inbox
+from retraining.inbox import Inbox, claiming
 from retraining.local_state import LocalState
 from retraining.records import DataFile
 from retraining.settings import load
@@ -125,7 +124,7 @@ def test_a_claimed_copy_keeps_its_bytes_though_the_producer_overwrites_the_file(
 
 def test_a_file_that_changes_while_it_is_copied_is_left_for_the_next_cycle(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     put(new(inbox), "a.csv", b"first")
-    monkeypatch.setattr(inbox_module, "kill_point", lambda _name: put(new(inbox), "a.csv", b"grown by more"))
+    monkeypatch.setattr(claiming, "kill_point", lambda _name: put(new(inbox), "a.csv", b"grown by more"))
     assert inbox.claim(["a.csv"]) == ()
     assert not list(inbox.claims.iterdir())
 

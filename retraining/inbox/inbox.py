@@ -1,0 +1,194 @@
+"""The three data folders as a cycle uses them: what waits in the inbox is claimed, refused or archived."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from retraining.errors import StoreError
+from retraining.file_moves import holds
+from retraining.inbox.archive import Archive
+from retraining.inbox.claiming import copy_aside
+from retraining.inbox.listing import Listing, entries_of, is_data, look
+from retraining.inbox.quarantine import Quarantine
+from retraining.kill_points import kill_point
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from pathlib import Path
+
+    from retraining.local_state import LocalState
+    from retraining.records import DataFile
+    from retraining.settings import Settings
+
+SPARE_BYTES = 10_000_000  # for the store and what a cycle notes
+
+
+class Waiting(NamedTuple):
+    """The ready files by what is known of their bytes; `fresh`, `judged` and `copies` map name -> SHA-256, by arrival."""
+
+    fresh: Mapping[str, str]
+    judged: Mapping[str, str]
+    copies: Mapping[str, str]
+    listing: Listing
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Inbox:
+    """The three folders of a project; `claims` is where copies stand while a cycle reads them."""
+
+    settings: Settings
+    state: LocalState
+    dry_run: bool = False
+    durable: bool = True  # replay plays on scratch folders and needs no fsync
+    now: Callable[[], float] = time.time
+
+    @property
+    def claims(self) -> Path:
+        """Copies of claimed files, on the archive's file system; a dry run touches nothing but `.retraining/`."""
+        return self.state.folder / "claimed" if self.dry_run else self.settings.used_data_dir / ".claimed"
+
+    @property
+    def _archive(self) -> Archive:
+        return Archive(self.settings.used_data_dir, self.state, self.durable)
+
+    @property
+    def _quarantine(self) -> Quarantine:
+        return Quarantine(self.settings.quarantine_dir, self.durable)
+
+    # --- what waits -----------------------------------------------------------------------------------------------------
+    def listing(self) -> Listing:
+        """Look at the inbox without opening a file.
+
+        Raises:
+            FolderGoneError: the folder is not there.
+        """
+        return look(self.settings.new_data_dir, "NEW_DATA_DIR", self.settings.min_file_age_seconds, self.now())
+
+    def waiting(self, judged: Collection[str], known: Collection[str]) -> Waiting:
+        """Sort the ready files by content: `judged` digests, copies of `known` ones or of each other, and fresh ones."""
+        listing = self.listing()
+        digests = self.state.digests(self.settings.new_data_dir, listing.ready)
+        fresh: dict[str, str] = {}
+        old: dict[str, str] = {}
+        copies: dict[str, str] = {}
+        seen: set[str] = set()
+        for name in listing.ready:
+            sha = digests.get(name)
+            if sha is None:
+                continue
+            place = copies if sha in known or sha in seen else old if sha in judged else fresh
+            place[name] = sha
+            seen.add(sha)
+        return Waiting(fresh, old, copies, listing)
+
+    def contents(self) -> tuple[dict[str, str], tuple[str, ...]]:
+        """What stands in the inbox whatever its age, since bytes that are known are whole: SHA-256 -> name.
+
+        Also the paths, there and in the archive, of files that could not be read.
+        """
+        found: dict[str, dict[str, str]] = {}
+        unread: list[str] = []
+        for folder, setting in ((self.settings.new_data_dir, "NEW_DATA_DIR"), (self.settings.used_data_dir, "USED_DATA_DIR")):
+            names = [entry.name for entry in entries_of(folder, setting) if is_data(entry)]
+            digests = self.state.digests(folder, names)
+            found[setting] = {sha: name for name, sha in digests.items()}
+            unread += [str(folder / name) for name in names if name not in digests and os.path.lexists(folder / name)]
+        return found["NEW_DATA_DIR"], tuple(unread)
+
+    # --- claiming -------------------------------------------------------------------------------------------------------
+    def claim(self, names: Iterable[str]) -> tuple[DataFile, ...]:
+        """Copy files aside while hashing them; one that changed or vanished meanwhile is left for the next cycle."""
+        self.claims.mkdir(parents=True, exist_ok=True)
+        claimed: dict[str, DataFile] = {}
+        for name in names:
+            file = copy_aside(self.settings.new_data_dir / name, self.claims)
+            if file is not None:
+                claimed.setdefault(file.sha256, file)
+        return tuple(claimed.values())
+
+    def check_space_for(self, names: Iterable[str]) -> None:
+        """Refuse to claim what the archive's disk has no room to copy.
+
+        Raises:
+            StoreError: with what is free and what is needed.
+        """
+        needed = SPARE_BYTES
+        for name in names:
+            with suppress(FileNotFoundError):
+                needed += (self.settings.new_data_dir / name).lstat().st_size
+        disk = os.statvfs(self.settings.used_data_dir)
+        free = disk.f_bavail * disk.f_frsize
+        if free < needed:
+            raise StoreError(
+                f"The disk of {self.settings.used_data_dir} has {free:,} bytes free; this cycle needs {needed:,}.",
+                remedy="Free some space; the next start goes on from here.",
+            )
+
+    def release(self) -> None:
+        """Remove what was claimed."""
+        import shutil
+
+        shutil.rmtree(self.claims, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove what dead processes left: claimed copies, and half of what they put into quarantine."""
+        self.release()
+        if not self.dry_run:
+            replace(self, dry_run=True).release()
+            self._quarantine.sweep()
+
+    # --- refusing -------------------------------------------------------------------------------------------------------
+    def refuse(self, name: str, reason: str, sha256: str | None = None) -> bool:
+        """Move a file from the inbox into quarantine, its reason beside it; False where it is gone or holds other bytes now."""
+        source = self.settings.new_data_dir / name
+        if sha256 is not None and not holds(source, sha256):
+            return False
+        if self.dry_run or not os.path.lexists(source):
+            return os.path.lexists(source)
+        self.quarantine(source, reason, sha256, folder="inbox")
+        kill_point("after_refusal")
+        return True
+
+    def quarantine(self, source: Path, reason: str, sha256: str | None, *, folder: str) -> Path:
+        """Move any file into quarantine under a free name, its reason beside it; `folder` tells whence."""
+        return self._quarantine.put(source, reason, sha256, folder=folder, when=self.now())
+
+    def requeue(self, path: Path) -> Path:
+        """Move a file from quarantine back to the inbox under a free name; its reason goes."""
+        return self._quarantine.send_back(path, self.settings.new_data_dir)
+
+    def quarantined(self) -> tuple[Path, ...]:
+        """The files in quarantine, without their reasons."""
+        return self._quarantine.files()
+
+    # --- archiving ------------------------------------------------------------------------------------------------------
+    def archived(self) -> dict[str, list[str]]:
+        """SHA-256 -> names in the archive."""
+        return self._archive.contents()
+
+    def with_archive_names(self, files: Iterable[DataFile]) -> tuple[DataFile, ...]:
+        """The files under the names that they will have in the archive: another file's name is never taken."""
+        return self._archive.named(files)
+
+    def archive(self, file: DataFile, original: str | None) -> bool:
+        """Link a claimed copy into the archive under the file's name, then remove the original from the inbox.
+
+        May be repeated. An original whose bytes are others by now is a new delivery and stays. Returns whether the inbox lost a file.
+        """
+        if self.dry_run:
+            return original is not None
+        self._archive.add(file)
+        kill_point("after_rename")
+        return original is not None and self.remove_archived(original, file.sha256)
+
+    def remove_archived(self, name: str, sha256: str) -> bool:
+        """Remove a file from the inbox whose bytes are in the archive already; whether it was there."""
+        source = self.settings.new_data_dir / name
+        if self.dry_run or not holds(source, sha256):
+            return False
+        source.unlink()
+        return True

@@ -1,0 +1,107 @@
+"""What stands in a folder, and which of it is read: told by names, kinds and ages, without opening a file."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from retraining.errors import FolderGoneError
+from retraining.local_state import stamp_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+READ_SUFFIXES = (".csv", ".parquet")
+UNFINISHED_SUFFIXES = (".tmp", ".part")
+NO_PERMISSION = "no permission to read it"
+
+
+class Listing(NamedTuple):
+    """What stands in the inbox: `ready` names by arrival, links to refuse, names that are not read with the reason."""
+
+    ready: tuple[str, ...]
+    links: tuple[str, ...]
+    skipped: Mapping[str, str]
+
+
+def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
+    """List a folder that producers write to; a file younger than `min_age` seconds is left for the next look.
+
+    Raises:
+        FolderGoneError: the folder is not there.
+    """
+    ready: list[tuple[int, str]] = []
+    links, skipped, ahead = [], {}, []
+    for entry in entries_of(folder, setting):
+        kind = why_not_read(entry)
+        if entry.is_symlink():
+            links.append(entry.name)
+        elif kind is not None:
+            skipped.update({entry.name: kind} if kind else {})
+        else:
+            with suppress(FileNotFoundError):
+                found = entry.stat(follow_symlinks=False)
+                age = now - found.st_mtime
+                if min_age == 0 or age >= min_age:
+                    ready.append((found.st_mtime_ns, entry.name))
+                elif age < 0:
+                    ahead.append((entry, found))
+                else:
+                    skipped[entry.name] = "younger than MIN_FILE_AGE_SECONDS"
+    if ahead:
+        ready += _stable(ahead, skipped, min(1.0, min_age))
+    return Listing(tuple(name for _, name in sorted(ready)), tuple(sorted(links)), skipped)
+
+
+def _stable(ahead: list[tuple[os.DirEntry[str], os.stat_result]], skipped: dict[str, str], pause: float) -> list[tuple[int, str]]:
+    """A time in the future says nothing of a file's age (a clock went back): it is ready when a second look finds it unchanged."""
+    time.sleep(pause)
+    stable = []
+    for entry, before in ahead:
+        try:
+            after = Path(entry.path).lstat()
+        except FileNotFoundError:
+            continue
+        if stamp_of(after) == stamp_of(before):
+            stable.append((after.st_mtime_ns, entry.name))
+        else:
+            skipped[entry.name] = "still changing"
+    return stable
+
+
+def entries_of(folder: Path, setting: str) -> list[os.DirEntry[str]]:
+    """All that stands in a folder.
+
+    Raises:
+        FolderGoneError: it is not there, or may not be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise FolderGoneError(
+            f"The folder {folder} ({setting}) cannot be read: {error.strerror}.",
+            remedy="Mount or create the folder, or correct the setting; an unmounted disk is the usual cause.",
+        ) from error
+
+
+def why_not_read(entry: os.DirEntry[str]) -> str | None:
+    """None for a file that is read; else why not, empty where that goes without saying."""
+    name = entry.name.lower()
+    if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES) or entry.is_dir(follow_symlinks=False):
+        return ""
+    if not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
+        return "not a regular file"
+    if not name.endswith(READ_SUFFIXES):
+        return "neither .csv nor .parquet"
+    if not os.access(entry.path, os.R_OK) and not entry.is_symlink():
+        return NO_PERMISSION
+    return None
+
+
+def is_data(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file that would be read, had we the permission."""
+    return not entry.is_symlink() and why_not_read(entry) in (None, NO_PERMISSION)
