@@ -100,13 +100,23 @@ def _flag(text: str) -> bool:
     return words[text.lower()]
 
 
-def _window(text: str) -> int | None:
+class TrainWindow(NamedTuple):
+    """What a version learns of the archive: the last batches whole, and of older ones a sample of as many rows as so many batches hold."""
+
+    batches: int
+    sampled: int = 0
+
+
+def _window(text: str) -> TrainWindow | None:
     if text.lower() == "all":
         return None
+    batches, plus, sampled = text.partition("+")
     try:
-        return int(_whole(1)(text))
+        return TrainWindow(int(_whole(1)(batches)), int(_whole(1)(sampled)) if plus else 0)
     except ValueError:
-        raise ValueError("`all`, or a whole number of batches of 1 or more") from None
+        raise ValueError(
+            "`all`, a number of batches such as 8, or 8+8: with a sample of 8 batches' rows of older ones"
+        ) from None
 
 
 def _separator(text: str) -> str:
@@ -184,7 +194,7 @@ class Settings:
     confidence: float = _setting(_number(0.5, 1, open_ends=True), 0.95, deciding=True)
     min_test_rows: int = _setting(_whole(1), 50, deciding=True)
     holdout_fraction: float = _setting(_number(0, 1, open_ends=True), 0.2, deciding=True)
-    train_window: int | None = _setting(_window, None, deciding=True)
+    train_window: TrainWindow | None = _setting(_window, None, deciding=True)
     max_training_rows: int | None = _setting(_whole(10), None, deciding=True)
     probation_batches: int = _setting(_whole(0), 1)
     min_model_accuracy: float | None = _setting(_number(0, 1), None, deciding=True)
@@ -206,6 +216,7 @@ class Settings:
     metrics_textfile: Path | None = _setting(Path, None)
     log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
     log_format: str = _setting(_one_of("text", "json"), "text")
+    env_file: Path | None = None  # the one named instead of the project's `.env`
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)  # names in .env that are not ours: AWS_*, ...
 
     @property
@@ -216,7 +227,6 @@ class Settings:
     @property
     def recipe_path(self) -> Path:
         """The project's training recipe, or the shipped one where it has none."""
-    env_file: Path | None = None  # the one named instead of the project's `.env`
         own = self.project / RECIPE_NAME
         return own if own.is_file() else CLONE / RECIPE_NAME
 

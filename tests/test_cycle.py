@@ -182,6 +182,18 @@ def test_a_window_learns_the_last_batches_only(promoted: Project) -> None:
     assert not learned & used, "the first batch is out of the window"
 
 
+def test_a_window_with_a_sample_learns_some_rows_of_older_batches(promoted: Project) -> None:
+    promoted.configure(TRAIN_WINDOW="1+1", **ALWAYS)
+    new = tables(12, seed=12, turned=True)
+    promoted.deliver(*new)
+    promoted.cycle()
+    found = manifest(promoted, 3)
+    batch_rows = sum(file["rows"] for file in found["files"] if file["name"] not in {old["name"] for old in manifest(promoted, 2)["files"]})
+    assert {file["name"] for file in manifest(promoted, 1)["files"]} <= {file["name"] for file in found["files"]}, "seen, so named"
+    assert found["sampled"] is True
+    assert batch_rows < found["training_rows"] < 2.2 * batch_rows
+
+
 def test_drift_is_told_in_numbers_and_only_material_drift_triggers(registered: Project) -> None:
     registered.configure(RETRAIN_WHEN="drift")
     moved = [text.replace("north", "west") for text in tables(12, seed=13)]

@@ -64,6 +64,13 @@ def test_a_relative_sqlite_store_lies_in_the_project(tmp_path: Path) -> None:
     assert load(tmp_path, {"MLFLOW_TRACKING_URI": "sqlite:////srv/x.db"}).mlflow_tracking_uri == "sqlite:////srv/x.db"
 
 
+@pytest.mark.parametrize(("text", "window"), [("all", None), ("ALL", None), ("8", (8, 0)), ("8+16", (8, 16)), ("4+8", (4, 8))])
+def test_a_training_window_is_a_number_of_batches_with_or_without_a_sample_of_older_ones(
+    tmp_path: Path, text: str, window: tuple[int, int] | None
+) -> None:
+    assert load(tmp_path, {"TRAIN_WINDOW": text}).train_window == window
+
+
 @pytest.mark.parametrize("seed_name", ["MIN_DATA_FOR_TRAINING", "MIN_NEW_DATA_THRESHOLD"])
 def test_the_older_names_of_the_row_gate_are_read(tmp_path: Path, seed_name: str) -> None:
     (tmp_path / ".env").write_text(f"{seed_name}=700\n")
@@ -107,7 +114,8 @@ def test_everything_wrong_is_named_at_once_with_what_was_expected(tmp_path: Path
         ("MIN_NEW_FILES", "0"), ("MIN_NEW_FILES", "1.5"), ("MIN_NEW_FILES", "\u0661\u0665"), ("MIN_NEW_FILES", "1_000"),
         ("MIN_FILE_AGE_SECONDS", "-1"), ("MIN_FILE_AGE_SECONDS", "nan"), ("MIN_FILE_AGE_SECONDS", "inf"),
         ("HOLDOUT_FRACTION", "0"), ("HOLDOUT_FRACTION", "1"), ("CONFIDENCE", "1"), ("CONFIDENCE", "0.5"), ("CONFIDENCE", "95"),
-        ("METRIC", "acuracy"), ("RETRAIN_WHEN", "threshold,now"), ("RETRAIN_WHEN", ","), ("TRAIN_WINDOW", "0"), ("TRAIN_WINDOW", "none"),
+        ("METRIC", "acuracy"), ("RETRAIN_WHEN", "threshold,now"), ("RETRAIN_WHEN", ","), ("TRAIN_WINDOW", "0"),
+        ("TRAIN_WINDOW", "8+"), ("TRAIN_WINDOW", "8+0"), ("TRAIN_WINDOW", "none"),
         ("CSV_SEPARATOR", ";;"), ("CSV_SEPARATOR", '"'), ("CSV_ENCODING", "utf-9"), ("AUTO_RETRAIN_ENABLED", "perhaps"),
         ("MLFLOW_TRACKING_URI", "file:///tmp/mlruns"), ("MLFLOW_TRACKING_URI", "./mlruns"), ("MLFLOW_TRACKING_URI", "foo://x"),
         ("MLFLOW_TRACKING_URI", "databricks"), ("MLFLOW_TRACKING_URI", "sqlite://mlflow.db"), ("PRODUCTION_ALIAS", "latest"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from retraining import local_state
-from retraining.cycle.training import recent_rows_by_class
+from retraining.cycle.sampling import drawn_rows, recent_rows_by_class
 from retraining.datasets import tables as table_store
 from retraining.model_registry.connection import Connection
+from retraining.records import DataFile
 from tests.projects import table, tables
 
 if TYPE_CHECKING:
@@ -85,6 +87,16 @@ def test_sampled_rows_are_the_most_recent_of_each_class_in_their_shares(limit: i
         assert taken.tolist() == rows[-len(taken) :].tolist()
     assert not chosen[codes == -1].any()
     assert chosen.sum() <= limit
+
+
+def test_rows_drawn_from_a_file_are_the_same_each_time_and_fewer_of_the_same_for_a_smaller_share() -> None:
+    file = DataFile("a.csv", "5f" * 32, Path("a.csv"), rows=10_000)
+    half, tenth = drawn_rows(file, 0.5), drawn_rows(file, 0.1)
+    assert abs(half.mean() - 0.5) < 0.03
+    assert abs(tenth.mean() - 0.1) < 0.02
+    assert not (tenth & ~half).any()
+    assert not drawn_rows(file, 0.0).any()
+    assert drawn_rows(file, 1.0).all()
 
 
 def test_a_class_of_one_row_is_sampled_too() -> None:

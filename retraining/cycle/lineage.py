@@ -14,10 +14,11 @@ from retraining.logs import log
 from retraining.records import BatchFile, DataFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from retraining.cycle.opening import Cycle
     from retraining.records import Run
+    from retraining.settings import TrainWindow
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,15 @@ class Lineage:
         held_out: files with the runs that are kept from learning because they test.
         consumed: digests that a promotion moves from the inbox to the archive.
         files: where the bytes of every file stand.
+        shares: of files older than TRAIN_WINDOW, the share of their rows that is learned, by SHA-256; who learned some counts as having
+            seen them all.
     """
 
     learned: tuple[BatchFile, ...]
     held_out: tuple[BatchFile, ...]
     consumed: tuple[str, ...]
     files: Mapping[str, DataFile]
+    shares: Mapping[str, float]
 
     def learned_runs(self) -> dict[str, tuple[Run, ...]]:
         """SHA-256 -> the runs that are learned."""
@@ -59,17 +63,29 @@ def trace_lineage(cycle: Cycle) -> Lineage:
     window = cycle.job.settings.train_window
     known = [(batch.number, file) for batch in cycle.batches for file in batch.files if file.sha256 in files]
     testing = {batch.number for batch in last_batches(cycle.batches, TEST_BATCHES)}
-    recent = {batch.number for batch in last_batches(cycle.batches, window)} if window is not None else None
-    learned, held_out = [], []
+    recent = {batch.number for batch in last_batches(cycle.batches, window.batches)} if window is not None else None
+    by_arrival: list[BatchFile] = []
+    older: list[BatchFile] = []
     for number, judged in known:
         file = replace(judged, name=files[judged.sha256].name, reserved=judged.reserved if number in testing else ())
-        if file.reserved:
-            held_out.append(file)
-        wanted = recent is None or number in recent or file.sha256 not in cycle.recovered.ledger.archive
-        if wanted and runs_outside(file.rows, file.reserved):
-            learned.append(file)
+        by_arrival.append(file)
+        if recent is not None and number not in recent and file.sha256 in cycle.recovered.ledger.archive:
+            older.append(file)
+    shares = shares_of_older(window, older, by_arrival)
+    held_out = tuple(file for file in by_arrival if file.reserved)
+    learned = tuple(file for file in by_arrival if shares.get(file.sha256, 1.0) and runs_outside(file.rows, file.reserved))
     consumed = tuple(sha for _, file in known if (sha := file.sha256) not in cycle.recovered.ledger.archive)
-    return Lineage(tuple(learned), tuple(held_out), consumed, files)
+    return Lineage(learned, held_out, consumed, files, shares)
+
+
+def shares_of_older(window: TrainWindow | None, older: Sequence[BatchFile], files: Sequence[BatchFile]) -> dict[str, float]:
+    """SHA-256 -> the share of rows that is learned, of each file that is older than the window: 0 where it asks for no sample."""
+    if window is None or not older:
+        return {}
+    older_rows = sum(file.rows for file in older)
+    rows_of_a_batch = (sum(file.rows for file in files) - older_rows) / window.batches
+    share = min(1.0, window.sampled * rows_of_a_batch / older_rows)
+    return {file.sha256: share for file in older}
 
 
 def _archived(cycle: Cycle) -> dict[str, DataFile]:

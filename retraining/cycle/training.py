@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from retraining.cycle.drifting import sketch_of
 from retraining.cycle.lineage import attempt_key
 from retraining.cycle.rows import Section, predictions
-from retraining.datasets import MIN_BLOCKS, UNLABELLED, features_and_labels, label_codes
+from retraining.cycle.sampling import training_rows
+from retraining.datasets import MIN_BLOCKS
 from retraining.kill_points import kill_point
 from retraining.ledger import runs_outside
 from retraining.logs import log
@@ -22,21 +22,15 @@ from retraining.statistics import metric
 from retraining.trainer import load_recipe, pip_requirements, train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import pandas as pd
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from retraining.cycle.drifting import Sketch
-    from retraining.cycle.job import Job
     from retraining.cycle.lineage import FrozenTestSet, Lineage
     from retraining.cycle.opening import Cycle
-    from retraining.records import DataFile, Run, Schema, VersionFacts
+    from retraining.records import DataFile, Run, VersionFacts
     from retraining.settings import Settings
     from retraining.statistics import Predictions
     from retraining.trainer import Recipe
-
-    Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, tr
     recipe = load_recipe(job.settings.recipe_path)
     with job.stage("reading"):
         parts = [(replace(lineage.files[f.sha256], rows=f.rows), runs_outside(f.rows, f.reserved)) for f in lineage.learned]
-        X, y, sampled = training_rows(job, parts, champion.schema)
+        X, y, sampled = training_rows(job, parts, champion.schema, lineage.shares)
     with job.stage("training"):
         log.info("training on %d rows of %d files", len(X), len(parts))
         kill_point("mid_training")
@@ -106,7 +100,7 @@ def candidate(recipe: Recipe, estimator: Any, manifest: Manifest, tags: dict[str
     """What the registry is handed: the estimator with its papers."""
     params = {"training_rows": str(manifest.training_rows), "files": str(len(manifest.files)), "recipe_sha256": manifest.recipe_sha256}
     if manifest.sampled:
-        params["sampled"] = "MAX_TRAINING_ROWS: stratified, recent rows first"
+        params["sampled"] = "by TRAIN_WINDOW or MAX_TRAINING_ROWS"
     return Candidate(
         estimator=estimator,
         manifest=manifest,
@@ -131,46 +125,3 @@ def sections_of(files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]]) -> tup
 def needs_probabilities(settings: Settings) -> bool:
     """Whether the metric, or a floor, takes `predict_proba`."""
     return metric(settings.metric).needs == "probabilities" or settings.min_model_roc_auc is not None
-
-
-def training_rows(
-    job: Job, files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]], schema: Schema
-) -> tuple[pd.DataFrame, pd.Series[Any], bool]:
-    """What the recipe is handed: all labelled rows of the runs, or MAX_TRAINING_ROWS of them; whether rows were left out."""
-    limit = job.settings.max_training_rows
-    files = [file for file, _ in files_and_runs]
-    total = sum(stop - start for _, runs in files_and_runs for start, stop in runs)
-    if limit is None or total <= limit:
-        return *features_and_labels(job.tables_of(files, schema), [runs for _, runs in files_and_runs], schema), False
-    masks = [_within(file.rows, runs) for file, runs in files_and_runs]
-    tables = job.tables_of(files, schema)
-    codes = [np.where(mask, label_codes(table), UNLABELLED) for mask, table in zip(masks, tables, strict=True)]
-    chosen = recent_rows_by_class(np.concatenate(codes), limit)
-    ends = np.cumsum([len(one) for one in codes])
-    parts = list(zip(files, np.split(chosen, ends[:-1]), strict=True))
-    log.info("MAX_TRAINING_ROWS: %d of %d rows are learned, recent ones of each class first", int(chosen.sum()), total)
-    filtered = _filtered(job, parts, schema)
-    return *features_and_labels(filtered, [[(0, int(mask.sum()))] for _, mask in parts], schema), True
-
-
-def recent_rows_by_class(codes: NDArray[np.int32], limit: int) -> Mask:
-    """Mark `limit` labelled rows (n,), each class keeping its share (one row at least), its last rows first."""
-    chosen = np.zeros(len(codes), dtype=bool)
-    labelled = int((codes != UNLABELLED).sum())
-    for code in np.unique(codes[codes != UNLABELLED]):
-        rows = np.flatnonzero(codes == code)
-        share = max(1, int(len(rows) * min(1.0, limit / labelled)))
-        chosen[rows[-share:]] = True
-    return chosen
-
-
-def _within(rows: int, runs: Sequence[Run]) -> Mask:
-    mask = np.zeros(rows, dtype=bool)
-    for start, stop in runs:
-        mask[start:stop] = True
-    return mask
-
-
-def _filtered(job: Job, parts: Sequence[tuple[DataFile, Mask]], schema: Schema) -> Iterator[pa.Table]:
-    tables = job.tables_of([file for file, _ in parts], schema)
-    return (table.filter(pa.array(mask)) for (_, mask), table in zip(parts, tables, strict=True))

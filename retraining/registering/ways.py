@@ -13,7 +13,8 @@ from retraining.cycle.gate import mark_the_end
 from retraining.cycle.preflight import check_the_archive
 from retraining.cycle.recovery import begin_run, finish_what_a_dead_cycle_left
 from retraining.cycle.rows import Section, whole_files
-from retraining.cycle.training import needs_probabilities, training_rows
+from retraining.cycle.sampling import training_rows
+from retraining.cycle.training import needs_probabilities
 from retraining.errors import PersonNeededError, UsageError
 from retraining.ledger import runs_outside
 from retraining.local_state import sha256_of

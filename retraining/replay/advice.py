@@ -10,6 +10,7 @@ from scipy import stats
 
 from retraining.replay.policies import CURRENT
 from retraining.replay.summary import rows_always_fits
+from retraining.settings import TrainWindow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +33,14 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "RETRAIN_WHEN=drop,adaptive PROMOTE_WHEN=unless_worse": {"retrain_when": ("drop", "adaptive"), "promote_when": "unless_worse"},
     "RETRAIN_WHEN=always PROMOTE_WHEN=unless_worse": {"retrain_when": ("always",), "promote_when": "unless_worse"},
     "TRAIN_WINDOW=all": {"train_window": None},
-    "TRAIN_WINDOW=8": {"train_window": 8},
-    "TRAIN_WINDOW=16": {"train_window": 16},
+    "TRAIN_WINDOW=8": {"train_window": TrainWindow(8)},
+    "TRAIN_WINDOW=16": {"train_window": TrainWindow(16)},
+    "TRAIN_WINDOW=8+8": {"train_window": TrainWindow(8, 8)},
+    "RETRAIN_WHEN=drop,adaptive PROMOTE_WHEN=unless_worse TRAIN_WINDOW=8+8": {
+        "retrain_when": ("drop", "adaptive"),
+        "promote_when": "unless_worse",
+        "train_window": TrainWindow(8, 8),
+    },
     "PROBATION_BATCHES=1": {"probation_batches": 1},
 }
 
