@@ -257,12 +257,14 @@ def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
 # --- the readers of the real programs -------------------------------------------------------------------------------------
 
 
+@pytest.mark.deploy
 @pytest.mark.skipif(not (CHECKERS / "deploycheck").exists(), reason="deploy/checks/build.sh was not run (it needs Go): no strict reading")
 @pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "kubernetes/cronjob.yaml"])
 def test_kubernetes_compose_and_buildkit_read_their_files_strictly(name: str) -> None:
     checked(CHECKERS / "deploycheck", DEPLOY / name)
 
 
+@pytest.mark.deploy
 @pytest.mark.skipif(not (CHECKERS / "actionlint").exists(), reason="deploy/checks/build.sh was not run (it needs Go): no actionlint")
 @pytest.mark.parametrize("name", ["retrain.yml", "ci.yml"])
 def test_actionlint_accepts_the_workflows(name: str, tmp_path: Path) -> None:
