@@ -47,7 +47,7 @@ class Watermark:
 
     revision: int
     cut: ObjectId | None = None
-    below: int | None = None  # None: they could not be counted
+    below: int | None = None
     released: frozenset[int] = frozenset()
     columns: tuple[str, ...] = ()  # those of exports made without a schema
 
@@ -63,7 +63,8 @@ class Ledger:
 
     def open(self) -> Watermark:
         """Make the ledger where there is none; returns its watermark."""
-        self._records.create_index([("model", 1), ("state", 1)])
+        for field in ("state", "newest", "timeless"):
+            self._records.create_index([("model", 1), (field, 1)])
         self._records.create_index([("model", 1), ("number", 1), ("sha256", 1)])  # the digests are read from it alone
         with suppress(DuplicateKeyError):
             self._records.insert_one({"_id": self._watermark_id, "revision": 0, "cut": None, "below": None, "released": []})
@@ -76,7 +77,7 @@ class Ledger:
         columns = tuple(found.get("columns") or ())
         return Watermark(found["revision"], found.get("cut"), found.get("below"), released, columns)
 
-    def advance(self, seen: Watermark, cut: ObjectId, below: int | None) -> bool:
+    def advance(self, seen: Watermark, cut: ObjectId, below: int) -> bool:
         """Move the watermark; False where somebody else moved it, or released a delivery, since it was `seen`."""
         change = {"$set": {"cut": cut, "below": below}, "$inc": {"revision": 1}}
         answer = self._records.update_one({"_id": self._watermark_id, "revision": seen.revision}, change)
@@ -103,7 +104,7 @@ class Ledger:
         self.last = newest["number"] if newest else 0  # read first: a claim after this look stands in the way of ours
         query: dict[str, Any] = {"model": self._model}
         if watermark.cut is not None:
-            query["$or"] = [{"newest": {"$gte": watermark.cut}}, {"timeless": True}]
+            query = {"$or": [{**query, "newest": {"$gte": watermark.cut}}, {**query, "timeless": True}]}
         records = self._records.find(query, {"number": 1, "ids": 1})
         return {key_of(_id) for record in records if record["number"] not in watermark.released for _id in record["ids"]}
 

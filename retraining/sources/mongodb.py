@@ -13,26 +13,22 @@ from __future__ import annotations
 
 import logging
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
-
-from bson.objectid import ObjectId
-from pymongo.errors import ExecutionTimeout
 
 from retraining.kill_points import kill_point
 from retraining.sources.connection import Patience, connected
 from retraining.sources.export import Export
 from retraining.sources.ledger import Ledger
 from retraining.sources.outbox import Outbox
-from retraining.sources.rows import ID, columns_found, layout_of, layout_without_schema
+from retraining.sources.rows import columns_found, layout_of, layout_without_schema
+from retraining.sources.scan import Scan, cut_at, scan_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
-
-    from pymongo.collection import Collection
 
     from retraining.records import Schema
     from retraining.settings import Settings
@@ -77,18 +73,16 @@ def fetch(
         ledger = Ledger(source.ledger, settings.model_name)
         finish_what_a_dead_export_left(ledger, outbox, owner=owner, clock=clock)
         watermark = ledger.watermark()
-        cut = _cut(source.server_time, settings.mongo_settle_seconds)
-        # Counted before all reading: what arrives later makes the next count differ, and is then found.
-        below = _count_below(source.documents, cut, patience)
-        start = _scan_start(source.documents, watermark, patience)
+        start = scan_start(source.documents, watermark, patience)
         known = ledger.known(start)  # read before the documents: who claims one of them later wins against our claim
-        layout, documents = _layout(schema, settings, ledger, watermark, _scan(source.documents, start.cut))
+        scan = Scan(source.documents, start, cut_at(source.server_time, settings.mongo_settle_seconds), known)
+        layout, documents = _layout(schema, settings, ledger, watermark, iter(scan))
         if layout is None:
             return Fetched()
         export = Export(ledger, outbox, known, ledger.digests(watermark.released), layout, settings.mongo_rows_per_file, owner, clock)
         deliveries = export.run(documents)
         kill_point("mongodb_before_watermark")
-        ledger.advance(watermark, cut, below)
+        ledger.advance(watermark, scan.cut, scan.below)
         kill_point("mongodb_after_watermark")
     return _told(deliveries)
 
@@ -107,39 +101,6 @@ def finish_what_a_dead_export_left(ledger: Ledger, outbox: Outbox, *, owner: str
         else:
             log.warning("MongoDB: %d documents (%s) wait for %s to deliver them", len(delivery.ids), delivery.file, delivery.owner)
     outbox.discard_all_aside()
-
-
-def _cut(server_time: datetime, settle_seconds: float) -> ObjectId:
-    """The smallest ObjectId of `settle_seconds` before the server's time."""
-    seconds = server_time.timestamp() - settle_seconds
-    return ObjectId(min(max(0, int(seconds)), 2**32 - 1).to_bytes(4, "big") + bytes(8))
-
-
-def _scan_start(documents: Collection[dict[str, Any]], watermark: Watermark, patience: Patience) -> Watermark:
-    """The watermark, or one that has everything looked at where the ids below it are not, or may not be, those that were counted."""
-    if watermark.cut is None:
-        return watermark
-    below = _count_below(documents, watermark.cut, patience)
-    if below is not None and below == watermark.below:
-        return watermark
-    log.info("MongoDB: documents came late, were deleted or are too many to count; every _id is compared with those delivered")
-    return replace(watermark, cut=None)
-
-
-def _count_below(documents: Collection[dict[str, Any]], cut: ObjectId, patience: Patience) -> int | None:
-    """How many ObjectIds there are below the cut; None where counting them takes too long."""
-    try:
-        return int(documents.count_documents({ID: {"$lt": cut}}, maxTimeMS=patience.count))
-    except ExecutionTimeout:
-        return None
-
-
-def _scan(documents: Collection[dict[str, Any]], cut: ObjectId | None) -> Documents:
-    """The documents in the order of their ids: those with ObjectIds from the cut on, and all that have other ids."""
-    # A comparison with an ObjectId sees ObjectIds only.
-    query = {"$or": [{ID: {"$gte": cut}}, {ID: {"$not": {"$type": "objectId"}}}]} if cut is not None else {}
-    with documents.find(query).sort(ID, 1) as cursor:
-        yield from cursor
 
 
 def _layout(

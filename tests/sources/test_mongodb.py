@@ -109,6 +109,62 @@ def test_collection_too_large_to_count_has_every_id_compared(
     assert serials_in(project) == once(range(23))
 
 
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
+    """Query and fields of every read of the documents."""
+    found: list[tuple[Any, Any]] = []
+    find = Collection.find
+
+    def recorded(collection: Readings, query: Any = None, fields: Any = None, **more: Any) -> Any:
+        if collection.name == "readings":
+            found.append((query, fields))
+        return find(collection, query, fields, **more)
+
+    monkeypatch.setattr(Collection, "find", recorded)
+    return found
+
+
+def test_a_usual_export_asks_for_nothing_older_than_the_watermark(
+    project: Settings, readings: Readings, reads: list[tuple[Any, Any]]
+) -> None:
+    insert(readings, range(30), age=HOUR)
+    export(project)
+    cut = (ledger_of(readings).find_one({"_id": "classifier:watermark"}) or {})["cut"]
+    insert(readings, range(30, 32))
+    reads.clear()
+    assert export(project).documents == 2
+    [query] = [query for query, _ in reads if query]
+    assert query["$or"][0] == {"_id": {"$gte": cut}}
+
+
+def test_of_documents_delivered_long_ago_only_the_ids_are_read_again(
+    project: Settings, readings: Readings, reads: list[tuple[Any, Any]]
+) -> None:
+    insert(readings, range(30), age=HOUR)
+    export(project)
+    readings.delete_one({"serial": 3})
+    insert(readings, range(30, 32), age=30 * HOUR)
+    reads.clear()
+    assert export(project).documents == 2
+    everything, (new, _) = reads[-2:]
+    assert everything == ({}, ["_id"])
+    assert len(new["_id"]["$in"]) == 2
+    assert serials_in(project) == once(range(32))
+
+
+def test_an_export_that_looked_at_everything_counts_what_it_saw(project: Settings, readings: Readings) -> None:
+    """The next one may then begin at the watermark, though documents came late or were deleted before."""
+    insert(readings, range(30), age=HOUR)
+    export(project)
+    readings.delete_many({"serial": {"$lt": 5}})
+    insert(readings, range(30, 32), age=30 * HOUR)
+    insert(readings, range(32, 35))
+    readings.insert_one({"_id": "no ObjectId", **document(35)})
+    export(project)
+    watermark = ledger_of(readings).find_one({"_id": "classifier:watermark"}) or {}
+    assert watermark["below"] == readings.count_documents({"_id": {"$lt": watermark["cut"]}}) == 27
+
+
 def test_deleted_documents_hide_no_late_one_and_bring_nothing_back(project: Settings, readings: Readings) -> None:
     insert(readings, range(20), age=HOUR)
     export(project)
