@@ -18,6 +18,7 @@ from retraining.model_registry.artifacts import folder_digest
 from retraining.model_registry.estimators import save_estimator
 from retraining.model_registry.failures import already_exists
 from retraining.model_registry.runs import CYCLE_ID, TRAINING, in_milliseconds
+from retraining.model_registry.search_table import search_table
 from retraining.model_registry.stored_versions import MANIFEST, MANIFEST_RUN, MANIFEST_SHA256, MODEL_SHA256, SKETCHES, StoredVersions
 from retraining.serialisation import manifest_to_json
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from retraining.records import Candidate, Manifest, VersionFacts
 
 _LOGGED_MODEL = "retraining.logged_model"
-_RECIPE, _SEARCH = "train_classification_model.py", "search_results.json"
+_RECIPE, _SEARCH = "train_classification_model.py", "search_results.csv"
 
 
 class Registration(StoredVersions):
@@ -130,9 +131,11 @@ class Registration(StoredVersions):
 
 
 def _files_of(candidate: Candidate, manifest: str) -> dict[str, str]:
-    optional = {SKETCHES: candidate.sketches, _SEARCH: candidate.search_results}
-    beside = {name: json.dumps(content, indent=1, default=str) for name, content in optional.items() if content is not None}
-    return {MANIFEST: manifest, _RECIPE: candidate.recipe_text, **beside}
+    files = {MANIFEST: manifest, _RECIPE: candidate.recipe_text}
+    if candidate.sketches is not None:
+        files[SKETCHES] = json.dumps(candidate.sketches, indent=1, default=str)
+    table = search_table(candidate.search_results)
+    return files if table is None else {**files, _SEARCH: table}
 
 
 def _sha256(text: str) -> str:

@@ -87,7 +87,7 @@ def test_a_versions_run_holds_manifest_recipe_and_sketches(registry: MlflowRegis
     version = client.get_model_version("classifier", str(number))
     assert json.loads(artifact(client, version.run_id, "manifest.json"))["files"][0]["name"] == "Straße 1.csv"
     assert artifact(client, version.run_id, "train_classification_model.py") == RECIPE
-    assert json.loads(artifact(client, version.run_id, "search_results.json")) == {"mean_test_score": [0.5]}
+    assert artifact(client, version.run_id, "search_results.csv") == "mean_test_score\n0.5\n"
     grid = client.get_run(version.run_id).data.params["grid"]
     assert (len(grid), grid[-1]) == (6000, "…")
 
