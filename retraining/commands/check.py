@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from retraining.command_lines import spelled_out
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
+from retraining.cycle.bookkeeping import files_archived_by
 from retraining.cycle.preflight import find_production, load_model, public_uri, strangers_in_the_archive
-from retraining.cycle.recovery import Recovered, files_archived_by
+from retraining.cycle.recovery import Recovered
 from retraining.cycle.training import needs_probabilities
 from retraining.errors import RetrainingError
 from retraining.records import DataFile

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.commands.run import new_job
+from retraining.cycle.bookkeeping import WITHDRAWN, load_ledger, save_ledger
+from retraining.cycle.completion import move_out_withdrawn
 from retraining.cycle.gate import mark_the_end
-from retraining.cycle.recovery import WITHDRAWN, Recovered, finish_what_a_dead_cycle_left, load_ledger, move_out_withdrawn, save_ledger
+from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
 from retraining.errors import UsageError
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands.run import new_job
-from retraining.cycle.recovery import load_ledger
+from retraining.cycle.bookkeeping import load_ledger
 
 if TYPE_CHECKING:
     from retraining.cycle.job import Job

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.commands.run import new_job
+from retraining.cycle.bookkeeping import leave, save_ledger
+from retraining.cycle.completion import put_back
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.preflight import load_model
-from retraining.cycle.recovery import HOLD, ROLLED_BACK_TO, finish_what_a_dead_cycle_left, leave, put_back, save_ledger
+from retraining.cycle.recovery import HOLD, ROLLED_BACK_TO, finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError, UsageError
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story, told_with_hindsight
-from retraining.cycle.recovery import HOLD, PROBATION
+from retraining.cycle.completion import PROBATION
+from retraining.cycle.recovery import HOLD
 
 if TYPE_CHECKING:
     import argparse

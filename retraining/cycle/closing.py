@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from retraining.cycle.bookkeeping import add_to_ledger, leave, save_ledger
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.monitoring import probation_result
-from retraining.cycle.recovery import add_to_ledger, leave, save_ledger
 from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.records import CycleRecord, FileCounts, Outcome

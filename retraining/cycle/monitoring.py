@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retraining.cycle.completion import PROBATION
 from retraining.cycle.drifting import Sketch, judge_drift
 from retraining.cycle.preflight import Model, load_model
-from retraining.cycle.recovery import PROBATION
 from retraining.cycle.rows import leave_out_learned, predictions, whole_files
 from retraining.decisions import Health
 from retraining.errors import DamagedModelError

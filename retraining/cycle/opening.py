@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retraining.cycle.recovery import begin_run
+from retraining.cycle.bookkeeping import begin_run
 from retraining.errors import ArchiveMismatchError, RetrainingError, UnreachableError, UnreadableFileError
 from retraining.kill_points import kill_point
 from retraining.logs import log

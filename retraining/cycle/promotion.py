@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.closing import Ending, close, outcome_of, record_of
+from retraining.cycle.completion import PROBATION, complete_promotion, put_back
 from retraining.cycle.monitoring import probation_result
-from retraining.cycle.recovery import PROBATION, ROLLED_BACK_IN, ROLLED_BACK_TO, complete_promotion, put_back
+from retraining.cycle.recovery import ROLLED_BACK_IN, ROLLED_BACK_TO
 from retraining.errors import NoProductionModelError
 from retraining.kill_points import kill_point
 from retraining.logs import log

@@ -1,4 +1,4 @@
-"""Before a cycle decides anything: finish what people and dead cycles left, and read back what past cycles recorded.
+"""Before a cycle decides anything: finish what people and dead cycles left.
 
 The alias is the commit, whoever moved it. A version that holds it while its files still wait was promoted, by a person or by a
 cycle that died right after; the same steps finish both.
@@ -6,32 +6,22 @@ cycle that died right after; the same steps finish both.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retraining.cycle.gate import note_for_the_gate
+from retraining.cycle.bookkeeping import add_to_ledger, files_archived_by, leave, load_ledger, save_ledger, what_was_left
+from retraining.cycle.completion import complete_promotion, move_out_withdrawn, point_back, put_back
 from retraining.cycle.sources import note_the_schema
-from retraining.errors import StoreError
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
 from retraining.logs import log
-from retraining.records import DataFile, VersionFacts
-from retraining.serialisation import record_from_json, record_to_json
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from retraining.cycle.job import Job
-    from retraining.model_registry.interface import Registry
-    from retraining.records import CycleRecord, Manifest, RegistryFacts
+    from retraining.records import RegistryFacts, VersionFacts
 
-LEFT = "retraining.last_cycle"  # tag of the registered model: what the last cycle left
 HOLD = "retraining.hold"
-PROBATION = "retraining.probation"  # tag of a version: `open`, `passed`, `failed`, or why it is not held
-WITHDRAWN = "retraining.withdrawn."  # + SHA-256
 ROLLED_BACK_TO, ROLLED_BACK_IN = "retraining.rolled_back_to", "retraining.rolled_back_in"  # tags of a version: which one, by which run
-RECORDS, ARCHIVE, HEAD = "cycles", "archive", "head"  # local copies
 
 
 @dataclass(frozen=True)
@@ -50,14 +40,6 @@ class Recovered:
     def hold(self) -> str | None:
         """Who held promotions, when and why; None while they are not held."""
         return self.facts.tags.get(HOLD)
-
-
-def what_was_left(facts: RegistryFacts) -> dict[str, int]:
-    """The last cycle's number, run and production version; empty before the first registration."""
-    try:
-        return dict(json.loads(facts.tags[LEFT]))
-    except (KeyError, ValueError, TypeError):
-        return {}
 
 
 def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
@@ -82,73 +64,6 @@ def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
     save_ledger(job, facts, ledger)
     kill_point("after_recovery")
     return Recovered(facts, ledger)
-
-
-# --- the ledger: records and the archive's files, local copies or read back from the registry -----------------------------
-
-
-def load_ledger(job: Job, facts: RegistryFacts) -> Ledger:
-    """The records of past cycles: this machine's copy where it is the registry's latest, else read back from the registry."""
-    withdrawn = {key.removeprefix(WITHDRAWN): why for key, why in facts.tags.items() if key.startswith(WITHDRAWN)}
-    lines, archive, head = job.state.lines(RECORDS), job.state.read(ARCHIVE), job.state.read(HEAD)
-    if lines is not None and archive is not None and head == what_was_left(facts):
-        records = tuple(record_from_json(line) for line in lines)
-    elif not facts.tags:
-        records, archive = (), {}
-    else:
-        log.info("reading the records of past cycles back from the registry")
-        records = job.registry.cycle_records()
-        archive = _archive_from_registry(job, facts)
-        if not job.dry_run:  # a reader holds no lock
-            job.state.replace_lines(RECORDS, (record_to_json(record) for record in records))
-    kept = {sha: name for sha, name in archive.items() if sha not in withdrawn}
-    return Ledger(records, kept, withdrawn)
-
-
-def _archive_from_registry(job: Job, facts: RegistryFacts) -> dict[str, str]:
-    """The files that registrations found and promotions consumed, by every version that ever held the alias."""
-    holder = facts.aliases.get(job.settings.production_alias)
-    archive: dict[str, str] = {}
-    for version in job.registry.versions():
-        if version.is_ours and (version.status in ("approved", "rolled_back") or version.number == holder):
-            archive |= files_archived_by(job.registry.manifest(version))
-    return archive
-
-
-def files_archived_by(manifest: Manifest) -> dict[str, str]:
-    """SHA-256 -> name of what a version's promotion adds to the archive; a first or adopted version's is all it names."""
-    names = {file.sha256: file.name for file in (*manifest.files, *manifest.held_out)}
-    return names if manifest.origin != "cycle" else {sha: names[sha] for sha in manifest.consumed if sha in names}
-
-
-def save_ledger(job: Job, facts: RegistryFacts, ledger: Ledger) -> None:
-    """Keep this machine's copy: the archive's files, the registry's head, and what the gate asks for."""
-    if not job.dry_run:
-        job.state.write(ARCHIVE, ledger.archive)
-        job.state.write(HEAD, what_was_left(facts))
-    note_for_the_gate(job, ledger)
-
-
-def add_to_ledger(job: Job, ledger: Ledger, record: CycleRecord) -> Ledger:
-    """The ledger with one more record, on this machine too."""
-    if not job.dry_run:
-        job.state.append(RECORDS, record_to_json(record))
-    return replace(ledger, records=(*ledger.records, record))
-
-
-def begin_run(job: Job, cycle_id: str, started: datetime) -> str:
-    """Create a cycle's run; should the cycle die, this machine's copy of the records may lack what the registry holds by then."""
-    job.state.drop(HEAD)
-    return job.registry.begin_cycle(cycle_id, started)
-
-
-def leave(job: Job, *, number: int, run_id: str | None, production_version: int | None) -> None:
-    """Record on the registered model what this cycle leaves."""
-    content = {"number": number, "run_id": run_id, "production_version": production_version}
-    job.registry.tag_model({LEFT: json.dumps(content)})
-
-
-# --- the production version -------------------------------------------------------------------------------------------------
 
 
 def _settle_production(job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts) -> tuple[RegistryFacts, Ledger]:
@@ -180,67 +95,6 @@ def finish_promotion(job: Job, ledger: Ledger, version: VersionFacts) -> tuple[R
     return job.registry.facts(), ledger
 
 
-def complete_promotion(job: Job, ledger: Ledger, version: VersionFacts, facts: RegistryFacts, *, by_person: bool) -> Ledger:
-    """Archive what the version consumed, tag it `approved` and set the other aliases; may be repeated.
-
-    A version that a person put there is not on probation: their move is not undone by the job.
-    """
-    manifest = job.registry.manifest(version)
-    ledger = archive_consumed(job, ledger, manifest)
-    left = what_was_left(facts).get("production_version")
-    previous = manifest.champion if left in (None, version.number) else left
-    tags = {"validation_status": "approved", PROBATION: "not held: a person moved the alias" if by_person else "open"}
-    if manifest.origin != "cycle":
-        tags[PROBATION] = "not held: a first model"
-    if previous is not None:
-        tags["retraining.previous_version"] = str(previous)
-    job.registry.tag_version(version.number, tags)
-    kill_point("after_approved")
-    if previous is not None:
-        job.registry.set_alias("previous_production", previous)
-    if facts.aliases.get("challenger") == version.number:
-        job.registry.drop_alias("challenger")
-    return ledger
-
-
-def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
-    """Move every consumed file into the archive under its manifest's name; one that somebody took from the inbox is withdrawn.
-
-    Raises:
-        StoreError: a file is not to be found, and others cannot be read: it may be one of them.
-    """
-    there, gone = job.inbox.archived(), {}
-    inbox, unread = job.inbox.contents()
-    names = {sha: name for sha, name in files_archived_by(manifest).items() if sha not in ledger.withdrawn}
-    for sha in (sha for sha in manifest.consumed if sha in names):
-        claimed = next(job.inbox.claims.glob(f"{sha}*"), None)
-        if claimed is None and sha not in there and sha in inbox:
-            claimed = next((file.path for file in job.inbox.claim([inbox[sha]]) if file.sha256 == sha), None)
-        if claimed is not None:
-            moved = job.inbox.archive(DataFile(names[sha], sha, claimed), inbox.get(sha))
-            job.archived += moved
-        elif sha not in there:
-            gone[sha] = "gone from the inbox before it could be archived"
-            if sha in inbox and (job.settings.new_data_dir / inbox[sha]).exists():  # it could not be claimed
-                unread = (*unread, inbox[sha])
-        elif sha in inbox:
-            job.archived += job.inbox.remove_archived(inbox[sha], sha)
-        kill_point("between_archived_files")
-    kill_point("after_last_file")
-    if gone and unread:
-        raise StoreError(
-            f"{len(gone)} files that the promoted version learned are not to be found, and {unread[0]!r} cannot be read.",
-            unchanged="The version stays in production; what was archived stays so.",
-            remedy="Make the files in the inbox and the archive readable; the next start goes on from here.",
-        )
-    if gone:
-        log.warning("%d files that the promoted version learned are gone from the inbox: withdrawn", len(gone))
-        job.registry.tag_model({WITHDRAWN + sha: why for sha, why in gone.items()})
-    return replace(
-        ledger, archive={**ledger.archive, **{s: n for s, n in names.items() if s not in gone}}, withdrawn={**ledger.withdrawn, **gone}
-    )
-
-
 def _close_the_cycle(job: Job, ledger: Ledger, run_id: str | None) -> Ledger:
     """End the run of a cycle that died after it had moved the alias, with the decision that it saved before."""
     if not run_id or any(record.run_id == run_id for record in ledger.records):
@@ -268,25 +122,6 @@ def _finish_roll_back(job: Job, facts: RegistryFacts, ledger: Ledger, production
     return job.registry.facts(), ledger
 
 
-def put_back(registry: Registry, alias: str, version: int) -> None:
-    """Move the production alias back to a version, and `previous_production` to the one that it had replaced.
-
-    The version is `approved` again before it serves, whatever it was left as, and is not on probation.
-    """
-    registry.tag_version(version, {"validation_status": "approved", PROBATION: "not held: restored by a roll-back"})
-    registry.set_alias(alias, version)
-    kill_point("mid_roll_back")
-    _point_back(registry, registry.version(version))
-
-
-def _point_back(registry: Registry, version: VersionFacts | None) -> None:
-    older = version.tags.get("retraining.previous_version") if version else None
-    if older is not None:
-        registry.set_alias("previous_production", int(older))
-    else:
-        registry.drop_alias("previous_production")
-
-
 def _last_of(left: dict[str, int], ledger: Ledger) -> dict[str, Any]:
     """Number and run of the last cycle: what was left, or the one that was closed just now."""
     last = max(ledger.records, key=lambda record: record.number, default=None)
@@ -302,7 +137,7 @@ def _person_rolled_back(
     failed = job.registry.version(last)
     ours = failed is not None and failed.status == "rolled_back"
     if failed is not None and ours:
-        _point_back(job.registry, production)
+        point_back(job.registry, production)
         ledger = _close_the_cycle(job, ledger, failed.tags.get(ROLLED_BACK_IN))
     elif HOLD not in facts.tags:
         why = f"by a person, seen {job.now():%Y-%m-%dT%H:%M:%SZ}: the alias was moved back from v{last} to v{production.number}"
@@ -310,17 +145,6 @@ def _person_rolled_back(
         log.warning("promotions are held: %s", why)
     leave(job, **_last_of(what_was_left(facts), ledger), production_version=production.number)
     return job.registry.facts(), ledger
-
-
-def move_out_withdrawn(job: Job, ledger: Ledger) -> None:
-    """Move what was withdrawn, and still stands in the archive, into quarantine."""
-    if not ledger.withdrawn or job.dry_run:
-        return
-    folder = job.settings.used_data_dir
-    present = job.inbox.archived()
-    for sha256, why in ledger.withdrawn.items():
-        for name in present.get(sha256, ()):
-            job.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")
 
 
 def _settle_pending(job: Job, facts: RegistryFacts) -> RegistryFacts:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
+from retraining.cycle.bookkeeping import add_to_ledger, begin_run, leave, save_ledger
 from retraining.cycle.drifting import sketch_of
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.preflight import Model
-from retraining.cycle.recovery import add_to_ledger, begin_run, leave, save_ledger
 from retraining.cycle.rows import Section, leave_out_learned, predictions
 from retraining.cycle.sources import note_the_schema
 from retraining.cycle.training import candidate, sections_of

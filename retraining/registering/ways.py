@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
+from retraining.cycle.bookkeeping import begin_run
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.preflight import check_the_archive
-from retraining.cycle.recovery import begin_run, finish_what_a_dead_cycle_left
+from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.cycle.rows import Section, whole_files
 from retraining.cycle.sampling import training_rows
 from retraining.cycle.training import needs_probabilities

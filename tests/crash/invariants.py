@@ -97,7 +97,8 @@ def _nothing_left(project: ForkedProject, registry: dict[str, Any]) -> Iterator[
 
 def _check_is_content(project: ForkedProject) -> Iterator[str]:
     said = project.start("check", "--deep", "--json").expect(0).json
-    if not said["ok"] or said["problems"]:
+    problems = [one for one in said["problems"] if "retraining.hold" not in one["where"]]  # a hold is a person's word
+    if not said["ok"] or problems:
         yield f"check --deep: {said['problems']}"
 
 

@@ -1,0 +1,91 @@
+"""What past cycles left: the ledger and the registry's last word, kept here as copies and read back where they are not the latest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from retraining.cycle.gate import note_for_the_gate
+from retraining.ledger import Ledger
+from retraining.logs import log
+from retraining.serialisation import record_from_json, record_to_json
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from retraining.cycle.job import Job
+    from retraining.records import CycleRecord, Manifest, RegistryFacts
+
+LEFT = "retraining.last_cycle"  # tag of the registered model: what the last cycle left
+WITHDRAWN = "retraining.withdrawn."  # + SHA-256: tags of the registered model
+RECORDS, ARCHIVE, HEAD = "cycles", "archive", "head"  # local copies
+
+
+def what_was_left(facts: RegistryFacts) -> dict[str, int]:
+    """The last cycle's number, run and production version; empty before the first registration."""
+    try:
+        return dict(json.loads(facts.tags[LEFT]))
+    except (KeyError, ValueError, TypeError):
+        return {}
+
+
+def load_ledger(job: Job, facts: RegistryFacts) -> Ledger:
+    """The records of past cycles: this machine's copy where it is the registry's latest, else read back from the registry."""
+    withdrawn = {key.removeprefix(WITHDRAWN): why for key, why in facts.tags.items() if key.startswith(WITHDRAWN)}
+    lines, archive, head = job.state.lines(RECORDS), job.state.read(ARCHIVE), job.state.read(HEAD)
+    if lines is not None and archive is not None and head == what_was_left(facts):
+        records = tuple(record_from_json(line) for line in lines)
+    elif not facts.tags:
+        records, archive = (), {}
+    else:
+        log.info("reading the records of past cycles back from the registry")
+        records = job.registry.cycle_records()
+        archive = _archive_from_registry(job, facts)
+        if not job.dry_run:  # a reader holds no lock
+            job.state.replace_lines(RECORDS, (record_to_json(record) for record in records))
+    kept = {sha: name for sha, name in archive.items() if sha not in withdrawn}
+    return Ledger(records, kept, withdrawn)
+
+
+def _archive_from_registry(job: Job, facts: RegistryFacts) -> dict[str, str]:
+    """The files that registrations found and promotions consumed, by every version that ever held the alias."""
+    holder = facts.aliases.get(job.settings.production_alias)
+    archive: dict[str, str] = {}
+    for version in job.registry.versions():
+        if version.is_ours and (version.status in ("approved", "rolled_back") or version.number == holder):
+            archive |= files_archived_by(job.registry.manifest(version))
+    return archive
+
+
+def files_archived_by(manifest: Manifest) -> dict[str, str]:
+    """SHA-256 -> name of what a version's promotion adds to the archive; a first or adopted version's is all it names."""
+    names = {file.sha256: file.name for file in (*manifest.files, *manifest.held_out)}
+    return names if manifest.origin != "cycle" else {sha: names[sha] for sha in manifest.consumed if sha in names}
+
+
+def save_ledger(job: Job, facts: RegistryFacts, ledger: Ledger) -> None:
+    """Keep this machine's copy: the archive's files, the registry's head, and what the gate asks for."""
+    if not job.dry_run:
+        job.state.write(ARCHIVE, ledger.archive)
+        job.state.write(HEAD, what_was_left(facts))
+    note_for_the_gate(job, ledger)
+
+
+def add_to_ledger(job: Job, ledger: Ledger, record: CycleRecord) -> Ledger:
+    """The ledger with one more record, on this machine too."""
+    if not job.dry_run:
+        job.state.append(RECORDS, record_to_json(record))
+    return replace(ledger, records=(*ledger.records, record))
+
+
+def begin_run(job: Job, cycle_id: str, started: datetime) -> str:
+    """Create a cycle's run; should the cycle die, this machine's copy of the records may lack what the registry holds by then."""
+    job.state.drop(HEAD)
+    return job.registry.begin_cycle(cycle_id, started)
+
+
+def leave(job: Job, *, number: int, run_id: str | None, production_version: int | None) -> None:
+    """Record on the registered model what this cycle leaves."""
+    content = {"number": number, "run_id": run_id, "production_version": production_version}
+    job.registry.tag_model({LEFT: json.dumps(content)})

@@ -1,0 +1,115 @@
+"""What the alias's move is followed by, done by the cycle that moved it or by the next start: files, tags and the other aliases.
+
+Every step may be repeated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from retraining.cycle.bookkeeping import WITHDRAWN, files_archived_by, what_was_left
+from retraining.errors import StoreError
+from retraining.kill_points import kill_point
+from retraining.logs import log
+from retraining.records import DataFile
+
+if TYPE_CHECKING:
+    from retraining.cycle.job import Job
+    from retraining.ledger import Ledger
+    from retraining.model_registry.interface import Registry
+    from retraining.records import Manifest, RegistryFacts, VersionFacts
+
+PROBATION = "retraining.probation"  # tag of a version: `open`, `passed`, `failed`, or why it is not held
+
+
+def complete_promotion(job: Job, ledger: Ledger, version: VersionFacts, facts: RegistryFacts, *, by_person: bool) -> Ledger:
+    """Archive what the version consumed, tag it `approved` and set the other aliases; may be repeated.
+
+    A version that a person put there is not on probation: their move is not undone by the job.
+    """
+    manifest = job.registry.manifest(version)
+    ledger = archive_consumed(job, ledger, manifest)
+    left = what_was_left(facts).get("production_version")
+    previous = manifest.champion if left in (None, version.number) else left
+    tags = {"validation_status": "approved", PROBATION: "not held: a person moved the alias" if by_person else "open"}
+    if manifest.origin != "cycle":
+        tags[PROBATION] = "not held: a first model"
+    if previous is not None:
+        tags["retraining.previous_version"] = str(previous)
+    job.registry.tag_version(version.number, tags)
+    kill_point("after_approved")
+    if previous is not None:
+        job.registry.set_alias("previous_production", previous)
+    if facts.aliases.get("challenger") == version.number:
+        job.registry.drop_alias("challenger")
+    return ledger
+
+
+def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
+    """Move every consumed file into the archive under its manifest's name; one that somebody took from the inbox is withdrawn.
+
+    Raises:
+        StoreError: a file is not to be found, and others cannot be read: it may be one of them.
+    """
+    there, gone = job.inbox.archived(), {}
+    inbox, unread = job.inbox.contents()
+    names = {sha: name for sha, name in files_archived_by(manifest).items() if sha not in ledger.withdrawn}
+    for sha in (sha for sha in manifest.consumed if sha in names):
+        claimed = next(job.inbox.claims.glob(f"{sha}*"), None)
+        if claimed is None and sha not in there and sha in inbox:
+            claimed = next((file.path for file in job.inbox.claim([inbox[sha]]) if file.sha256 == sha), None)
+        if claimed is not None:
+            moved = job.inbox.archive(DataFile(names[sha], sha, claimed), inbox.get(sha))
+            job.archived += moved
+        elif sha not in there:
+            gone[sha] = "gone from the inbox before it could be archived"
+            if sha in inbox and (job.settings.new_data_dir / inbox[sha]).exists():  # it could not be claimed
+                unread = (*unread, inbox[sha])
+        elif sha in inbox:
+            job.archived += job.inbox.remove_archived(inbox[sha], sha)
+        kill_point("between_archived_files")
+    kill_point("after_last_file")
+    if gone and unread:
+        raise StoreError(
+            f"{len(gone)} files that the promoted version learned are not to be found, and {unread[0]!r} cannot be read.",
+            unchanged="The version stays in production; what was archived stays so.",
+            remedy="Make the files in the inbox and the archive readable; the next start goes on from here.",
+        )
+    if gone:
+        log.warning("%d files that the promoted version learned are gone from the inbox: withdrawn", len(gone))
+        job.registry.tag_model({WITHDRAWN + sha: why for sha, why in gone.items()})
+    return replace(
+        ledger, archive={**ledger.archive, **{s: n for s, n in names.items() if s not in gone}}, withdrawn={**ledger.withdrawn, **gone}
+    )
+
+
+def put_back(registry: Registry, alias: str, version: int) -> None:
+    """Move the production alias back to a version, and `previous_production` to the one that it had replaced.
+
+    The version is `approved` again before it serves, whatever it was left as, and is not on probation.
+    """
+    registry.tag_version(version, {"validation_status": "approved", PROBATION: "not held: restored by a roll-back"})
+    registry.set_alias(alias, version)
+    kill_point("mid_roll_back")
+    point_back(registry, registry.version(version))
+
+
+def point_back(registry: Registry, version: VersionFacts | None) -> None:
+    """Set `previous_production` to the version that this one replaced, or drop it where there was none."""
+    older = version.tags.get("retraining.previous_version") if version else None
+    if older is not None:
+        registry.set_alias("previous_production", int(older))
+    else:
+        registry.drop_alias("previous_production")
+
+
+def move_out_withdrawn(job: Job, ledger: Ledger) -> None:
+    """Move what was withdrawn, and still stands in the archive, into quarantine."""
+    if not ledger.withdrawn or job.dry_run:
+        return
+    folder = job.settings.used_data_dir
+    present = job.inbox.archived()
+    for sha256, why in ledger.withdrawn.items():
+        for name in present.get(sha256, ()):
+            job.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")
