@@ -89,7 +89,8 @@ def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, tr
         "retraining.reason": f"trained because: {trigger}",
     }
     with job.stage("registering"):
-        sketch = sketch_of(job, sections_of(parts), champion.schema, answers)
+        whole = [(file, runs) for file, runs in parts if file.sha256 not in lineage.shares]  # drift is against what is recent
+        sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
         wanted = candidate(recipe, estimator, manifest, tags, sketch)
         version = job.registry.register(wanted, parent=cycle.run_id, run_name="ModelRetraining")
     kill_point("after_version_creation")
