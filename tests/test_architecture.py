@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FACTS = ("outcomes", "records", "errors", "env_file", "kill_points", "__version__")
 CHOICES = (
     "statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "file_moves", "lock", "logs",
-    "stray_output", "failures", "threads", "progress", "command_lines",
+    "stray_output", "failures", "threads", "progress", "command_lines", "terminal",
 )  # fmt: skip
 ROOMS = ("inbox", "datasets", "scoring", "trainer", "model_registry", "report", "sources", "notices")
 LAYERS = (FACTS, CHOICES, ROOMS, ("cycle",), ("commands", "registering", "replay"), ("cli",))  # importing leftwards only

@@ -81,6 +81,7 @@ def test_what_is_not_read_is_skipped_and_said(inbox: Inbox) -> None:
         "young.csv": "younger than MIN_FILE_AGE_SECONDS",
         "notes.txt": "neither .csv nor .parquet",
         "pipe.csv": "not a regular file",
+        "folder.csv": "a folder: files in it are not read",
     }
 
 

@@ -10,15 +10,17 @@ from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
 from retraining.cycle.bookkeeping import files_archived_by
 from retraining.cycle.preflight import find_production, load_model, public_uri, strangers_in_the_archive
-from retraining.cycle.recovery import Recovered
+from retraining.cycle.recovery import HOLD, Recovered
 from retraining.cycle.training import needs_probabilities
 from retraining.errors import RetrainingError
 from retraining.records import DataFile
+from retraining.report.words import printable
+from retraining.terminal import columns, labelled
 from retraining.trainer import check_recipe, load_recipe
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -48,11 +50,22 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     problems = [replace(p, remedy=spelled_out(p.remedy, settings)) for p in _problems(settings, deep=asked.deep)]
     code = next((p.code for p in problems if p.code), 0)
     told = {"ok": not code, "problems": [p.told() for p in problems], "passed_on": sorted(settings.passed_on)}
-    lines = [f"{'warning' if not p.code else 'problem'}  {p.what}\n         where: {p.where}\n         try: {p.remedy}" for p in problems]
-    lines.append("No problem was found." if not problems else f"{len(problems)} found; a cycle would end with exit code {code}.")
+    return Answer(told, _in_words(problems, settings), code)
+
+
+def _in_words(problems: Sequence[Problem], settings: Settings) -> str:
+    width, lines = columns(), []
+    for one in problems:
+        for label, text in (("problem" if one.code else "warning", one.what), ("  where", one.where), ("  try", one.remedy)):
+            lines += labelled(label, printable(text, 2000), width, room=8)
+    wrong = [one for one in problems if one.code]
+    if wrong:
+        lines.append(f"{len(wrong)} to be mended; a cycle would end with exit code {wrong[0].code}.")
+    else:
+        lines.append("No problem was found." if not problems else "Nothing here stops a cycle.")
     if settings.passed_on:
-        lines.append(f"Names in .env that are not ours, passed on: {', '.join(sorted(settings.passed_on))}")
-    return Answer(told, "\n".join(lines), code)
+        lines += labelled("Names in .env that are not ours, passed on:", ", ".join(sorted(settings.passed_on)), width, room=8)
+    return "\n".join(lines)
 
 
 def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
@@ -159,6 +172,10 @@ def _suspicious(X: pd.DataFrame, y: pd.Series[Any]) -> Iterator[Problem]:
 def _invariants(story: Story) -> Iterator[Problem]:
     job, settings, ledger = story.job, story.job.settings, story.ledger
     again = "The next start of the job mends it; if it stays, report it with the log."
+    hold = story.facts.tags.get(HOLD)
+    if hold is not None:
+        remedy = f"`{settings.command} rollback --resume` lifts the hold; until then cycles compare, but promote nothing."
+        yield Problem(f"Promotions are held: {hold}.", f"tag {HOLD} of the registered model", remedy, 0)
     strangers = strangers_in_the_archive(job, ledger)
     if strangers and ledger.records:
         remedy = "Deliver them through the inbox, or run `python register_first_model.py --train-from used_data` to take them up."

@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
-from retraining.commands.reading import read_story, told_with_hindsight
+from retraining.commands.reading import Story, read_story, told_with_hindsight
 from retraining.errors import UsageError
 from retraining.hindsight import graded_decisions, in_words
+from retraining.ledger import REGISTERED
+from retraining.report.verdict import name
+from retraining.report.words import printable
+from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from retraining.records import CycleRecord, Hindsight
     from retraining.settings import Settings
+
+LABEL_WIDTH = 12
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
@@ -23,13 +29,17 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     record = _find(story.ledger.records, asked.which)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence).get(record.cycle_id)
     told = told_with_hindsight(record, hindsight)
-    return Answer(told, "\n".join(_lines(record, told, hindsight, settings)))
+    width = columns()
+    facts = [*_facts(record, told, hindsight, settings), *_today(story, told.get("challenger_version"))]
+    return Answer(
+        told, "\n".join(line for label, text in facts for line in labelled(label, printable(text, 2000), width, room=LABEL_WIDTH))
+    )
 
 
 def _find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
-    """The newest cycle that made a version, or the one with a cycle id; without a name the last decision."""
+    """The newest cycle that made a version, or the one with a cycle id; without a name the last cycle."""
     if which is None:
-        found = [record for record in records if record.told.get("challenger_version")] or list(records)
+        found = [record for record in records if record.ending != REGISTERED] or list(records)
     elif which.removeprefix("v").isdigit():
         found = [record for record in records if record.told.get("challenger_version") == int(which.removeprefix("v"))]
     else:
@@ -42,26 +52,40 @@ def _find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
     return found[-1]
 
 
-def _lines(record: CycleRecord, told: dict[str, Any], hindsight: Hindsight | None, settings: Settings) -> list[str]:
+def _facts(record: CycleRecord, told: dict[str, Any], hindsight: Hindsight | None, settings: Settings) -> Iterator[tuple[str, str]]:
+    """Label and text of each line."""
     scores, metric = told.get("scores") or {}, told.get("metric")
-    lines = [f"{record.started:%Y-%m-%d %H:%M:%S}Z  cycle {record.cycle_id}  {record.ending}", f"reason       {told['reason']}"]
+    yield "ending", f"{record.ending}, {record.started:%Y-%m-%d %H:%M:%S}Z, cycle {record.cycle_id}"
+    yield "reason", str(told["reason"])
     if told.get("trigger"):
-        lines.append(f"trigger      {told['trigger']}")
+        yield "trigger", str(told["trigger"])
     if scores.get("production_on_new") is not None:
         served = f"{metric} {scores['production_on_new']:.4f} on {told['new_rows']:,} new rows"
-        lines.append(f"production   v{told['previous_version']}, {served}; threshold {told['threshold']:g}")
+        yield "production", f"v{told['previous_version']}, {served}; threshold {told['threshold']:g}"
     if told.get("improvement") is not None:
         low_high = told.get("interval")
         interval = f" [{low_high[0]:+.4f}, {low_high[1]:+.4f}] at {told['confidence']:.4g}" if low_high else ""
-        lines += [
-            f"challenger   v{told['challenger_version']}, {metric} {scores['challenger_on_test']:.4f}",
-            f"champion     v{told['previous_version']}, {metric} {scores['production_on_test']:.4f}",
-            f"test set     {told['test_rows']:,} rows that neither has learned from",
-            f"improvement  {told['improvement']:+.4f}{interval}: {str(told['verdict']).replace('_', ' ')}",
-            f"rule         PROMOTE_WHEN={settings.promote_when} now",
-        ]
+        yield "challenger", f"v{told['challenger_version']}, {metric} {scores['challenger_on_test']:.4f}"
+        yield "champion", f"v{told['previous_version']}, {metric} {scores['production_on_test']:.4f}"
+        yield "test set", f"{told['test_rows']:,} rows that neither has learned from"
+        yield "improvement", f"{told['improvement']:+.4f}{interval}: {str(told['verdict']).replace('_', ' ')}"
+        yield "rule", f"PROMOTE_WHEN={settings.promote_when}, as it is set now"
+    if (told.get("drift") or {}).get("detected") is not None:
+        yield "drift", _drift(told["drift"])
     files = told.get("files") or {}
-    lines.append("files        " + ", ".join(f"{count} {name}" for name, count in files.items()))
+    yield "files", ", ".join(f"{count} {name}" for name, count in files.items())
     if hindsight is not None:
-        lines.append(f"since then   {in_words(hindsight, str(metric))}")
-    return lines
+        yield "since then", in_words(hindsight, str(metric))
+
+
+def _today(story: Story, challenger: int | None) -> Iterator[tuple[str, str]]:
+    """What became of the version that the cycle made."""
+    version = story.job.registry.version(challenger) if challenger is not None else None
+    if version is not None and challenger != story.holder:
+        yield "today", f"v{challenger} is {version.status.replace('_', ' ')}; {name(story.holder)} is in production"
+
+
+def _drift(drift: Mapping[str, Any]) -> str:
+    """The features that drifted, the material ones marked."""
+    moved = [f"{one['name']} (material)" if one.get("material") else str(one["name"]) for one in drift["features"] if one.get("detected")]
+    return f"detected in {', '.join(moved)}" if moved else f"not detected in {len(drift['features'])} distributions"

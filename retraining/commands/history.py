@@ -8,13 +8,19 @@ from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story, told_with_hindsight
 from retraining.errors import UsageError
 from retraining.hindsight import graded_decisions, in_words
+from retraining.report.verdict import name
+from retraining.report.words import printable
+from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from retraining.records import CycleRecord, Hindsight
     from retraining.settings import Settings
+
+HEAD = "started (UTC)     ending            about served   rows  gain"
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
@@ -27,26 +33,33 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     told = [told_with_hindsight(record, hindsight.get(record.cycle_id)) for record in newest]
     if asked.html is not None:
         return Answer(told, _write_pages(story, hindsight, asked.html))
-    lines = [line for record in newest for line in _lines(record, hindsight.get(record.cycle_id))]
-    return Answer(told, "\n".join(lines) or "No cycle has passed the gate yet.")
+    return Answer(told, "\n".join(_table(newest, hindsight)) or "No cycle has passed the gate yet.")
 
 
-def _lines(record: CycleRecord, hindsight: Hindsight | None) -> list[str]:
-    told = record.told
-    version = told.get("challenger_version") or told.get("production_version")
-    on_new = (told.get("scores") or {}).get("production_on_new")
-    parts = [f"{record.started:%Y-%m-%d %H:%M}", f"{record.ending:<17}", f"v{version}" if version else ""]
-    if on_new is not None:
-        parts.append(f"served {told['metric']} {on_new:.4f} on {told['new_rows']:,} rows")
-    if told.get("improvement") is not None:
-        low_high = told.get("interval")
-        parts.append(f"gain {told['improvement']:+.4f}" + (f" [{low_high[0]:+.4f}, {low_high[1]:+.4f}]" if low_high else ""))
-    lines = ["  ".join(part for part in parts if part)]
-    if record.ending == "failed":
-        lines.append(f"    {told.get('reason')}")
-    if hindsight is not None:
-        lines.append(f"    since then: {in_words(hindsight, str(told.get('metric')))}")
+def _table(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) -> list[str]:
+    """A line a cycle, and hindsight below it; `about` is the version that the ending is about, `served` what production scored."""
+    width = columns()
+    lines = [HEAD] if newest else []
+    for record in newest:
+        lines += _row(record, width)
+        graded = hindsight.get(record.cycle_id)
+        below = f"since then: {in_words(graded, str(record.told.get('metric')))}" if graded else ""
+        if record.ending == "failed":
+            below = printable(record.told.get("reason"))
+        lines += labelled("", below, width, room=3) if below else []
     return lines
+
+
+def _row(record: CycleRecord, width: int) -> list[str]:
+    told = record.told
+    on_new, gain, low_high = (told.get("scores") or {}).get("production_on_new"), told.get("improvement"), told.get("interval")
+    version = told.get("challenger_version") or told.get("previous_version")
+    score, rows = (f"{on_new:.3f}", f"{told['new_rows']:,}") if on_new is not None else ("", "")
+    row = f"{record.started:%Y-%m-%d %H:%M}  {record.ending:<17} {name(version) if version else '':<5} {score:>6} {rows:>6}"
+    won = f"{gain:+.3f}" + (f" [{low_high[0]:+.3f}, {low_high[1]:+.3f}]" if low_high else "") if gain is not None else ""
+    if won and len(row) + 2 + len(won) > width:
+        return [row.rstrip(), f"    gain {won}"]
+    return [f"{row}  {won}".rstrip()]
 
 
 def _write_pages(story: Story, hindsight: dict[str, Hindsight], folder: Path) -> str:

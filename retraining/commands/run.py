@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from retraining.commands import Answer
-from retraining.cycle.gate import what_waits
+from retraining.cycle.gate import counts_of, what_waits
 from retraining.cycle.job import Job
 from retraining.errors import FolderGoneError, LockHeldError, RetrainingError
 from retraining.failures import in_three_lines
@@ -18,6 +18,7 @@ from retraining.local_state import LocalState
 from retraining.outcomes import FileCounts, Outcome
 from retraining.report.note import verdict_block
 from retraining.report.told import outcome_to_json
+from retraining.terminal import columns
 
 if TYPE_CHECKING:
     import argparse
@@ -51,7 +52,9 @@ def answer(asked: argparse.Namespace, settings: Settings, open_log: OpenLog, run
     told = outcome_to_json(outcome)
     kill_point("before_notices")
     _tell_the_end(settings, told, open_log)
-    return Answer(told, "" if outcome.ending == "failed" else verdict_block(outcome, command=settings.command), outcome.exit_code, failure)
+    return Answer(
+        told, "" if outcome.ending == "failed" else verdict_block(outcome, columns(), settings.command), outcome.exit_code, failure
+    )
 
 
 def _failed(job: Job, error: BaseException) -> Outcome:
@@ -59,8 +62,7 @@ def _failed(job: Job, error: BaseException) -> Outcome:
     counts = FileCounts(archived=job.archived, quarantined=len(job.quarantined))
     if not isinstance(error, (FolderGoneError, LockHeldError)):
         with suppress(OSError, RetrainingError):  # the first error is the one to tell; counting may meet the same full disk
-            waiting = what_waits(job)
-            counts = counts._replace(waiting=len(waiting.fresh), judged=len(waiting.judged))
+            counts = counts_of(job, what_waits(job))
     return Outcome(
         "failed",
         lines[-3],

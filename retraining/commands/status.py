@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING, Any
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story, told_with_hindsight
 from retraining.cycle.completion import PROBATION
-from retraining.cycle.recovery import HOLD
+from retraining.cycle.recovery import HOLD, ROLLED_BACK_TO
+from retraining.report.verdict import name
+from retraining.report.words import printable
+from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Mapping
 
     from retraining.settings import Settings
+
+LABEL_WIDTH = 12
+SHOWN = 10  # skipped and refused files; --json has them all
 
 
 def answer(_asked: argparse.Namespace, settings: Settings) -> Answer:
     """Count files and say what the production version is there for."""
     story = read_story(settings)
     told = _told(story)
-    return Answer(told, _in_words(told))
+    return Answer(told, _in_words(told, settings))
 
 
 def _told(story: Story) -> dict[str, Any]:
@@ -46,10 +53,18 @@ def _told(story: Story) -> dict[str, Any]:
     }
 
 
-def _why_it_is_there(story: Story, tags: Any) -> str | None:
+def _why_it_is_there(story: Story, tags: Mapping[str, str]) -> str:
+    """Why the version serves: what undid its successor, where it was put back, and what it was made for."""
     if story.holder is None:
         return "no version holds the production alias"
-    return tags.get("retraining.reason") or "this job does not know that version"
+    made = tags.get("retraining.reason")
+    if made is None:
+        return "this job does not know that version"
+    left = [version for version in story.job.registry.versions("rolled_back") if version.tags.get(ROLLED_BACK_TO) == str(story.holder)]
+    if not left:
+        return made
+    last = max(left, key=lambda version: version.number)
+    return f"put back in place of v{last.number} ({last.tags.get('retraining.reason', 'rolled back')}); it had come as: {made}"
 
 
 def _poisoned(story: Story) -> list[str]:
@@ -60,24 +75,45 @@ def _poisoned(story: Story) -> list[str]:
     return sorted(file.name for file in manifest.files if file.sha256 in story.ledger.withdrawn)
 
 
-def _in_words(told: dict[str, Any]) -> str:
-    version = f"v{told['production_version']}" if told["production_version"] is not None else "none"
-    last = told["last_cycle"]
-    lines = [
-        f"production   {version}: {told['reason']}",
-        f"previous     {'v' + str(told['previous_version']) if told['previous_version'] else 'none'}",
-        f"files        {told['waiting']} waiting, {told['judged']} judged, {told['used']} used, {told['quarantined']} quarantined",
-        f"last cycle   {last['started'][:16]} {last['ending']}: {last['reason']}" if last else "last cycle   none yet",
-        f"probation    {told['probation'] or 'none'}",
-        f"hold         {told['hold'] or 'none'}",
-    ]
+def _in_words(told: dict[str, Any], settings: Settings) -> str:
+    width = columns()
+    return "\n".join(
+        line for label, text in _facts(told, settings) for line in labelled(label, printable(text, 2000), width, room=LABEL_WIDTH)
+    )
+
+
+def _facts(told: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]]:
+    """Label and text of each line."""
+    counts = f"{told['judged']} judged, {told['used']} used, {told['quarantined']} quarantined"
+    yield "production", f"{name(told['production_version'])}: {told['reason']}"
+    yield "previous", name(told["previous_version"]) if told["previous_version"] else "none"
+    yield "files", f"{told['waiting']} waiting ({settings.min_new_files} open the gate), {counts}"
+    yield "last cycle", _last_cycle(told)
+    yield "probation", str(told["probation"] or "none")
+    yield "hold", str(told["hold"] or "none")
+    if told["hold"]:
+        yield "", f"no version is promoted until `{settings.command} rollback --resume`"
     if told["awaiting_approval"]:
-        lines.append(f"approval     v{told['awaiting_approval']} waits: give it the production alias, or let it be superseded")
-    lines += [f"skipped      {name}: {why}" for name, why in sorted(told["skipped"].items())[:5]]
-    lines += [f"quarantine   {name}" for name in told["refused"][:10]]
-    if len(told["refused"]) > 10:
-        lines.append(f"             and {len(told['refused']) - 10} more, each with its reason beside it")
+        yield "approval", f"v{told['awaiting_approval']} waits: give it the production alias, or let it be superseded"
+    for file, why in sorted(told["skipped"].items())[:SHOWN]:
+        yield "skipped", f"{file}: {why}"
+    if len(told["skipped"]) > SHOWN:
+        yield "", f"and {len(told['skipped']) - SHOWN} more; --json lists them all"
+    for file in told["refused"][:SHOWN]:
+        yield "quarantine", file
+    if len(told["refused"]) > SHOWN:
+        yield "", f"and {len(told['refused']) - SHOWN} more, each with its reason beside it"
     if told["withdrawn_but_learned"]:
-        names = ", ".join(told["withdrawn_but_learned"][:5])
-        lines.append(f"WARNING      production learned from withdrawn files: {names}; roll back, or wait for a version without them")
-    return "\n".join(lines)
+        files = ", ".join(told["withdrawn_but_learned"][:SHOWN])
+        yield "WARNING", f"production learned from withdrawn files: {files}; roll back, or wait for a version without them"
+
+
+def _last_cycle(told: dict[str, Any]) -> str:
+    last = told["last_cycle"]
+    if last is None:
+        return "none yet"
+    head = f"{last['started'][:16].replace('T', ' ')} {last['ending']}"
+    if last["ending"] != "promoted":
+        return f"{head}: {last['reason']}"
+    new, holder = last["challenger_version"], told["production_version"]
+    return f"{head} v{new}" + ("" if new == holder else f"; undone since: production is {name(holder)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from retraining.datasets import FileFacts
     from retraining.inbox import Waiting
     from retraining.records import DataFile, Schema
+
+DUPLICATE = "duplicate: the same bytes are in the archive, withdrawn, or waiting under another name"
+SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
     for name in waiting.listing.links:
         job.refuse(name, "a symbolic link: deliver the file itself")
     for name, sha256 in waiting.copies.items():
-        job.refuse(name, "duplicate: the same bytes are in the archive, withdrawn, or waiting under another name", sha256)
+        job.refuse(name, "the file is empty (zero bytes)" if sha256 == SHA256_OF_NOTHING else DUPLICATE, sha256)
     for name, why in waiting.listing.skipped.items():
         log.info("left %r where it is: %s", name, why)
     files = claim_as_seen(job, waiting.fresh)

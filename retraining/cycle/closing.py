@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.bookkeeping import add_to_ledger, leave, save_ledger
-from retraining.cycle.gate import mark_the_end
+from retraining.cycle.gate import counts_of, mark_the_end
 from retraining.cycle.monitoring import probation_result
 from retraining.kill_points import kill_point
 from retraining.logs import log
@@ -88,11 +88,10 @@ def _counts(cycle: Cycle, ending: str) -> FileCounts:
     judged = set(ledger.judged(job.deciding))
     if ending in JUDGED_ENDINGS:
         judged |= {file.sha256 for file in cycle.claimed.files}
-    refused = {sha for _, sha, _ in job.quarantined if sha is not None}
-    waiting = job.inbox.waiting(judged, {*ledger.archive, *ledger.withdrawn, *refused})
+    left = counts_of(job, job.inbox.waiting(judged, {*ledger.archive, *ledger.withdrawn}))
     if ending == "promoted" and job.dry_run:
-        return FileCounts(archived=len(waiting.fresh) + len(waiting.judged), quarantined=len(job.quarantined))
-    return FileCounts(len(waiting.fresh), len(waiting.judged), job.archived, len(job.quarantined))
+        return left._replace(waiting=0, judged=0, archived=left.waiting + left.judged)
+    return left
 
 
 def record_of(cycle: Cycle, outcome: Outcome, monitored: Monitored) -> CycleRecord:

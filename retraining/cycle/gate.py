@@ -83,9 +83,16 @@ def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) 
         dry_run=job.dry_run,
         production_version=production,
         previous_version=production,
-        files=FileCounts(len(waiting.fresh), len(waiting.judged), job.archived, len(job.quarantined)),
+        files=counts_of(job, waiting),
         seconds=job.seconds,
     )
+
+
+def counts_of(job: Job, waiting: Waiting) -> FileCounts:
+    """What stands in the inbox, and what was moved: a dry run counts what it would refuse as refused, by name and bytes."""
+    refused = {(name, sha256) for name, sha256, _ in job.quarantined}
+    fresh, judged = (sum(1 for file in files.items() if file not in refused) for files in (waiting.fresh, waiting.judged))
+    return FileCounts(fresh, judged, job.archived, len(job.quarantined))
 
 
 def mark_the_end(job: Job, recovered: Recovered) -> None:

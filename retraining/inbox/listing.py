@@ -91,8 +91,10 @@ def entries_of(folder: Path, setting: str) -> list[os.DirEntry[str]]:
 def why_not_read(entry: os.DirEntry[str]) -> str | None:
     """None for a file that is read; else why not, empty where that goes without saying."""
     name = entry.name.lower()
-    if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES) or entry.is_dir(follow_symlinks=False):
+    if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):
         return ""
+    if entry.is_dir(follow_symlinks=False):
+        return "a folder: files in it are not read"
     if not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
         return "not a regular file"
     if not name.endswith(READ_SUFFIXES):

@@ -16,6 +16,7 @@ from retraining.report.words import (
     time_text,
     value_text,
 )
+from retraining.terminal import USUAL, labelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,7 +66,7 @@ def description(outcome: Outcome, command: str = COMMAND) -> str:
     return f"{start}{numbers}. Why: {printable(outcome.reason).rstrip('.')}. {end}"
 
 
-def verdict_block(outcome: Outcome, width: int = 80, command: str = COMMAND) -> str:
+def verdict_block(outcome: Outcome, width: int = USUAL, command: str = COMMAND) -> str:
     """What happened, why, the numbers, how to see more and how to undo it, as plain text for a terminal.
 
     Lines are wrapped at `width` columns; a command or an address longer than that is left whole, to be copied.
@@ -152,20 +153,7 @@ def _whole(label: str, text: str) -> str:
 
 
 def _labelled(label: str, text: str, width: int) -> list[str]:
-    first, text = f"  {label:<{LABEL_WIDTH}} ", printable(text)
-    if len(first) + len(text) <= width and "  " not in text:
-        return [first + text]
-    import textwrap
-
-    margin = " " * len(first)
-    return textwrap.wrap(
-        text,
-        max(width, 40),
-        initial_indent=first,
-        subsequent_indent=margin,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return labelled(label, printable(text), width, room=LABEL_WIDTH, indent="  ")
 
 
 def _markdown(text: str) -> str:

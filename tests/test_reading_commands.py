@@ -1,0 +1,124 @@
+"""`status`, `history` and `explain` as a person reads them: after a roll-back, under a hold, on narrow terminals, with strangers' names."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retraining.terminal import columns, labelled
+from tests.projects import Project, table, tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def rolled_back(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
+    """Version 2 was promoted on a turned concept, then failed its probation."""
+    project = Project.made(tmp_path_factory.mktemp("rolled-back") / "project")
+    project.deliver(*tables(12, seed=1), to="used_data", age=7200)
+    project.take_store(empty_store)
+    project.register()
+    project.deliver(*tables(6, seed=2, rows=120, turned=True))
+    assert project.cycle()["ending"] == "promoted"
+    project.deliver(*tables(6, seed=3, rows=120))
+    assert project.cycle()["ending"] == "rolled_back"
+    return project
+
+
+def words(text: str) -> str:
+    """The text without its line ends."""
+    return " ".join(text.split())
+
+
+def test_status_says_why_a_restored_version_serves_and_what_undid_the_other(rolled_back: Project) -> None:
+    told = rolled_back.start("status", "--json").expect(0).json
+    assert told["production_version"] == 1
+    assert told["reason"].startswith("put back in place of v2 (v2 failed its probation")
+    assert "it had come as: a first model" in told["reason"]
+    assert "rolled_back: v2 failed its probation" in words(rolled_back.start("status").expect(0).out)
+
+
+def test_explain_without_a_name_tells_the_last_cycle_whatever_its_ending(rolled_back: Project) -> None:
+    assert rolled_back.start("explain", "--json").expect(0).json["ending"] == "rolled_back"
+    text = words(rolled_back.start("explain", "v2").expect(0).out)
+    assert "ending promoted" in text
+    assert "today v2 is rolled back; v1 is in production" in text
+
+
+@pytest.mark.parametrize("command", ["status", "history", "explain", "check"])
+@pytest.mark.parametrize("width", [40, 80])
+def test_no_line_is_wider_than_the_terminal(rolled_back: Project, command: str, width: int) -> None:
+    lines = rolled_back.start(command, COLUMNS=str(width)).expect(0).out.splitlines()
+    beyond = [line for line in lines if len(line) > width]
+    if command == "history" and width == 40:
+        beyond = [line for line in beyond if not line.startswith(("started", "2"))]  # a row of the table stays a row
+    assert not beyond
+
+
+def test_history_tells_of_a_roll_back_by_the_version_that_was_rolled_back(rolled_back: Project) -> None:
+    head, back, promoted, since = rolled_back.start("history", COLUMNS="80").expect(0).out.splitlines()
+    assert head.startswith("started (UTC)")
+    assert back.split()[2:4] == ["rolled_back", "v2"]
+    assert promoted.split()[2:4] == ["promoted", "v2"]
+    assert since.startswith("    since then: v2 gained -")
+
+
+def test_a_hold_is_told_by_status_and_check_with_the_command_that_lifts_it(registered: Project) -> None:
+    registered.deliver(*tables(6, seed=2, rows=120, turned=True))
+    assert registered.cycle()["ending"] == "promoted"
+    registered.start("rollback", "--why", "the labels were late").expect(0)
+    status = registered.start("status").expect(0).out
+    assert "undone since: production is v1" in words(status)
+    assert "the labels were late" in words(status)
+    (problem,) = registered.start("check", "--json").expect(0).json["problems"]
+    assert problem["what"].startswith("Promotions are held: by ")
+    command = problem["try"].split("`")[1]
+    assert f"`{command}`" in status, "a command is never broken over lines"
+    subprocess.run(shlex.split(command), cwd="/", check=True, capture_output=True, env={"PATH": "/usr/bin:/bin", "HOME": "/"})
+    assert registered.start("status", "--json").json["hold"] is None
+
+
+def test_names_of_strangers_are_shown_without_their_control_characters(registered: Project) -> None:
+    registered.put("evil\x1b[2J\n.csv", "no header")
+    registered.put("caf\udce9.txt", "x")
+    registered.put("folder.csv/inside.csv", table())
+    registered.start("--force").expect(3)
+    out = registered.start("status").expect(0).out
+    assert "evil\\x1b[2J\\n.csv" in out
+    assert "caf\\udce9.txt: neither .csv nor .parquet" in out
+    assert "folder.csv: a folder" in words(out)
+
+
+def test_a_cycle_status_and_history_count_alike_beside_copies_empty_files_and_strange_names(registered: Project) -> None:
+    first, *others = tables(3, seed=5)
+    for name, text in {"a.csv": first, "copy.csv": first, "UP.CSV": others[0], "caf\udce9.csv": others[1]}.items():
+        registered.put(name, text)
+    registered.put("nothing.csv", "")
+    registered.put("nothing.parquet", "")
+    would, did = registered.cycle("--dry-run")["files"], registered.cycle()["files"]
+    assert would == did == {"waiting": 0, "judged": 3, "archived": 0, "quarantined": 3}
+    status = registered.start("status", "--json").expect(0).json
+    assert (status["waiting"], status["judged"], status["quarantined"]) == (0, 3, 3)
+    assert registered.start("history", "--json").expect(0).json[0]["files"] == did
+    notes = {path.name: json.loads(path.read_text())["reason"] for path in registered.folder.glob("quarantine/*.reason.json")}
+    assert {notes[f"nothing.{kind}.reason.json"] for kind in ("csv", "parquet")} == {"the file is empty (zero bytes)"}
+    assert notes["copy.csv.reason.json"].startswith("duplicate")
+
+
+def test_a_command_in_backticks_is_not_wrapped_and_other_words_are() -> None:
+    lines = labelled("try", "run `python a.py --project /srv/a very long command rollback` now or some other day", 40, room=4)
+    assert "`python a.py --project /srv/a very long command rollback`" in "\n".join(lines)
+    assert len(lines) == 3
+    assert [line.rstrip() for line in labelled("why", "", 40, room=4)] == ["why"]
+
+
+@pytest.mark.parametrize(("said", "width"), [("40", 40), ("80", 80), ("12", 40), ("500", 100), ("", 80), ("many", 80), ("0", 80)])
+def test_the_width_is_that_of_the_terminal_within_reason(monkeypatch: pytest.MonkeyPatch, said: str, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", said)
+    monkeypatch.setattr("sys.__stdout__", None)
+    assert columns() == width
