@@ -108,10 +108,10 @@ def leave_out_learned(
         files: where the bytes of learned files stand, by SHA-256; one that is nowhere (withdrawn) cannot be asked.
     """
     hashes = [_hashes(job, section, schema) for section in sections]
-    wanted = np.unique(np.concatenate(hashes)) if hashes else np.empty(0, np.uint64)
+    wanted = np.sort(np.concatenate([np.empty(0, np.uint64), *hashes]))
     seen = _occurring(job, wanted, schema, _union(learned), files)
     before = count_rows(job, sections, schema)
-    masks = [np.isin(values, seen) for values in hashes]
+    masks = [_among(values, seen) for values in hashes]
     kept = tuple(replace(section, left_out=mask if mask.any() else None) for section, mask in zip(sections, masks, strict=True))
     return kept, before - count_rows(job, kept, schema)
 
@@ -130,7 +130,7 @@ def _union(learned: Iterable[Learned]) -> dict[str, tuple[Run, ...]]:
 
 
 def _occurring(job: Job, wanted: Hashes, schema: Schema, learned: Learned, files: Mapping[str, DataFile]) -> Hashes:
-    """Those of the wanted hashes that occur in learned rows.
+    """Those of the wanted hashes (sorted, as what is returned) that occur in learned rows.
 
     Rows may have been learned by the million, so most are passed over by their lowest bits, without a search.
     """
@@ -144,4 +144,13 @@ def _occurring(job: Job, wanted: Hashes, schema: Schema, learned: Learned, files
         for start, stop in runs:
             part = values[start:stop]
             found.append(part[marked[part & lowest]])
-    return np.intersect1d(np.concatenate(found), wanted)
+    candidates = np.sort(np.concatenate(found))
+    return candidates[_among(candidates, wanted)]
+
+
+def _among(values: Hashes, known: Hashes) -> NDArray[np.bool_]:
+    """Mark the values that occur in `known`, which is sorted; numpy's set functions take ten times as long."""
+    if not known.size:
+        return np.zeros(len(values), dtype=bool)
+    places = np.minimum(np.searchsorted(known, values), known.size - 1)
+    return np.equal(known[places], values)
