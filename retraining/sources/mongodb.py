@@ -75,7 +75,8 @@ def fetch(
         watermark = ledger.watermark()
         start = scan_start(source.documents, watermark, patience)
         known = ledger.known(start)  # read before the documents: who claims one of them later wins against our claim
-        scan = Scan(source.documents, start, cut_at(source.server_time, settings.mongo_settle_seconds), known)
+        cut = cut_at(source.server_time, settings.mongo_settle_seconds)
+        scan = Scan(source.documents, start, cut, known, ids_first=watermark.cut is not None)
         layout, documents = _layout(schema, settings, ledger, watermark, iter(scan))
         if layout is None:
             return Fetched()

@@ -1,7 +1,8 @@
 """Which documents an export looks at: the newest only, or all of them where something came late or was deleted.
 
 What was exported long ago must cost little. A usual scan reads an index from the watermark's cut on; where all ids have to be compared
-with the ledger, only the ids are read of the documents that it knows.
+with the ledger, only the ids are read of the documents that it knows. An export that never came to its end reads whole documents, for
+most of them are new.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def scan_start(documents: Collection[Document], watermark: Watermark, patience: 
 
 @dataclass
 class Scan:
-    """The documents from `start` on in the order of their ids, less some that are `known`.
+    """The documents from `start` on in the order of their ids; where `ids_first`, less those that are `known`.
 
     `below` counts the ObjectIds below `cut`: those below the start, and those looked at since. What commits behind the back of the
     scan is not in it, so the next start finds another count.
@@ -69,13 +70,14 @@ class Scan:
     start: Watermark
     cut: ObjectId
     known: set[bytes]
+    ids_first: bool
     below: int = 0
 
     def __iter__(self) -> Documents:
         """Look at the documents; to be done once."""
         self.below = self.start.below or 0
         if self.start.cut is None:
-            return self._unknown() if self.known else self._looked_at({})
+            return self._unknown() if self.ids_first else self._looked_at({})
         # A comparison with an ObjectId sees ObjectIds only.
         return self._looked_at({"$or": [{ID: {"$gte": self.start.cut}}, {ID: {"$type": OTHER_TYPES}}]})
 

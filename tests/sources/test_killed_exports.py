@@ -145,7 +145,7 @@ def wait_for_a_seeded_moment(process: subprocess.Popen[bytes], settings: Setting
         return
     before = set(settings.new_data_dir.iterdir())
     while process.poll() is None and set(settings.new_data_dir.iterdir()) <= before:
-        time.sleep(0.005)
+        time.sleep(0.02)
     time.sleep(dice.uniform(0, longest_life / 3))
 
 
