@@ -44,9 +44,9 @@ class Challenger:
 
 
 def lost_before(cycle: Cycle, key: str) -> VersionFacts | None:
-    """The version that lost this very attempt: the same files, champion, settings and recipe."""
-    rejected = cycle.job.registry.versions("rejected")
-    return next((version for version in reversed(rejected) if version.tags.get("retraining.attempt_key") == key), None)
+    """The last version that lost this very attempt: the same files, champion, settings and recipe."""
+    lost = cycle.job.registry.versions("rejected", attempt_key=key)
+    return lost[-1] if lost else None
 
 
 def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, trigger: str) -> Challenger:

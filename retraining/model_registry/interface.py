@@ -25,8 +25,8 @@ class Registry(Protocol):
     def version(self, number: int) -> VersionFacts | None:
         """One version, or None where there is none of that number."""
 
-    def versions(self, status: str | None = None) -> tuple[VersionFacts, ...]:
-        """All versions, oldest first, or those of one `validation_status`."""
+    def versions(self, status: str | None = None, *, attempt_key: str | None = None) -> tuple[VersionFacts, ...]:
+        """All versions, oldest first, or those of one `validation_status`, of one attempt, or both."""
 
     def manifest(self, version: VersionFacts) -> Manifest:
         """What a version was made from. Raises `DamagedModelError` where its digest is not the one registered."""

@@ -57,9 +57,10 @@ class MemoryRegistry:
         stored = self._versions.get(number)
         return None if stored is None else stored.facts
 
-    def versions(self, status: str | None = None) -> tuple[VersionFacts, ...]:
-        """All versions, oldest first, or those of one `validation_status`."""
-        return tuple(stored.facts for stored in self._versions.values() if status in (None, stored.facts.status))
+    def versions(self, status: str | None = None, *, attempt_key: str | None = None) -> tuple[VersionFacts, ...]:
+        """All versions, oldest first, or those of one `validation_status`, of one attempt, or both."""
+        every = (stored.facts for stored in self._versions.values())
+        return tuple(one for one in every if status in (None, one.status) and attempt_key in (None, one.tags.get("retraining.attempt_key")))
 
     def manifest(self, version: VersionFacts) -> Manifest:
         """What a version was made from."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 PAGE = 1000  # versions in one answer
+ATTEMPT_KEY = "retraining.attempt_key"
 
 
 class RegisteredModel(OurRuns):
@@ -41,11 +42,12 @@ class RegisteredModel(OurRuns):
         found = self._look(lambda mlflow: mlflow.get_model_version(self._name, str(number)))
         return None if found is None else _facts_of(found)
 
-    def versions(self, status: str | None = None) -> tuple[VersionFacts, ...]:
-        """All versions, oldest first, or those of one `validation_status`."""
+    def versions(self, status: str | None = None, *, attempt_key: str | None = None) -> tuple[VersionFacts, ...]:
+        """All versions, oldest first, or those of one `validation_status`, of one attempt, or both."""
         if not self._connection.holds_a_store():
             return ()
-        tags = {"validation_status": status} if status is not None else {}
+        wanted = {"validation_status": status, ATTEMPT_KEY: attempt_key}
+        tags = {name: value for name, value in wanted.items() if value is not None}
         found = self._connection.ask(lambda mlflow: self._find_versions(mlflow, tags))
         return tuple(sorted((_facts_of(version) for version in found), key=lambda version: version.number))
 

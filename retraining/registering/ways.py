@@ -159,7 +159,7 @@ def _digest_of(*parts: str) -> str:
 
 
 def _registered_before(job: Job, key: str) -> VersionFacts | None:
-    return next((v for v in job.registry.versions() if v.tags.get("retraining.attempt_key") == key), None)
+    return next(iter(job.registry.versions(attempt_key=key)), None)
 
 
 def _unpickled(path: Path) -> Any:

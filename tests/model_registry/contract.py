@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +46,18 @@ def versions_are_found_by_status_oldest_first(registry: Registry) -> None:
     assert [v.number for v in registry.versions()] == [1, 2, 3]
     assert [v.number for v in registry.versions("pending")] == [1, 3]
     assert [v.tags["retraining.verdict"] for v in registry.versions("rejected")] == ["worse"]
+
+
+def versions_are_found_by_attempt(registry: Registry) -> None:
+    run_id = registry.begin_cycle("cycle-1", STARTED)
+    for cycle, key in (("cycle-1", "ab" * 32), ("cycle-2", "cd" * 32), ("cycle-3", "ab" * 32)):
+        wanted = candidate(cycle)
+        tags = {**wanted.tags, "retraining.attempt_key": key}
+        registry.register(replace(wanted, tags=tags), parent=run_id, run_name="ModelRetraining")
+    registry.tag_version(3, {"validation_status": "rejected"})
+    assert [v.number for v in registry.versions(attempt_key="ab" * 32)] == [1, 3]
+    assert [v.number for v in registry.versions("rejected", attempt_key="ab" * 32)] == [3]
+    assert registry.versions("rejected", attempt_key="cd" * 32) == ()
 
 
 def aliases_move_and_go(registry: Registry) -> None:
@@ -122,6 +135,7 @@ CHECKS = (
     nothing_is_there_at_first,
     a_version_comes_back_as_it_was_registered,
     versions_are_found_by_status_oldest_first,
+    versions_are_found_by_attempt,
     aliases_move_and_go,
     tags_of_the_model_are_set_and_removed,
     an_ended_cycle_is_remembered_and_an_open_one_is_not,
