@@ -42,7 +42,7 @@ COMMANDS = {
     "check": "settings, store, alias, folders, recipe and every invariant: each problem with what to do",
     "status": "waiting, judged, used and quarantined files, the production version, the last cycle, probation, hold",
     "history": "the last cycles, one line each, with hindsight",
-    "explain": "why a version was (not) promoted",
+    "explain": "why a version was (not) promoted, or a cycle ended as it did",
     "rollback": "move the alias back and hold promotions, or lift the hold",
     "requeue": "move mended files from quarantine back to the inbox",
     "forget": "withdraw a poisoned file from the archive and from all later training",
@@ -101,7 +101,7 @@ def _add_flags(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument("-n", type=int, default=20, metavar="N", help="how many cycles (20)")
             command.add_argument("--html", type=Path, metavar="DIR", help="write a static index with every report instead")
         case "explain":
-            command.add_argument("which", nargs="?", metavar="vN or CYCLE", help="a version or a cycle id; the last decision by default")
+            command.add_argument("which", nargs="?", metavar="vN or CYCLE", help="a version or a cycle id; the last cycle by default")
         case "rollback":
             command.add_argument("--to", type=int, metavar="N", help="the version to go back to; the previous one by default")
             command.add_argument("--resume", action="store_true", help="lift the hold; the alias stays")

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.projects import tables
+from tests.projects import Project, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.projects import Project
+    from pathlib import Path
 
 
 def problems(project: Project, code: int, *flags: str) -> list[str]:
@@ -99,3 +98,14 @@ def test_checking_changes_nothing_but_local_notes(promoted: Project) -> None:
     before = files()
     promoted.start("check", "--deep").expect(0)
     assert files() == before
+
+
+def test_a_column_without_any_value_is_a_warning(tmp_path: Path, empty_store: Path) -> None:
+    project = Project.made(tmp_path / "project")
+    for place, text in enumerate(tables(8, seed=1)):
+        head, *rows = text.splitlines()
+        project.put(f"{place}.csv", "\n".join([f"spare,{head}", *(f",{row}" for row in rows)]) + "\n", to="used_data")
+    project.take_store(empty_store)
+    project.register()
+    (found,) = problems(project, 0)
+    assert found.startswith("The column 'spare' has no value")

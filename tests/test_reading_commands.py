@@ -122,3 +122,20 @@ def test_the_width_is_that_of_the_terminal_within_reason(monkeypatch: pytest.Mon
     monkeypatch.setenv("COLUMNS", said)
     monkeypatch.setattr("sys.__stdout__", None)
     assert columns() == width
+
+
+def test_what_is_accepted_but_seldom_meant_is_a_line_in_the_log(registered: Project) -> None:
+    head, *rows = table(seed=7).splitlines()
+    cells = [row.split(",") for row in rows]
+    odd = {
+        "empty.csv": [[speed, "", city, label] for speed, _, city, label in cells],
+        "empty-too.csv": [[speed, "", city, label] for speed, _, city, label in cells[1:]],
+        "huge.csv": [["1e300", *cells[0][1:]], *cells[1:]],
+        "long.csv": [[*cells[0][:2], "x" * 20_000, cells[0][3]], *cells[1:]],
+    }
+    for place, (name, changed) in enumerate(odd.items()):
+        registered.put(name, "\n".join([head, *map(",".join, changed)]) + "\n", age=60 - place)
+    said = registered.start("run").expect(0).err
+    assert "column 'load': no value in any row, in 2 of 4 files; the first is 'empty.csv'" in said
+    assert "column 'speed': numbers beyond 3.4e+38" in said
+    assert "column 'city': texts of more than 10,000 characters, in 1 of 4 files; the first is 'long.csv'" in said

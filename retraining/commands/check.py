@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from retraining.command_lines import spelled_out
 from retraining.commands import Answer
+from retraining.commands.problems import Problem, as_problem
 from retraining.commands.reading import Story, read_story
+from retraining.commands.recipe_trial import try_the_recipe
 from retraining.cycle.bookkeeping import files_archived_by
 from retraining.cycle.preflight import find_production, load_model, public_uri, strangers_in_the_archive
 from retraining.cycle.recovery import HOLD, Recovered
-from retraining.cycle.training import needs_probabilities
 from retraining.errors import RetrainingError
-from retraining.records import DataFile
 from retraining.report.words import printable
 from retraining.terminal import columns, labelled
-from retraining.trainer import check_recipe, load_recipe
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    import pandas as pd
-
     from retraining.cycle.preflight import Model
     from retraining.settings import Settings
-
-ROWS_TRIED = 2_000
-ROWS_TO_SUSPECT = 1_000
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong, where, what to try, and the code that a cycle would end with because of it (0: a warning)."""
-
-    what: str
-    where: str
-    remedy: str
-    code: int = 3
-
-    def told(self) -> dict[str, str]:
-        """The problem as `--json` prints it."""
-        return {"what": self.what, "where": self.where, "try": self.remedy}
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
@@ -76,11 +56,7 @@ def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
             story.job.state.forget_digests()
         yield from _registry(story, deep=deep)
     except RetrainingError as error:
-        yield _as_problem(error, public_uri(settings.mlflow_tracking_uri))
-
-
-def _as_problem(error: RetrainingError, where: str) -> Problem:
-    return Problem(error.what, where, error.remedy, error.exit_code)
+        yield as_problem(error, public_uri(settings.mlflow_tracking_uri))
 
 
 def _folders(settings: Settings) -> Iterator[Problem]:
@@ -100,9 +76,9 @@ def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
     try:
         production = find_production(story.job, Recovered(story.facts, story.ledger))
         yield from _model(production)
-        yield from _recipe(story, production)
+        yield from try_the_recipe(story, production)
     except RetrainingError as error:
-        yield _as_problem(error, f"alias {settings.production_alias!r} of {settings.model_name!r}")
+        yield as_problem(error, f"alias {settings.production_alias!r} of {settings.model_name!r}")
     yield from _invariants(story)
     if deep:
         yield from _all_models(story)
@@ -112,7 +88,7 @@ def _model(production: Model) -> Iterator[Problem]:
     try:
         production.estimator  # noqa: B018 - loading verifies its files
     except RetrainingError as error:
-        yield _as_problem(error, f"v{production.number}")
+        yield as_problem(error, f"v{production.number}")
 
 
 def _all_models(story: Story) -> Iterator[Problem]:
@@ -120,50 +96,6 @@ def _all_models(story: Story) -> Iterator[Problem]:
         if version.is_ours and version.number != story.holder:
             model = load_model(story.job.registry, version.number)
             yield from _model(model) if model else ()
-
-
-# --- the recipe, tried on rows of the archive ----------------------------------------------------------------------------------
-
-
-def _recipe(story: Story, production: Model) -> Iterator[Problem]:
-    settings = story.job.settings
-    try:
-        recipe = load_recipe(settings.recipe_path)
-        rows = _some_rows(story, production)
-        if rows is not None:
-            X, y = rows
-            yield from _suspicious(X, y)
-            for what in check_recipe(recipe, X, y, needs_probabilities=needs_probabilities(settings)):
-                yield Problem(what, str(settings.recipe_path), "Mend the training recipe; docs/recipe.md says what it owes.", 1)
-    except RetrainingError as error:
-        yield _as_problem(error, str(settings.recipe_path))
-
-
-def _some_rows(story: Story, production: Model) -> tuple[pd.DataFrame, pd.Series[Any]] | None:
-    """Up to 2,000 of the newest archived rows, every class among them where that is so in the archive."""
-    job, folder = story.job, story.job.settings.used_data_dir
-    chosen, rows = [], 0
-    for file in reversed(production.manifest.files):
-        path = folder / file.name
-        if path.is_file() and rows < ROWS_TRIED:
-            chosen.append((DataFile(file.name, file.sha256, path, file.rows), [(0, min(file.rows, ROWS_TRIED - rows))]))
-            rows += min(file.rows, ROWS_TRIED - rows)
-    if not chosen:
-        return None
-    X, y = job.tables.features_and_labels(chosen[::-1], production.schema)
-    return (X, y) if len(y.unique()) > 1 else None
-
-
-def _suspicious(X: pd.DataFrame, y: pd.Series[Any]) -> Iterator[Problem]:
-    """A column that repeats the label gives the answer away; it is seldom known when a model is asked."""
-    if len(X) < ROWS_TO_SUSPECT:
-        return
-    for name in X.columns:
-        values = X[name]
-        distinct = values.nunique(dropna=False)
-        if distinct == y.nunique() and y.groupby(values, observed=True, dropna=False).nunique().max() == 1:
-            remedy = "If it is not known before the label is, name it in IGNORE_COLUMNS and register a first model again."
-            yield Problem(f"The column {name!r} repeats the label over {len(X):,} rows.", "used_data", remedy, 0)
 
 
 # --- invariants over registry and folders ---------------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
             "if the columns changed on purpose, register a first model for them.",
         )
     _say_once(claimed)
+    _warn_of_oddities(claimed)
     return claimed
 
 
@@ -125,3 +126,13 @@ def _say_once(claimed: Claimed) -> None:
     dropped = sum(facts.unlabelled_rows for facts in claimed.facts.values())
     if dropped:
         log.info("%d rows without a label were left out", dropped)
+
+
+def _warn_of_oddities(claimed: Claimed) -> None:
+    """One line for each column and what is odd about it, however many files have it."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for file in claimed.files:
+        for column, odd in claimed.facts[file.sha256].oddities.items():
+            where.setdefault((column, odd), []).append(file.name)
+    for (column, odd), names in sorted(where.items()):
+        log.warning("column %r: %s, in %d of %d files; the first is %r", column, odd, len(names), len(claimed.files), names[0])

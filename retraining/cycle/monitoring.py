@@ -86,6 +86,9 @@ def _judge_drift(cycle: Cycle, sections: Sequence[Section], answers: Predictions
         return Drift(), None
     reference = Sketch.from_json(content)
     drift, current = judge_drift(cycle.job, reference, sections, cycle.production.schema, answers)
+    moved = [f"{one['name']} (material)" if one.get("material") else str(one["name"]) for one in drift.features if one.get("detected")]
+    if moved:
+        log.info("drift was detected in %s", ", ".join(moved[:10]) + (f" and {len(moved) - 10} more" if len(moved) > 10 else ""))
     return drift, Moved(reference, current)
 
 

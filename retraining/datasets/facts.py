@@ -19,6 +19,7 @@ class FileFacts:
     Attributes:
         class_counts: labelled rows by class, in the schema's order; classes that the file lacks count 0.
         new_categories: by string column, rows whose text was not seen when the schema was made.
+        oddities: by column, what was accepted but is seldom meant.
         extra_columns: columns that neither the schema nor the settings know; they are not read.
         unknown_labels: by their text, labels that are no class of the schema.
     """
@@ -27,6 +28,7 @@ class FileFacts:
     labelled_rows: int
     class_counts: Mapping[Label, int]
     new_categories: Mapping[str, int] = field(default_factory=dict)
+    oddities: Mapping[str, str] = field(default_factory=dict)
     extra_columns: tuple[str, ...] = ()
     unknown_labels: Mapping[str, UnknownLabel] = field(default_factory=dict)
 

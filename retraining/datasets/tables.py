@@ -16,6 +16,7 @@ from retraining.datasets.cells import listed, shown
 from retraining.datasets.data_files import format_of
 from retraining.datasets.facts import FileFacts
 from retraining.datasets.frames import features_and_labels
+from retraining.datasets.oddities import oddities
 from retraining.datasets.table_files import DamagedTableError, read_table_file, writing
 from retraining.datasets.typed_reading import read_typed
 from retraining.errors import UnreadableFileError
@@ -118,6 +119,7 @@ class TableStore:
             labelled_rows=facts.labelled_rows,
             class_counts=facts.class_counts,
             new_categories={} if table is None else new_categories(table, schema),
+            oddities={} if table is None else oddities(table, schema),
             extra_columns=tuple(name for name in facts.extra_columns if name not in ignored),
             unknown_labels=facts.unknown_labels,
         )

@@ -121,3 +121,11 @@ def test_the_report_reads_in_a_sandboxed_frame(browser: object, tmp_path: Path) 
     assert "v8 replaces v7" in inside.locator("h1").inner_text()
     assert inside.locator("svg[role=img]").first.is_visible()
     assert not tab.said
+
+
+def test_a_picture_of_few_cycles_is_whole_on_a_phone(browser: object, tmp_path: Path) -> None:
+    content = index(samples.records()[:8], hindsight={}, reports={}, model_name="classifier")
+    tab = Tab(browser, content, tmp_path, viewport={"width": 360, "height": 800})
+    box = tab.page.locator("svg[role=img]").first.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 360

@@ -1,0 +1,28 @@
+"""What `check` finds: a problem, where it is, what to try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retraining.errors import RetrainingError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, where, what to try, and the code that a cycle would end with because of it (0: a warning)."""
+
+    what: str
+    where: str
+    remedy: str
+    code: int = 3
+
+    def told(self) -> dict[str, str]:
+        """The problem as `--json` prints it."""
+        return {"what": self.what, "where": self.where, "try": self.remedy}
+
+
+def as_problem(error: RetrainingError, where: str) -> Problem:
+    """An error that a cycle would end with, as a problem."""
+    return Problem(error.what, where, error.remedy, error.exit_code)
