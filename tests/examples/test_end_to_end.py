@@ -1,89 +1,106 @@
-"""Both examples as their READMEs play them: real files, a real store, the shipped recipes and settings."""
+"""Both examples, played by the commands of their READMEs: real files, a real store, the shipped recipes and settings."""
 
 from __future__ import annotations
 
 import csv
+import re
 import runpy
+import shlex
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 from mlflow import MlflowClient, pyfunc, set_tracking_uri
 from mlflow.artifacts import download_artifacts
 from sklearn.metrics import balanced_accuracy_score
 
-from tests.projects import Project
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.projects import ORCHESTRATOR, REGISTER, Project
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KNOWS_THE_RULE, GUESSES = 0.8, 0.6  # balanced accuracy
 
 
-def example(name: str, folder: Path, empty_store: Path) -> tuple[Project, Callable[..., None]]:
-    """A copy of an example as it is shipped, and its simulator."""
-    project = Project(folder / name)
-    for part in ("new_data", "used_data"):
-        (project.folder / part).mkdir(parents=True)
-    for part in (".env", "train_classification_model.py"):
-        shutil.copyfile(EXAMPLES / name / part, project.folder / part)
-    project.take_store(empty_store)
-    program = runpy.run_path(str(EXAMPLES / name / "data_simulator.py"), run_name="simulator")
+@dataclass(frozen=True)
+class Example:
+    """A copy of an example as it is shipped, and a reader who types what its README says."""
 
-    def simulate(*flags: str, into: str = "new_data") -> None:
-        assert program["main"]([*flags, "--into", str(project.folder / into)]) == 0
+    project: Project
+    name: str
 
-    return project, simulate
+    @classmethod
+    def shipped(cls, name: str, folder: Path, empty_store: Path) -> Example:
+        project = Project(folder / name)
+        shutil.copytree(EXAMPLES / name, project.folder, ignore=shutil.ignore_patterns("mlflow_server", ".retraining", "__pycache__"))
+        for part in ("new_data", "used_data"):
+            shutil.rmtree(project.folder / part)
+            (project.folder / part).mkdir()
+        project.take_store(empty_store)
+        return cls(project, name)
+
+    def play(self, heading: str) -> list[Any]:
+        """Obey the commands under a heading of the README; the JSON of each cycle."""
+        section = (EXAMPLES / self.name / "README.md").read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        commands = [line for block in re.findall(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL) for line in block.splitlines()]
+        return [cycle for command in commands if (cycle := self.obey(command)) is not None]
+
+    def obey(self, command: str) -> Any:
+        """Obey one command; a cycle's JSON, None for all other commands."""
+        words = shlex.split(command)
+        environment = dict(word.split("=", 1) for word in words[: words.index(".venv/bin/python")])
+        script, *arguments = words[len(environment) + 1 :]
+        if script == f"examples/{self.name}/data_simulator.py":
+            return self.simulate(*arguments)
+        place = arguments.index("--project")
+        assert arguments[place + 1] == f"examples/{self.name}"
+        del arguments[place : place + 2]
+        if script == ORCHESTRATOR and not arguments:
+            return self.project.cycle(**environment)
+        assert script in (ORCHESTRATOR, REGISTER), command
+        self.project.start(*arguments, script=script, **environment).expect(0)
+        return None
+
+    def simulate(self, *flags: str) -> None:
+        """Start the copy's simulator, which writes into the copy."""
+        own = [flag.replace(f"examples/{self.name}", str(self.project.folder)) for flag in flags]
+        assert runpy.run_path(str(self.project.folder / "data_simulator.py"), run_name="simulator")["main"](own) == 0
+
+    @property
+    def store(self) -> str:
+        return f"sqlite:///{self.project.folder}/mlflow_server/backend_db/mlflow.db"
 
 
-def address(project: Project) -> str:
-    return f"sqlite:///{project.folder}/mlflow_server/backend_db/mlflow.db"
-
-
-def static_score(project: Project, folder: str) -> float:
+def static_score(fleet: Example, folder: str) -> float:
     """What the first model, had it been left alone, scores on the files of a folder; loaded as anybody loads it."""
-    set_tracking_uri(address(project))
+    set_tracking_uri(fleet.store)
     first = pyfunc.load_model("models:/driver-assistance/1")
-    rows = pd.concat([pd.read_csv(path) for path in sorted((project.folder / folder).glob("*.csv"))])
-    names = first.metadata.get_input_schema().input_names()
-    types = {name: type_.to_pandas() for name, type_ in zip(names, first.metadata.get_input_schema().input_types(), strict=True)}
-    return float(balanced_accuracy_score(rows["intervention_needed"], first.predict(rows[names].astype(types))))
+    rows = pd.concat([pd.read_csv(path) for path in sorted((fleet.project.folder / folder).glob("*.csv"))])
+    signature = first.metadata.get_input_schema()
+    types = {name: kind.to_pandas() for name, kind in zip(signature.input_names(), signature.input_types(), strict=True)}
+    return float(balanced_accuracy_score(rows["intervention_needed"], first.predict(rows[list(types)].astype(types))))
 
 
 def test_under_sudden_drift_the_static_model_decays_and_the_job_promotes_and_recovers(tmp_path: Path, empty_store: Path) -> None:
-    fleet, simulate = example("adas", tmp_path, empty_store)
-    sudden = ("--scenario", "sudden", "--first-batch")
-    simulate(*sudden, "0", "--batches", "2", into="used_data")
-    fleet.register()
-    simulate(*sudden, "2", "--batches", "8")
-    usual = fleet.cycle()
+    fleet = Example.shipped("adas", tmp_path, empty_store)
+    usual, *decayed = fleet.play("From nothing to a promoted model")
     assert (usual["ending"], usual["new_rows"]) == ("kept", 12_000)
     assert usual["scores"]["production_on_new"] > KNOWS_THE_RULE
-    decayed = []
-    for batch in ("10", "11", "12"):
-        simulate(*sudden, batch)
-        decayed.append(fleet.cycle())
-    assert max(cycle["scores"]["production_on_new"] for cycle in decayed) < GUESSES
     assert [cycle["ending"] for cycle in decayed] == ["rejected", "rejected", "promoted"]
-    simulate(*sudden, "13")
+    assert max(cycle["scores"]["production_on_new"] for cycle in decayed) < GUESSES
+    fleet.simulate("--scenario", "sudden", "--first-batch", "13")
     assert static_score(fleet, "new_data") < GUESSES
-    recovered = fleet.cycle()
+    recovered = fleet.project.cycle()
     assert (recovered["ending"], recovered["production_version"]) == ("kept", decayed[-1]["challenger_version"])
     assert recovered["scores"]["production_on_new"] > KNOWS_THE_RULE
 
 
 def test_the_clinics_challenger_is_refused_by_a_floor_and_then_promoted(tmp_path: Path, empty_store: Path) -> None:
-    clinic, simulate = example("diabetes", tmp_path, empty_store)
-    simulate(into="used_data")
-    clinic.register()
-    simulate("--guideline", "new", "--seed", "1")
-    refused = clinic.cycle(MIN_MODEL_ROC_AUC="0.95")
+    clinic = Example.shipped("diabetes", tmp_path, empty_store)
+    refused, promoted = clinic.play("A first model, a floor, a promotion")
     assert (refused["ending"], refused["production_version"]) == ("rejected", 1)
     assert refused["improvement"] > 0.05
     assert "MIN_MODEL_ROC_AUC" in refused["reason"]
-    promoted = clinic.cycle()
     assert (promoted["ending"], promoted["production_version"]) == ("promoted", promoted["challenger_version"])
     assert promoted["files"]["archived"] == 15
     for version in (1, promoted["production_version"]):
@@ -92,10 +109,9 @@ def test_the_clinics_challenger_is_refused_by_a_floor_and_then_promoted(tmp_path
         assert float(candidates[0]["mean_test_score"]) == max(float(line["mean_test_score"]) for line in candidates)
 
 
-def search_table(project: Project, version: int) -> list[dict[str, str]]:
-    """The table on the version's run."""
-    client = MlflowClient(address(project))
-    run_id = client.get_model_version("diabetes", str(version)).run_id
-    path = download_artifacts(run_id=run_id, artifact_path="search_results.csv", tracking_uri=address(project))
+def search_table(clinic: Example, version: int) -> list[dict[str, str]]:
+    """The table of the search on the version's run."""
+    run_id = MlflowClient(clinic.store).get_model_version("diabetes", str(version)).run_id
+    path = download_artifacts(run_id=run_id, artifact_path="search_results.csv", tracking_uri=clinic.store)
     with Path(path).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
