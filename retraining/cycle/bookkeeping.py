@@ -49,19 +49,23 @@ def load_ledger(job: Job, facts: RegistryFacts) -> Ledger:
 
 
 def _archive_from_registry(job: Job, facts: RegistryFacts) -> dict[str, str]:
-    """The files that registrations found and promotions consumed, by every version that ever held the alias."""
+    """The files that every version that ever held the alias names; those of a version that was deleted since, the later ones name too."""
     holder = facts.aliases.get(job.settings.production_alias)
     archive: dict[str, str] = {}
     for version in job.registry.versions():
         if version.is_ours and (version.status in ("approved", "rolled_back") or version.number == holder):
-            archive |= files_archived_by(job.registry.manifest(version))
+            archive |= _names(job.registry.manifest(version))
     return archive
 
 
 def files_archived_by(manifest: Manifest) -> dict[str, str]:
     """SHA-256 -> name of what a version's promotion adds to the archive; a first or adopted version's is all it names."""
-    names = {file.sha256: file.name for file in (*manifest.files, *manifest.held_out)}
+    names = _names(manifest)
     return names if manifest.origin != "cycle" else {sha: names[sha] for sha in manifest.consumed if sha in names}
+
+
+def _names(manifest: Manifest) -> dict[str, str]:
+    return {file.sha256: file.name for file in (*manifest.files, *manifest.held_out)}
 
 
 def save_ledger(job: Job, facts: RegistryFacts, ledger: Ledger) -> None:

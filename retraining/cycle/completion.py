@@ -40,7 +40,7 @@ def complete_promotion(job: Job, ledger: Ledger, version: VersionFacts, facts: R
     job.registry.tag_version(version.number, tags)
     kill_point("after_approved")
     if previous is not None:
-        job.registry.set_alias("previous_production", previous)
+        point_back(job.registry, previous)
     if facts.aliases.get("challenger") == version.number:
         job.registry.drop_alias("challenger")
     return ledger
@@ -92,14 +92,19 @@ def put_back(registry: Registry, alias: str, version: int) -> None:
     registry.tag_version(version, {"validation_status": "approved", PROBATION: "not held: restored by a roll-back"})
     registry.set_alias(alias, version)
     kill_point("mid_roll_back")
-    point_back(registry, registry.version(version))
+    point_back(registry, previous_of(registry.version(version)))
 
 
-def point_back(registry: Registry, version: VersionFacts | None) -> None:
-    """Set `previous_production` to the version that this one replaced, or drop it where there was none."""
-    older = version.tags.get("retraining.previous_version") if version else None
-    if older is not None:
-        registry.set_alias("previous_production", int(older))
+def previous_of(version: VersionFacts | None) -> int | None:
+    """The version that this one replaced."""
+    number = version.tags.get("retraining.previous_version") if version else None
+    return int(number) if number is not None else None
+
+
+def point_back(registry: Registry, previous: int | None) -> None:
+    """Set `previous_production` to a version; drop it where there was none before, or a person deleted it since."""
+    if previous is not None and registry.version(previous) is not None:
+        registry.set_alias("previous_production", previous)
     else:
         registry.drop_alias("previous_production")
 

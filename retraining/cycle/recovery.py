@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.bookkeeping import add_to_ledger, files_archived_by, leave, load_ledger, save_ledger, what_was_left
-from retraining.cycle.completion import complete_promotion, move_out_withdrawn, point_back, put_back
+from retraining.cycle.completion import complete_promotion, move_out_withdrawn, point_back, previous_of, put_back
 from retraining.cycle.sources import note_the_schema
+from retraining.errors import NoProductionModelError
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
 from retraining.logs import log
@@ -113,8 +114,18 @@ def _close_the_cycle(job: Job, ledger: Ledger, run_id: str | None) -> Ledger:
 
 
 def _finish_roll_back(job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts) -> tuple[RegistryFacts, Ledger]:
-    """A roll-back tags the version before it moves the alias; it died in between."""
+    """A roll-back tags the version before it moves the alias; it died in between.
+
+    Raises:
+        NoProductionModelError: the version to go back to was deleted since.
+    """
     target = int(production.tags.get(ROLLED_BACK_TO) or production.tags["retraining.previous_version"])
+    if job.registry.version(target) is None:
+        raise NoProductionModelError(
+            f"v{production.number} was being rolled back to v{target}, which was deleted since.",
+            unchanged=f"The alias {job.settings.production_alias!r} is still on v{production.number}.",
+            remedy="Give the alias to another version in the MLflow UI.",
+        )
     put_back(job.registry, job.settings.production_alias, target)
     ledger = _close_the_cycle(job, ledger, production.tags.get(ROLLED_BACK_IN))
     leave(job, **_last_of(what_was_left(facts), ledger), production_version=target)
@@ -137,7 +148,7 @@ def _person_rolled_back(
     failed = job.registry.version(last)
     ours = failed is not None and failed.status == "rolled_back"
     if failed is not None and ours:
-        point_back(job.registry, production)
+        point_back(job.registry, previous_of(production))
         ledger = _close_the_cycle(job, ledger, failed.tags.get(ROLLED_BACK_IN))
     elif HOLD not in facts.tags:
         why = f"by a person, seen {job.now():%Y-%m-%dT%H:%M:%SZ}: the alias was moved back from v{last} to v{production.number}"

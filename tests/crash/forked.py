@@ -62,6 +62,7 @@ class Zygote:
             "kill_after": None,
             "fault": None,
             "registry_side": None,
+            "person": None,
             "clock": 0,
             "repeat": 1,
             "words": [],
@@ -114,7 +115,10 @@ class ForkedProject(Project):
 
     # --- starts -----------------------------------------------------------------------------------------------------------
     def start(self, *words: str, script: str = ORCHESTRATOR, **how: Any) -> Ended:
-        """One start, killed or failed as `how` says (`kill_at`, `kill_after`, `fault` and the folder `below` which it strikes)."""
+        """One start, killed, failed or disturbed as `how` says.
+
+        `kill_at`, `kill_after`, `fault` with the folder `below` which it strikes, and `person`: a place, and what is asked there.
+        """
         return self.zygote.fork(self._request(*words, script=script, **how))[0]
 
     def start_together(self, count: int, *words: str) -> list[Ended]:
@@ -122,11 +126,19 @@ class ForkedProject(Project):
         return self.zygote.fork(*(self._request(*words) for _ in range(count)))
 
     def _request(
-        self, *words: str, script: str = ORCHESTRATOR, fault: tuple[str, str, int] | None = None, below: str = "", **how: Any
+        self,
+        *words: str,
+        script: str = ORCHESTRATOR,
+        fault: tuple[str, str, int] | None = None,
+        below: str = "",
+        person: tuple[str, ...] = (),
+        **how: Any,
     ) -> dict[str, Any]:
         failing = dict(zip(("call", "error", "nth"), fault, strict=True)) | {"root": str(self.folder / below)} if fault else None
+        acting = {"at": person[0], "asks": self._asked(*person[1:])} if person else None
         words = (*words, "--project", str(self.folder))
-        return {"words": words, "script": script, "environment": environment_of_cron(self.folder), "fault": failing, **how}
+        start = {"words": words, "script": script, "environment": environment_of_cron(self.folder)}
+        return {**start, "fault": failing, "person": acting, **how}
 
     # --- the registry, as a person sees it ----------------------------------------------------------------------------------
     @property
@@ -135,9 +147,12 @@ class ForkedProject(Project):
 
     def ask(self, question: str, *arguments: Any) -> Any:
         """Ask MLflow's client, in a worker without our code."""
-        names = (self.settings.get("MODEL_NAME", "classifier"), self.settings.get("MLFLOW_EXPERIMENT_NAME", "retraining"))
-        asked = {"registry_side": [question, self.store, *names, *arguments], "environment": environment_of_cron(self.folder)}
+        asked = {"registry_side": self._asked(question, *arguments), "environment": environment_of_cron(self.folder)}
         return self.zygote.fork(asked)[0].expect(0).json
+
+    def _asked(self, question: str, *arguments: Any) -> list[Any]:
+        names = (self.settings.get("MODEL_NAME", "classifier"), self.settings.get("MLFLOW_EXPERIMENT_NAME", "retraining"))
+        return [question, self.store, *names, *arguments]
 
     def registry(self) -> dict[str, Any]:
         """Aliases, tags, versions with manifests, runs."""

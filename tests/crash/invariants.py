@@ -80,7 +80,8 @@ def _versions(registry: dict[str, Any]) -> Iterator[str]:
     if max(cycles.values(), default=0) > 1:
         yield f"a cycle made two versions: {cycles.most_common(1)}"
     before = registry["versions"].get(holder, {}).get("tags", {}).get("retraining.previous_version")
-    if registry["aliases"].get("previous_production") != (int(before) if before else None):
+    there = int(before) if before and int(before) in statuses else None  # a person may have deleted it
+    if registry["aliases"].get("previous_production") != there:
         yield f"previous_production is v{registry['aliases'].get('previous_production')}, v{holder} replaced v{before}"
 
 

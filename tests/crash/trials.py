@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.crash.forked import KILLED, ForkedProject, Snapshot
-from tests.projects import CLONE, ORCHESTRATOR, environment_of_cron
+from tests.projects import CLONE, ORCHESTRATOR, REGISTER, environment_of_cron
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,6 +71,18 @@ class Stage:
         # a copy whose removal failed stays in .retraining/tmp until a cycle passes the gate again
         return [*told_badly(ended), *(one for one in wrong if not one.startswith("temporary files are left: ['.retraining/tmp/"))]
 
+    def deleted_under_it(self, place: str, *what: str) -> list[str]:
+        """A person deletes something when the start comes to `place`, sees to the alias afterwards, and the job starts once more."""
+        self.eve.restore()
+        wrong = told_badly(self.scenario.start(self.project, person=(place, *what)))
+        consumed = self.project.digests("used_data") - self.delivered.first
+        see_to_the_alias(self.project)
+        if what == ("delete_model_version", "2") and consumed:  # what it consumed is recorded nowhere any more
+            healed = self.scenario.heal(self.project)
+            wrong += [f"the next start did not heal: {healed}"] if healed.code else []
+            return wrong + [f"{sha[:8]} is lost" for sha in self.delivered.all if sha not in self.project.whereabouts()]
+        return [*wrong, *self.scenario.broken(self.project, self.delivered)]
+
     def meanwhile(self, trouble: Callable[[ForkedProject], Iterator[None]], codes: set[int]) -> list[str]:
         """Start while something is wrong, mend it, and start once more."""
         self.eve.restore()
@@ -78,6 +90,15 @@ class Stage:
             ended = self.scenario.start(self.project)
         wrong = [f"one of the exit codes {sorted(codes)} was expected: {ended}"] if ended.code not in codes else []
         return [*wrong, *told_badly(ended), *self.scenario.broken(self.project, self.delivered)]
+
+
+def see_to_the_alias(project: ForkedProject) -> None:
+    """What the error asks a person to do: give the alias to a version that is there, or register a first model again."""
+    registry = project.registry()
+    if not registry["versions"]:
+        project.start("--train-from", "used_data", "--set-alias", script=REGISTER).expect(0)
+    elif "production" not in registry["aliases"]:
+        project.move_alias(min(registry["versions"]))
 
 
 def told_badly(ended: Ended) -> list[str]:
