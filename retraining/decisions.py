@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 FORCED = "forced"
 SECONDS_A_DAY = 86_400
 LONGEST_BACK_OFF = 8  # times MIN_NEW_FILES
-ADAPTIVE_RANGE = 8.0  # the adaptive interval stays within base / 8 and base * 8
+ADAPTIVE_RANGE = 4.0  # the adaptive interval stays within base / 4 and base * 4
+EARLY_DAYS = 1 / 12  # what a start may come before its interval is over: cron is not to the second
 
 
 class Health(NamedTuple):
@@ -119,7 +120,8 @@ def _passed(health: Health, days: float, name: str) -> Decision:
     if health.last_training is None:
         return Decision(True, "no training is on record")
     passed = (health.now - health.last_training).total_seconds() / SECONDS_A_DAY
-    return Decision(passed >= days, f"{passed:.1f} days since the last training; {name} is {days:g} days")
+    early = min(EARLY_DAYS, days / 10)
+    return Decision(passed >= days - early, f"{passed:.1f} days since the last training; {name} is {days:g} days")
 
 
 TRIGGERS: Mapping[str, Callable[[Health, Settings], Decision]] = {

@@ -86,6 +86,7 @@ def test_worse_than_the_threshold_follows_the_metrics_direction(metric: str, val
         ("drift", health(drift=Drift(detected=True, material=True, features=({"name": "x", "material": True},))), "drift"),
         ("drift", health(drift=Drift()), None),
         ("interval", health(days=6.9), None),
+        ("interval", health(days=6.95), "interval"),
         ("interval", health(days=7.0), "interval"),
         ("interval", health(days=None), "interval"),
         ("adaptive", health(days=3.5), None),
@@ -109,7 +110,7 @@ def test_when_nothing_fires_every_trigger_says_why() -> None:
 
 @pytest.mark.parametrize(
     ("gains", "days"),
-    [([], 8), ([(2, 1)], 4), ([(2, -1)], 16), ([(2, 1), (2, -1)], 4), ([(n, 1) for n in range(9)], 1), ([(n, -1) for n in range(9)], 64)],
+    [([], 8), ([(2, 1)], 4), ([(2, -1)], 16), ([(2, 1), (2, -1)], 4), ([(n, 1) for n in range(9)], 2), ([(n, -1) for n in range(9)], 32)],
 )
 def test_the_adaptive_interval_halves_when_a_retrain_paid_off_and_doubles_when_not(gains: list[tuple[int, float]], days: float) -> None:
     assert decisions.adaptive_interval([graded(*one) for one in gains], 8) == days
