@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,18 +68,24 @@ class CycleLog(logging.Handler):
         line = self.format(record)
         self._lines.append(line)
         if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(line + "\n")
+            self._write(self.path, line + "\n")
 
     def keep(self) -> None:
         """Write this start's lines to a file from now on, and let the oldest files go."""
         if self.path is not None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.path = self.folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.log"
-        self.path.write_text("".join(line + "\n" for line in self._lines), encoding="utf-8")
-        for old in sorted(self.folder.glob("*.log"))[:-KEPT]:
-            old.unlink(missing_ok=True)
+        self._write(self.path, "".join(line + "\n" for line in self._lines))
+
+    def _write(self, path: Path, text: str) -> None:
+        """Add to the file. A full disk stops no cycle here: stderr has the lines too, and the step that needs the disk tells."""
+        with suppress(OSError):
+            if not path.exists():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                for old in sorted(self.folder.glob("*.log"))[: 1 - KEPT]:
+                    old.unlink(missing_ok=True)
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(text)
 
     def keep_failure(self, error: BaseException) -> None:
         """Log the error that ended this start, with its traceback, and keep the lines."""
@@ -107,6 +114,7 @@ def set_up(settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, lo
         to_file = logging.FileHandler(log_file, encoding="utf-8")
         to_file.setFormatter(text)
         handlers.append(to_file)
+    logging.raiseExceptions = False  # a handler that cannot write (a full disk) would print a traceback
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(logging.INFO)

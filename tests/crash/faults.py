@@ -25,12 +25,16 @@ ERRNOS = ("EIO", "ENOSPC", "EACCES")
 
 @dataclass
 class Fault:
-    """`call` number `nth` that touches a path below `root` raises; `seen` counts such calls, `nth` 0 only counts."""
+    """`call` number `nth` that touches a path below `root` raises, and all that follow where it is `lasting`.
+
+    `seen` counts such calls, `nth` 0 only counts.
+    """
 
     call: str
     error: str
     nth: int
     root: str
+    lasting: bool = False
     seen: int = 0
 
     @property
@@ -42,7 +46,7 @@ class Fault:
         if not text.startswith(self.root):
             return
         self.seen += 1
-        if self.seen == self.nth:
+        if self.seen == self.nth or (self.lasting and self.happened):
             number = getattr(errno, self.error)
             raise OSError(number, os.strerror(number), text)
 

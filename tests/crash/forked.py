@@ -129,12 +129,14 @@ class ForkedProject(Project):
         self,
         *words: str,
         script: str = ORCHESTRATOR,
-        fault: tuple[str, str, int] | None = None,
+        fault: tuple[str, str, int] | tuple[str, str, int, bool] | None = None,
         below: str = "",
         person: tuple[str, ...] = (),
         **how: Any,
     ) -> dict[str, Any]:
-        failing = dict(zip(("call", "error", "nth"), fault, strict=True)) | {"root": str(self.folder / below)} if fault else None
+        failing = (
+            dict(zip(("call", "error", "nth", "lasting"), fault, strict=False)) | {"root": str(self.folder / below)} if fault else None
+        )
         acting = {"at": person[0], "asks": self._asked(*person[1:])} if person else None
         words = (*words, "--project", str(self.folder))
         start = {"words": words, "script": script, "environment": environment_of_cron(self.folder)}

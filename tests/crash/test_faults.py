@@ -32,6 +32,13 @@ def test_whatever_call_fails_nothing_is_lost(forked: ForkedProject) -> None:
     assert {fault: wrong for fault, wrong in found.items() if wrong} == {}
 
 
+@pytest.mark.parametrize(("call", "error"), [("open", "ENOSPC"), ("write", "ENOSPC")])
+def test_a_disk_that_stays_full_ends_a_start_in_three_lines_wherever_it_was(forked: ForkedProject, call: str, error: str) -> None:
+    stage = Stage.set_for(SCENARIOS["promote"], forked)
+    found = {nth: stage.failed_call(call, error, nth, lasting=True) for nth in (10, 60)}
+    assert {nth: wrong for nth, wrong in found.items() if wrong} == {}
+
+
 def test_troubles_end_with_their_codes_and_are_forgotten_once_mended(forked: ForkedProject) -> None:
     stage = Stage.set_for(SCENARIOS["promote"], forked)
     troubles = {

@@ -63,10 +63,10 @@ class Stage:
         self.eve.restore()
         return int(self.scenario.start(self.project, fault=(call, "EIO", 0)).fault["seen"])
 
-    def failed_call(self, call: str, error: str, nth: int) -> list[str]:
-        """Let the nth call of a kind fail."""
+    def failed_call(self, call: str, error: str, nth: int, *, lasting: bool = False) -> list[str]:
+        """Let the nth call of a kind fail, or all from there on."""
         self.eve.restore()
-        ended = self.scenario.start(self.project, fault=(call, error, nth))
+        ended = self.scenario.start(self.project, fault=(call, error, nth, lasting))
         wrong = self.scenario.broken(self.project, self.delivered)
         # a copy whose removal failed stays in .retraining/tmp until a cycle passes the gate again
         return [*told_badly(ended), *(one for one in wrong if not one.startswith("temporary files are left: ['.retraining/tmp/"))]
@@ -128,9 +128,12 @@ def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[Snapsho
     (store / "backend_db").mkdir(parents=True)
     where = ["--backend-store-uri", f"sqlite:///{store}/backend_db/mlflow.db", "--artifacts-destination", str(store / "artifacts")]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", *where]
+    dies_with_us = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []  # however we end
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder.parent / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, env={**os.environ, **quiet}, cwd=folder.parent, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(
+            [*dies_with_us, *command], env={**os.environ, **quiet}, cwd=folder.parent, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         wait_for(url, server)
         yield project.save("new")
