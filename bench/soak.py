@@ -11,6 +11,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
 CLONE = Path(__file__).resolve().parents[1]
 RANDOM_KILLS = {"promote": 160, "reject": 80, "leave to a person": 80, "finish what a person approved": 80, "roll back": 100}
 OVERLAPS, CYCLES, CHAINS = 50, 500, 10
+DELETED_AT = (
+    *("after_recovery", "after_claim", "after_scoring", "mid_training"),
+    *("after_version_creation", "after_comparison", "before_winning_tag", "before_commit", "after_commit"),
+    *("between_archived_files", "after_last_file", "after_approved", "before_run_ends", "after_run_ends", "before_unlock"),
+)
 SERVER_FAULTS = 6  # of each kind
 CALLS_AT_MOST = 120  # of one kind, spread evenly over a start; the seed says where it begins
 
@@ -233,12 +239,27 @@ def chain(figures: Figures, number: int, seed: int) -> Work:
     return f"chain {number}", work
 
 
+def deletions(figures: Figures) -> Work:
+    """A person deletes an alias or a version in the middle of a start."""
+
+    def work(folder: Path, zygote: Zygote) -> None:
+        stage = Stage.set_for(SCENARIOS["promote"], ForkedProject.at(folder / "project", zygote))
+        for place in DELETED_AT:
+            for what in (("delete_registered_model_alias", "production"), ("delete_model_version", "1"), ("delete_model_version", "2")):
+                if what[-1] != "2" or place in DELETED_AT[4:]:  # before, there is no version 2
+                    said = f"{' '.join(what)} at {place}"
+                    figures.unit("other faults", said, partial(stage.deleted_under_it, place, *what))
+
+    return "deletions", work
+
+
 def all_work(figures: Figures, seed: int) -> Iterator[Work]:
     """The long ones first."""
     yield kills_on_server(figures)
     yield failing_server(figures, seed)
     yield overlaps(figures)
     yield troubles(figures)
+    yield deletions(figures)
     yield nights(figures)
     yield from (kills_on_sqlite(figures, name) for name in SCENARIOS)
     yield from (chain(figures, number, seed) for number in range(CHAINS))
@@ -260,6 +281,7 @@ def main() -> int:
     ends = time.monotonic() + 60 * asked.minutes
     memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="retraining-soak-", dir=memory))
+    signal.signal(signal.SIGTERM, partial(_stop, folder))
     chosen = [work for work in all_work(figures, asked.seed) if work[0].startswith(asked.only)]
     try:
         left_out = _work_through(chosen, folder, ends, asked.workers)
@@ -271,6 +293,12 @@ def main() -> int:
     if left_out:
         print(f"Not begun in {asked.minutes:g} minutes: {', '.join(left_out)}. Start again to go on.")
     return 1 if figures.violations or left_out else 0
+
+
+def _stop(folder: Path, *_: object) -> None:
+    """End at once; what was done is noted, and forking processes and servers end when their parent does."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(128 + signal.SIGTERM)
 
 
 def _work_through(chosen: list[Work], folder: Path, ends: float, workers: int) -> list[str]:
