@@ -72,7 +72,7 @@ class BoostingForRareClasses(HistGradientBoostingClassifier):
 
 
 class ColumnsToNumbers(TransformerMixin, BaseEstimator):
-    """Turn a table of raw columns into one array of floats, NaN where a value is missing.
+    """Turn a table of raw columns into one of floats, NaN where a value is missing. Columns that are floats already are not copied.
 
     Args:
         numbers: names of the columns that hold numbers or booleans, kept as they are.
@@ -88,19 +88,19 @@ class ColumnsToNumbers(TransformerMixin, BaseEstimator):
         self.categories_ = {name: X[name].value_counts().index[:MOST_CATEGORIES].tolist() for name in self.words}
         return self
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the numbers, then the words, as an array of shape (rows, numbers + words), whatever the order of the columns in `X`."""
-        array = np.empty((len(X), len(self.numbers) + len(self.words)), order="F")
-        for position, name in enumerate(self.numbers):
-            array[:, position] = X[name].to_numpy(dtype=float, na_value=np.nan)
-        for position, name in enumerate(self.words, start=len(self.numbers)):
-            array[:, position] = codes(X[name], self.categories_[name])
-        return array
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return the numbers, then the words, whatever the order of the columns in `X`."""
+        numbers = X[self.numbers]
+        for name in self.numbers:
+            if numbers[name].dtype != float:
+                numbers[name] = numbers[name].to_numpy(dtype=float, na_value=np.nan)
+        words = {name: codes(X[name], self.categories_[name]) for name in self.words}
+        return pd.concat([numbers, pd.DataFrame(words, index=X.index)], axis="columns")
 
 
 def codes(column: pd.Series, categories: list[str]) -> np.ndarray:
     """Return the place in `categories` of each value, `len(categories)` for one that is not there, NaN for a missing one."""
-    places = pd.Index(categories, dtype=object).get_indexer(pd.Index(column)).astype(float)
+    rows, distinct = pd.factorize(column)
+    places = pd.Index(categories, dtype=object).get_indexer(distinct).astype(np.float32)  # exact up to 2^24
     places[places < 0] = len(categories)
-    places[column.isna()] = np.nan
-    return places
+    return np.append(places, np.float32("nan"))[rows]  # a missing value's row is -1

@@ -4,7 +4,7 @@ from retraining.datasets.blocks import MIN_BLOCKS, Block, cut_into_blocks, reser
 from retraining.datasets.columns import UNLABELLED, UnknownLabel
 from retraining.datasets.data_files import ChangedFileError
 from retraining.datasets.facts import FileFacts
-from retraining.datasets.frames import features_and_labels, iter_frames, label_codes, label_values, row_hashes
+from retraining.datasets.frames import features_and_labels, label_codes, label_values, row_hashes
 from retraining.datasets.schema_inference import read_schema_from
 from retraining.datasets.tables import TableStore
 
@@ -18,7 +18,6 @@ __all__ = [
     "UnknownLabel",
     "cut_into_blocks",
     "features_and_labels",
-    "iter_frames",
     "label_codes",
     "label_values",
     "read_schema_from",

@@ -13,7 +13,7 @@ from retraining.datasets.columns import UNLABELLED
 from retraining.datasets.typed_reading import ROW_HASHES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,7 @@ def features_and_labels(tables: Iterable[pa.Table], runs: Sequence[Sequence[Run]
 
     Numbers and booleans are float64 columns (NaN = missing), strings pandas' `str` (NaN = missing), labels int64, bool or `str` by the
     schema's label kind; both have the same RangeIndex. Tables are taken one at a time, so an iterator keeps memory at the result's size.
+    The numbers are rows of one array: whoever asks X for them as an array gets them without a copy.
 
     Args:
         tables: one for each element of `runs`.
@@ -38,37 +39,31 @@ def features_and_labels(tables: Iterable[pa.Table], runs: Sequence[Sequence[Run]
         X (n, features) in the schema's order, and y (n,).
     """
     capacity = sum(stop - start for file_runs in runs for start, stop in file_runs)
-    columns = [_NumberColumn(capacity) if column.kind != "string" else _StringColumn() for column in schema.columns]
-    codes = np.empty(capacity, np.int32)
+    texts = {column.name: _StringColumn() for column in schema.columns if column.kind == "string"}
+    names = [name for name in schema.names if name not in texts]
+    numbers, codes = np.empty((len(names), capacity)), np.empty(capacity, np.int32)
     filled = 0
     for table, file_runs in zip(tables, runs, strict=True):
         for start, stop in file_runs:
             part = table.slice(start, stop - start)
             labels = label_codes(part)
-            labelled = labels != UNLABELLED
-            rows = None if labelled.all() else labelled
-            for position, column in enumerate(columns):
-                column.append(part.column(position), rows)
-            count = int(labelled.sum())
-            codes[filled : filled + count] = labels if rows is None else labels[rows]
-            filled += count
-    data = {}
-    for name in schema.names:
-        data[name] = columns.pop(0).finished()  # one at a time, and freed before the next
-    X = pd.DataFrame(data, copy=False)
+            part = part if (labels != UNLABELLED).all() else part.filter(pa.array(labels != UNLABELLED))
+            here = slice(filled, filled + len(part))
+            for row, name in enumerate(names):
+                numbers[row, here] = _numpy(part.column(name))
+            for name, column in texts.items():
+                column.append(part.column(name))
+            codes[here] = label_codes(part)
+            filled += len(part)
+    X = _frame(names, numbers[:, :filled], texts)[list(schema.names)]
     return X, pd.Series(label_values(codes[:filled], schema), name=schema.target, copy=False)
 
 
-def iter_frames(table: pa.Table, schema: Schema, rows_per_chunk: int = 50_000) -> Iterator[pd.DataFrame]:
-    """The feature columns of all rows, labelled or not, in chunks that bound the memory of scoring; typed as in `features_and_labels`."""
-    for start in range(0, table.num_rows, rows_per_chunk):
-        part = table.slice(start, rows_per_chunk)
-        data = {}
-        for position, column in enumerate(schema.columns):
-            values = _StringColumn() if column.kind == "string" else _NumberColumn(part.num_rows)
-            values.append(part.column(position), None)
-            data[column.name] = values.finished()
-        yield pd.DataFrame(data, index=pd.RangeIndex(start, start + part.num_rows), copy=False)
+def _frame(names: Sequence[str], numbers: NDArray[np.float64], texts: dict[str, _StringColumn]) -> pd.DataFrame:
+    """One frame without a copy of the numbers (columns, rows); each text column is freed before the next is made."""
+    words = {name: texts.pop(name).finished() for name in list(texts)}
+    parts = [pd.DataFrame(numbers.T, columns=list(names), copy=False), pd.DataFrame(words, copy=False)]
+    return pd.concat([part for part in parts if len(part.columns)], axis="columns")
 
 
 def label_codes(table: pa.Table) -> NDArray[np.int32]:
@@ -89,31 +84,14 @@ def label_values(codes: NDArray[np.int32], schema: Schema) -> Any:
     return np.array(schema.classes, np.int64 if schema.label_kind == "integer" else np.bool_)[codes]
 
 
-class _NumberColumn:
-    """A float64 column being filled in place."""
-
-    def __init__(self, capacity: int) -> None:
-        self._values = np.empty(capacity)
-        self._filled = 0
-
-    def append(self, part: pa.ChunkedArray, rows: NDArray[np.bool_] | None) -> None:
-        values = _numpy(part) if rows is None else _numpy(part)[rows]
-        self._values[self._filled : self._filled + len(values)] = values
-        self._filled += len(values)
-
-    def finished(self) -> NDArray[np.float64]:
-        return self._values[: self._filled]
-
-
 class _StringColumn:
     """A text column being collected as codes; texts are written out once, at the end, when the dictionaries of all files are one."""
 
     def __init__(self) -> None:
         self._parts: list[pa.DictionaryArray] = []
 
-    def append(self, part: pa.ChunkedArray, rows: NDArray[np.bool_] | None) -> None:
-        for chunk in part.chunks if rows is None else part.filter(pa.array(rows)).chunks:
-            self._parts.append(_copied(chunk))
+    def append(self, part: pa.ChunkedArray) -> None:
+        self._parts.extend(_copied(chunk) for chunk in part.chunks)
 
     def finished(self) -> Any:
         codes = pa.chunked_array(self._parts, _DICTIONARY).unify_dictionaries().combine_chunks()

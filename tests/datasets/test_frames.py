@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from retraining.datasets import features_and_labels, iter_frames, label_codes, label_values, row_hashes
+from retraining.datasets import features_and_labels, label_codes, label_values, row_hashes
 from retraining.datasets.row_hashes import hash_rows
 from tests.datasets.corpus import BOOLEAN_LABELS, HEAD, SCHEMA, STRING_LABELS, parquet
 from tests.datasets.files import put, store
@@ -68,18 +68,27 @@ def test_labels_come_by_their_kind() -> None:
     assert label_values(codes, SCHEMA).dtype == np.int64
 
 
-def test_frames_for_scoring_hold_all_rows_in_chunks(tables: list[pa.Table]) -> None:
-    frames = list(iter_frames(tables[0], SCHEMA, 3))
-    assert [len(frame) for frame in frames] == [3, 1]
-    assert [str(kind) for kind in frames[0].dtypes] == ["float64", "float64", "float64", "str"]
-    assert pd.concat(frames).index.tolist() == [0, 1, 2, 3]
-    assert label_codes(tables[0]).tolist() == [0, -1, 1, 1]
-
-
 def test_a_frame_can_be_written_to_without_touching_the_copy(tables: list[pa.Table]) -> None:
-    frame = next(iter_frames(tables[0], SCHEMA))
-    frame.loc[0, "speed"] = 99.0
-    assert next(iter_frames(tables[0], SCHEMA))["speed"][0] == 1.0
+    assert label_codes(tables[0]).tolist() == [0, -1, 1, 1]
+    frame, _ = features_and_labels(tables, [[(0, 1)], [(0, 2)]], SCHEMA)
+    frame.loc[0, ["speed", "city"]] = [99.0, "Bonn"]
+    again, _ = features_and_labels(tables, [[(0, 1)], [(0, 2)]], SCHEMA)
+    assert (again["speed"][0], again["city"][0]) == (1.0, "Rome")
+
+
+def test_numbers_are_one_array_that_costs_no_copy(tables: list[pa.Table]) -> None:
+    for schema in (SCHEMA, replace(SCHEMA, columns=SCHEMA.columns[::-1])):  # texts last, and first
+        X, _ = features_and_labels(tables, [[(0, 4)], [(0, 2)]], schema)
+        array = X[["speed", "load"]].to_numpy()
+        assert np.shares_memory(array, X["speed"].to_numpy())
+
+
+@pytest.mark.parametrize("kind", ["number", "string"])
+def test_columns_may_all_be_of_one_kind(kind: str, tables: list[pa.Table]) -> None:
+    only = replace(SCHEMA, columns=tuple(column for column in SCHEMA.columns if column.kind == kind))
+    X, y = features_and_labels(tables, [[(0, 4)], [(0, 2)]], only)
+    assert list(X.columns) == list(only.names)
+    assert X.index.equals(y.index)
 
 
 def test_equal_rows_hash_equal_whatever_the_file_its_format_and_its_neighbours(tmp_path: Path) -> None:
