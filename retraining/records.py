@@ -179,7 +179,8 @@ class Manifest:
 
     `files` holds every file of which some row was learned, `held_out` every file of which some run was reserved (a file cut into
     runs is in both); in `held_out` a file's `reserved` runs are those that this version was kept from. `consumed` are the SHA-256 digests
-    that the version's promotion moves to the archive. `batches` are the batches of the files, oldest first, by number.
+    that the version's promotion moves to the archive. `left_out` are digests of archived files that this version's schema cannot read:
+    neither it nor those that replace it learn them.
     """
 
     files: tuple[BatchFile, ...]
@@ -193,6 +194,7 @@ class Manifest:
     attempt_key: str | None = None
     training_rows: int = 0
     sampled: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

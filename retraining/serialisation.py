@@ -49,7 +49,7 @@ def manifest_from_json(content: Mapping[str, Any]) -> Manifest:
     values = {k: v for k, v in content.items() if k != "schema_version"}
     values["schema"] = schema_from_json(content["schema"])
     values["files"], values["held_out"] = _files_from_json(content["files"]), _files_from_json(content["held_out"])
-    return Manifest(**{**values, "consumed": tuple(content["consumed"])})
+    return Manifest(**{**values, "consumed": tuple(content["consumed"]), "left_out": tuple(content.get("left_out", ()))})
 
 
 def record_to_json(record: CycleRecord) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def trace_lineage(cycle: Cycle) -> Lineage:
 
     Files that were judged in earlier cycles and still wait are claimed and read now.
     """
-    files = {**_archived(cycle), **_waiting(cycle)}
+    left_out = set(cycle.production.manifest.left_out)
+    files = {sha: file for sha, file in {**_archived(cycle), **_waiting(cycle)}.items() if sha not in left_out}
     window = cycle.job.settings.train_window
     known = [(batch.number, file) for batch in cycle.batches for file in batch.files if file.sha256 in files]
     testing = {batch.number for batch in last_batches(cycle.batches, TEST_BATCHES)}

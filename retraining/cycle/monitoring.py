@@ -147,8 +147,10 @@ def _fresh_sections(cycle: Cycle, models: Sequence[Model]) -> tuple[Section, ...
 
 def _side_by_side(cycle: Cycle, rival: Model, challenger: Model) -> PairedResult | None:
     """The challenger against its rival on the fresh rows; None where there are none, or the two cannot read the same rows."""
+    if not _read_alike(rival, challenger) or not _read_alike(challenger, cycle.production):
+        return None
     sections = _fresh_sections(cycle, (rival, challenger))
-    if not sections or not _read_alike(rival, challenger):
+    if not sections:
         return None
     answers = [predictions(cycle.job, model, sections) for model in (rival, challenger)]
     if not len(answers[0].truth):

@@ -75,6 +75,7 @@ def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, tr
         attempt_key=attempt_key(cycle, lineage),
         training_rows=len(X),
         sampled=sampled,
+        left_out=champion.manifest.left_out,
     )
     with job.stage("comparing"):
         answers = predictions(job, champion, test_set.sections, estimator)

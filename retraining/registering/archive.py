@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from retraining.local_state import sha256_of
 from retraining.records import DataFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from retraining.cycle.job import Job
@@ -18,22 +20,42 @@ if TYPE_CHECKING:
     from retraining.records import Schema
 
 
-def bring_into_the_archive(job: Job, folder: Path) -> None:
-    """Files to train on stand in the archive: from the inbox they move there, from any other folder they are copied."""
-    settings, inbox = job.settings, job.inbox
+@contextmanager
+def named_files(job: Job, folder: Path) -> Iterator[tuple[DataFile, ...]]:
+    """Copies of the files of the folder that a person named, to be looked at before anything is moved; none where it is the archive.
+
+    Raises:
+        UsageError: the folder is not there, or holds no file that can be read.
+    """
+    settings = job.settings
     if not folder.is_dir():
         raise UsageError(f"The folder {folder} is not there.", remedy="Name a folder of the project with --train-from.")
-    if folder.resolve() == settings.used_data_dir.resolve():
+    if _same(folder, settings.used_data_dir):
+        yield ()
         return
     settings.used_data_dir.mkdir(parents=True, exist_ok=True)
-    from_inbox = folder.resolve() == settings.new_data_dir.resolve()
-    source = inbox if from_inbox else replace(inbox, settings=replace(settings, new_data_dir=folder))
-    there = inbox.archived()
-    claimed = source.claim(source.listing().ready)
-    for file, named in zip(claimed, inbox.with_archive_names(claimed), strict=True):
+    age = settings.min_file_age_seconds if _same(folder, settings.new_data_dir) else 0  # no producer writes to another folder
+    source = replace(job.inbox, settings=replace(settings, new_data_dir=folder, min_file_age_seconds=age))
+    try:
+        claimed = source.claim(source.listing().ready)
+        if not claimed:
+            raise UsageError(f"{folder} holds no CSV or Parquet file.", remedy="Put training files there, or name another folder.")
+        yield claimed
+    finally:
+        job.inbox.release()
+
+
+def bring_into_the_archive(job: Job, folder: Path, named: Sequence[DataFile]) -> None:
+    """Files to train on stand in the archive: from the inbox they move there, from any other folder they are copied."""
+    there = job.inbox.archived()
+    from_inbox = _same(folder, job.settings.new_data_dir)
+    for file, archived in zip(named, job.inbox.with_archive_names(named), strict=True):
         if file.sha256 not in there:
-            inbox.archive(named, file.name if from_inbox else None)
-    inbox.release()
+            job.inbox.archive(archived, file.name if from_inbox else None)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def archive_by_arrival(job: Job, recovered: Recovered) -> tuple[DataFile, ...]:
@@ -70,5 +92,7 @@ def schema_of(job: Job, files: tuple[DataFile, ...]) -> Schema:
         return read_schema_from(files, job.settings)
     except UnreadableFileError as error:
         raise PersonNeededError(
-            f"The columns cannot be taken from the training files: {error}.", remedy="Mend that file or move it out of the folder."
+            f"The columns cannot be taken from the training files: {error}.",
+            remedy="Mend that file; or, if columns changed on purpose, put the files that have the new ones into a folder "
+            "and name it with --train-from: docs/columns.md.",
         ) from error

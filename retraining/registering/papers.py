@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.opening import reserve_from
@@ -12,12 +12,13 @@ from retraining.ledger import last_batches, runs_outside
 from retraining.records import Batch, BatchFile, DataFile, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
     from retraining.records import Schema
+    from retraining.registering.choosing import Choice
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ class Papers:
     schema: Schema
     manifest: Manifest
     tags: dict[str, str]
+    left_out: Mapping[str, str] = field(default_factory=dict)  # archived files that are not learned: SHA-256 -> name and reason
 
 
 def make_papers(
-    job: Job, recovered: Recovered, files: tuple[DataFile, ...], schema: Schema, made_by: str, *, reserve: bool, key: str
+    job: Job, recovered: Recovered, files: tuple[DataFile, ...], choice: Choice, made_by: str, *, reserve: bool, key: str
 ) -> Papers:
     """Read every file by the schema, put new ones into a batch, and write the manifest."""
+    schema = choice.schema
     read = tuple(_read(job, files, schema))
     known = recovered.ledger.known_files()
     new = [file for file in read if file.sha256 not in known]
@@ -65,11 +68,12 @@ def make_papers(
         origin="registered",
         champion=holder,
         attempt_key=key,
+        left_out=tuple(choice.left_out),
     )
     tags = {"validation_status": "approved", "retraining.cycle_id": cycle_id, "retraining.attempt_key": key}
     if holder is not None:
         tags["retraining.previous_version"] = str(holder)
-    return Papers(cycle_id, started, read, batch, schema, manifest, tags)
+    return Papers(cycle_id, started, read, batch, schema, manifest, tags, choice.left_out)
 
 
 def _read(job: Job, files: tuple[DataFile, ...], schema: Schema) -> Iterator[DataFile]:

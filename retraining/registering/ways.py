@@ -19,7 +19,8 @@ from retraining.cycle.training import needs_probabilities
 from retraining.errors import PersonNeededError, UsageError
 from retraining.ledger import runs_outside
 from retraining.local_state import sha256_of
-from retraining.registering.archive import archive_by_arrival, bring_into_the_archive, data_file, schema_of, unseen_files
+from retraining.registering.archive import archive_by_arrival, bring_into_the_archive, data_file, named_files, schema_of, unseen_files
+from retraining.registering.choosing import Choice, choose
 from retraining.registering.papers import make_papers, with_reservations
 from retraining.registering.putting_in import finish, put_in, say_again
 from retraining.trainer import load_recipe, train
@@ -81,13 +82,16 @@ def _what_to_register(job: Job, request: Request) -> Request:
 
 def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
     recipe = load_recipe(job.settings.recipe_path)
-    bring_into_the_archive(job, job.settings.project / str(request.train_from))
-    files = archive_by_arrival(job, recovered)
+    folder = job.settings.project / str(request.train_from)
+    with named_files(job, folder) as named:
+        choice = Choice(request.schema) if request.schema else choose(job, archive_by_arrival(job, recovered), named)
+        bring_into_the_archive(job, folder, named)
+    files = tuple(file for file in archive_by_arrival(job, recovered) if file.sha256 not in choice.left_out)
     key = _digest_of(recipe.sha256, *sorted(file.sha256 for file in files))
     same = _registered_before(job, key)
     if same is not None:
         return say_again(job, recovered, same, set_alias=request.set_alias)
-    papers = make_papers(job, recovered, files, request.schema or schema_of(job, files), recipe.sha256, reserve=True, key=key)
+    papers = make_papers(job, recovered, files, choice, recipe.sha256, reserve=True, key=key)
     by_sha = {file.sha256: file for file in papers.files}
     with job.stage("training"):
         parts = [(by_sha[file.sha256], runs_outside(file.rows, file.reserved)) for file in with_reservations(papers)]
@@ -118,7 +122,7 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
             "A bare model says nothing of its columns.", remedy="Name a file of rows with --example, or put some into used_data/."
         )
     estimator = _unpickled(path)
-    papers = make_papers(job, recovered, files, schema_of(job, examples), sha256_of(path), reserve=False, key=key)
+    papers = make_papers(job, recovered, files, Choice(schema_of(job, examples)), sha256_of(path), reserve=False, key=key)
     unseen = unseen_files(job, papers.files, papers.schema)
     text = f"# registered from the pickle {path.name}, SHA-256 {sha256_of(path)}\n"
     return put_in(job, recovered, papers, text, estimator, whole_files(unseen) if unseen else (), set_alias=request.set_alias)
@@ -141,7 +145,7 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
         raise UsageError(
             "Adopting needs rows to take columns from.", remedy="Name a file of rows with --example, or put some into used_data/."
         )
-    papers = make_papers(job, recovered, files, schema_of(job, examples), "", reserve=False, key=_digest_of("adopted", str(number)))
+    papers = make_papers(job, recovered, files, Choice(schema_of(job, examples)), "", reserve=False, key=_digest_of("adopted", str(number)))
     run_id = begin_run(job, papers.cycle_id, papers.started)
     before = recovered.left.get("production_version")
     tags = {key: text for key, text in papers.tags.items() if key != "retraining.previous_version"}

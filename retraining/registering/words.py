@@ -42,6 +42,9 @@ def in_words(job: Job, papers: Papers, version: int, baseline: Score | None, *, 
     lines.append(f"Columns: {counted}; classes of {papers.schema.target!r}: {', '.join(map(str, coding(papers.schema)))}.")
     if baseline is not None and baseline.value is not None:
         lines.append(f"Suggested: RETRAIN_THRESHOLD={suggested_threshold(baseline, greater_is_better=settings.greater_is_better):g}")
+    if papers.left_out:
+        count, first = len(papers.left_out), next(iter(papers.left_out.values()))
+        lines.append(f"Left out, by this version and those after it: {count} files of the archive that lack something, such as {first}.")
     if set_alias:
         lines.append(f"It holds the alias {settings.production_alias!r}.")
     else:
