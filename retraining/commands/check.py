@@ -58,6 +58,21 @@ def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
     except RetrainingError as error:
         yield as_problem(error, public_uri(settings.mlflow_tracking_uri))
 
+    if settings.uses_mongodb:
+        yield from _mongodb(settings)
+
+
+def _mongodb(settings: Settings) -> Iterator[Problem]:
+    from retraining.sources.mongodb import has_documents, nothing_there
+
+    try:
+        if not has_documents(settings):
+            yield Problem(
+                nothing_there(settings), "MongoDB", "Correct DATABASE_NAME and COLLECTION_NAME if the documents are elsewhere.", 0
+            )
+    except RetrainingError as error:
+        yield as_problem(error, "MongoDB")
+
 
 def _folders(settings: Settings) -> Iterator[Problem]:
     for name in ("new_data_dir", "used_data_dir"):

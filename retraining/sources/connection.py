@@ -52,6 +52,7 @@ class Source:
     documents: Collection[dict[str, Any]]
     ledger: Collection[dict[str, Any]]
     server_time: datetime
+    is_empty: bool  # no document, which is also what a collection looks like that is not there
 
 
 @contextmanager
@@ -86,8 +87,10 @@ def _client(settings: Settings, patience: Patience) -> MongoClient[dict[str, Any
     except (InvalidURI, ConfigurationError, ValueError) as error:
         if str(settings.mongo_uri).startswith("mongodb+srv:") and not isinstance(error, InvalidURI):
             raise _unreachable(settings, "its name was not found (mongodb+srv)") from None
-        problem = "MONGO_URI: not an address of MongoDB (mongodb://USER:PASSWORD@HOST:PORT/, special characters as %40 and so on)"
-        raise SettingsError((problem,), where="MongoDB") from None  # the driver's message may quote the password
+        # The driver's message may quote the password, so it is looked at and not shown.
+        fault = "it names a user and no password" if "password is required" in str(error).lower() else "not an address of MongoDB"
+        problem = f"MONGO_URI: {fault} (mongodb://USER:PASSWORD@HOST:PORT/, special characters as %40 and so on)"
+        raise SettingsError((problem,), where="MongoDB") from None
 
 
 def _source(client: MongoClient[dict[str, Any]], settings: Settings, patience: Patience) -> Source:
@@ -99,16 +102,22 @@ def _source(client: MongoClient[dict[str, Any]], settings: Settings, patience: P
         "read_preference": ReadPreference.PRIMARY,
         "write_concern": WriteConcern("majority", wtimeout=patience.hear_an_answer),
     }
-    majority = ReadConcern("majority")
+
+    def collection(name: str, concern: ReadConcern) -> Collection[dict[str, Any]]:
+        return database.get_collection(name, read_concern=concern, **options)
+
+    concern = ReadConcern("majority")
     try:
-        database.get_collection(name, read_concern=majority, **options).find_one({}, {"_id": 1})
+        first = collection(name, concern).find_one({}, {"_id": 1})
     except OperationFailure as error:
         if error.code not in NO_MAJORITY_READS:
             raise
-        majority = ReadConcern()
-    documents = database.get_collection(name, read_concern=majority, **options)
-    ledger = database.get_collection(name + LEDGER_SUFFIX, read_concern=majority, **options)
-    return Source(documents, ledger, client.admin.command("hello")["localTime"].replace(tzinfo=UTC))
+        concern = ReadConcern()
+        first = collection(name, concern).find_one({}, {"_id": 1})
+    if first == {}:
+        raise SettingsError((f"COLLECTION_NAME: {name} is a view without _id, by which documents are told apart",), where="MongoDB")
+    now = client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
+    return Source(collection(name, concern), collection(name + LEDGER_SUFFIX, concern), now, is_empty=first is None)
 
 
 def _in_our_words(error: PyMongoError, settings: Settings) -> RetrainingError:
@@ -140,7 +149,7 @@ def _unreachable(settings: Settings, why: str) -> UnreachableError:
 
 def _hosts(settings: Settings) -> str:
     """The hosts of the address, without user, password or options."""
-    hosts = str(settings.mongo_uri).partition("://")[2].rpartition("@")[2].partition("/")[0].partition("?")[0]
+    hosts = str(settings.mongo_uri).rpartition("://")[2].rpartition("@")[2].partition("/")[0].partition("?")[0]
     return hosts if re.fullmatch(r"[\w.,:\[\]-]+", hosts) else "MONGO_URI"
 
 

@@ -70,6 +70,10 @@ class Ledger:
             self._records.insert_one({"_id": self._watermark_id, "revision": 0, "cut": None, "below": None, "released": []})
         return self.watermark()
 
+    def is_there(self) -> bool:
+        """Whether any export was begun."""
+        return self._records.find_one({"_id": self._watermark_id}, {"_id": 1}) is not None
+
     def watermark(self) -> Watermark:
         """The watermark as it is now."""
         found: Mapping[str, Any] = self._records.find_one({"_id": self._watermark_id}) or {"revision": 0}

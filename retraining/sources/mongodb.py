@@ -71,12 +71,14 @@ def fetch(
     patience = patience or Patience()
     with connected(settings, patience) as source:
         ledger = Ledger(source.ledger, settings.model_name)
+        if source.is_empty and not ledger.is_there():  # most likely a wrong name, under which nothing should be made
+            log.warning("%s", nothing_there(settings))
+            return Fetched()
         finish_what_a_dead_export_left(ledger, outbox, owner=owner, clock=clock)
         watermark = ledger.watermark()
-        start = scan_start(source.documents, watermark, patience)
+        start = scan_start(source.documents, ledger, watermark, patience)
         known = ledger.known(start)  # read before the documents: who claims one of them later wins against our claim
-        cut = cut_at(source.server_time, settings.mongo_settle_seconds)
-        scan = Scan(source.documents, start, cut, known, ids_first=watermark.cut is not None)
+        scan = Scan(source.documents, start, cut_at(source.server_time, settings.mongo_settle_seconds))
         layout, documents = _layout(schema, settings, ledger, watermark, iter(scan))
         if layout is None:
             return Fetched()
@@ -86,6 +88,22 @@ def fetch(
         ledger.advance(watermark, scan.cut, scan.below)
         kill_point("mongodb_after_watermark")
     return _told(deliveries)
+
+
+def has_documents(settings: Settings, *, patience: Patience | None = None) -> bool:
+    """Whether there is anything to export; writes nothing.
+
+    Raises:
+        UnreachableError, CredentialsRefusedError, SettingsError: as `fetch` would.
+    """
+    with connected(settings, patience or Patience()) as source:
+        Ledger(source.ledger, settings.model_name).is_there()
+        return not source.is_empty
+
+
+def nothing_there(settings: Settings) -> str:
+    """What to say of a collection without documents."""
+    return f"MongoDB holds no document in {settings.database_name}.{settings.collection_name}, or no such collection."
 
 
 def finish_what_a_dead_export_left(ledger: Ledger, outbox: Outbox, *, owner: str, clock: Callable[[], datetime]) -> None:

@@ -1,15 +1,13 @@
-"""Which documents an export looks at: the newest only, or all of them where something came late or was deleted.
+"""Which documents an export looks at: those from the watermark on, or from the first that came later than that.
 
-What was exported long ago must cost little. A usual scan reads an index from the watermark's cut on; where all ids have to be compared
-with the ledger, only the ids are read of the documents that it knows. An export that never came to its end reads whole documents, for
-most of them are new.
+What was exported long ago must cost little: it is counted by the server, and where the count differs its ids are compared with the
+ledger. Whole documents are read from an index, beginning at the first one that is new.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from bson.objectid import ObjectId
@@ -19,19 +17,17 @@ from retraining.sources.ledger import key_of
 from retraining.sources.rows import ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
 
     from pymongo.collection import Collection
-    from pymongo.cursor import Cursor
 
     from retraining.sources.connection import Patience
-    from retraining.sources.ledger import Watermark
+    from retraining.sources.ledger import Ledger, Watermark
 
     Document = dict[str, Any]
     Documents = Iterator[Document]
 
-AT_ONCE = 10_000  # ids in one query, about 200 kB
 # All types of ids but ObjectId that drivers make. Named, because MongoDB answers `$type` from the index of `_id`, and `$not` from no index.
 OTHER_TYPES = ["number", "string", "object", "binData", "bool", "date", "null", "timestamp"]
 
@@ -44,23 +40,28 @@ def cut_at(server_time: datetime, settle_seconds: float) -> ObjectId:
     return ObjectId(min(max(0, int(seconds)), 2**32 - 1).to_bytes(4, "big") + bytes(8))
 
 
-def scan_start(documents: Collection[Document], watermark: Watermark, patience: Patience) -> Watermark:
-    """The watermark, or one that has everything looked at where the ids below it are not, or may not be, those that were counted."""
+def scan_start(documents: Collection[Document], ledger: Ledger, watermark: Watermark, patience: Patience) -> Watermark:
+    """The watermark, or one with an earlier cut where documents below it are not in the ledger."""
     if watermark.cut is None:
         return watermark
+    older = {ID: {"$lt": watermark.cut}}  # a comparison with an ObjectId sees ObjectIds only
     try:
-        below = documents.count_documents({ID: {"$lt": watermark.cut}}, maxTimeMS=patience.count)
+        if documents.count_documents(older, maxTimeMS=patience.count) == watermark.below:
+            return watermark
+        log.info("MongoDB: documents came late or were deleted; every _id is compared with those delivered")
     except ExecutionTimeout:
-        below = None
-    if below is not None and below == watermark.below:
-        return watermark
-    log.info("MongoDB: documents came late, were deleted or are too many to count; every _id is compared with those delivered")
-    return replace(watermark, cut=None, below=None)
+        log.info("MongoDB: too many documents to count; every _id is compared with those delivered")
+    known, below = ledger.known(replace(watermark, cut=None)), 0
+    with documents.find(older, [ID]).sort(ID, 1) as cursor:
+        for below, document in enumerate(cursor, start=1):
+            if key_of(document[ID]) not in known:
+                return replace(watermark, cut=document[ID], below=below - 1)
+    return replace(watermark, below=below)
 
 
 @dataclass
 class Scan:
-    """The documents from `start` on in the order of their ids; where `ids_first`, less those that are `known`.
+    """The documents from `start` on in the order of their ids, and those whose ids have no time.
 
     `below` counts the ObjectIds below `cut`: those below the start, and those looked at since. What commits behind the back of the
     scan is not in it, so the next start finds another count.
@@ -69,30 +70,13 @@ class Scan:
     documents: Collection[Document]
     start: Watermark
     cut: ObjectId
-    known: set[bytes]
-    ids_first: bool
     below: int = 0
 
     def __iter__(self) -> Documents:
         """Look at the documents; to be done once."""
         self.below = self.start.below or 0
-        if self.start.cut is None:
-            return self._unknown() if self.ids_first else self._looked_at({})
-        # A comparison with an ObjectId sees ObjectIds only.
-        return self._looked_at({"$or": [{ID: {"$gte": self.start.cut}}, {ID: {"$type": OTHER_TYPES}}]})
-
-    def _unknown(self) -> Documents:
-        ids = (found[ID] for found in self._looked_at({}, [ID]))
-        unknown = (_id for _id in ids if key_of(_id) not in self.known)
-        while some := list(islice(unknown, AT_ONCE)):
-            yield from _read(self.documents.find({ID: {"$in": some}}))
-
-    def _looked_at(self, query: Mapping[str, Any], fields: list[str] | None = None) -> Documents:
-        for document in _read(self.documents.find(query, fields)):
-            self.below += isinstance(document[ID], ObjectId) and document[ID] < self.cut
-            yield document
-
-
-def _read(cursor: Cursor[Document]) -> Documents:
-    with cursor.sort(ID, 1):
-        yield from cursor
+        query = {} if self.start.cut is None else {"$or": [{ID: {"$gte": self.start.cut}}, {ID: {"$type": OTHER_TYPES}}]}
+        with self.documents.find(query).sort(ID, 1) as cursor:
+            for document in cursor:
+                self.below += isinstance(document[ID], ObjectId) and document[ID] < self.cut
+                yield document

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,14 @@ PLACES = (
     "mongodb_before_watermark",
     "mongodb_after_watermark",
 )
+
+
+@dataclass
+class Weather:
+    """How far a storm has come."""
+
+    killed: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
@@ -71,8 +79,8 @@ def finish(process: subprocess.Popen[bytes]) -> int:
     return process.returncode
 
 
-def write(uri: str, database: str, serials: range, storm: Storm, stop: threading.Event) -> None:
-    """Insert in small groups; some documents commit seconds after their ids were made, a few hours after."""
+def write(uri: str, database: str, serials: range, storm: Storm, weather: Weather) -> None:
+    """Insert in small groups, as many in the time between two kills as in any other; some documents commit late."""
     dice = random.Random(storm.seed + serials.start)
     late: list[dict[str, Any]] = []
     with MongoClient[dict[str, Any]](uri) as client:
@@ -85,7 +93,9 @@ def write(uri: str, database: str, serials: range, storm: Storm, stop: threading
             if dice.random() < 0.2:
                 readings.insert_many(late)
                 late = []
-            stop.wait(dice.uniform(0, 2 * storm.kills * storm.longest_life * 50 / len(serials)))
+            share = (start - serials.start) / len(serials)
+            while weather.killed < share * storm.kills and not weather.over.wait(dice.uniform(0, 0.2)):
+                pass
         if late:
             readings.insert_many(late)
 
@@ -151,21 +161,20 @@ def wait_for_a_seeded_moment(process: subprocess.Popen[bytes], settings: Setting
 
 def ride_out(storm: Storm, settings: Settings, readings: Collection[dict[str, Any]]) -> None:
     """Kill exporters at seeded moments while writers write and a cycle archives; then let two run to their end."""
-    stop, dice = threading.Event(), random.Random(storm.seed)
+    weather, dice = Weather(), random.Random(storm.seed)
     address = (str(settings.mongo_uri), str(settings.database_name))
-    writers = [threading.Thread(target=write, args=(*address, serials, storm, stop)) for serials in storm.serials]
+    writers = [threading.Thread(target=write, args=(*address, serials, storm, weather)) for serials in storm.serials]
     for writer in writers:
         writer.start()
-    killed = 0
-    while killed < storm.kills:
+    while weather.killed < storm.kills:
         process = exporter(settings)
         wait_for_a_seeded_moment(process, settings, dice, storm.longest_life)
         process.kill()
-        killed += finish(process) == KILLED
+        weather.killed += finish(process) == KILLED
         for path in sorted(settings.new_data_dir.glob("*.csv")):
             if dice.random() < 0.3:
                 path.rename(settings.used_data_dir / path.name)
-    stop.set()
+    weather.over.set()
     for writer in writers:
         writer.join()
     export(settings)

@@ -140,16 +140,21 @@ def test_a_usual_export_asks_for_nothing_older_than_the_watermark(
 def test_of_documents_delivered_long_ago_only_the_ids_are_read_again(
     project: Settings, readings: Readings, reads: list[tuple[Any, Any]]
 ) -> None:
-    insert(readings, range(30), age=HOUR)
+    insert(readings, range(30), age=40 * HOUR)
     export(project)
     readings.delete_one({"serial": 3})
     insert(readings, range(30, 32), age=30 * HOUR)
+    insert(readings, range(32, 35))
     reads.clear()
-    assert export(project).documents == 2
-    everything, (new, _) = reads[-2:]
-    assert everything == ({}, ["_id"])
-    assert len(new["_id"]["$in"]) == 2
-    assert serials_in(project) == once(range(32))
+    assert export(project).documents == 5
+    (ids, fields), (query, _) = reads[-2:]
+    assert (list(ids), fields) == (["_id"], ["_id"])
+    [first_late] = readings.find({"serial": 30})
+    assert query["$or"][0] == {"_id": {"$gte": first_late["_id"]}}
+    assert serials_in(project) == once(range(35))
+    reads.clear()
+    assert export(project) == Fetched()
+    assert ["_id"] not in [fields for _, fields in reads]
 
 
 def test_an_export_that_looked_at_everything_counts_what_it_saw(project: Settings, readings: Readings) -> None:
