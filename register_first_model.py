@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from retraining.commands import Answer
     from retraining.logs import OpenLog
     from retraining.settings import Settings
+WHAT = "Put a first model into the registry. With nothing named: the one file in model/, else trained on the files in used_data/."
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = Parser(prog="register_first_model.py", parents=[common_flags()], description="Put a first model into the registry.")
+    parser = Parser(prog="register_first_model.py", parents=[common_flags()], description=WHAT)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--model", type=Path, metavar="FILE", help="a pickled estimator (needs --trust-pickle)")
-    source.add_argument("--train-from", type=Path, metavar="DIR", help="train on the files of this folder of the project")
+    source.add_argument(
+        "--train-from", type=Path, metavar="DIR", help="train on the files of this folder of the project and of the archive"
+    )
     source.add_argument("--adopt", type=int, metavar="N", help="take up version N, which somebody else registered")
     parser.add_argument("--trust-pickle", action="store_true", help="loading a pickle runs code: say that you trust it")
     parser.add_argument("--example", type=Path, metavar="DATAFILE", help="columns and types of a pickled model; used_data/ by default")

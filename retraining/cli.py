@@ -48,6 +48,11 @@ COMMANDS = {
     "forget": "withdraw a poisoned file from the archive and from all later training",
     "replay": "play archived files through the same cycle under one or more policies",
 }
+MORE_HELP = """
+Every command takes --project DIR, --env-file F, --log-file F, --json, -q and -v; COMMAND --help shows the others, such as --dry-run and
+--force of `run`. Exit codes: 0 the cycle ended, 1 it failed, 2 usage or settings, 3 a person is needed, 69 MLflow or MongoDB cannot be
+reached, 75 another cycle holds the lock, 130 and 143 interrupted. Settings are in .env; .env.example and docs/ explain them.
+"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,11 +69,12 @@ class Parser(argparse.ArgumentParser):
 def _parser(wanted: Iterable[str] = tuple(COMMANDS)) -> Parser:
     """A parser of these commands; one that knows them all is slow to make, and most starts end at the gate."""
     common = common_flags()
-    parser = Parser(prog=PROGRAM, description="Monitor, retrain, compare, promote, archive.")
+    parser = Parser(prog=PROGRAM, description="Monitor, retrain, compare, promote, archive.", epilog=MORE_HELP)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog=PROGRAM)
     for name in wanted:
-        command = commands.add_parser(name, parents=[common], help=COMMANDS[name], description=COMMANDS[name])
+        sentence = f"{COMMANDS[name][0].upper()}{COMMANDS[name][1:]}."
+        command = commands.add_parser(name, parents=[common], help=COMMANDS[name], description=sentence)
         _add_flags(name, command)
     return parser
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOCK_HELD = 75
-SECONDS_FOR_A_START = 6.0
-SECONDS_FOR_AN_END = 15.0  # for all of them together
+SECONDS_FOR_A_START = 3.0
+SECONDS_FOR_AN_END = 9.0  # for all of them together
 
 
 def send_start(settings: Settings, *, dry_run: bool = False) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 LINES = 40
 MOST_BYTES = 10_000  # of the log's end; healthchecks.io keeps 100 kB
-TIMEOUT = 4.0
+TIMEOUT = 2.5
 HEADERS = {"Content-Type": "text/plain; charset=utf-8", "User-Agent": "retraining"}
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 TIMESTAMP, SIGNATURE, DELIVERY = "X-Retraining-Timestamp", "X-Retraining-Signature", "X-Retraining-Delivery"
-TIMEOUT = 4.0
+TIMEOUT = 2.5
 
 
 def post(url: str, told: Mapping[str, Any], secret: str | None, now: datetime) -> None:
