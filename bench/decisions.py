@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from fractions import Fraction
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,9 +69,10 @@ class Task:
     @property
     def key(self) -> str:
         """Equal where nothing that bears on the result is different."""
-        content = [str(getattr(self, f.name)) for f in fields(self)] + [_digest(self.stream), _digest(RECIPES[self.recipe])]
+        start = str(Fraction(self.offset, self.offsets))  # the third of six is the second of three
+        content = [start, self.recipe, _digest(self.stream), _digest(RECIPES[self.recipe])]
         if self.policy == YARDSTICKS:
-            content += [_code(MEASURES)]
+            content += [YARDSTICKS, _code(MEASURES)]
         else:
             settings = policy_named(self.policy)
             content += [_code(DECIDES), settings_module.deciding_digest(settings), str(settings.probation_batches)]
