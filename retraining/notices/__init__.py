@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 LOCK_HELD = 75
 SECONDS_FOR_A_START = 3.0
-SECONDS_FOR_AN_END = 9.0  # for all of them together
+SECONDS_FOR_AN_END = 10.0  # for all of them together
 
 
 def send_start(settings: Settings, *, dry_run: bool = False) -> None:
