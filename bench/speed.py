@@ -22,7 +22,7 @@ from bench.data import BYTES_A_ROW, CLONE, QUICK_RECIPE, Project, write_files
 from bench.measuring import Measured, Ratio, in_turn, measured, python, ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 NEW_FILES = 20
 LINKED = ("used_data", ".retraining/tables")  # never written in place: a copy of the project shares them
@@ -36,9 +36,18 @@ SAME_PACKAGES = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: files of the two histories, rows of their files, files of the growth series, and how often."""
+    """How much is measured.
 
-    used: tuple[int, ...]
+    Attributes:
+        used: files in the archive -> how often a cycle on them is run; one of a thousand files takes minutes with its yardsticks.
+        rows: of each of these files.
+        archives: files of the growth series.
+        judged: files that wait in the inbox, judged.
+        times: how often all else is run.
+        forest: whether the tutorial's forest is grown, once, on the first of `used`.
+    """
+
+    used: Mapping[int, int]
     rows: int
     archives: tuple[int, ...]
     judged: int
@@ -47,9 +56,9 @@ class Size:
 
 
 SIZES = {
-    "small": Size((10,), 500, (10, 50), 200, 2, forest=True),
-    "medium": Size((100,), 5_000, (10, 100, 1_000), 2_000, 3, forest=False),
-    "full": Size((100, 1_000), 5_000, (10, 100, 1_000, 5_000), 10_000, 3, forest=True),
+    "small": Size({10: 2}, 500, (10, 50), 200, 2, forest=True),
+    "medium": Size({100: 3}, 5_000, (10, 100, 1_000), 2_000, 2, forest=False),
+    "full": Size({100: 3, 1_000: 1}, 5_000, (10, 100, 1_000, 5_000), 10_000, 2, forest=True),
 }
 
 
@@ -125,16 +134,16 @@ def idle(table: Table, where: Path, times: int) -> None:
     _compare(table, "idle exit / bare interpreter importing argparse and pathlib", 2.5, ours, bare)
 
 
-def cycles(table: Table, where: Path, used: int, size: Size, *, forest: bool) -> None:
+def cycles(table: Table, where: Path, used: int, times: int, rows: int, *, forest: bool) -> None:
     """(b) A whole cycle, against the tutorial's; (c) against its floor; its memory."""
-    stand = a_project(where, used, size.rows)
+    stand = a_project(where, used, rows)
     tutorial = _tutorial(where, stand)
     runs = [
         lambda: one_cycle(stand),
         lambda: measured([*python_module("bench.tutorial"), str(tutorial.put_back().folder), "recipe"]),
         lambda: measured([*python_module("bench.floor"), str(stand.put_back().folder)]),
     ]
-    ours, theirs, floors = in_turn(size.times, *runs)
+    ours, theirs, floors = in_turn(times, *runs)
     _stages(f"ours, {used} used files", ours)
     _stages(f"the tutorial, {used} used files", theirs)
     without = _minus_fit(ours, theirs)
@@ -247,6 +256,11 @@ def _seconds(runs: Sequence[Measured]) -> str:
     return f"{min(run.wall for run in runs):.2f} s by clock, {min(run.cpu for run in runs):.2f} s of CPU, the best of {len(runs)}"
 
 
+def _busyness() -> str:
+    """How much of the machine others may have taken."""
+    return f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}"
+
+
 def _work_folder(asked: Path | None) -> Iterator[Path]:
     (CLONE / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=asked or CLONE / "build", prefix="bench-") as folder:
@@ -263,17 +277,18 @@ def main() -> None:
     size, table = SIZES[asked.size], Table()
     wanted = asked.only or ("idle", "cycles", "growth", "drift")
     os.chdir(CLONE)
+    print(_busyness(), flush=True)
     for where in _work_folder(asked.where):
         if "idle" in wanted:
-            idle(table, where, 10 * size.times)
+            idle(table, where, 15 * size.times)
         if "drift" in wanted:
             drifting(table, 5)
+        if "cycles" in wanted:
+            for used, times in size.used.items():
+                cycles(table, where, used, times, size.rows, forest=size.forest and used == min(size.used))
         if "growth" in wanted:
             growth(table, where, size)
-        if "cycles" in wanted:
-            for used in size.used:
-                cycles(table, where, used, size, forest=size.forest and used == size.used[0])
-    print(f"\n{table}")
+    print(f"{_busyness()}\n\n{table}")
 
 
 if __name__ == "__main__":
