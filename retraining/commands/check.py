@@ -57,7 +57,6 @@ def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
         yield from _registry(story, deep=deep)
     except RetrainingError as error:
         yield as_problem(error, public_uri(settings.mlflow_tracking_uri))
-
     if settings.uses_mongodb:
         yield from _mongodb(settings)
 
@@ -67,9 +66,7 @@ def _mongodb(settings: Settings) -> Iterator[Problem]:
 
     try:
         if not has_documents(settings):
-            yield Problem(
-                nothing_there(settings), "MongoDB", "Correct DATABASE_NAME and COLLECTION_NAME if the documents are elsewhere.", 0
-            )
+            yield Problem(nothing_there(settings), "MongoDB", "Correct DATABASE_NAME or COLLECTION_NAME if they are elsewhere.", 0)
     except RetrainingError as error:
         yield as_problem(error, "MongoDB")
 

@@ -53,13 +53,14 @@ class Watermark:
 
 
 class Ledger:
-    """The records of one model. `last` is the highest number that this object has seen."""
+    """The records of one model. `last` is the highest number that this object has seen, `last_owner` who delivered under it then."""
 
     def __init__(self, collection: Collection[dict[str, Any]], model: str) -> None:
         self._records = collection
         self._model = model
         self._watermark_id = f"{model}:watermark"
         self.last = 0
+        self.last_owner: str | None = None
 
     def open(self) -> Watermark:
         """Make the ledger where there is none; returns its watermark."""
@@ -103,9 +104,11 @@ class Ledger:
         return tuple(sorted(deliveries, key=lambda delivery: delivery.number))
 
     def known(self, watermark: Watermark) -> set[bytes]:
-        """The keys of all claimed ids that a scan from the watermark can meet. Sets `last`."""
-        newest = self._records.find_one({"model": self._model}, {"number": 1}, sort=[("number", -1)])
-        self.last = newest["number"] if newest else 0  # read first: a claim after this look stands in the way of ours
+        """The keys of all claimed ids that a scan from the watermark can meet. Sets `last` and `last_owner`."""
+        newest = self._records.find_one({"model": self._model}, {"number": 1, "owner": 1}, sort=[("number", -1)])
+        self.last, self.last_owner = (
+            (newest["number"], newest["owner"]) if newest else (0, None)
+        )  # read first: a claim after this look stands in the way of ours
         query: dict[str, Any] = {"model": self._model}
         if watermark.cut is not None:
             query = {"$or": [{**query, "newest": {"$gte": watermark.cut}}, {**query, "timeless": True}]}

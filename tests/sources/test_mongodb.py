@@ -189,11 +189,18 @@ def test_ids_of_any_type_are_delivered_once(project: Settings, readings: Reading
     assert serials_in(project) == once(range(len(ids)), range(100, 102))
 
 
-def test_second_machine_delivers_only_what_the_first_did_not(project: Settings, readings: Readings, tmp_path: Path) -> None:
+def test_second_machine_delivers_only_what_the_first_did_not_and_says_so(
+    project: Settings, readings: Readings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     insert(readings, range(25))
     export(project)
+    export(project)
+    assert caplog.messages == []
     second = project_at(tmp_path / "second", str(project.mongo_uri), str(project.database_name))
     assert export(second) == Fetched()
+    [message] = caplog.messages
+    assert f"{project.project} exports for the model 'classifier' too" in message
     insert(readings, range(25, 40))
     assert export(second).documents == 15
     assert serials_in(project) + serials_in(second) == once(range(40))
@@ -244,6 +251,24 @@ def test_without_a_schema_the_scalar_fields_are_the_columns(project: Settings, r
     assert export(project, None).documents == 1
     assert {tuple(row) for row in rows_in(project)} == {("serial", "speed", "road", "position.lat", "extra", "braked")}
     assert serials_in(project) == once(range(13))
+
+
+def test_wrong_name_is_told_and_makes_nothing(
+    mongodb: str, database: str, readings: Readings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    insert(readings, range(3))
+    wrong = project_at(tmp_path / "project", mongodb, database, COLLECTION_NAME="reading")
+    assert export(wrong) == Fetched()
+    assert f"no document in {database}.reading" in caplog.text
+    assert readings.database.list_collection_names() == ["readings"]
+
+
+def test_collection_that_became_empty_is_nothing_to_tell(project: Settings, readings: Readings, caplog: pytest.LogCaptureFixture) -> None:
+    insert(readings, range(3), age=HOUR)
+    export(project)
+    readings.delete_many({})
+    assert export(project) == Fetched()
+    assert "WARNING" not in {record.levelname for record in caplog.records}
 
 
 def test_without_schema_and_target_nothing_is_exported_yet(project: Settings, readings: Readings) -> None:

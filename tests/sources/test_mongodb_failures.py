@@ -77,6 +77,24 @@ def test_malformed_address_is_a_settings_error_that_does_not_quote_it(uri: str, 
     assert "MONGO_URI" in error.what
 
 
+def test_user_without_a_password_is_told_as_such(tmp_path: Path) -> None:
+    error = failure_of(project_at(tmp_path, "mongodb://ann@127.0.0.1/", "fleet"))
+    assert isinstance(error, SettingsError)
+    assert "names a user and no password" in error.what
+
+
+@pytest.mark.mongodb
+def test_view_that_shows_no_ids_is_a_settings_error(
+    project: Settings, readings: Collection[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FerretDB has no views, so the answer is the one that such a view gives."""
+    readings.insert_one(document(1))
+    monkeypatch.setattr(type(readings), "find_one", lambda *_: {})
+    error = failure_of(project)
+    assert isinstance(error, SettingsError)
+    assert "a view without _id" in error.what
+
+
 @pytest.mark.mongodb
 @pytest.mark.parametrize("user", ["ann:wrong-" + PASSWORD[::-1], "bob:" + PASSWORD])
 def test_wrong_user_or_password_is_refused_credentials(user: str, guarded: Server, tmp_path: Path) -> None:
