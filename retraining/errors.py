@@ -103,6 +103,10 @@ class LockHeldError(RetrainingError):
     exit_code = 75
 
 
+class UnpredictableRowsError(RetrainingError):
+    """The production model raised on the rows of some files, which were refused; the next start goes on without them."""
+
+
 class RecipeError(RetrainingError):
     """The training recipe raised, or returned something that cannot be used."""
 

@@ -9,6 +9,7 @@ from retraining.cycle.completion import PROBATION
 from retraining.cycle.drifting import Sketch, judge_drift
 from retraining.cycle.preflight import Model, load_model
 from retraining.cycle.rows import leave_out_learned, predictions, whole_files
+from retraining.cycle.serving import served_answers
 from retraining.decisions import Health
 from retraining.errors import DamagedModelError
 from retraining.ledger import REGISTERED, BackOff, back_off
@@ -59,7 +60,7 @@ def monitor(cycle: Cycle) -> Monitored:
     settings = cycle.job.settings
     sections = whole_files(cycle.claimed.files)
     with cycle.job.stage("scoring"):
-        answers = predictions(cycle.job, cycle.production, sections)
+        answers = served_answers(cycle, sections)
         served = estimate(metric(settings.metric), answers)
     score = Score(settings.metric, served.value, served.rows, t_interval(served, settings.confidence))
     with cycle.job.stage("drift"):
