@@ -147,8 +147,8 @@ def _person_rolled_back(
     """The alias is on an older version than the last cycle left: a person's word, unless our own roll-back died half-way."""
     failed = job.registry.version(last)
     ours = failed is not None and failed.status == "rolled_back"
+    point_back(job.registry, previous_of(production))
     if failed is not None and ours:
-        point_back(job.registry, previous_of(production))
         ledger = _close_the_cycle(job, ledger, failed.tags.get(ROLLED_BACK_IN))
     elif HOLD not in facts.tags:
         why = f"by a person, seen {job.now():%Y-%m-%dT%H:%M:%SZ}: the alias was moved back from v{last} to v{production.number}"

@@ -32,6 +32,15 @@ def test_a_version_is_approved_though_the_one_before_it_was_deleted(forked: Fork
     assert SCENARIOS["finish what a person approved"].broken(forked, delivered) == []
 
 
+def test_a_version_that_a_person_puts_back_has_its_own_version_before_it(forked: ForkedProject) -> None:
+    delivered = SCENARIOS["rollback command"].made(forked)
+    forked.move_alias(1)
+    shutil.rmtree(forked.folder / ".retraining")  # a closed gate does not look at the alias
+    forked.start("run").expect(0)
+    assert "previous_production" not in forked.registry()["aliases"]
+    assert broken(forked, delivered.all, delivered.first) == []
+
+
 def test_a_roll_back_whose_target_was_deleted_is_left_to_a_person(forked: ForkedProject) -> None:
     SCENARIOS["rollback command"].made(forked)
     forked.start("rollback", kill_at="rollback_after_tag")

@@ -93,7 +93,11 @@ class Stage:
 
 
 def see_to_the_alias(project: ForkedProject) -> None:
-    """What the error asks a person to do: give the alias to a version that is there, or register a first model again."""
+    """What the error asks a person to do: give the alias to a version that is there, or register a first model again.
+
+    A closed gate does not look at the alias, so the marker that closes it goes.
+    """
+    (project.folder / ".retraining" / "clean").unlink(missing_ok=True)
     registry = project.registry()
     if not registry["versions"]:
         project.start("--train-from", "used_data", "--set-alias", script=REGISTER).expect(0)
