@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 CLONE = Path(__file__).resolve().parents[1]
 RANDOM_KILLS = {"promote": 160, "reject": 80, "leave to a person": 80, "finish what a person approved": 80, "roll back": 100}
 OVERLAPS, CYCLES, CHAINS = 50, 500, 10
-DELETED_AT = (
-    *("after_recovery", "after_claim", "after_scoring", "mid_training"),
-    *("after_version_creation", "after_comparison", "before_winning_tag", "before_commit", "after_commit"),
-    *("between_archived_files", "after_last_file", "after_approved", "before_run_ends", "after_run_ends", "before_unlock"),
+BEFORE_VERSION_2 = ("after_recovery", "after_claim", "after_scoring", "mid_training")
+AFTER_VERSION_2 = (
+    *("after_version_creation", "after_comparison", "before_winning_tag", "before_commit", "after_commit", "between_archived_files"),
+    *("after_last_file", "after_approved", "before_run_ends", "after_run_ends", "before_unlock"),
 )
 SERVER_FAULTS = 6  # of each kind
 CALLS_AT_MOST = 120  # of one kind, spread evenly over a start; the seed says where it begins
@@ -244,11 +244,12 @@ def deletions(figures: Figures) -> Work:
 
     def work(folder: Path, zygote: Zygote) -> None:
         stage = Stage.set_for(SCENARIOS["promote"], ForkedProject.at(folder / "project", zygote))
-        for place in DELETED_AT:
-            for what in (("delete_registered_model_alias", "production"), ("delete_model_version", "1"), ("delete_model_version", "2")):
-                if what[-1] != "2" or place in DELETED_AT[4:]:  # before, there is no version 2
-                    said = f"{' '.join(what)} at {place}"
-                    figures.unit("other faults", said, partial(stage.deleted_under_it, place, *what))
+        for place in (*BEFORE_VERSION_2, *AFTER_VERSION_2):
+            for what in (("delete_registered_model_alias", "production"), ("delete_model_version", "1")):
+                figures.unit("other faults", f"{' '.join(what)} at {place}", partial(stage.deleted_under_it, place, *what))
+        for place in AFTER_VERSION_2:
+            trial = partial(stage.deleted_under_it, place, "delete_model_version", "2")
+            figures.unit("other faults", f"delete_model_version 2 at {place}", trial)
 
     return "deletions", work
 
