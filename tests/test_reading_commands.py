@@ -73,7 +73,7 @@ def test_a_hold_is_told_by_status_and_check_with_the_command_that_lifts_it(regis
     assert registered.cycle()["ending"] == "promoted"
     registered.start("rollback", "--why", "the labels were late").expect(0)
     status = registered.start("status").expect(0).out
-    assert "undone since: production is v1" in words(status)
+    assert "undone since: v1 is in production" in words(status)
     assert "the labels were late" in words(status)
     (problem,) = registered.start("check", "--json").expect(0).json["problems"]
     assert problem["what"].startswith("Promotions are held: by ")
@@ -139,3 +139,13 @@ def test_what_is_accepted_but_seldom_meant_is_a_line_in_the_log(registered: Proj
     assert "column 'load': no value in any row, in 2 of 4 files; the first is 'empty.csv'" in said
     assert "column 'speed': numbers beyond 3.4e+38" in said
     assert "column 'city': texts of more than 10,000 characters, in 1 of 4 files; the first is 'long.csv'" in said
+
+
+def test_a_failed_cycle_owns_up_to_the_files_that_it_had_refused(registered: Project) -> None:
+    (registered.folder / "train_classification_model.py").write_text("def train_model(X, y):\n    return None\n")
+    registered.configure(RETRAIN_WHEN="always")
+    registered.deliver(*tables(3, seed=8))
+    registered.put("bad.csv", "no header")
+    _, unchanged, remedy = registered.start("run").expect(1).error
+    assert unchanged.startswith(f"No alias moved; 1 refused file went to {registered.folder / 'quarantine'}")
+    assert f"--project {registered.folder} check`" in remedy

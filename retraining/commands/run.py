@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from retraining.commands import Answer
 from retraining.cycle.gate import counts_of, what_waits
 from retraining.cycle.job import Job
-from retraining.errors import FolderGoneError, LockHeldError, RetrainingError
+from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
 from retraining.failures import in_three_lines
 from retraining.inbox import Inbox
 from retraining.kill_points import kill_point
@@ -47,6 +47,7 @@ def answer(asked: argparse.Namespace, settings: Settings, open_log: OpenLog, run
             outcome = replace(outcome, exit_code=in_three_lines(failure)[0])
     except BaseException as error:  # noqa: BLE001 - it goes on to the edge, with the cycle's object beside it
         failure = error
+        _own_up(error, job)
         open_log().keep_failure(error)
         outcome = _failed(job, error)
     told = outcome_to_json(outcome)
@@ -55,6 +56,13 @@ def answer(asked: argparse.Namespace, settings: Settings, open_log: OpenLog, run
     return Answer(
         told, "" if outcome.ending == "failed" else verdict_block(outcome, columns(), settings.command), outcome.exit_code, failure
     )
+
+
+def _own_up(error: BaseException, job: Job) -> None:
+    """An error is raised where nobody knows what was moved before: files that were refused stay refused."""
+    if isinstance(error, RetrainingError) and error.unchanged == NOTHING_CHANGED and job.quarantined and not job.dry_run:
+        refused = f"{len(job.quarantined)} refused file{'s' if len(job.quarantined) > 1 else ''}"
+        error.unchanged = f"No alias moved; {refused} went to {job.settings.quarantine_dir} before that, no other file moved."
 
 
 def _failed(job: Job, error: BaseException) -> Outcome:

@@ -85,7 +85,7 @@ def _in_words(told: dict[str, Any], settings: Settings) -> str:
 def _facts(told: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]]:
     """Label and text of each line."""
     counts = f"{told['judged']} judged, {told['used']} used, {told['quarantined']} quarantined"
-    yield "production", f"{name(told['production_version'])}: {told['reason']}"
+    yield "production", f"{name(told['production_version'])}: {told['reason']}" if told["production_version"] else told["reason"]
     yield "previous", name(told["previous_version"]) if told["previous_version"] else "none"
     yield "files", f"{told['waiting']} waiting ({settings.min_new_files} open the gate), {counts}"
     yield "last cycle", _last_cycle(told)
@@ -116,4 +116,4 @@ def _last_cycle(told: dict[str, Any]) -> str:
     if last["ending"] != "promoted":
         return f"{head}: {last['reason']}"
     new, holder = last["challenger_version"], told["production_version"]
-    return f"{head} v{new}" + ("" if new == holder else f"; undone since: production is {name(holder)}")
+    return f"{head} v{new}" + ("" if new == holder else f"; undone since: {name(holder)} is in production")

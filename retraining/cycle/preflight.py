@@ -77,7 +77,7 @@ def find_production(job: Job, recovered: Recovered) -> Model:
     if holder is None:
         raise NoProductionModelError(
             f"No version of the registered model {name!r} holds the alias {alias!r} in {public_uri(settings.mlflow_tracking_uri)}.",
-            remedy=how_to_assign(alias, name),
+            remedy=how_to_assign(alias, name, recovered.left.get("production_version")),
         )
     model = load_model(job.registry, holder)
     if model is None:
@@ -96,8 +96,10 @@ def find_production(job: Job, recovered: Recovered) -> Model:
     return model
 
 
-def how_to_assign(alias: str, name: str) -> str:
-    """The advice of `register_first_model.py` and of a cycle that finds no alias."""
+def how_to_assign(alias: str, name: str, last: int | None = None) -> str:
+    """The advice of `register_first_model.py` and of a cycle that finds no alias; `last` is the version that held it last."""
+    if last is not None:
+        return f"Open the MLflow UI, Models > {name} > version {last} (it held the alias last) or another > Aliases, and add {alias!r}."
     return (
         f"Open the MLflow UI, Models > {name} > a version > Aliases, and add {alias!r}; "
         f"or run `{REGISTER} --set-alias`, which registers a first model where there is none."

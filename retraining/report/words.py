@@ -53,6 +53,8 @@ def interval_text(metric: str | None, interval: tuple[float, float] | None, *, s
     """An interval in brackets, in the unit of `value_text` (percent, or points where `signed`); empty where there is none."""
     if interval is None:
         return ""
+    if is_share(metric) and not signed:  # a share is never beyond 0 and 1, though an interval of few blocks may be
+        interval = max(0.0, interval[0]), min(1.0, interval[1])
     low, high = (_number(metric, end, signed=signed) for end in interval)
     return f"[{low}, {high}]"
 

@@ -29,6 +29,7 @@ ENDINGS = ("promoted", "kept", "rejected", "awaiting_approval", "rolled_back", "
         (gain_text("accuracy", 0.031, (-0.004, 0.066)), "+3.1 points [-0.4, +6.6]"),
         (score_text(Score("accuracy", 0.8, 10)), "80.0 %"),
         (score_text(Score("roc_auc", None, 10)), "-"),
+        (score_text(Score("accuracy", 0.958, 120, (0.913, 1.004))), "95.8 % [91.3, 100.0]"),
     ],
 )
 def test_numbers_read_as_percent_and_points_where_the_metric_is_a_share(told: str, expected: str) -> None:
