@@ -126,6 +126,8 @@ class Artifacts:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+                if folder.exists():  # refused for a moment; what is refused twice goes with the next cycle's sweep
+                    shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
             raise translated(error, self._connection.uri) from error
 

@@ -79,6 +79,8 @@ class StoredVersions(RegisteredModel):
                 estimator = load_estimator(lasting)
                 weakref.finalize(estimator, shutil.rmtree, lasting, ignore_errors=True)
         except Exception as error:
+            if isinstance(error, OSError) and str(error.filename).startswith(str(checked.parent)):
+                raise  # this machine's disk refused a private copy, which was whole a moment ago
             raise damaged(version, f"Version {version.number} cannot be loaded here ({type(error).__name__}: {error}).") from error
         return estimator
 

@@ -39,6 +39,11 @@ def test_a_disk_that_stays_full_ends_a_start_in_three_lines_wherever_it_was(fork
     assert {nth: wrong for nth, wrong in found.items() if wrong} == {}
 
 
+def test_a_private_copy_that_is_refused_for_a_moment_is_no_damaged_model_and_does_not_stay(forked: ForkedProject) -> None:
+    stage = Stage.set_for(SCENARIOS["keep"], forked)
+    assert {nth: wrong for nth in (12, 15, 24) if (wrong := stage.failed_copy(nth))} == {}
+
+
 def test_troubles_end_with_their_codes_and_are_forgotten_once_mended(forked: ForkedProject) -> None:
     stage = Stage.set_for(SCENARIOS["promote"], forked)
     troubles = {
