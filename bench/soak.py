@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 CLONE = Path(__file__).resolve().parents[1]
 RANDOM_KILLS = {"promote": 160, "reject": 80, "leave to a person": 80, "finish what a person approved": 80, "roll back": 100}
 OVERLAPS, CYCLES, CHAINS = 50, 500, 10
+PRIVATE_COPIES = 28  # openings of them in one start, and one more
 BEFORE_VERSION_2 = ("after_recovery", "after_claim", "after_scoring", "mid_training")
 AFTER_VERSION_2 = (
     *("after_version_creation", "after_comparison", "before_winning_tag", "before_commit", "after_commit", "between_archived_files"),
@@ -150,6 +151,17 @@ def failing_calls(figures: Figures, call: str, seed: int) -> Work:
     return f"failing calls: {call}", work
 
 
+def failing_copies(figures: Figures) -> Work:
+    """Every opening of a private copy of an artifact."""
+
+    def work(folder: Path, zygote: Zygote) -> None:
+        stage = Stage.set_for(SCENARIOS["keep"], ForkedProject.at(folder / "project", zygote))
+        for nth in range(1, PRIVATE_COPIES + 1):
+            figures.unit("failing calls", f"open of a private copy, number {nth}", partial(stage.failed_copy, nth))
+
+    return "failing copies", work
+
+
 def troubles(figures: Figures) -> Work:
     """A locked database, damaged models, folders that are not there, full disks, a clock that went back."""
 
@@ -261,6 +273,7 @@ def all_work(figures: Figures, seed: int) -> Iterator[Work]:
     yield overlaps(figures)
     yield troubles(figures)
     yield deletions(figures)
+    yield failing_copies(figures)
     yield nights(figures)
     yield from (kills_on_sqlite(figures, name) for name in SCENARIOS)
     yield from (chain(figures, number, seed) for number in range(CHAINS))
