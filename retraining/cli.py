@@ -179,6 +179,8 @@ def obey(
 ) -> int:
     """Parse, read the settings, act, and print; every error ends here in three lines and its exit code."""
     real_out, real_err = sys.stdout, sys.stderr
+    if isinstance(real_out, io.TextIOWrapper):
+        real_out.reconfigure(errors="backslashreplace")  # as stderr is: a file's name may not fit the terminal's encoding
     open_log: OpenLog | None = None
     settings: Settings | None = None
     try:

@@ -84,7 +84,7 @@ class CycleLog(logging.Handler):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 for old in sorted(self.folder.glob("*.log"))[: 1 - KEPT]:
                     old.unlink(missing_ok=True)
-            with path.open("a", encoding="utf-8") as stream:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:  # a file's name need not be text
                 stream.write(text)
 
     def keep_failure(self, error: BaseException) -> None:
@@ -111,7 +111,7 @@ def set_up(settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, lo
     handlers: list[logging.Handler] = [kept, terminal]
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
-        to_file = logging.FileHandler(log_file, encoding="utf-8")
+        to_file = logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
         to_file.setFormatter(text)
         handlers.append(to_file)
     logging.raiseExceptions = False  # a handler that cannot write (a full disk) would print a traceback

@@ -110,6 +110,28 @@ def test_a_metric_that_needs_a_threshold_says_so(project: Project) -> None:
 # --- errors -------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_a_name_that_the_terminal_cannot_show_is_shown_by_its_code(project: Project, encoding: str) -> None:
+    project.put("smile-\U0001f600.txt", "")
+    project.put("caf\udce9.txt", "")
+    for flags in ((), ("--json",)):
+        done = project.start_process("status", *flags, PYTHONIOENCODING=f"{encoding}:strict").expect(0)
+        assert "caf\\udce9.txt" in done.out
+        assert "smile" in done.out
+    assert set(done.json["skipped"]) == {"smile-\U0001f600.txt", "caf\udce9.txt"}
+
+
+def test_errors_and_logs_show_strange_names_by_their_codes(registered: Project) -> None:
+    for place, name in enumerate(("red\x1b[31m.csv", "caf\udce9.csv", "line\nend.csv")):
+        registered.put(name, f"no,{place}\n")
+    done = registered.start("run", "--log-file", str(registered.folder / "own.log")).expect(3)
+    assert "red\\x1b[31m.csv" in done.error[0]
+    assert "caf\\udce9.csv" in done.error[0]
+    (kept,) = (registered.folder / ".retraining" / "logs").glob("*.log")
+    for log in (kept, registered.folder / "own.log"):
+        assert "caf\\udce9.csv" in log.read_text()
+
+
 def test_without_a_production_alias_a_cycle_ends_3_and_says_how_to_assign_it(project: Project) -> None:
     inbox = project.deliver(*tables(3, seed=2))
     done = project.start("--json").expect(3)

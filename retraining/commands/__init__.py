@@ -23,7 +23,7 @@ class Answer(NamedTuple):
     def show(self, out: TextIO, err: TextIO, spell: Callable[[str], str], *, as_json: bool, quiet: bool, verbose: bool) -> int:
         """Print it, results on stdout and the failure on stderr, its advice as `spell` words it; the exit code."""
         if as_json:
-            out.write(json.dumps(self.told, ensure_ascii=False) + "\n")
+            out.write(json.dumps(self.told) + "\n")  # ASCII: a file's name may be no text in any encoding
         elif self.text and not quiet:
             out.write(self.text + "\n")
         if self.failure is not None:
