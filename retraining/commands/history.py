@@ -74,6 +74,7 @@ def _write_pages(story: Story, hindsight: dict[str, Hindsight], folder: Path) ->
         if page is not None:
             (reports / f"{record.cycle_id}.html").write_text(page, encoding="utf-8")
             links[record.cycle_id] = f"reports/{record.cycle_id}.html"
-    text = index(story.ledger.cycles, hindsight=hindsight, reports=links, model_name=story.job.settings.model_name)
+    model = story.job.settings.model_name
+    text = index(story.ledger.cycles, hindsight=hindsight, reports=links, model_name=model, serving=story.holder)
     (folder / "index.html").write_text(text, encoding="utf-8")
     return f"Wrote {folder / 'index.html'} and {len(links)} reports."

@@ -47,6 +47,7 @@ def index(
     hindsight: Mapping[str, Hindsight] | None = None,
     reports: Mapping[str, str] | None = None,
     model_name: str = "",
+    serving: int | None = None,
 ) -> str:
     """One page over all cycles, newest first.
 
@@ -55,7 +56,8 @@ def index(
         hindsight: by cycle id, what later rows say about that cycle's decision.
         reports: by cycle id, the relative link to its report; cycles that are not named get no link.
         model_name: the registered model's.
+        serving: the version that holds the production alias now.
     """
     from retraining.report.index_page import render
 
-    return render(records, hindsight or {}, reports or {}, model_name)
+    return render(records, hindsight or {}, reports or {}, model_name, serving)

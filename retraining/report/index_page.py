@@ -48,10 +48,12 @@ class IndexRow:
     report: str | None
 
 
-def render(records: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight], reports: Mapping[str, str], model_name: str) -> str:
+def render(
+    records: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight], reports: Mapping[str, str], model_name: str, serving: int | None
+) -> str:
     """The whole page, newest cycle first."""
     cycles = cycles_only(records)
-    last = cycles[-1] if cycles else None
+    last = next((record for record in reversed(cycles) if record.served is not None), None)  # one that failed has no score to draw
     metric = last.told.get("metric") if last else None
     scored = served_scores(cycles)
     line = timeline(scored, last.told.get("threshold") if last else None)
@@ -61,7 +63,7 @@ def render(records: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight], r
         "index.html.j2",
         width="72rem",
         model_name=printable(model_name, 80),
-        sentence=_sentence(cycles),
+        sentence=_sentence(cycles, serving),
         rows=[_row(record, hindsight.get(record.cycle_id), reports.get(record.cycle_id)) for record in reversed(cycles)],
         endings=[(ending, ending_words(ending), counts[ending]) for ending in ENDINGS if counts[ending]],
         total=len(cycles),
@@ -74,12 +76,12 @@ def render(records: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight], r
     )
 
 
-def _sentence(cycles: Sequence[CycleRecord]) -> str:
+def _sentence(cycles: Sequence[CycleRecord], serving: int | None) -> str:
     if not cycles:
         return "No cycle has run yet."
-    last = cycles[-1]
-    serving, ending = name(last.told.get("production_version")), ending_words(last.ending).lower()
-    return f"{serving} is in production after {count_text(len(cycles), 'cycle')}; the last one ended: {ending}."
+    ending = ending_words(cycles[-1].ending).lower()
+    start = "No version" if serving is None else name(serving)
+    return f"{start} is in production after {count_text(len(cycles), 'cycle')}; the last one ended: {ending}."
 
 
 def _row(record: CycleRecord, hindsight: Hindsight | None, report: str | None) -> IndexRow:

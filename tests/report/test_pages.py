@@ -210,6 +210,14 @@ def test_the_index_lists_every_cycle_with_hindsight_beside_it_and_links_its_repo
     assert table.index("19 Nov 2026 02:17 UTC") < table.index("18 Nov 2026 02:17 UTC"), "newest first"
 
 
+def test_a_failed_cycle_at_the_end_hides_neither_the_version_that_serves_nor_the_scores_unit() -> None:
+    records = samples.records()
+    failed = replace(records[-1], number=31, cycle_id="cycle-31", told={"ending": "failed", "reason": "the disk"}, served=None)
+    text = words_of(index([*records, failed], serving=4))
+    assert "v4 is in production after 31 cycles; the last one ended: failed." in text
+    assert "threshold 80.0 %" in text
+
+
 def test_the_index_of_nothing_says_so() -> None:
     assert "No cycle has run yet." in words_of(index([]))
 
