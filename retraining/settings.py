@@ -114,9 +114,7 @@ def _window(text: str) -> TrainWindow | None:
     try:
         return TrainWindow(int(_whole(1)(batches)), int(_whole(1)(sampled)) if plus else 0)
     except ValueError:
-        raise ValueError(
-            "`all`, a number of batches such as 8, or 8+8: with a sample of 8 batches' rows of older ones"
-        ) from None
+        raise ValueError("`all`, a number of batches such as 8, or 8+8: with a sample of 8 batches' rows of older ones") from None
 
 
 def _separator(text: str) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from retraining.commands import explain
+from retraining.records import CycleRecord
 from retraining.terminal import columns, labelled
 from tests.projects import Project, table, tables
 
@@ -48,6 +52,22 @@ def test_explain_without_a_name_tells_the_last_cycle_whatever_its_ending(rolled_
     text = words(rolled_back.start("explain", "v2").expect(0).out)
     assert "ending promoted" in text
     assert "today v2 is rolled back; v1 is in production" in text
+
+
+def test_explain_finds_a_cycle_by_the_first_digits_of_its_id_and_says_what_it_does_not_find(rolled_back: Project) -> None:
+    known = rolled_back.start("history", "--json").expect(0).json[-1]["cycle_id"]
+    assert rolled_back.start("explain", known[:8], "--json").expect(0).json["ending"] == "rolled_back", "the newest of that day"
+    assert rolled_back.start("explain", known, "--json").expect(0).json["ending"] == "promoted"
+    for name in ("v9", "\u0665", "nonsense"):
+        assert name in rolled_back.start("explain", name).expect(2).error[0]
+
+
+def test_explain_tells_the_comparison_of_a_version_whose_attempt_was_only_remembered_since() -> None:
+    told = {"ending": "rejected", "challenger_version": 2}
+    compared = CycleRecord(1, "20261120T0217-a", "r", datetime(2026, 11, 20, tzinfo=UTC), {**told, "improvement": -0.1})
+    remembered = replace(compared, number=2, cycle_id="20261121T0217-b", told={**told, "improvement": None})
+    assert explain.find((compared, remembered), "v2") is compared
+    assert explain.find((compared, remembered), None) is remembered
 
 
 @pytest.mark.parametrize("command", ["status", "history", "explain", "check"])

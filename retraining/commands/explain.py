@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
@@ -26,7 +27,7 @@ LABEL_WIDTH = 12
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Tell one cycle's decision: scores, interval, counts, rule, trigger, and what later rows say."""
     story = read_story(settings)
-    record = _find(story.ledger.records, asked.which)
+    record = find(story.ledger.records, asked.which)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence).get(record.cycle_id)
     told = told_with_hindsight(record, hindsight)
     width = columns()
@@ -36,14 +37,15 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     )
 
 
-def _find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
-    """The newest cycle that made a version, or the one with a cycle id; without a name the last cycle."""
+def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
+    """The newest cycle that compared a version, or the one with a cycle id; without a name the last cycle."""
     if which is None:
         found = [record for record in records if record.ending != REGISTERED] or list(records)
-    elif which.removeprefix("v").isdigit():
-        found = [record for record in records if record.told.get("challenger_version") == int(which.removeprefix("v"))]
     else:
-        found = [record for record in records if record.cycle_id.startswith(which)]
+        number = int(which.removeprefix("v")) if re.fullmatch(r"v?[0-9]+", which, re.ASCII) else None
+        about = [record for record in records if number is not None and record.told.get("challenger_version") == number]
+        compared = [record for record in about if record.told.get("improvement") is not None]  # and not merely remembered
+        found = compared or about or [record for record in records if record.cycle_id.startswith(which)]
     if not found:
         raise UsageError(
             f"There is no decision about {which or 'anything'} on record.",
