@@ -80,7 +80,7 @@ def fetch(
         known = ledger.known(start)  # read before the documents: who claims one of them later wins against our claim
         if ledger.last_owner not in (None, owner):
             log.info("MongoDB: %s exports for the model %r too; each document goes to one of you", ledger.last_owner, settings.model_name)
-        scan = Scan(source.documents, start, cut_at(source.server_time, settings.mongo_settle_seconds))
+        scan = Scan(source.documents, start, cut_at(source.server_time, settings.mongo_settle_seconds), known)
         layout, documents = _layout(schema, settings, ledger, watermark, iter(scan))
         if layout is None:
             return Fetched()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from bson.objectid import ObjectId
@@ -17,10 +18,11 @@ from retraining.sources.ledger import key_of
 from retraining.sources.rows import ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from pymongo.collection import Collection
+    from pymongo.cursor import Cursor
 
     from retraining.sources.connection import Patience
     from retraining.sources.ledger import Ledger, Watermark
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     Document = dict[str, Any]
     Documents = Iterator[Document]
 
+AT_ONCE = 500  # ids in one query
 # All types of ids but ObjectId that drivers make. Named, because MongoDB answers `$type` from the index of `_id`, and `$not` from no index.
 OTHER_TYPES = ["number", "string", "object", "binData", "bool", "date", "null", "timestamp"]
 
@@ -52,16 +55,15 @@ def scan_start(documents: Collection[Document], ledger: Ledger, watermark: Water
     except ExecutionTimeout:
         log.info("MongoDB: too many documents to count; every _id is compared with those delivered")
     known, below = ledger.known(replace(watermark, cut=None)), 0
-    with documents.find(older, [ID]).sort(ID, 1) as cursor:
-        for below, document in enumerate(cursor, start=1):
-            if key_of(document[ID]) not in known:
-                return replace(watermark, cut=document[ID], below=below - 1)
+    for below, document in enumerate(_read(documents.find(older, [ID])), start=1):
+        if key_of(document[ID]) not in known:
+            return replace(watermark, cut=document[ID], below=below - 1)
     return replace(watermark, below=below)
 
 
 @dataclass
 class Scan:
-    """The documents from `start` on in the order of their ids, and those whose ids have no time.
+    """The documents from `start` on in the order of their ids, and those without a time in their ids that are not `known`.
 
     `below` counts the ObjectIds below `cut`: those below the start, and those looked at since. What commits behind the back of the
     scan is not in it, so the next start finds another count.
@@ -70,13 +72,28 @@ class Scan:
     documents: Collection[Document]
     start: Watermark
     cut: ObjectId
+    known: set[bytes]
     below: int = 0
 
     def __iter__(self) -> Documents:
         """Look at the documents; to be done once."""
         self.below = self.start.below or 0
-        query = {} if self.start.cut is None else {"$or": [{ID: {"$gte": self.start.cut}}, {ID: {"$type": OTHER_TYPES}}]}
-        with self.documents.find(query).sort(ID, 1) as cursor:
-            for document in cursor:
-                self.below += isinstance(document[ID], ObjectId) and document[ID] < self.cut
-                yield document
+        if self.start.cut is None:
+            return self._looked_at({})
+        return chain(self._looked_at({ID: {"$gte": self.start.cut}}), self._unknown_without_time())
+
+    def _looked_at(self, query: Mapping[str, Any]) -> Documents:
+        for document in _read(self.documents.find(query)):
+            self.below += isinstance(document[ID], ObjectId) and document[ID] < self.cut
+            yield document
+
+    def _unknown_without_time(self) -> Documents:
+        ids = (found[ID] for found in _read(self.documents.find({ID: {"$type": OTHER_TYPES}}, [ID])))
+        unknown = (_id for _id in ids if key_of(_id) not in self.known)
+        while some := list(islice(unknown, AT_ONCE)):
+            yield from _read(self.documents.find({ID: {"$in": some}}))
+
+
+def _read(cursor: Cursor[Document]) -> Documents:
+    with cursor.sort(ID, 1):
+        yield from cursor
