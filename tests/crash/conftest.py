@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crash.forked import ForkedProject, Zygote
+from tests.crash.scenarios import SCENARIOS
+from tests.crash.trials import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +41,16 @@ def forked(in_memory: Path, zygote: Zygote) -> Iterator[ForkedProject]:
     folder = Path(tempfile.mkdtemp(dir=in_memory)) / "project"
     yield ForkedProject.at(folder, zygote)
     shutil.rmtree(folder.parent)
+
+
+@pytest.fixture(scope="session")
+def stages(in_memory: Path, zygote: Zygote) -> Callable[[str], Stage]:
+    """The eve of a scenario by its name; each is prepared once a session, and put back for every test that asks."""
+    made: dict[str, Stage] = {}
+
+    def stage(name: str) -> Stage:
+        if name not in made:
+            made[name] = Stage.set_for(SCENARIOS[name], ForkedProject.at(in_memory / name, zygote))
+        return made[name].put_back()
+
+    return stage

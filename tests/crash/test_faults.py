@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crash.nights import descriptors, hundreds_of_cycles, thirty_nights
-from tests.crash.scenarios import SCENARIOS
-from tests.crash.trials import Stage, damaged, locked_for, moved_away, overlapping
+from tests.crash.trials import damaged, locked_for, moved_away, overlapping
 from tests.projects import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.crash.forked import ForkedProject
+    from tests.crash.trials import Stage
 
 ONE_OF_EACH = (  # every call of every kind is tried by bench/soak.py
     ("open", "EACCES", 60),
@@ -26,26 +28,25 @@ ONE_OF_EACH = (  # every call of every kind is tried by bench/soak.py
 )
 
 
-def test_whatever_call_fails_nothing_is_lost(forked: ForkedProject) -> None:
-    stage = Stage.set_for(SCENARIOS["promote"], forked)
+def test_whatever_call_fails_nothing_is_lost(stages: Callable[[str], Stage]) -> None:
+    stage = stages("promote")
     found = {fault: stage.failed_call(*fault) for fault in ONE_OF_EACH}
     assert {fault: wrong for fault, wrong in found.items() if wrong} == {}
 
 
-@pytest.mark.parametrize(("call", "error"), [("open", "ENOSPC"), ("write", "ENOSPC")])
-def test_a_disk_that_stays_full_ends_a_start_in_three_lines_wherever_it_was(forked: ForkedProject, call: str, error: str) -> None:
-    stage = Stage.set_for(SCENARIOS["promote"], forked)
-    found = {nth: stage.failed_call(call, error, nth, lasting=True) for nth in (10, 60)}
-    assert {nth: wrong for nth, wrong in found.items() if wrong} == {}
+def test_a_disk_that_stays_full_ends_a_start_in_three_lines_wherever_it_was(stages: Callable[[str], Stage]) -> None:
+    stage = stages("promote")
+    found = {(call, nth): stage.failed_call(call, "ENOSPC", nth, lasting=True) for call, nth in (("open", 10), ("write", 60))}
+    assert {where: wrong for where, wrong in found.items() if wrong} == {}
 
 
-def test_a_private_copy_that_is_refused_for_a_moment_is_no_damaged_model_and_does_not_stay(forked: ForkedProject) -> None:
-    stage = Stage.set_for(SCENARIOS["keep"], forked)
+def test_a_private_copy_that_is_refused_for_a_moment_is_no_damaged_model_and_does_not_stay(stages: Callable[[str], Stage]) -> None:
+    stage = stages("keep")
     assert {nth: wrong for nth in (12, 15, 24) if (wrong := stage.failed_copy(nth))} == {}
 
 
-def test_troubles_end_with_their_codes_and_are_forgotten_once_mended(forked: ForkedProject) -> None:
-    stage = Stage.set_for(SCENARIOS["promote"], forked)
+def test_troubles_end_with_their_codes_and_are_forgotten_once_mended(stages: Callable[[str], Stage]) -> None:
+    stage = stages("promote")
     troubles = {
         "database locked": partial(stage.meanwhile, locked_for(3), {0}),
         "model flipped": partial(stage.meanwhile, damaged("flipped"), {3}),
@@ -54,8 +55,8 @@ def test_troubles_end_with_their_codes_and_are_forgotten_once_mended(forked: For
     assert {name: wrong for name, trial in troubles.items() if (wrong := trial())} == {}
 
 
-def test_of_eight_starts_at_once_one_works(forked: ForkedProject) -> None:
-    stage = Stage.set_for(SCENARIOS["keep"], forked)
+def test_of_eight_starts_at_once_one_works(stages: Callable[[str], Stage]) -> None:
+    stage = stages("keep")
     assert overlapping(stage.project) == []
 
 
@@ -75,17 +76,18 @@ def test_many_cycles_in_one_process_open_no_more_descriptors(forked: ForkedProje
 # --- deliveries that are not what they seem --------------------------------------------------------------------------------------
 
 
-def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_was_withdrawn(forked: ForkedProject) -> None:
+def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_was_withdrawn(stages: Callable[[str], Stage]) -> None:
     """A person approved; while the job looks for the files to archive, one of them refuses to be read for a moment."""
-    SCENARIOS["finish what a person approved"].made(forked)
+    forked = stages("finish what a person approved").project
     assert forked.start("run", fault=("open", "EACCES", 1), below="new_data").fault["happened"]
     forked.start("run").expect(0)
     assert [name for name in forked.registry()["tags"] if "withdrawn" in name] == []
 
 
 @pytest.mark.parametrize("place", ["after_claim", "after_scoring"])
-def test_an_inbox_that_changes_under_a_cycle_that_dies_loses_nothing(forked: ForkedProject, place: str) -> None:
-    delivered = SCENARIOS["keep"].made(forked)
+def test_an_inbox_that_changes_under_a_cycle_that_dies_loses_nothing(stages: Callable[[str], Stage], place: str) -> None:
+    stage = stages("keep")
+    forked, delivered = stage.project, stage.delivered
     forked.start("run", kill_at=place)
     old, gone, *_ = sorted((forked.folder / "new_data").glob("*.csv"))
     old.write_text(tables(1, seed=31)[0])

@@ -12,11 +12,13 @@ import pytest
 from tests.crash.forked import KILLED, ForkedProject
 from tests.crash.invariants import broken
 from tests.crash.scenarios import SCENARIOS
-from tests.crash.trials import Stage
 from tests.projects import CLONE, tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.crash.forked import Ended
+    from tests.crash.trials import Stage
 
 QUICK = {  # a handful; the rest is in bench/soak.py
     "promote": ("mid_artifact_upload:9", "after_commit", "after_run_ends"),
@@ -31,14 +33,14 @@ QUICK = {  # a handful; the rest is in bench/soak.py
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_killed_at_a_named_place_the_next_start_finishes_or_undoes_the_rest(forked: ForkedProject, name: str) -> None:
-    stage = Stage.set_for(SCENARIOS[name], forked)
+def test_killed_at_a_named_place_the_next_start_finishes_or_undoes_the_rest(stages: Callable[[str], Stage], name: str) -> None:
+    stage = stages(name)
     assert {place: wrong for place in QUICK[name] if (wrong := stage.killed_at(place))} == {}
 
 
-def test_killed_by_the_clock_nothing_is_lost(forked: ForkedProject) -> None:
-    stage = Stage.set_for(SCENARIOS["promote"], forked)
-    whole = SCENARIOS["promote"].start(forked).seconds
+def test_killed_by_the_clock_nothing_is_lost(stages: Callable[[str], Stage]) -> None:
+    stage = stages("promote")
+    whole = stage.scenario.start(stage.project).seconds
     moments = [random.Random(seed).uniform(0, whole) for seed in range(2)]
     assert {moment: wrong for moment in moments if (wrong := stage.killed_after(moment))} == {}
 
@@ -63,8 +65,11 @@ def killed(ended: Ended) -> None:
     assert ended.code == KILLED, ended
 
 
-def test_bytes_that_a_dead_cycle_committed_outlive_a_failed_recovery_and_a_producer_that_overwrites_them(forked: ForkedProject) -> None:
-    delivered = SCENARIOS["promote"].made(forked)
+def test_bytes_that_a_dead_cycle_committed_outlive_a_failed_recovery_and_a_producer_who_overwrites(
+    stages: Callable[[str], Stage],
+) -> None:
+    stage = stages("promote")
+    forked, delivered = stage.project, stage.delivered
     killed(forked.start("run", kill_at="after_commit"))
     forked.configure(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert forked.start("run").code == 69
@@ -75,8 +80,9 @@ def test_bytes_that_a_dead_cycle_committed_outlive_a_failed_recovery_and_a_produ
     assert set(delivered.all) - set(forked.whereabouts()) == set()
 
 
-def test_a_roll_back_to_a_named_version_is_finished_to_that_one(forked: ForkedProject) -> None:
-    delivered = SCENARIOS["promote"].made(forked)
+def test_a_roll_back_to_a_named_version_is_finished_to_that_one(stages: Callable[[str], Stage]) -> None:
+    stage = stages("promote")
+    forked, delivered = stage.project, stage.delivered
     forked.cycle()
     forked.deliver(*tables(4, seed=5, rows=60, turned=True))
     forked.configure(PROBATION_BATCHES="0", RETRAIN_WHEN="always", PROMOTE_WHEN="unless_worse")
@@ -87,9 +93,9 @@ def test_a_roll_back_to_a_named_version_is_finished_to_that_one(forked: ForkedPr
     assert broken(forked, every_file_of(forked), delivered.first) == []
 
 
-def test_a_roll_back_that_died_still_makes_the_next_attempt_wait(forked: ForkedProject) -> None:
+def test_a_roll_back_that_died_still_makes_the_next_attempt_wait(stages: Callable[[str], Stage]) -> None:
     """Its cycle is closed with the decision that it saved, so that the failed probation counts."""
-    SCENARIOS["roll back"].made(forked)
+    forked = stages("roll back").project
     killed(forked.start("run", kill_at="after_roll_back"))
     forked.deliver(*tables(4, seed=6, turned=True))
     ended = forked.cycle()

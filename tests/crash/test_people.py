@@ -7,33 +7,33 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.crash.invariants import broken
-from tests.crash.scenarios import SCENARIOS
-from tests.crash.trials import Stage
 
 if TYPE_CHECKING:
-    from tests.crash.forked import ForkedProject
+    from collections.abc import Callable
+
+    from tests.crash.trials import Stage
 
 
-def test_what_a_person_deletes_under_a_cycle_is_missed_and_said(forked: ForkedProject) -> None:
-    stage = Stage.set_for(SCENARIOS["promote"], forked)
+def test_what_a_person_deletes_under_a_cycle_is_missed_and_said(stages: Callable[[str], Stage]) -> None:
+    stage = stages("promote")
     trials = {
         "the alias": partial(stage.deleted_under_it, "mid_training", "delete_registered_model_alias", "production"),
-        "the version in production": partial(stage.deleted_under_it, "after_claim", "delete_model_version", "1"),
         "the challenger": partial(stage.deleted_under_it, "before_commit", "delete_model_version", "2"),
         "the version that was replaced": partial(stage.deleted_under_it, "after_commit", "delete_model_version", "1"),
-        "the version that was promoted": partial(stage.deleted_under_it, "after_last_file", "delete_model_version", "2"),
     }
     assert {what: wrong for what, trial in trials.items() if (wrong := trial())} == {}
 
 
-def test_a_version_is_approved_though_the_one_before_it_was_deleted(forked: ForkedProject) -> None:
-    delivered = SCENARIOS["finish what a person approved"].made(forked)
+def test_a_version_is_approved_though_the_one_before_it_was_deleted(stages: Callable[[str], Stage]) -> None:
+    stage = stages("finish what a person approved")
+    forked, delivered = stage.project, stage.delivered
     forked.ask("delete_model_version", "1")
-    assert SCENARIOS["finish what a person approved"].broken(forked, delivered) == []
+    assert stage.scenario.broken(forked, delivered) == []
 
 
-def test_a_version_that_a_person_puts_back_has_its_own_version_before_it(forked: ForkedProject) -> None:
-    delivered = SCENARIOS["rollback command"].made(forked)
+def test_a_version_that_a_person_puts_back_has_its_own_version_before_it(stages: Callable[[str], Stage]) -> None:
+    stage = stages("rollback command")
+    forked, delivered = stage.project, stage.delivered
     forked.move_alias(1)
     shutil.rmtree(forked.folder / ".retraining")  # a closed gate does not look at the alias
     forked.start("run").expect(0)
@@ -41,16 +41,17 @@ def test_a_version_that_a_person_puts_back_has_its_own_version_before_it(forked:
     assert broken(forked, delivered.all, delivered.first) == []
 
 
-def test_a_roll_back_whose_target_was_deleted_is_left_to_a_person(forked: ForkedProject) -> None:
-    SCENARIOS["rollback command"].made(forked)
+def test_a_roll_back_whose_target_was_deleted_is_left_to_a_person(stages: Callable[[str], Stage]) -> None:
+    forked = stages("rollback command").project
     forked.start("rollback", kill_at="rollback_after_tag")
     forked.ask("delete_model_version", "1")
     assert "v1" in forked.start("run").expect(3).error[0]
 
 
-def test_the_archive_is_known_though_the_version_that_first_learned_it_was_deleted(forked: ForkedProject) -> None:
+def test_the_archive_is_known_though_the_version_that_first_learned_it_was_deleted(stages: Callable[[str], Stage]) -> None:
     """Old versions are tidied away in the UI, and `.retraining/` may go at any time."""
-    delivered = SCENARIOS["rollback command"].made(forked)
+    stage = stages("rollback command")
+    forked, delivered = stage.project, stage.delivered
     forked.ask("delete_model_version", "1")
     shutil.rmtree(forked.folder / ".retraining")
     assert broken(forked, delivered.all, delivered.first) == []

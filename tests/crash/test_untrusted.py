@@ -13,11 +13,13 @@ import pytest
 
 from tests.crash.forked import digest
 from tests.crash.invariants import broken
-from tests.crash.scenarios import SCENARIOS
 from tests.projects import table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.crash.forked import ForkedProject
+    from tests.crash.trials import Stage
 
 SCRIPT = "<script>alert(1)</script>"
 NAMES = (
@@ -65,8 +67,9 @@ def artifacts(project: ForkedProject, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("content", ["good", "refused"])
-def test_a_hostile_file_name_is_data_wherever_it_goes(forked: ForkedProject, content: str) -> None:
-    delivered = SCENARIOS["promote"].made(forked)
+def test_a_hostile_file_name_is_data_wherever_it_goes(stages: Callable[[str], Stage], content: str) -> None:
+    stage = stages("promote")
+    forked, delivered = stage.project, stage.delivered
     for place, name in enumerate(NAMES):
         text = table(30, seed=500 + place, turned=True) if content == "good" else f"speed,load,city,target\n{place},2\n"
         delivered.all[digest(forked.put(name, text))] += 1
@@ -86,8 +89,9 @@ def test_a_hostile_file_name_is_data_wherever_it_goes(forked: ForkedProject, con
     assert broken(forked, delivered.all, delivered.first) == []
 
 
-def test_hostile_cells_and_categories_stay_text(forked: ForkedProject) -> None:
-    delivered = SCENARIOS["keep"].made(forked)
+def test_hostile_cells_and_categories_stay_text(stages: Callable[[str], Stage]) -> None:
+    stage = stages("keep")
+    forked, delivered = stage.project, stage.delivered
     for place, cell in enumerate(CELLS):
         rows = [line.split(",") for line in table(30, seed=600 + place).splitlines()]
         text = io.StringIO()
@@ -107,8 +111,8 @@ def test_hostile_cells_and_categories_stay_text(forked: ForkedProject) -> None:
     assert set(delivered.all) <= set(where)
 
 
-def test_a_hostile_name_is_sent_back_like_any_other(forked: ForkedProject) -> None:
-    SCENARIOS["keep"].made(forked)
+def test_a_hostile_name_is_sent_back_like_any_other(stages: Callable[[str], Stage]) -> None:
+    forked = stages("keep").project
     for place, name in enumerate(NAMES):
         forked.put(name, f"speed,load,city,target\n1\n{place}")
     assert forked.cycle()["files"]["quarantined"] == len(NAMES)
