@@ -15,35 +15,33 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crash.deliveries import groups, judged_as_they_should, registered_for
-from tests.crash.forked import RECIPE
 from tests.crash.scenarios import SCENARIOS
-from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, table, tables
+from tests.projects import CLONE, ORCHESTRATOR, table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.crash.forked import ForkedProject
+    from tests.crash.trials import Stage
 
 NOBODY = 65534
 
 
 @pytest.mark.parametrize("of_schema", sorted({group[0].label_kind for group in groups(huge=False)}))
-def test_every_file_of_the_corpus_ends_where_it_should(tmp_path: Path, empty_store: Path, of_schema: str) -> None:
+def test_every_file_of_the_corpus_ends_where_it_should(forked: ForkedProject, of_schema: str) -> None:
     chosen = [group for group in groups(huge=False) if group[0].label_kind == of_schema]
-    project = Project.made(tmp_path / "project")
-    project.take_store(empty_store)
-    registered_for(project, chosen[0][0])
-    wrong = [one for _, settings, cases in chosen for one in judged_as_they_should(project, settings, cases)]
+    registered_for(forked, chosen[0][0])
+    wrong = [one for _, settings, cases in chosen for one in judged_as_they_should(forked, settings, cases)]
     assert wrong == []
 
 
-def test_a_file_that_production_cannot_predict_stops_the_others_for_one_start_only(registered: Project) -> None:
+def test_a_file_that_production_cannot_predict_stops_the_others_for_one_start_only(stages: Callable[[str], Stage]) -> None:
     """1e300 is a number, and more than a tree of 32-bit floats takes."""
-    (registered.folder / "train_classification_model.py").write_text(RECIPE)
-    registered.start("--train-from", "used_data", "--set-alias", script=REGISTER).expect(0)
-    registered.deliver(*tables(4, seed=2), "speed,load,city,target\n1e300,1,north,1\n")
-    assert "batch" in registered.start("run").expect(1).error[0]
-    assert registered.cycle()["files"] == {"waiting": 0, "judged": 4, "archived": 0, "quarantined": 0}
-    (note,) = registered.folder.glob("quarantine/*.reason.json")
-    assert "float32" in note.read_text()
+    forked = stages("keep").project
+    forked.put("far.csv", "speed,load,city,target\n1e300,1,north,1\n")
+    assert "'far.csv'" in forked.start("run").expect(1).error[0]
+    assert forked.cycle()["files"] == {"waiting": 0, "judged": 4, "archived": 0, "quarantined": 0}
+    assert "float32" in (forked.folder / "quarantine" / "far.csv.reason.json").read_text()
 
 
 def test_what_is_no_file_to_read_is_left_and_said_by_a_start_that_has_nothing_of_a_login(forked: ForkedProject) -> None:
