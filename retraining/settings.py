@@ -274,6 +274,10 @@ def deciding_digest(settings: Settings) -> str:
     return hashlib.sha256(json.dumps([values, recipe], sort_keys=True).encode()).hexdigest()[:32]
 
 
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link that a person chose
+
+
 def load(project: Path, environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
     """Read and check every setting of a project: the environment beats `.env`, which beats the defaults.
 
@@ -281,7 +285,7 @@ def load(project: Path, environment: Mapping[str, str] | None = None, env_file: 
         UsageError: the project's folder, or an `env_file` that was named, is not there.
         SettingsError: one or more values cannot be used; all of them are named at once.
     """
-    project = Path(os.path.abspath(project))  # noqa: PTH100 - resolve() would follow a link that a person chose
+    project = _absolute(project)
     if not project.is_dir():
         raise UsageError(f"The project folder {project} is not there.", remedy="Create it, or correct --project.")
     path = env_file if env_file is not None else project / ".env"
@@ -296,7 +300,7 @@ def load(project: Path, environment: Mapping[str, str] | None = None, env_file: 
     if problems:
         raise SettingsError(tuple(problems), where=str(path))
     values["passed_on"] = {name: value for name, value in from_file.items() if name not in known}
-    named = None if env_file is None else Path(os.path.abspath(env_file))  # noqa: PTH100 - as above
+    named = None if env_file is None else _absolute(env_file)
     return Settings(project=project, env_file=named, **_with_absolute_paths(values, project))
 
 

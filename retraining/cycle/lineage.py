@@ -76,7 +76,8 @@ def trace_lineage(cycle: Cycle) -> Lineage:
     held_out = tuple(file for file in by_arrival if file.reserved)
     learned = tuple(file for file in by_arrival if shares.get(file.sha256, 1.0) and runs_outside(file.rows, file.reserved))
     consumed = tuple(sha for _, file in known if (sha := file.sha256) not in cycle.recovered.ledger.archive)
-    return Lineage(learned, held_out, consumed, files, shares)
+    sampled = {sha: share for sha, share in shares.items() if 0 < share < 1}
+    return Lineage(learned, held_out, consumed, files, sampled)
 
 
 def shares_of_older(window: TrainWindow | None, older: Sequence[BatchFile], files: Sequence[BatchFile]) -> dict[str, float]:

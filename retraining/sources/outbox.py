@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retraining.errors import FolderGoneError, StoreError
+from retraining.file_moves import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ class Outbox:
         if delivery.refused:
             self._write_reason(folder, delivery)
         (folder / ASIDE.format(sha256=delivery.sha256)).replace(folder / delivery.file)
-        _sync(folder)
+        sync(folder)
 
     def is_aside(self, delivery: Delivery) -> bool:
         """Whether the delivery's bytes are still set aside here."""
@@ -126,14 +127,6 @@ def _write_to_disk(path: Path, content: bytes, modified: float) -> None:
         stream.flush()
         os.utime(stream.fileno(), (modified, modified))
         os.fsync(stream.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _files(folder: Path) -> Iterator[Path]:
