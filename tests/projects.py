@@ -72,6 +72,15 @@ class Project:
         made.configure()
         return made
 
+    @classmethod
+    def with_first_model(cls, folder: Path, empty_store: Path) -> Project:
+        """Twelve files in the archive, version 1 of them in production, and an empty inbox."""
+        made = cls.made(folder)
+        made.deliver(*tables(12, seed=1), to="used_data", age=7200)
+        made.take_store(empty_store)
+        made.register()
+        return made
+
     def configure(self, **settings: str) -> None:
         """Change settings in `.env`."""
         self.settings.update(settings)

@@ -65,10 +65,7 @@ class Tab:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Told:
     """Version 1 kept, replaced by version 2 as the concept turned, which is kept; version 3 waits for a person."""
-    project = Project.made(tmp_path_factory.mktemp("ui") / "project")
-    project.deliver(*tables(12, seed=1), to="used_data", age=7200)
-    project.take_store(empty_store)
-    project.register()
+    project = Project.with_first_model(tmp_path_factory.mktemp("ui") / "project", empty_store)
     cycles = {}
     project.deliver(*tables(3, seed=2))
     cycles["kept"] = project.cycle()

@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def rolled_back(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
     """Version 2 was promoted on a turned concept, then failed its probation."""
-    project = Project.made(tmp_path_factory.mktemp("rolled-back") / "project")
-    project.deliver(*tables(12, seed=1), to="used_data", age=7200)
-    project.take_store(empty_store)
-    project.register()
+    project = Project.with_first_model(tmp_path_factory.mktemp("rolled-back") / "project", empty_store)
     project.deliver(*tables(6, seed=2, rows=120, turned=True))
     assert project.cycle()["ending"] == "promoted"
     project.deliver(*tables(6, seed=3, rows=120))
