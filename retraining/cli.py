@@ -87,13 +87,20 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 def common_flags() -> Parser:
     """The flags that every command and both scripts take."""
     common = Parser(add_help=False)
-    common.add_argument("--project", type=Path, metavar="DIR", help="the project's folder; the script's own by default")
-    common.add_argument("--env-file", type=Path, metavar="F", help="read settings from this file instead of the project's .env")
-    common.add_argument("--log-file", type=Path, metavar="F", help="write the full log to this file too")
+    common.add_argument("--project", type=_named, metavar="DIR", help="the project's folder; the script's own by default")
+    common.add_argument("--env-file", type=_named, metavar="F", help="read settings from this file instead of the project's .env")
+    common.add_argument("--log-file", type=_named, metavar="F", help="write the full log to this file too")
     common.add_argument("--json", action="store_true", help="print JSON on stdout, and nothing else")
     common.add_argument("-q", "--quiet", action="store_true", help="print nothing on success; stderr holds errors only")
     common.add_argument("-v", "--verbose", action="store_true", help="show every log line, and a traceback above an error")
     return common
+
+
+def _named(text: str) -> Path:
+    """A path as it was typed; an empty one comes from a shell variable that is not set, and would mean the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path")
+    return Path(text)
 
 
 def _add_flags(name: str, command: argparse.ArgumentParser) -> None:

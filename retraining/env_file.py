@@ -15,8 +15,10 @@ _LINE = r"""(?x)\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*
 
 def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
     """The names and values of a `.env` file (none where there is no file), and a problem for each line that is no `NAME=value`."""
-    if not path.is_file():
+    if not path.exists():
         return {}, []
+    if not path.is_file():
+        return {}, [f"{path.name}: not a file"]
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -329,7 +329,7 @@ def _contradictions(values: dict[str, Any], texts: Mapping[str, str]) -> list[st
         values["retrain_threshold"] = 0.8
     elif "RETRAIN_THRESHOLD" not in texts and metric is not None:
         problems.append(f"RETRAIN_THRESHOLD: required, since METRIC is {metric} (only accuracy has a default)")
-    elif metric not in UNBOUNDED and not 0 <= threshold <= 1:
+    elif metric is not None and metric not in UNBOUNDED and not 0 <= threshold <= 1:
         problems.append(f"RETRAIN_THRESHOLD: {threshold:g} is not between 0 and 1, as {metric} is")
     if values.get("csv_separator") == values.get("csv_decimal"):
         problems.append("CSV_SEPARATOR and CSV_DECIMAL: the same character cannot be both")

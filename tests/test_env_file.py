@@ -42,6 +42,11 @@ def test_no_file_is_no_setting(tmp_path: Path) -> None:
     assert read_env_file(tmp_path / ".env") == ({}, [])
 
 
+def test_a_folder_of_that_name_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    assert read_env_file(tmp_path / ".env") == ({}, [".env: not a file"])
+
+
 def test_a_byte_order_mark_is_skipped_and_other_encodings_are_a_problem(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_bytes(b"\xef\xbb\xbfA=1\n")

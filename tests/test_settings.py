@@ -127,6 +127,12 @@ def test_a_value_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: 
     assert problems(tmp_path, **{name: value}).startswith(f"{name}: ")
 
 
+def test_a_misspelt_metric_is_one_problem(tmp_path: Path) -> None:
+    said = problems(tmp_path, METRIC="accurracy")
+    assert "METRIC: 'accurracy'" in said
+    assert "RETRAIN_THRESHOLD" not in said
+
+
 @pytest.mark.parametrize(
     ("environment", "said"),
     [

@@ -102,7 +102,7 @@ def how_to_assign(alias: str, name: str, last: int | None = None) -> str:
         return f"Open the MLflow UI, Models > {name} > version {last} (it held the alias last) or another > Aliases, and add {alias!r}."
     return (
         f"Open the MLflow UI, Models > {name} > a version > Aliases, and add {alias!r}; "
-        f"or run `{REGISTER} --set-alias`, which registers a first model where there is none."
+        f"or run `{REGISTER} --set-alias`, which gives it to the newest, and registers a first model where there is none."
     )
 
 

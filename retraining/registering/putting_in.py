@@ -121,15 +121,17 @@ def finish(
 
 
 def say_again(job: Job, recovered: Recovered, same: VersionFacts, *, set_alias: bool) -> Answer:
-    """Say that the same input is registered; give it the alias where that was asked for and nobody holds it."""
+    """Say that there is such a version already; give it the alias where that was asked for and nobody holds it."""
     alias = job.settings.production_alias
     holder = recovered.facts.aliases.get(alias)
-    text = f"The same input is registered already as v{same.number}; no new version was made."
+    text = f"It is registered already as v{same.number}; no new version was made."
     if set_alias and holder is None:
         job.registry.set_alias(alias, same.number)
         left = recovered.left
         leave(job, number=int(left.get("number", 0)), run_id=str(left.get("run_id", "")), production_version=same.number)
         save_ledger(job, job.registry.facts(), recovered.ledger)
         text += f" It holds the alias {alias!r} now."
+    elif set_alias and holder != same.number:
+        text += f" The alias {alias!r} stays on v{holder}."
     mark_the_end(job, recovered)
     return Answer({"version": same.number, "changed": set_alias and holder is None}, text)

@@ -16,7 +16,7 @@ from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.cycle.rows import Section, whole_files
 from retraining.cycle.sampling import training_rows
 from retraining.cycle.training import needs_probabilities
-from retraining.errors import PersonNeededError, UsageError
+from retraining.errors import DamagedModelError, PersonNeededError, UsageError
 from retraining.ledger import runs_outside
 from retraining.local_state import sha256_of
 from retraining.registering.archive import archive_by_arrival, bring_into_the_archive, data_file, named_files, schema_of, unseen_files
@@ -43,6 +43,11 @@ class Request:
     trust_pickle: bool = False
     schema: Schema | None = None  # replay's, of the whole history: a class that the first rows lack is no new class
 
+    @property
+    def names_a_source(self) -> bool:
+        """Whether it says what to make a version of."""
+        return self.model is not None or self.train_from is not None or self.adopt is not None
+
 
 def register(job: Job, request: Request) -> Answer:
     """Register what was asked for; the same input again changes nothing.
@@ -56,7 +61,13 @@ def register(job: Job, request: Request) -> Answer:
         folder.mkdir(parents=True, exist_ok=True)
     recovered = finish_what_a_dead_cycle_left(job)
     check_the_archive(job, recovered.ledger)
-    request = _what_to_register(job, request)
+    if not request.names_a_source:
+        request = replace(request, model=_model_in_its_folder(job))
+    if not request.names_a_source:
+        newest = next(reversed(job.registry.versions("approved")), None)
+        if newest is not None:
+            return say_again(job, recovered, newest, set_alias=request.set_alias)
+        request = replace(request, train_from=_archive_to_train_on(job))
     if request.adopt is not None:
         return _adopt(job, recovered, request)
     if request.model is not None:
@@ -64,16 +75,16 @@ def register(job: Job, request: Request) -> Answer:
     return _train(job, recovered, request)
 
 
-def _what_to_register(job: Job, request: Request) -> Request:
-    if request.model or request.train_from or request.adopt is not None:
-        return request
+def _model_in_its_folder(job: Job) -> Path | None:
     models = sorted(path for path in (job.settings.project / "model").glob("*") if path.is_file() and not path.name.startswith("."))
-    if len(models) == 1:
-        return replace(request, model=models[0])
-    if models:
+    if len(models) > 1:
         raise UsageError(f"{len(models)} files stand in {models[0].parent}.", remedy="Name one of them with --model FILE.")
+    return models[0] if models else None
+
+
+def _archive_to_train_on(job: Job) -> Path:
     if any(not p.name.startswith(".") for p in job.settings.used_data_dir.glob("*")):
-        return replace(request, train_from=job.settings.used_data_dir)
+        return job.settings.used_data_dir
     raise UsageError(
         f"There is nothing to register: {job.settings.project / 'model'} and {job.settings.used_data_dir} are empty.",
         remedy="Put training files into used_data/ or a pickled estimator into model/, or name them (--train-from DIR, --model FILE).",
@@ -98,7 +109,8 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
         X, y, sampled = training_rows(job, parts, papers.schema)
         estimator = train(recipe, X, y, needs_probabilities=needs_probabilities(job.settings)).estimator
     papers = replace(papers, manifest=replace(papers.manifest, training_rows=len(X), sampled=sampled))
-    sections = [Section(by_sha[file.sha256], run) for file in papers.manifest.held_out for run in file.reserved]
+    reserved = [Section(by_sha[file.sha256], run) for file in papers.manifest.held_out for run in file.reserved]
+    sections = reserved or whole_files(unseen_files(job, papers.files, papers.schema))
     return put_in(job, recovered, papers, recipe.text, estimator, sections, set_alias=request.set_alias)
 
 
@@ -112,7 +124,7 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
             remedy="If you trust where it comes from, say so with --trust-pickle.",
         )
     files = archive_by_arrival(job, recovered)
-    key = _digest_of(sha256_of(path), *sorted(file.sha256 for file in files))
+    key = _digest_of(sha256_of(path), *([sha256_of(request.example)] if request.example else []))
     same = _registered_before(job, key)
     if same is not None:
         return say_again(job, recovered, same, set_alias=request.set_alias)
@@ -125,7 +137,13 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
     papers = make_papers(job, recovered, files, Choice(schema_of(job, examples)), sha256_of(path), reserve=False, key=key)
     unseen = unseen_files(job, papers.files, papers.schema)
     text = f"# registered from the pickle {path.name}, SHA-256 {sha256_of(path)}\n"
-    return put_in(job, recovered, papers, text, estimator, whole_files(unseen) if unseen else (), set_alias=request.set_alias)
+    try:
+        return put_in(job, recovered, papers, text, estimator, whole_files(unseen), set_alias=request.set_alias)
+    except DamagedModelError as error:
+        raise UsageError(
+            f"{path} does not fit the data. {error}",
+            remedy="Name a file of rows that it can predict with --example, and in IGNORE_COLUMNS what it does not take.",
+        ) from error
 
 
 def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:

@@ -46,7 +46,8 @@ def in_words(job: Job, papers: Papers, version: int, baseline: Score | None, *, 
         count, first = len(papers.left_out), next(iter(papers.left_out.values()))
         lines.append(f"Left out, by this version and those after it: {count} files of the archive that lack something, such as {first}.")
     if set_alias:
-        lines.append(f"It holds the alias {settings.production_alias!r}.")
+        before = f"; v{papers.manifest.champion} held it before" if papers.manifest.champion is not None else ""
+        lines.append(f"It holds the alias {settings.production_alias!r}{before}.")
     else:
         advice = spelled_out(how_to_assign(settings.production_alias, settings.model_name), settings)
         lines.append(f"It does not hold the alias {settings.production_alias!r} yet. {advice}")
