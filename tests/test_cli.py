@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.cli import COMMANDS, common_flags, with_default_command
-from retraining.errors import NOTHING_CHANGED
+from retraining.errors import NOTHING_CHANGED, UsageError
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, environment_of_cron, table, tables
 
 if TYPE_CHECKING:
@@ -39,10 +39,9 @@ def nobody_listens_at() -> str:
 
 
 @pytest.mark.parametrize("flag", ["--project", "--env-file", "--log-file"])
-def test_an_empty_path_is_not_taken_for_the_working_directory(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+def test_an_empty_path_is_not_taken_for_the_working_directory(flag: str) -> None:
+    with pytest.raises(UsageError, match=f"{flag}: an empty path"):
         common_flags().parse_args([flag, ""])
-    assert f"{flag}: an empty path" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
