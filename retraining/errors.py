@@ -92,6 +92,10 @@ class FolderGoneError(PersonNeededError):
     """A folder of the project, such as the inbox, is not there."""
 
 
+class FolderClosedError(PersonNeededError):
+    """A folder of the project is there, but this user may not move files into it and out of it."""
+
+
 class CredentialsRefusedError(PersonNeededError):
     """A server refused the credentials in the settings."""
 

@@ -11,9 +11,10 @@ from retraining.commands.problems import Problem, as_problem
 from retraining.commands.reading import Story, read_story
 from retraining.commands.recipe_trial import try_the_recipe
 from retraining.cycle.bookkeeping import files_archived_by
-from retraining.cycle.preflight import find_production, load_model, public_uri, strangers_in_the_archive
+from retraining.cycle.preflight import find_production, left_to_archive, load_model, public_uri, strangers_in_the_archive
 from retraining.cycle.recovery import HOLD, Recovered
-from retraining.errors import RetrainingError
+from retraining.errors import FolderClosedError, RetrainingError
+from retraining.inbox import check_rights
 from retraining.report.words import printable
 from retraining.terminal import columns, labelled
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from retraining.cycle.preflight import Model
     from retraining.settings import Settings
+
+MENDED_BY_ITSELF = "The next start of the job mends it; if it stays, report it with the log."
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
@@ -76,6 +79,10 @@ def _folders(settings: Settings) -> Iterator[Problem]:
         folder = getattr(settings, name)
         if not folder.is_dir():
             yield Problem(f"The folder {folder} is not there.", name.upper(), "Create or mount it, or correct the setting.")
+    try:
+        check_rights(settings)
+    except FolderClosedError as error:
+        yield as_problem(error, "folders")
 
 
 def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
@@ -114,8 +121,7 @@ def _all_models(story: Story) -> Iterator[Problem]:
 
 
 def _invariants(story: Story) -> Iterator[Problem]:
-    job, settings, ledger = story.job, story.job.settings, story.ledger
-    again = "The next start of the job mends it; if it stays, report it with the log."
+    job, settings, ledger, again = story.job, story.job.settings, story.ledger, MENDED_BY_ITSELF
     hold = story.facts.tags.get(HOLD)
     if hold is not None:
         remedy = f"`{settings.command} rollback --resume` lifts the hold; until then cycles compare, but promote nothing."
@@ -129,21 +135,29 @@ def _invariants(story: Story) -> Iterator[Problem]:
     waits = (story.facts.aliases.get("challenger"), story.holder)
     for version in job.registry.versions("pending"):
         if version.number not in waits:
-            yield Problem(f"v{version.number} is pending, but no cycle judges it.", "registry", again)
-    production = story.production
-    if production is not None and production.is_ours:
-        manifest = job.registry.manifest(production)
-        waiting = files_archived_by(manifest).keys() - ledger.archive.keys() - ledger.withdrawn.keys()
-        if waiting:
-            yield Problem(f"v{production.number} is in production, but {len(waiting)} of its files are not archived.", "used_data", again)
-        poisoned = [file.name for file in manifest.files if file.sha256 in ledger.withdrawn]
-        if poisoned:
-            command = settings.command
-            remedy = f"`{command} rollback`, or, once a new file waits, `{command} run --force` to train a version without them."
-            yield Problem(f"v{production.number} learned from withdrawn files: {', '.join(poisoned[:5])}", "production", remedy, 0)
+            yield Problem(f"v{version.number} is pending, but no cycle judges it.", "registry", again, 0)
+    yield from _production(story)
     leftovers = [*settings.used_data_dir.glob(".claimed/*"), *settings.quarantine_dir.glob(".*.tmp")]
     if leftovers:
-        yield Problem(f"{len(leftovers)} temporary files are left: {leftovers[0]}", "folders", again)
+        yield Problem(f"{len(leftovers)} temporary files are left: {leftovers[0]}", "folders", again, 0)
     running = job.registry.open_runs()
     if running:
-        yield Problem(f"{running} runs of this job are still RUNNING.", "registry", again)
+        yield Problem(f"{running} runs of this job are still RUNNING.", "registry", again, 0)
+
+
+def _production(story: Story) -> Iterator[Problem]:
+    """What its promotion has not archived yet, and what it learned that was withdrawn since."""
+    job, ledger, production = story.job, story.ledger, story.production
+    if production is None or not production.is_ours:
+        return
+    manifest = job.registry.manifest(production)
+    left = {*left_to_archive(story.facts, production, manifest), *files_archived_by(manifest).keys() - ledger.archive.keys()}
+    left -= {*ledger.withdrawn, *job.inbox.archived()}
+    if left:
+        what = f"v{production.number} is in production, but {len(left)} of its files are not archived yet."
+        yield Problem(what, "used_data", MENDED_BY_ITSELF, 0)
+    poisoned = [file.name for file in manifest.files if file.sha256 in ledger.withdrawn]
+    if poisoned:
+        command = job.settings.command
+        remedy = f"`{command} rollback`, or, once a new file waits, `{command} run --force` to train a version without them."
+        yield Problem(f"v{production.number} learned from withdrawn files: {', '.join(poisoned[:5])}", "production", remedy, 0)

@@ -14,6 +14,7 @@ from retraining.cycle.completion import move_out_withdrawn
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
 from retraining.errors import UsageError
+from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
 
@@ -31,6 +32,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
         shas = [_find(job, recovered, name) for name in asked.files]
+        check_rights(settings)
         job.registry.tag_model({WITHDRAWN + sha: asked.why for sha in shas})
         kill_point("forget_after_tag")
         facts = job.registry.facts()

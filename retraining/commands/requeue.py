@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from retraining.commands import Answer
 from retraining.commands.run import new_job
 from retraining.errors import UsageError
-from retraining.inbox import REASON_SUFFIX
+from retraining.inbox import REASON_SUFFIX, check_rights
 from retraining.local_state import sha256_of
 from retraining.lock import one_cycle_at_a_time
 
@@ -29,6 +29,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
                 raise UsageError(
                     f"{path.name} was withdrawn with `forget`.", remedy="Mend its content first: the same bytes are refused for good."
                 )
+        check_rights(settings)
         moved = [job.inbox.requeue(path).name for path in paths]
     return Answer({"requeued": moved}, "\n".join(f"{name} waits in {settings.new_data_dir} again." for name in moved))
 

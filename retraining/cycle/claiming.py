@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from retraining.errors import EveryFileRefusedError, UnknownClassError, UnreadableFileError
+from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.logs import log
 
@@ -39,9 +40,12 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
     """Claim the fresh files and refuse those that cannot be read; copies of known bytes go to quarantine too.
 
     Raises:
+        FolderClosedError: this user may not move files between the folders.
         EveryFileRefusedError: files waited, and not one could be read.
         UnknownClassError: two files or more bring a class that the production version does not know; they stay where they are.
     """
+    if not job.dry_run:
+        check_rights(job.settings)
     for name in waiting.listing.links:
         job.refuse(name, "a symbolic link: deliver the file itself")
     for name, sha256 in waiting.copies.items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle.bookkeeping import WITHDRAWN, files_archived_by, what_was_left
 from retraining.errors import StoreError
+from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.records import DataFile
@@ -27,9 +28,19 @@ def complete_promotion(job: Job, ledger: Ledger, version: VersionFacts, facts: R
     """Archive what the version consumed, tag it `approved` and set the other aliases; may be repeated.
 
     A version that a person put there is not on probation: their move is not undone by the job.
+
+    Raises:
+        StoreError: a file could not be archived; the version stays in production.
     """
     manifest = job.registry.manifest(version)
-    ledger = archive_consumed(job, ledger, manifest)
+    try:
+        ledger = archive_consumed(job, ledger, manifest)
+    except OSError as error:
+        raise StoreError(
+            f"v{version.number} is in production, but not all of its files could be archived: {error.strerror}: {error.filename!r}.",
+            unchanged=f"The alias {job.settings.production_alias!r} stays on v{version.number}; what was archived stays so.",
+            remedy="Mend what is named above; the next start archives the others, which still wait in the inbox.",
+        ) from error
     left = what_was_left(facts).get("production_version")
     previous = manifest.champion if left in (None, version.number) else left
     tags = {"validation_status": "approved", PROBATION: "not held: a person moved the alias" if by_person else "open"}
@@ -115,6 +126,8 @@ def move_out_withdrawn(job: Job, ledger: Ledger) -> None:
         return
     folder = job.settings.used_data_dir
     present = job.inbox.archived()
-    for sha256, why in ledger.withdrawn.items():
-        for name in present.get(sha256, ()):
-            job.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")
+    there = [(sha256, why, name) for sha256, why in ledger.withdrawn.items() for name in present.get(sha256, ())]
+    if there:
+        check_rights(job.settings, "The withdrawn files are marked in the registry; they are still in the archive.")
+    for sha256, why, name in there:
+        job.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")

@@ -13,6 +13,7 @@ from retraining.cycle.bookkeeping import add_to_ledger, files_archived_by, leave
 from retraining.cycle.completion import complete_promotion, move_out_withdrawn, point_back, previous_of, put_back
 from retraining.cycle.sources import note_the_schema
 from retraining.errors import NoProductionModelError
+from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
 from retraining.logs import log
@@ -87,6 +88,9 @@ def _all_archived(job: Job, ledger: Ledger, production: VersionFacts) -> bool:
 
 def finish_promotion(job: Job, ledger: Ledger, version: VersionFacts) -> tuple[RegistryFacts, Ledger]:
     """Complete what moving the alias began, by a person or by a cycle that died right after; then close that cycle's run."""
+    if not job.dry_run:
+        alias = job.settings.production_alias
+        check_rights(job.settings, f"The alias {alias!r} stays on v{version.number}, whose files wait to be archived.")
     facts = job.registry.facts()
     ledger = _close_the_cycle(job, ledger, version.tags.get("retraining.parent_run_id"))
     made_in = next((record for record in ledger.records if record.cycle_id == version.tags.get("retraining.cycle_id")), None)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from retraining.records import DataFile
 
+CLAIMS = ".claimed"  # a folder in the archive's
+
 
 def copy_aside(source: Path, claims: Path) -> DataFile | None:
     """Copy a file into `claims` under its digest; None where it changed or vanished meanwhile, or is no regular file any more."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from retraining.errors import StoreError
 from retraining.file_moves import holds
 from retraining.inbox.archive import Archive
-from retraining.inbox.claiming import copy_aside
+from retraining.inbox.claiming import CLAIMS, copy_aside
 from retraining.inbox.listing import Listing, entries_of, is_data, look
 from retraining.inbox.quarantine import Quarantine
 from retraining.kill_points import kill_point
@@ -49,7 +49,7 @@ class Inbox:
     @property
     def claims(self) -> Path:
         """Copies of claimed files, on the archive's file system; a dry run touches nothing but `.retraining/`."""
-        return self.state.folder / "claimed" if self.dry_run else self.settings.used_data_dir / ".claimed"
+        return self.state.folder / "claimed" if self.dry_run else self.settings.used_data_dir / CLAIMS
 
     @property
     def _archive(self) -> Archive:
