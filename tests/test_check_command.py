@@ -90,6 +90,27 @@ def test_what_is_broken_is_named_with_the_code_that_a_cycle_would_end_with(
     assert any(said in what for what in found), found
 
 
+def test_a_damaged_version_that_does_not_serve_stops_no_cycle(promoted: Project) -> None:
+    newest = max(promoted.folder.glob("mlflow_server/artifacts/**/model.pkl"), key=lambda path: path.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[:-1] + b"!")
+    assert any("are not those that were registered" in what for what in problems(promoted, 3, "--deep"))
+    assert promoted.start("rollback").expect(0)
+    told = promoted.start("check", "--deep", "--json").expect(0).json["problems"]
+    (damaged,) = (problem for problem in told if "are not those that were registered" in problem["what"])
+    assert damaged["where"] == "v2"
+    assert damaged["try"].startswith("v2 does not serve: no cycle needs it.")
+    promoted.deliver(*tables(3, seed=3, rows=120))
+    assert promoted.cycle()["ending"] == "kept"
+
+
+def test_a_disk_that_is_too_full_for_a_cycle_is_a_problem(registered: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered.deliver(*tables(3, seed=2))
+    monkeypatch.setattr("retraining.inbox.inbox.SPARE_BYTES", 1 << 60)
+    (found,) = problems(registered, 1)
+    assert " bytes free; this cycle needs 1,152," in found
+    assert " bytes free; this cycle needs 1,152," in registered.start("run").expect(1).error[0]
+
+
 def test_checking_changes_nothing_but_local_notes(promoted: Project) -> None:
     def files() -> dict[str, bytes]:
         found = (path for path in promoted.folder.rglob("*") if path.is_file() and ".retraining" not in path.parts)

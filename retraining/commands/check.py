@@ -11,10 +11,10 @@ from retraining.commands.problems import Problem, as_problem
 from retraining.commands.reading import Story, read_story
 from retraining.commands.recipe_trial import try_the_recipe
 from retraining.cycle.bookkeeping import files_archived_by
-from retraining.cycle.preflight import find_production, left_to_archive, load_model, public_uri, strangers_in_the_archive
+from retraining.cycle.preflight import find_production, left_to_archive, public_uri, strangers_in_the_archive
 from retraining.cycle.recovery import HOLD, Recovered
-from retraining.errors import FolderClosedError, RetrainingError
-from retraining.inbox import check_rights
+from retraining.errors import RetrainingError
+from retraining.inbox import NO_PERMISSION, check_rights
 from retraining.report.words import printable
 from retraining.terminal import columns, labelled
 
@@ -79,10 +79,6 @@ def _folders(settings: Settings) -> Iterator[Problem]:
         folder = getattr(settings, name)
         if not folder.is_dir():
             yield Problem(f"The folder {folder} is not there.", name.upper(), "Create or mount it, or correct the setting.")
-    try:
-        check_rights(settings)
-    except FolderClosedError as error:
-        yield as_problem(error, "folders")
 
 
 def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
@@ -92,15 +88,35 @@ def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
     mismatch = artifact_root_problem(settings)
     if mismatch:
         yield Problem(mismatch, "MLFLOW_TRACKING_URI", "See docs/production.md on artifact roots.", 0)
+    production = None
     try:
         production = find_production(story.job, Recovered(story.facts, story.ledger))
-        yield from _model(production)
-        yield from try_the_recipe(story, production)
     except RetrainingError as error:
         yield as_problem(error, f"alias {settings.production_alias!r} of {settings.model_name!r}")
+    yield from _inbox(story)
+    if production is not None:
+        yield from _model(production)
+        yield from try_the_recipe(story, production)
     yield from _invariants(story)
     if deep:
         yield from _all_models(story)
+
+
+def _inbox(story: Story) -> Iterator[Problem]:
+    """What stops a cycle from claiming what waits, and what it would leave there for want of a right."""
+    job, settings, ledger = story.job, story.job.settings, story.ledger
+    if not (settings.new_data_dir.is_dir() and settings.used_data_dir.is_dir()):
+        return
+    try:
+        check_rights(settings)
+        waiting = job.inbox.waiting(ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn})
+        unread = sorted(name for name, why in waiting.listing.skipped.items() if why == NO_PERMISSION)
+        if unread:
+            what = f"{len(unread)} files in the inbox cannot be read by this user, and are left there: {unread[0]}"
+            yield Problem(what, "new_data", "Give the job's user the right to read them.", 0)
+        job.inbox.check_space_for(waiting.fresh)
+    except RetrainingError as error:
+        yield as_problem(error, "folders")
 
 
 def _model(production: Model) -> Iterator[Problem]:
@@ -111,10 +127,16 @@ def _model(production: Model) -> Iterator[Problem]:
 
 
 def _all_models(story: Story) -> Iterator[Problem]:
+    """The versions that do not serve: a damaged one stops no cycle, only a roll-back to it."""
     for version in story.job.registry.versions():
-        if version.is_ours and version.number != story.holder:
-            model = load_model(story.job.registry, version.number)
-            yield from _model(model) if model else ()
+        if not version.is_ours or version.number == story.holder:
+            continue
+        try:
+            story.job.registry.manifest(version)
+            story.job.registry.model(version)
+        except RetrainingError as error:
+            remedy = f"v{version.number} does not serve: no cycle needs it. Restore its files from a backup before you roll back to it."
+            yield Problem(error.what, f"v{version.number}", remedy, 0)
 
 
 # --- invariants over registry and folders ---------------------------------------------------------------------------------------

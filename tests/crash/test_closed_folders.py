@@ -59,6 +59,9 @@ def test_a_closed_folder_is_named_by_check_and_by_a_start_before_anything_is_lea
             assert [problem["what"] for problem in checked.expect(3).json["problems"]] == [what]
         with closed(forked.folder):
             assert "(QUARANTINE_DIR)" in Project.start(forked, "run").expect(3).error[0]
+        forked.put("secret.csv", "").chmod(0)
+        (problem,) = Project.start(forked, "check", "--json").expect(0).json["problems"]
+        assert problem["what"] == "1 files in the inbox cannot be read by this user, and are left there: secret.csv"
         assert Project.start(forked, "run", "--json").expect(0).json["ending"] == "promoted"
 
 
@@ -81,6 +84,8 @@ def test_what_a_promotion_could_not_archive_is_not_lost_and_the_next_start_archi
 def test_a_file_that_only_waits_to_be_archived_can_be_forgotten(stages: Callable[[str], Stage]) -> None:
     forked = stages("promote").project
     forked.start("run", kill_at="between_archived_files")
+    said = [problem["what"] for problem in forked.start("check", "--json").expect(0).json["problems"]]
+    assert {"temporary", "RUNNING", "archived"} <= {word.strip(".") for what in said for word in what.split()}
     newest = max(forked.names("new_data"))
     others, refused = forked.names("new_data") - {newest}, forked.names("quarantine")
     assert forked.start("forget", newest, "--why", "a sensor lied", "--json").expect(0).json["learned_by"] == [2]
