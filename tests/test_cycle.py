@@ -97,6 +97,15 @@ def test_a_previous_version_that_cannot_be_loaded_skips_probation_and_says_so(pr
     assert "cannot be loaded" in tags(promoted, 2)["retraining.probation"]
 
 
+def test_with_the_production_version_deleted_the_advice_names_one_that_is_there(promoted: Project) -> None:
+    client(promoted).delete_model_version("classifier", "2")
+    promoted.deliver(*tables(3, seed=3))
+    remedy = promoted.start("run").expect(3).error[2]
+    assert "> version 1 (version 2 held the alias last and was deleted) or another" in remedy
+    assert promoted.start("check", "--json").expect(3).json["problems"][0]["try"] == remedy
+    assert promoted.start("status", "--json").expect(0).json["previous_version"] == 1
+
+
 def test_a_floor_refuses_a_challenger_whatever_the_champion_scores(registered: Project) -> None:
     registered.configure(MIN_MODEL_ACCURACY="0.999", MIN_MODEL_ROC_AUC="0.5", MIN_MODEL_F1="0.5")
     registered.deliver(*tables(12, seed=2, turned=True))

@@ -33,7 +33,7 @@ def _told(story: Story) -> dict[str, Any]:
     job, ledger, production = story.job, story.ledger, story.production
     waiting = job.inbox.waiting(ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn})
     tags = production.tags if production else {}
-    previous = tags.get("retraining.previous_version")
+    previous = tags.get("retraining.previous_version") if production else story.facts.aliases.get("previous_production")
     last = ledger.cycles[-1] if ledger.cycles else None
     return {
         "waiting": len(waiting.fresh),

@@ -80,7 +80,7 @@ def find_production(job: Job, recovered: Recovered) -> Model:
     if holder is None:
         raise NoProductionModelError(
             f"No version of the registered model {name!r} holds the alias {alias!r} in {public_uri(settings.mlflow_tracking_uri)}.",
-            remedy=how_to_assign(alias, name, recovered.left.get("production_version")),
+            remedy=how_to_assign(alias, name, *_best_to_hold_it(job, recovered)),
         )
     model = load_model(job.registry, holder)
     if model is None:
@@ -99,10 +99,21 @@ def find_production(job: Job, recovered: Recovered) -> Model:
     return model
 
 
-def how_to_assign(alias: str, name: str, last: int | None = None) -> str:
-    """The advice of `register_first_model.py` and of a cycle that finds no alias; `last` is the version that held it last."""
-    if last is not None:
-        return f"Open the MLflow UI, Models > {name} > version {last} (it held the alias last) or another > Aliases, and add {alias!r}."
+def _best_to_hold_it(job: Job, recovered: Recovered) -> tuple[int | None, str]:
+    """The version to give the alias to, which is there, and why that one; None where there is none to name."""
+    last = recovered.left.get("production_version")
+    if last is None or job.registry.version(last) is not None:
+        return last, "it held the alias last"
+    before = recovered.facts.aliases.get("previous_production")
+    if before is None:
+        before = max((version.number for version in job.registry.versions("approved") if version.is_ours), default=None)
+    return before, f"version {last} held the alias last and was deleted"
+
+
+def how_to_assign(alias: str, name: str, best: int | None = None, why: str = "") -> str:
+    """The advice of `register_first_model.py` and of a cycle that finds no alias; `best` is the version to name first."""
+    if best is not None:
+        return f"Open the MLflow UI, Models > {name} > version {best} ({why}) or another > Aliases, and add {alias!r}."
     return (
         f"Open the MLflow UI, Models > {name} > a version > Aliases, and add {alias!r}; "
         f"or run `{REGISTER} --set-alias`, which gives it to the newest, and registers a first model where there is none."
