@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ON_SQLITE, ON_SERVER = "kill points survived on sqlite", "kill points survived on a server"
+IN_COMMITS = "kills in a half-changed database"
 RANDOM, OVERLAPS, NIGHTS, CYCLES = "random kills", "eight starts at once", "nights, of which one trained", "soak cycles, a fifth killed"
 CALLS, CLEAN, SERVER = "failing calls", "kinds of failing calls, to a clean pass", "server faults"
 PEOPLE, TROUBLES, INPUTS = "deletions by a person", "disks, locks, models, clocks", "inputs with their exact outcome"

@@ -10,6 +10,7 @@ from bench.soak_figures import (
     CALLS,
     CLEAN,
     CYCLES,
+    IN_COMMITS,
     INPUTS,
     NIGHTS,
     ON_SERVER,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RANDOM_KILLS = {"promote": 160, "reject": 80, "leave to a person": 80, "finish what a person approved": 80, "roll back": 100}
+COMMITS = {"promote": 24, "keep": 14, "roll back": 13, "first model": 13}  # that outgrow a cache of one page, in one start
 TIMES_AT_ONCE, IN_CHAINS, CHAINS = 50, 500, 10
 PRIVATE_COPIES = 28  # openings of them in one start, and one more
 BEFORE_VERSION_2 = ("after_recovery", "after_claim", "after_scoring", "mid_training")
@@ -92,6 +94,17 @@ def random_kills(figures: Figures, name: str, part: range, seed: int) -> Work:
                 figures.unit(RANDOM, unit, partial(stage.killed_after, moment))
 
     return f"random kills: {name} {part}", work
+
+
+def kills_in_commits(figures: Figures, name: str) -> Work:
+    """Every commit, while the database is half changed."""
+
+    def work(folder: Path, zygote: Zygote) -> None:
+        stage = Stage.set_for(SCENARIOS[name], ForkedProject.at(folder / "project", zygote))
+        for number in range(1, COMMITS[name] + 1):
+            figures.unit(IN_COMMITS, f"{name}, commit {number}", partial(stage.killed_in_commit, number))
+
+    return f"kills in commits: {name}", work
 
 
 def failing_calls(figures: Figures, call: str, seed: int) -> Work:
@@ -252,6 +265,7 @@ def all_work(figures: Figures, seed: int) -> Iterator[Work]:
     yield failing_copies(figures)
     yield nights(figures)
     yield from (kills_on_sqlite(figures, name) for name in SCENARIOS)
+    yield from (kills_in_commits(figures, name) for name in COMMITS)
     yield from (chain(figures, number, seed) for number in range(CHAINS))
     for name, count in RANDOM_KILLS.items():
         yield from (random_kills(figures, name, range(start, min(count, start + 40)), seed) for start in range(0, count, 40))
@@ -264,5 +278,5 @@ def goals() -> dict[str, int]:
     people = 2 * len(BEFORE_VERSION_2) + 3 * len(AFTER_VERSION_2)
     inputs = sum(len(cases) for _, _, cases in groups(huge=True))
     faults = {CLEAN: len(KINDS_OF_CALLS), SERVER: SERVER_FAULTS * len(MISBEHAVIOUR), TROUBLES: 8, PEOPLE: people}
-    kills = {ON_SQLITE: places, ON_SERVER: places, RANDOM: sum(RANDOM_KILLS.values())}
+    kills = {ON_SQLITE: places, ON_SERVER: places, IN_COMMITS: sum(COMMITS.values()), RANDOM: sum(RANDOM_KILLS.values())}
     return {**kills, CALLS: 1, **faults, INPUTS: inputs, OVERLAPS: TIMES_AT_ONCE, NIGHTS: 30, CYCLES: IN_CHAINS}

@@ -121,7 +121,8 @@ def _prepare_sqlite(file: Path) -> None:
     """Name a file that is no database at once, which MLflow tries for 102 s; make sure that a store is whole or not there."""
     if file.is_file() and file.stat().st_size > 0:
         try:
-            with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
+            # not mode=ro: what a process left that died in the middle of a commit is rolled back by the first who may write
+            with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
                 database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
         except sqlite3.Error as error:
             if not is_locked(error):

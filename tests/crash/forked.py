@@ -61,6 +61,7 @@ class Zygote:
         nothing: dict[str, Any] = {
             "kill_at": None,
             "kill_after": None,
+            "kill_in_commit": None,
             "fault": None,
             "registry_side": None,
             "person": None,
@@ -127,7 +128,8 @@ class ForkedProject(Project):
     def start(self, *words: str, script: str = ORCHESTRATOR, **how: Any) -> Ended:
         """One start, killed, failed or disturbed as `how` says.
 
-        `kill_at`, `kill_after`, `fault` with the folder `below` which it strikes, and `person`: a place, and what is asked there.
+        `kill_at`, `kill_after`, `kill_in_commit`, `fault` with the folder `below` which it strikes, and `person`: a place,
+        and what is asked there.
         """
         return self.zygote.fork(self._request(*words, script=script, **how))[0]
 

@@ -45,6 +45,11 @@ def test_killed_by_the_clock_nothing_is_lost(stages: Callable[[str], Stage]) -> 
     assert {moment: wrong for moment in moments if (wrong := stage.killed_after(moment))} == {}
 
 
+def test_killed_while_the_database_is_half_changed_everything_can_read_it_and_nothing_is_lost(stages: Callable[[str], Stage]) -> None:
+    stage = stages("promote")
+    assert {number: wrong for number in (4, 20) if (wrong := stage.killed_in_commit(number))} == {}
+
+
 def test_every_kill_point_of_the_job_is_tried_by_some_scenario() -> None:
     code = [path.read_text() for path in (CLONE / "retraining").rglob("*.py")] + [(CLONE / "pipeline_orchestrator.py").read_text()]
     named = {name for text in code for call in re.findall(r"kill_point\((.*)\)", text) for name in re.findall(r'"(\w+)"', call)}

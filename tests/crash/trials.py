@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.model_registry.misbehaving import Front
 
 ALLOWED_CODES = {0, 1, 2, 3, 69}  # what a start may end with when a disk or a server fails under it; 2: its settings cannot be read
+READING = (("status",), ("history",), ("check",), ("run", "--dry-run"))
 LONGEST = 120  # seconds until an error must be told
 
 
@@ -65,6 +66,22 @@ class Stage:
         if ended.code not in (0, KILLED):
             return [f"neither killed nor well: {ended}"]
         return self.scenario.broken(self.project, self.delivered)
+
+    def killed_in_commit(self, number: int) -> list[str]:
+        """Kill while the database is half changed: every command that reads can read it as it is then, and one more start loses nothing."""
+        self.eve.restore()
+        ended = self.scenario.start(self.project, kill_in_commit=number)
+        if ended.code != KILLED:
+            return [f"there is no commit number {number}: {ended}"]
+        store = self.project.folder / "mlflow_server" / "backend_db"
+        half_changed = {path: path.read_bytes() for path in store.iterdir()}
+        wrong = []
+        for words in READING:
+            look = self.project.start(*words)
+            wrong += [] if look.code in (0, 3) else [f"{words}: {look}"]
+            for path, content in half_changed.items():
+                path.write_bytes(content)
+        return [*wrong, *self.scenario.broken(self.project, self.delivered)]
 
     def calls_of(self, call: str) -> int:
         """How many calls of a kind an undisturbed start makes below the project."""
