@@ -255,3 +255,38 @@ def test_another_target_column_than_productions_is_a_wrong_setting(registered: P
     done = registered.start("run").expect(2)
     assert "TARGET_COLUMN" in done.err
     assert "'target'" in done.err
+
+
+def test_after_several_roll_backs_status_tells_the_last_one_and_why_the_version_was_made(promoted: Project) -> None:
+    made_for = tags(promoted, 2)["retraining.reason"]
+    promoted.start("rollback", "--why", "the labels were late").expect(0)
+    promoted.start("rollback", "--to", "2", "--why", "they were not").expect(0)
+    told = promoted.start("status", "--json").expect(0).json["reason"]
+    assert told.startswith("put back in place of v1 (by ")
+    assert told.endswith(f": rolled back from v1 to v2: they were not); it had come as: {made_for}")
+    promoted.start("rollback", "--why", "late after all").expect(0)
+    told = promoted.start("status", "--json").expect(0).json["reason"]
+    assert told.startswith("put back in place of v2 (by ")
+    assert "late after all); it had come as: a first model" in told
+    client(promoted).set_registered_model_alias("classifier", "production", "2")
+    (promoted.folder / ".retraining" / "clean").unlink()  # a closed gate does not look at the alias
+    promoted.start("run").expect(0)
+    told = promoted.start("status", "--json").expect(0).json["reason"]
+    assert told == f"put back in place of v1 (a person moved the alias); it had come as: {made_for}"
+
+
+def test_a_version_that_was_rolled_back_and_that_a_person_puts_back_stays(promoted: Project) -> None:
+    """Rolled back from v2, then v3 is promoted, then a person prefers v2: that is no roll-back of v2 left half-done."""
+    promoted.start("rollback").expect(0)
+    promoted.start("rollback", "--resume").expect(0)
+    promoted.configure(RETRAIN_WHEN="always")
+    promoted.deliver(*tables(12, seed=4, turned=True))
+    assert promoted.cycle()["production_version"] == 3
+    client(promoted).set_registered_model_alias("classifier", "production", "2")
+    for _ in range(2):
+        (promoted.folder / ".retraining" / "clean").unlink()
+        promoted.start("run").expect(0)
+        assert aliases(promoted)["production"] == 2
+    assert tags(promoted, 2)["validation_status"] == "approved"
+    told = promoted.start("status", "--json").expect(0).json["reason"]
+    assert told.startswith("put back in place of v3 (a person moved the alias); it had come as: ")

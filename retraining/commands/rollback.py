@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from retraining.commands import Answer
 from retraining.commands.run import new_job
 from retraining.cycle.bookkeeping import leave, save_ledger
-from retraining.cycle.completion import put_back
+from retraining.cycle.completion import previous_of, put_back, tags_of_one_rolled_back
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.preflight import load_model
-from retraining.cycle.recovery import HOLD, ROLLED_BACK_TO, finish_what_a_dead_cycle_left
+from retraining.cycle.recovery import HOLD, finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError, UsageError
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
+    from retraining.records import VersionFacts
     from retraining.settings import Settings
 
 
@@ -45,15 +46,16 @@ def _resume(job: Job, recovered: Recovered) -> Answer:
 def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answer:
     registry, alias = job.registry, job.settings.production_alias
     holder = recovered.facts.aliases.get(alias)
-    if holder is None:
+    current = registry.version(holder) if holder is not None else None
+    if holder is None or current is None:
         raise NoProductionModelError(f"No version holds the alias {alias!r}.", remedy="Assign it in the MLflow UI.")
-    target = _target(job, holder, to)
+    target = _target(job, current, to)
     hold = f"by {_user()} {job.now():%Y-%m-%dT%H:%M:%SZ}: rolled back from v{holder} to v{target}" + (f": {why}" if why else "")
     registry.tag_model({HOLD: hold})
     kill_point("rollback_after_hold")
-    registry.tag_version(holder, {ROLLED_BACK_TO: str(target), "retraining.reason": hold, "validation_status": "rolled_back"})
+    registry.tag_version(holder, tags_of_one_rolled_back(current, target, hold))
     kill_point("rollback_after_tag")
-    put_back(registry, alias, target)
+    put_back(job, target, holder, hold)
     kill_point("after_roll_back")
     left = recovered.left
     leave(job, number=int(left.get("number", 0)), run_id=str(left.get("run_id", "")), production_version=target)
@@ -62,16 +64,15 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
     return Answer({"production_version": target, "previous_version": holder, "hold": hold}, text)
 
 
-def _target(job: Job, holder: int, to: int | None) -> int:
-    if to is not None and to == holder:
+def _target(job: Job, holder: VersionFacts, to: int | None) -> int:
+    if to is not None and to == holder.number:
         raise UsageError(f"v{to} is in production already.", remedy="Name another version.")
-    current = job.registry.version(holder)
-    named = to if to is not None else current.tags.get("retraining.previous_version") if current else None
+    named = to if to is not None else previous_of(holder)
     if named is None:
-        raise PersonNeededError(f"v{holder} is the first version: there is none before it.", remedy="Name a version with --to N.")
-    if job.registry.version(int(named)) is None:
+        raise PersonNeededError(f"v{holder.number} is the first version: there is none before it.", remedy="Name a version with --to N.")
+    if job.registry.version(named) is None:
         raise UsageError(f"There is no version {named}.", remedy="`python pipeline_orchestrator.py history` and the MLflow UI list them.")
-    model = load_model(job.registry, int(named))
+    model = load_model(job.registry, named)
     if model is None:
         raise PersonNeededError(
             f"Version {named} is not one of this job's.", remedy=f"Take it up first: `python register_first_model.py --adopt {named}`."

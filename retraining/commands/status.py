@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story, told_with_hindsight
-from retraining.cycle.completion import PROBATION
-from retraining.cycle.recovery import HOLD, ROLLED_BACK_TO
+from retraining.cycle.completion import MADE_FOR, PROBATION, PUT_BACK
+from retraining.cycle.recovery import HOLD
 from retraining.report.verdict import name
 from retraining.report.words import printable
 from retraining.terminal import columns, labelled
@@ -54,17 +54,13 @@ def _told(story: Story) -> dict[str, Any]:
 
 
 def _why_it_is_there(story: Story, tags: Mapping[str, str]) -> str:
-    """Why the version serves: what undid its successor, where it was put back, and what it was made for."""
+    """Why the version serves: what it was made for, and, where it was put back, in place of which one and why."""
     if story.holder is None:
         return "no version holds the production alias"
-    made = tags.get("retraining.reason")
+    made = tags.get(MADE_FOR, tags.get("retraining.reason"))
     if made is None:
         return "this job does not know that version"
-    left = [version for version in story.job.registry.versions("rolled_back") if version.tags.get(ROLLED_BACK_TO) == str(story.holder)]
-    if not left:
-        return made
-    last = max(left, key=lambda version: version.number)
-    return f"put back in place of v{last.number} ({last.tags.get('retraining.reason', 'rolled back')}); it had come as: {made}"
+    return f"{tags[PUT_BACK]}; it had come as: {made}" if PUT_BACK in tags else made
 
 
 def _poisoned(story: Story) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.bookkeeping import WITHDRAWN, files_archived_by, what_was_left
-from retraining.errors import StoreError
+from retraining.errors import NoProductionModelError, StoreError
 from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.logs import log
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from retraining.records import Manifest, RegistryFacts, VersionFacts
 
 PROBATION = "retraining.probation"  # tag of a version: `open`, `passed`, `failed`, or why it is not held
+ROLLED_BACK_TO, ROLLED_BACK_IN = "retraining.rolled_back_to", "retraining.rolled_back_in"  # tags of a version: which one, by which run
+MADE_FOR, PUT_BACK = "retraining.made_for", "retraining.put_back"  # tags of a version: its reason before a roll-back; how it came back
+MOVED = "a person moved the alias"
 
 
 def complete_promotion(job: Job, ledger: Ledger, version: VersionFacts, facts: RegistryFacts, *, by_person: bool) -> Ledger:
@@ -43,7 +46,9 @@ def complete_promotion(job: Job, ledger: Ledger, version: VersionFacts, facts: R
         ) from error
     left = what_was_left(facts).get("production_version")
     previous = manifest.champion if left in (None, version.number) else left
-    tags = {"validation_status": "approved", PROBATION: "not held: a person moved the alias" if by_person else "open"}
+    tags = {"validation_status": "approved", PROBATION: f"not held: {MOVED}" if by_person else "open"}
+    if left is not None and left != version.number and MADE_FOR in version.tags:  # a person undid a roll-back
+        tags |= tags_of_one_put_back(version, left, MOVED)
     if manifest.origin != "cycle":
         tags[PROBATION] = "not held: a first model"
     if previous is not None:
@@ -95,15 +100,36 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
     )
 
 
-def put_back(registry: Registry, alias: str, version: int) -> None:
-    """Move the production alias back to a version, and `previous_production` to the one that it had replaced.
+def tags_of_one_rolled_back(version: VersionFacts, to: int, why: str) -> dict[str, str]:
+    """Tags of a version that is about to lose the alias to `to`; what it was made for is kept."""
+    made_for = version.tags.get(MADE_FOR, version.tags.get("retraining.reason", ""))
+    return {ROLLED_BACK_TO: str(to), MADE_FOR: made_for, "retraining.reason": why, "validation_status": "rolled_back"}
 
-    The version is `approved` again before it serves, whatever it was left as, and is not on probation.
+
+def tags_of_one_put_back(version: VersionFacts, in_place_of: int, why: str) -> dict[str, str]:
+    """Tags of an older version that serves again: approved, not on probation, and for the reason that it was made for."""
+    tags = {PUT_BACK: f"put back in place of v{in_place_of} ({why})", PROBATION: "not held: restored by a roll-back"}
+    reason = {"retraining.reason": version.tags[MADE_FOR]} if MADE_FOR in version.tags else {}
+    return {**tags, **reason, "validation_status": "approved"}
+
+
+def put_back(job: Job, target: int, in_place_of: int, why: str) -> None:
+    """Move the production alias back to a version, which is `approved` before it serves, and `previous_production` to what it replaced.
+
+    Raises:
+        NoProductionModelError: it was deleted.
     """
-    registry.tag_version(version, {"validation_status": "approved", PROBATION: "not held: restored by a roll-back"})
-    registry.set_alias(alias, version)
+    version, alias = job.registry.version(target), job.settings.production_alias
+    if version is None:
+        raise NoProductionModelError(
+            f"v{in_place_of} was being rolled back to v{target}, which was deleted since.",
+            unchanged=f"The alias {alias!r} is still on v{in_place_of}.",
+            remedy="Give the alias to another version in the MLflow UI.",
+        )
+    job.registry.tag_version(target, tags_of_one_put_back(version, in_place_of, why))
+    job.registry.set_alias(alias, target)
     kill_point("mid_roll_back")
-    point_back(registry, previous_of(registry.version(version)))
+    point_back(job.registry, previous_of(version))
 
 
 def previous_of(version: VersionFacts | None) -> int | None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.closing import Ending, close, outcome_of, record_of
-from retraining.cycle.completion import PROBATION, complete_promotion, put_back
+from retraining.cycle.completion import PROBATION, ROLLED_BACK_IN, complete_promotion, put_back, tags_of_one_rolled_back
 from retraining.cycle.monitoring import probation_result
-from retraining.cycle.recovery import ROLLED_BACK_IN, ROLLED_BACK_TO
 from retraining.errors import NoProductionModelError
 from retraining.kill_points import kill_point
 from retraining.logs import log
@@ -119,12 +118,12 @@ def roll_back(cycle: Cycle, monitored: Monitored, failure: Decision) -> Outcome:
     if registry.facts().aliases.get(alias) != failed:
         return _superseded(cycle, monitored)
     _save_the_decision(cycle, monitored, ending)
-    where = {ROLLED_BACK_TO: str(previous), ROLLED_BACK_IN: cycle.run_id}
-    tags = {**where, PROBATION: "failed", "retraining.reason": ending.reason, "validation_status": "rolled_back"}
+    tags = tags_of_one_rolled_back(cycle.production.version, previous, ending.reason)
+    tags |= {ROLLED_BACK_IN: cycle.run_id, PROBATION: "failed"}
     registry.tag_version(failed, tags, description(outcome_of(cycle, monitored, ending), cycle.job.settings.command))
     kill_point("before_roll_back")
     cycle.job.committed = True
-    put_back(registry, alias, previous)
+    put_back(cycle.job, previous, failed, ending.reason)
     kill_point("after_roll_back")
     log.warning("%s; v%d is in production again", ending.reason, previous)
     return close(cycle, monitored, ending)

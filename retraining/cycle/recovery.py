@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.bookkeeping import add_to_ledger, files_archived_by, leave, load_ledger, save_ledger, what_was_left
-from retraining.cycle.completion import complete_promotion, move_out_withdrawn, point_back, previous_of, put_back
+from retraining.cycle.completion import (
+    MOVED,
+    ROLLED_BACK_IN,
+    ROLLED_BACK_TO,
+    complete_promotion,
+    move_out_withdrawn,
+    point_back,
+    previous_of,
+    put_back,
+    tags_of_one_put_back,
+)
 from retraining.cycle.sources import note_the_schema
-from retraining.errors import NoProductionModelError
 from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
     from retraining.records import RegistryFacts, VersionFacts
 
 HOLD = "retraining.hold"
-ROLLED_BACK_TO, ROLLED_BACK_IN = "retraining.rolled_back_to", "retraining.rolled_back_in"  # tags of a version: which one, by which run
 
 
 @dataclass(frozen=True)
@@ -124,13 +132,7 @@ def _finish_roll_back(job: Job, facts: RegistryFacts, ledger: Ledger, production
         NoProductionModelError: the version to go back to was deleted since.
     """
     target = int(production.tags.get(ROLLED_BACK_TO) or production.tags["retraining.previous_version"])
-    if job.registry.version(target) is None:
-        raise NoProductionModelError(
-            f"v{production.number} was being rolled back to v{target}, which was deleted since.",
-            unchanged=f"The alias {job.settings.production_alias!r} is still on v{production.number}.",
-            remedy="Give the alias to another version in the MLflow UI.",
-        )
-    put_back(job.registry, job.settings.production_alias, target)
+    put_back(job, target, production.number, production.tags.get("retraining.reason", "rolled back"))
     ledger = _close_the_cycle(job, ledger, production.tags.get(ROLLED_BACK_IN))
     leave(job, **_last_of(what_was_left(facts), ledger), production_version=target)
     log.info("finished the roll-back from v%d to v%d", production.number, target)
@@ -154,7 +156,9 @@ def _person_rolled_back(
     point_back(job.registry, previous_of(production))
     if failed is not None and ours:
         ledger = _close_the_cycle(job, ledger, failed.tags.get(ROLLED_BACK_IN))
-    elif HOLD not in facts.tags:
+    else:
+        job.registry.tag_version(production.number, tags_of_one_put_back(production, last, MOVED))
+    if HOLD not in facts.tags and not ours:
         why = f"by a person, seen {job.now():%Y-%m-%dT%H:%M:%SZ}: the alias was moved back from v{last} to v{production.number}"
         job.registry.tag_model({HOLD: why})
         log.warning("promotions are held: %s", why)
