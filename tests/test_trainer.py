@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -115,6 +116,7 @@ def test_a_recipe_is_loaded_with_its_text_and_digest(written: Written) -> None:
         ("x = 1\nimport no_such_package\n", "ModuleNotFoundError in line 2: No module named 'no_such_package'"),
         ("\n\n1 / 0\n", "ZeroDivisionError in line 3: division by zero"),
         ("import sys\nsys.exit('no data today')\n", "SystemExit in line 2: no data today"),
+        ("import os\nos._exit(0)\n", "SystemExit in line 2: os._exit(0) would end the whole job"),
         ("from . import helper\n", "ImportError in line 1"),
         ("a\0", "null bytes"),
         ("", "defines no function train_model"),
@@ -270,6 +272,10 @@ def test_an_import_that_would_fail_at_serving_is_found(written: Written, tmp_pat
 UNUSABLE = {
     "raises": ("def train_model(X, y):\n    raise RuntimeError('the kiln\\nis cold')\n", "RuntimeError in line 2: the kiln is cold"),
     "exits": ("import sys\ndef train_model(X, y):\n    sys.exit(0)\n", "SystemExit in line 3: 0"),
+    "ends the process": (
+        "import os\ndef train_model(X, y):\n    os._exit(0)\n",
+        "SystemExit in line 3: os._exit(0) would end the whole job",
+    ),
     "raises what is no Exception": (
         "class Panic(BaseException): ...\ndef train_model(X, y):\n    raise Panic('core')\n",
         "Panic in line 3: core",
@@ -332,6 +338,29 @@ def test_an_interrupt_is_not_taken_for_an_error_of_the_recipe(written: Written) 
     recipe = written("def train_model(X, y):\n    raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
         train(recipe, *rows())
+
+
+def test_a_process_that_the_recipe_forks_may_end_as_it_likes(written: Written) -> None:
+    end = "    pid = os.fork()\n    pid or os._exit(7)\n    assert os.waitpid(pid, 0)[1] >> 8 == 7\n"
+    before = os._exit
+    assert train(written("import os\n" + SOUND.replace("y_train):\n", f"y_train):\n{end}")), *rows()).estimator is not None
+    assert os._exit is before
+
+
+CRASH = """
+import pandas as pd, sys
+from pathlib import Path
+from retraining.trainer import load_recipe, train
+train(load_recipe(Path(sys.argv[1])), pd.DataFrame({"x": [0.0, 1.0]}), pd.Series([0, 1]))
+"""
+
+
+def test_a_recipe_that_crashes_says_where(written: Written) -> None:
+    path = written("import ctypes\ndef train_model(X, y):\n    ctypes.string_at(0)\n").path
+    done = subprocess.run([sys.executable, "-c", CRASH, str(path)], capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == -signal.SIGSEGV
+    assert "Segmentation fault" in done.stderr
+    assert f'File "{path}", line 3 in train_model' in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from retraining.errors import RecipeError
 from retraining.threads import threads_for
 from retraining.trainer.loading import REMEDY, Recipe, describe, project_importable
 from retraining.trainer.output import stdout_to_log
+from retraining.trainer.sudden_end import no_sudden_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,10 +147,10 @@ def call(function: Callable[..., Any], *arguments: Any, path: Path, failed: str)
     """Call code that is not ours, its stdout kept apart.
 
     Raises:
-        BrokenContractError: `failed`, and what was raised; sys.exit in a recipe is an error like any other.
+        BrokenContractError: `failed`, and what was raised; sys.exit and os._exit in a recipe are errors like any other.
     """
     try:
-        with stdout_to_log():
+        with stdout_to_log(), no_sudden_end():
             return function(*arguments)
     except KeyboardInterrupt:
         raise

@@ -25,6 +25,7 @@ import cloudpickle
 
 from retraining.errors import RecipeError
 from retraining.trainer.output import stdout_to_log
+from retraining.trainer.sudden_end import no_sudden_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def load_recipe(path: Path) -> Recipe:
     module.__file__ = str(path)
     helpers: dict[str, types.ModuleType] = {}
     try:
-        with project_importable(path.parent, helpers), stdout_to_log():
+        with project_importable(path.parent, helpers), stdout_to_log(), no_sudden_end():
             sys.modules[module.__name__] = module  # dataclasses and cloudpickle look a class's module up there
             cloudpickle.register_pickle_by_value(module)
             exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - a recipe is code to execute
