@@ -82,7 +82,8 @@ class Connection:
             try:
                 return question(self._open())
             except Exception as error:
-                if is_locked(error) and self._left > time.monotonic() - began:
+                spent = time.monotonic() - began
+                if is_locked(error) and self._left - spent > max(1.0, spent):  # there is time for another such attempt
                     continue
                 failure = translated(error, self.uri)
                 if isinstance(failure, UnreachableError):
@@ -118,15 +119,11 @@ def sqlite_uri(file: Path) -> str:
 
 
 def _prepare_sqlite(file: Path) -> None:
-    """Name a file that is no database at once, which MLflow tries for 102 s; make sure that a store is whole or not there."""
+    """Name a file that is no database, or is locked, at once: MLflow tries it for 102 s; make sure that a store is whole or not there."""
     if file.is_file() and file.stat().st_size > 0:
-        try:
-            # not mode=ro: what a process left that died in the middle of a commit is rolled back by the first who may write
-            with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
-                database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
-        except sqlite3.Error as error:
-            if not is_locked(error):
-                raise
+        # not mode=ro: what a process left that died in the middle of a commit is rolled back by the first who may write
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
+            database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
     else:
         file.parent.mkdir(parents=True, exist_ok=True)
         _make_sqlite(file)

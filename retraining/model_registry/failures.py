@@ -16,6 +16,7 @@ _CAUSE = re.compile(
     r"Connection refused|[Tt]imed out|too many \d{3} error responses|Name or service not known|Temporary failure in name resolution"
     r"|Connection reset by peer|Remote end closed connection without response|certificate verify failed|No route to host"
 )
+_DRIVER = re.compile(r"\((?:\w+\.)+\w*Error\) (.+)")  # SQLAlchemy puts words of its own before what the database said
 
 
 class UnclearStoreError(StoreError):
@@ -25,6 +26,11 @@ class UnclearStoreError(StoreError):
 def without_credentials(uri: str) -> str:
     """A URI as it may be shown: no user, no password."""
     return re.sub(r"://[^/@\s]*@", "://", uri)
+
+
+def is_file(store: str) -> bool:
+    """Whether the store is a sqlite file, which nobody has to start."""
+    return store.startswith("sqlite:")
 
 
 def is_not_there(error: Exception) -> bool:
@@ -59,34 +65,38 @@ def translated(error: Exception, store: str) -> RetrainingError:
             unchanged=UNCERTAIN,
             remedy="Find what holds it (`fuser` on the file shows the process), or run `make server` and point MLFLOW_TRACKING_URI to it.",
         )
-    if status in _OUT_OF_REACH or (status is None and _is_out_of_reach(error)):
-        return unreachable(store, said)
     if _is_full(error):
-        remedy = "Free space on the disk of the store and its artifacts, then run again."
+        what, remedy = f"The disk of the MLflow store {shown} or of its artifacts is full", "Free space there, then run again."
+    elif _is_forbidden(error):
+        what = f"This user may not read and write all that the MLflow store {shown} consists of"
+        remedy = "Give the job's user the right to read and write the database's file, its folder and the artifacts."
+    elif not is_file(store) and (status in _OUT_OF_REACH or (status is None and _is_out_of_reach(error))):
+        return unreachable(store, said)
     else:
+        what = (
+            f"A file for MLflow ({shown}) cannot be read or written"
+            if isinstance(error, OSError)
+            else f"MLflow ({shown}) answered with an error"
+        )
         remedy = "Run `python pipeline_orchestrator.py check`; the server's log, where there is one, says more."
     kind = UnclearStoreError if status is not None and status >= 500 else StoreError
-    what = (
-        f"A file for MLflow ({shown}) cannot be read or written"
-        if isinstance(error, OSError)
-        else f"MLflow ({shown}) answered with an error"
-    )
     return kind(f"{what}: {said}", unchanged=UNCERTAIN, remedy=remedy)
 
 
 def unreachable(store: str, said: str) -> UnreachableError:
     """The error for a store that does not answer, or not in time."""
-    shown = without_credentials(store)
-    return UnreachableError(
-        f"MLflow at {shown} cannot be reached: {said}",
-        unchanged=UNCERTAIN,
-        remedy="Start the MLflow server (`make server`) or correct MLFLOW_TRACKING_URI in .env; the next run goes on from here.",
-    )
+    if is_file(store):
+        remedy = "Look at the disk that the file is on, and at what else uses it; the next run goes on from here."
+    else:
+        remedy = "Start the MLflow server (`make server`) or correct MLFLOW_TRACKING_URI in .env; the next run goes on from here."
+    return UnreachableError(f"MLflow at {without_credentials(store)} cannot be reached: {said}", unchanged=UNCERTAIN, remedy=remedy)
 
 
 def _said(error: Exception) -> str:
     """What went wrong, in a line: of a request's nested causes the one that a person knows."""
     text = without_credentials(str(error).strip() or type(error).__name__)
+    if driver := _DRIVER.search(text):
+        text = driver[1]
     if text.startswith("API request to") and (cause := _CAUSE.search(text)):
         return cause[0]
     line = text.splitlines()[0]
@@ -108,3 +118,11 @@ def _is_out_of_reach(error: Exception) -> bool:
 
 def _is_full(error: Exception) -> bool:
     return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error) or "No space left" in str(error)
+
+
+def _is_forbidden(error: Exception) -> bool:
+    """Whether a file may not be opened or written; sqlite does not say more of one that it cannot open."""
+    said = str(error)
+    return (isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)) or any(
+        words in said for words in ("attempt to write a readonly database", "unable to open database file")
+    )

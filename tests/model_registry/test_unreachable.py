@@ -12,6 +12,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy
+import sqlalchemy.event
 
 from retraining.errors import CredentialsRefusedError, RetrainingError, StoreError, UnreachableError
 from retraining.model_registry.connection import Connection
@@ -189,14 +191,60 @@ def test_a_store_that_is_locked_for_a_while_is_waited_for(on_sqlite: Settings) -
         registry.begin_cycle("cycle-2", STARTED)
 
 
-def test_a_store_that_stays_locked_is_unreachable(on_sqlite: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = MlflowRegistry(on_sqlite, patience=4)
+def test_a_store_that_stays_locked_is_said_to_be_in_time(on_sqlite: Settings) -> None:
+    registry = MlflowRegistry(on_sqlite, patience=7)
     file = Connection(on_sqlite.mlflow_tracking_uri).sqlite_file
     assert file is not None
+    began = time.monotonic()
     with closing(sqlite3.connect(file)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(UnreachableError, match="locked"):
+        with pytest.raises(UnreachableError, match="locked") as caught:
             registry.facts()
+    assert time.monotonic() - began < 15
+    assert "fuser" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("trouble", "cause", "remedy"),
+    [
+        ("PRAGMA max_page_count = 1", "disk of the MLflow store .* is full: database or disk is full", "Free space"),
+        (
+            "PRAGMA query_only = ON",
+            "This user may not read and write .*: attempt to write a readonly database",
+            "Give the job's user the right",
+        ),
+    ],
+)
+def test_a_store_that_cannot_be_written_names_the_cause_and_no_server(on_sqlite: Settings, trouble: str, cause: str, remedy: str) -> None:
+    """As sqlite and MLflow tell it: a full disk and a file without permission look the same to a test that may write everything."""
+
+    def in_trouble(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute(trouble)
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", in_trouble)
+    try:
+        registry = MlflowRegistry(on_sqlite)
+        with pytest.raises(StoreError, match=cause) as caught:
+            write_much(registry)
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", in_trouble)
+    assert caught.value.exit_code == 1
+    assert caught.value.remedy.startswith(remedy)
+
+
+def write_much(registry: MlflowRegistry) -> None:
+    """Until the database needs a page more than it has."""
+    for number in range(500):
+        registry.begin_cycle(f"cycle-{number}", STARTED)
+
+
+def test_however_short_the_locks_are_they_are_told_when_the_time_is_used_up(on_sqlite: Settings) -> None:
+    def locked(_: object) -> None:
+        time.sleep(0.1)
+        raise sqlite3.OperationalError("database is locked")
+
+    with pytest.raises(UnreachableError, match="locked"):
+        Connection(on_sqlite.mlflow_tracking_uri, patience=1.5).ask(locked)
 
 
 def test_a_file_that_is_no_store_is_named_at_once(on_sqlite: Settings) -> None:
