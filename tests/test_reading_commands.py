@@ -111,6 +111,24 @@ def test_names_of_strangers_are_shown_without_their_control_characters(registere
     assert "folder.csv: a folder" in words(out)
 
 
+def test_status_tells_of_the_files_in_the_inbox_that_are_not_counted(registered: Project) -> None:
+    first, second = tables(2, seed=6)
+    for name, text in {
+        "a.csv": first,
+        "b.csv": second,
+        "again.csv": first,
+        "half.csv.part": "x",
+        ".hidden.csv": "x",
+        "notes.txt": "x",
+    }.items():
+        registered.put(name, text, age=90 - len(name))
+    (registered.folder / "new_data" / "link.csv").symlink_to("a.csv")
+    told = registered.start("status", "--json").expect(0).json
+    assert told["waiting"] == 2
+    assert sorted(told["skipped"]) == ["again.csv", "link.csv", "notes.txt"]
+    assert "again.csv: the same bytes are archived, withdrawn, or waiting" in words(registered.start("status").expect(0).out)
+
+
 def test_a_cycle_status_and_history_count_alike_beside_copies_empty_files_and_strange_names(registered: Project) -> None:
     first, *others = tables(3, seed=5)
     for name, text in {"a.csv": first, "copy.csv": first, "UP.CSV": others[0], "caf\udce9.csv": others[1]}.items():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
+    from retraining.inbox import Waiting
     from retraining.settings import Settings
 
 LABEL_WIDTH = 12
@@ -47,10 +48,17 @@ def _told(story: Story) -> dict[str, Any]:
         "probation": tags.get(PROBATION),
         "hold": story.facts.tags.get(HOLD),
         "awaiting_approval": story.facts.aliases.get("challenger"),
-        "skipped": dict(waiting.listing.skipped),
+        "skipped": _not_counted(waiting),
         "withdrawn_but_learned": _poisoned(story),
         "refused": [path.name for path in job.inbox.quarantined()],
     }
+
+
+def _not_counted(waiting: Waiting) -> dict[str, str]:
+    """Name -> why a file in the inbox neither waits nor was judged."""
+    copies = dict.fromkeys(waiting.copies, "the same bytes are archived, withdrawn, or waiting: refused once the gate opens")
+    links = dict.fromkeys(waiting.listing.links, "a symbolic link: refused once the gate opens")
+    return {**waiting.listing.skipped, **copies, **links}
 
 
 def _why_it_is_there(story: Story, tags: Mapping[str, str]) -> str:
