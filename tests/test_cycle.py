@@ -106,6 +106,19 @@ def test_with_the_production_version_deleted_the_advice_names_one_that_is_there(
     assert promoted.start("status", "--json").expect(0).json["previous_version"] == 1
 
 
+def test_files_with_classes_never_seen_are_each_named_and_stay(registered: Project) -> None:
+    registered.deliver(*tables(3, seed=2))
+    for place, name in enumerate(("first.csv", "second.csv")):
+        registered.put(name, f"speed,load,city,target\n1,1,north,{7 + place}\n")
+    what, unchanged, _ = registered.start("run").expect(3).error
+    assert what.startswith("2 files bring a class of 'target'")
+    assert all(
+        part in what for part in ("'7' in 1 rows", "'8' in 1 rows", "the files are 'first.csv', 'second.csv', the classes known are 0, 1")
+    )
+    assert unchanged.startswith("These files are still in")
+    assert {"first.csv", "second.csv"} <= registered.names("new_data")
+
+
 def test_a_floor_refuses_a_challenger_whatever_the_champion_scores(registered: Project) -> None:
     registered.configure(MIN_MODEL_ACCURACY="0.999", MIN_MODEL_ROC_AUC="0.5", MIN_MODEL_F1="0.5")
     registered.deliver(*tables(12, seed=2, turned=True))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from retraining.records import DataFile, Schema
 
 DUPLICATE = "duplicate: the same bytes are in the archive, withdrawn, or waiting under another name"
+SHOWN = 10  # names in a message
 SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 
 
@@ -93,9 +94,10 @@ def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
 
 
 def _unknown_class(job: Job, files: list[DataFile], facts: list[FileFacts], schema: Schema) -> UnknownClassError:
+    names = ", ".join(repr(file.name) for file in files[:SHOWN]) + (f" and {len(files) - SHOWN} more" if len(files) > SHOWN else "")
     return UnknownClassError(
         f"{len(files)} files bring a class of {schema.target!r} that the production version has never seen: {_classes_in_words(facts)}; "
-        f"the first is {files[0].name!r}, the classes known are {', '.join(map(repr, schema.classes))}.",
+        f"the files are {names}, the classes known are {', '.join(map(repr, schema.classes))}.",
         unchanged=f"These files are still in {job.settings.new_data_dir}; no alias moved.",
         remedy=f"If the class is real, move the files to {job.settings.used_data_dir.name}/ and run `python register_first_model.py "
         f"--train-from {job.settings.used_data_dir.name} --set-alias`; if not, mend the labels.",
