@@ -46,14 +46,16 @@ class Archive:
             named.append(replace(file, name=name))
         return tuple(named)
 
-    def add(self, file: DataFile) -> None:
-        """Link a claimed copy to the file's name; may be repeated."""
+    def add(self, file: DataFile) -> bool:
+        """Link a claimed copy to the file's name; may be repeated. Returns whether it was not there."""
         target = self.folder / file.name
         if os.path.lexists(target) and not holds(target, file.sha256):
             target = free_path(self.folder, file.name, file.sha256)
-        if not os.path.lexists(target):
+        missing = not os.path.lexists(target)
+        if missing:
             if self.durable:
                 sync(file.path)
             link(file.path, target)
         if self.durable:
             sync(self.folder)
+        return missing

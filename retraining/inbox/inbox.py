@@ -177,13 +177,14 @@ class Inbox:
     def archive(self, file: DataFile, original: str | None) -> bool:
         """Link a claimed copy into the archive under the file's name, then remove the original from the inbox.
 
-        May be repeated. An original whose bytes are others by now is a new delivery and stays. Returns whether the inbox lost a file.
+        May be repeated. An original whose bytes are others by now is a new delivery and stays. Returns whether anything moved.
         """
         if self.dry_run:
             return original is not None
-        self._archive.add(file)
+        added = self._archive.add(file)
         kill_point("after_rename")
-        return original is not None and self.remove_archived(original, file.sha256)
+        removed = original is not None and self.remove_archived(original, file.sha256)
+        return added or removed
 
     def remove_archived(self, name: str, sha256: str) -> bool:
         """Remove a file from the inbox whose bytes are in the archive already; whether it was there."""
