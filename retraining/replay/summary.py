@@ -98,7 +98,8 @@ def in_words(plays: Plays, cuts: Sequence[Cut], metric: str, *, greater_is_bette
 def _about_the_gap(lines: Sequence[Line]) -> str:
     if any(line.gap is not None for line in lines):
         return f"gap = points against the best in hindsight of {', '.join(BEST_OF)}"
-    return f"For the gap to the best yardstick play these too: --policy {','.join(dict.fromkeys([*(line.name for line in lines), *BEST_OF]))}"
+    names = dict.fromkeys([*(line.name for line in lines), *BEST_OF])
+    return f"For the gap to the best yardstick play these too: --policy {','.join(names)}"
 
 
 def _cells(line: Line) -> tuple[str, ...]:
