@@ -106,17 +106,25 @@ def test_with_the_production_version_deleted_the_advice_names_one_that_is_there(
     assert promoted.start("status", "--json").expect(0).json["previous_version"] == 1
 
 
-def test_files_with_classes_never_seen_are_each_named_and_stay(registered: Project) -> None:
+def test_a_class_never_seen_in_two_files_needs_a_person_and_they_stay(registered: Project) -> None:
     registered.deliver(*tables(3, seed=2))
-    for place, name in enumerate(("first.csv", "second.csv")):
-        registered.put(name, f"speed,load,city,target\n1,1,north,{7 + place}\n")
+    for name in ("first.csv", "second.csv"):
+        registered.put(name, f"speed,load,city,target\n1,{len(name)},north,7\n")
+    registered.put("odd.csv", "speed,load,city,target\n1,1,north,8\n")
     what, unchanged, _ = registered.start("run").expect(3).error
     assert what.startswith("2 files bring a class of 'target'")
-    assert all(
-        part in what for part in ("'7' in 1 rows", "'8' in 1 rows", "the files are 'first.csv', 'second.csv', the classes known are 0, 1")
-    )
+    assert all(part in what for part in ("'7' in 2 rows", "the files are 'first.csv', 'second.csv', the classes known are 0, 1"))
     assert unchanged.startswith("These files are still in")
-    assert {"first.csv", "second.csv"} <= registered.names("new_data")
+    assert {"first.csv", "second.csv", "odd.csv"} <= registered.names("new_data")
+
+
+def test_files_that_each_bring_another_class_never_seen_are_refused_one_by_one(registered: Project) -> None:
+    registered.deliver(*tables(3, seed=2))
+    for place in range(2):
+        registered.put(f"typo-{place}.csv", f"speed,load,city,target\n1,1,north,{7 + place}\n")
+    seen = registered.cycle()
+    assert (seen["files"]["quarantined"], seen["new_rows"]) == (2, 120)
+    assert registered.names("quarantine") == {"typo-0.csv", "typo-1.csv"}
 
 
 def test_a_floor_refuses_a_challenger_whatever_the_champion_scores(registered: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
     Raises:
         FolderClosedError: this user may not move files between the folders.
         EveryFileRefusedError: files waited, and not one could be read.
-        UnknownClassError: two files or more bring a class that the production version does not know; they stay where they are.
+        UnknownClassError: two files or more bring the same class that the production version does not know; they stay where they are.
     """
     if not job.dry_run:
         check_rights(job.settings)
@@ -86,8 +87,10 @@ def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
         else:
             accepted.append(replace(file, rows=facts.rows))
             found[file.sha256] = facts
-    if len(strange) > 1:
-        raise _unknown_class(job, [file for file, _ in strange.values()], [facts for _, facts in strange.values()], schema)
+    files_with = Counter(label for _, facts in strange.values() for label in facts.unknown_labels)
+    alike = [(file, facts) for file, facts in strange.values() if any(files_with[label] > 1 for label in facts.unknown_labels)]
+    if alike:
+        raise _unknown_class(job, [file for file, _ in alike], [facts for _, facts in alike], schema)
     for file, facts in strange.values():
         job.refuse(file.name, f"a class never seen: {_classes_in_words([facts])}", file.sha256)
     return Claimed(tuple(accepted), found)
