@@ -252,10 +252,27 @@ def _failed(error: BaseException, words: Sequence[str], settings: Settings | Non
 
 def _settings(asked: argparse.Namespace) -> Settings:
     project = asked.project if asked.project is not None else settings_module.CLONE
+    _leave_a_folder_that_is_gone(project)
     loaded = settings_module.load(project, os.environ, asked.env_file)
     for name, value in {**CLIENT_DEFAULTS, **loaded.passed_on}.items():
         os.environ.setdefault(name, value)
     return loaded
+
+
+def _leave_a_folder_that_is_gone(project: Path) -> None:
+    """Go to the project where the working directory was deleted: libraries ask for it on their way.
+
+    Raises:
+        UsageError: the project is named from there.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        if not project.is_absolute():
+            remedy = "Start from a folder that is there, or give --project the whole path."
+            raise UsageError(f"The working directory, from which --project {project} is named, was deleted.", remedy=remedy) from None
+        if project.is_dir():
+            os.chdir(project)
 
 
 def _log_on_demand(asked: argparse.Namespace, settings: Settings, stderr: TextIO) -> OpenLog:

@@ -9,16 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from retraining.cli import COMMANDS, common_flags, with_default_command
 from retraining.errors import NOTHING_CHANGED, UsageError
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, environment_of_cron, table, tables
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NO_SERVER = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0"}
 SLOW_RECIPE = """
@@ -90,6 +88,22 @@ def test_a_project_that_is_not_there_ends_2(tmp_path: Path) -> None:
 
 
 # --- settings -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_start_from_a_folder_that_was_deleted_works_on_a_project_named_in_full(
+    registered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    for words in (("status",), ("run", "--dry-run")):
+        gone.mkdir()
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+        registered.start(*words).expect(0)
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    relative = replace(registered, folder=Path("project"))
+    assert "The working directory" in relative.start("status", HOME="/").expect(2).error[0]
 
 
 def test_wrong_settings_take_a_line_each_before_the_three(project: Project) -> None:
@@ -172,7 +186,7 @@ def test_a_missing_inbox_ends_3(registered: Project) -> None:
 
 
 def test_an_error_nobody_foresaw_is_three_lines_too_and_its_traceback_is_in_the_log(project: Project) -> None:
-    (project.folder / ".retraining" / "gate.json").mkdir(parents=True)
+    (project.folder / ".retraining" / "head.json").mkdir(parents=True)
     project.deliver(*tables(3, seed=2))
     what, _, remedy = project.start().expect(1).error
     assert what.startswith("IsADirectoryError in retraining/local_state.py line ")
