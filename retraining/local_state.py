@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
     Stamp = tuple[int, int, int]  # size, modification time in ns, inode
 
@@ -33,11 +33,26 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def writable_or_own(folder: Path) -> Path:
+    """The folder, or, for a reader who may not make files there, one of their own that is gone when the process ends."""
+    place = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if os.access(place, os.W_OK | os.X_OK):
+        return folder
+    import atexit
+    import shutil
+    import tempfile
+
+    own = tempfile.mkdtemp(prefix="retraining-")
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    return Path(own)
+
+
 class LocalState:
     """Files in `.retraining/`; each is written aside and renamed, and one that cannot be read counts as absent."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._warned = False
 
     # --- the marker: the last cycle that passed the gate ended well, and nothing waits for a person ---------------
     @property
@@ -69,7 +84,8 @@ class LocalState:
             except (FileNotFoundError, PermissionError):
                 continue
         if fresh != known:
-            self.write(table, fresh)
+            with self.if_possible():
+                self.write(table, fresh)
         return {name: sha for name, (_, sha) in fresh.items()}
 
     def forget_digests(self) -> None:
@@ -89,9 +105,27 @@ class LocalState:
         """Write a table aside, then rename it into place."""
         self.folder.mkdir(parents=True, exist_ok=True)
         aside = self.folder / f".{name}.json.tmp"
-        aside.write_text(json.dumps(content, separators=(",", ":")))
-        with suppress(FileNotFoundError):  # a reading command, which holds no lock, wrote the same table at the same moment
-            aside.replace(self.folder / f"{name}.json")
+        try:
+            aside.write_text(json.dumps(content, separators=(",", ":")))
+            with suppress(FileNotFoundError):  # a reading command, which holds no lock, wrote the same table at the same moment
+                aside.replace(self.folder / f"{name}.json")
+        except OSError as error:
+            error.filename = error.filename or str(aside)  # a full disk does not say which
+            with suppress(OSError):
+                aside.unlink()
+            raise
+
+    @contextmanager
+    def if_possible(self) -> Iterator[None]:
+        """Write what only saves work: on a full disk, or in a folder that this user may not write, it is left out with a warning."""
+        try:
+            yield
+        except OSError as error:
+            if not self._warned:
+                from retraining.logs import log
+
+                log.warning("%s cannot be written (%s): the next start works it out again", self.folder, error.strerror)
+            self._warned = True
 
     def drop(self, name: str) -> None:
         """Remove a table."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from retraining.errors import FolderGoneError, LockHeldError
@@ -27,6 +28,8 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
         state_dir.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
         raise FolderGoneError(
             f"The lock {state_dir / 'lock'} cannot be opened: {error.strerror}.",
             remedy=f"Make {state_dir} a folder that this user can write.",
@@ -36,9 +39,10 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise _held_by(os.pread(descriptor, 1000, 0), state_dir) from None
-        os.ftruncate(descriptor, 0)
         holder = {"pid": os.getpid(), "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())}
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        with suppress(OSError):  # a full disk: who holds the lock cannot be told, but it is held
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         yield
     finally:
         os.close(descriptor)

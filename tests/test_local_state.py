@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from retraining import local_state
+from retraining.failures import in_three_lines
 from retraining.local_state import LocalState
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -92,3 +91,32 @@ def test_tables_that_were_never_written_are_absent_and_writing_leaves_no_tempora
     state.write("gate", [])
     assert state.lines("cycles") == [{"n": 1}, {"n": 2}, {"n": 3}]
     assert sorted(path.name for path in state.folder.iterdir()) == ["cycles.jsonl", "gate.json"]
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_digests_that_cannot_be_kept_are_worked_out_and_that_is_said_once(
+    state: LocalState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.csv").write_bytes(b"one")
+    monkeypatch.setattr(Path, "write_text", full)
+    assert state.digests(tmp_path, ["a.csv"]) == state.digests(tmp_path, ["a.csv"]) == {"a.csv": sha(b"one")}
+    assert [f"{state.folder} cannot be written (No space left on device)" in line for line in caplog.messages] == [True]
+
+
+def test_a_table_for_which_the_disk_has_no_room_names_its_file_and_leaves_nothing(
+    state: LocalState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written_in_part(path: Path, _: str) -> None:
+        path.touch()
+        full()
+
+    monkeypatch.setattr(Path, "write_text", written_in_part)
+    with pytest.raises(OSError, match="No space left") as caught:
+        state.write("head", {"number": 1})
+    _, (what, _, remedy) = in_three_lines(caught.value)
+    assert what.startswith(f"The disk of {state.folder}/.head.json.tmp is full (")
+    assert remedy.startswith("Free space")
+    assert list(state.folder.iterdir()) == []

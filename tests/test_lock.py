@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -77,4 +78,13 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         pytest.raises(FolderGoneError, match=r"file/\.retraining/lock cannot be opened"),
         one_cycle_at_a_time(tmp_path / "file" / ".retraining"),
     ):
+        pass
+
+
+def test_on_a_full_disk_the_lock_is_held_though_its_holder_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with one_cycle_at_a_time(tmp_path), pytest.raises(LockHeldError, match="only just started"), one_cycle_at_a_time(tmp_path):
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -184,3 +185,14 @@ def test_a_failed_cycle_owns_up_to_the_files_that_it_had_refused(registered: Pro
     _, unchanged, remedy = registered.start("run").expect(1).error
     assert unchanged.startswith(f"No alias moved; 1 refused file went to {registered.folder / 'quarantine'}")
     assert f"--project {registered.folder} check`" in remedy
+
+
+def test_who_may_not_keep_anything_in_the_project_can_read_it_all_the_same(tmp_path: Path, empty_store: Path) -> None:
+    project = Project.with_first_model(tmp_path / "project", empty_store)
+    project.deliver(*tables(4, seed=2))
+    shutil.rmtree(project.folder / ".retraining")
+    (project.folder / ".retraining").touch()  # no folder: what is refused to another user is refused to the tests' user, who may be root
+    for words in (("status",), ("history",), ("check",)):
+        ended = project.start(*words).expect(0)
+        assert "Error" not in ended.err, words
+    assert (project.folder / ".retraining").read_bytes() == b""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from retraining.local_state import writable_or_own
 from retraining.settings import deciding_digest
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Job:
         """Typed tables of data files."""
         from retraining.datasets import TableStore
 
-        return TableStore(self.state.folder / "tables", self.settings)
+        return TableStore(writable_or_own(self.state.folder / "tables"), self.settings)
 
     @cached_property
     def deciding(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from retraining.errors import StoreError
+from retraining.local_state import writable_or_own
 from retraining.model_registry.artifacts import Artifacts
 from retraining.model_registry.failures import already_exists
 
@@ -35,7 +36,7 @@ class InExperiment:
         self._settings = settings
         self._clock = clock
         self._connection = connection
-        self._artifacts = Artifacts(connection, settings.state_dir / "tmp")
+        self._artifacts = Artifacts(connection, writable_or_own(settings.state_dir / "tmp"))
         self._experiment: Experiment | None = None
         self._runs_made: dict[str, Run] = {}
 
