@@ -29,7 +29,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def fed(registered: Project) -> Project:
-    """A project with a model, whose rows arrive in MongoDB; three files of a turned concept are there already, and whoever learns them wins."""
+    """A project with a model, whose rows arrive in MongoDB; three files that call for a retrain are there, and who learns them wins."""
     registered.configure(DATABASE_NAME="fleet", COLLECTION_NAME="readings", MONGO_ROWS_PER_FILE="40", MIN_IMPROVEMENT="-1")
     registered.deliver(*tables(3, seed=2, turned=True))
     return registered
