@@ -36,6 +36,12 @@ def test_the_advice_after_a_registration_gives_the_alias_to_that_very_model(pick
     assert pickled.start("status", "--json").json["production_version"] == 1
 
 
+def test_an_example_that_is_not_there_is_named(pickled: Project) -> None:
+    words = ("--model", str(pickled.folder / "own.pkl"), "--trust-pickle", "--example", "gone.csv")
+    done = pickled.start(*words, script=REGISTER).expect(2)
+    assert "gone.csv is not there" in done.error[0]
+
+
 def test_a_pickle_of_other_columns_is_told_what_to_name(pickled: Project) -> None:
     for path in (*pickled.folder.glob("new_data/*"), *pickled.folder.glob("used_data/*")):
         pd.read_csv(path).assign(extra=1.0).drop(columns="load").to_csv(path, index=False)

@@ -124,11 +124,12 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
             remedy="If you trust where it comes from, say so with --trust-pickle.",
         )
     files = archive_by_arrival(job, recovered)
-    key = _digest_of(sha256_of(path), *([sha256_of(request.example)] if request.example else []))
+    named = (data_file(request.example),) if request.example else ()
+    key = _digest_of(sha256_of(path), *(file.sha256 for file in named))
     same = _registered_before(job, key)
     if same is not None:
         return say_again(job, recovered, same, set_alias=request.set_alias)
-    examples = (data_file(request.example),) if request.example else files
+    examples = named or files
     if not examples:
         raise UsageError(
             "A bare model says nothing of its columns.", remedy="Name a file of rows with --example, or put some into used_data/."
