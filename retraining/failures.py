@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
+from retraining.disks import is_forbidden, is_full
 from retraining.errors import RetrainingError, SettingsError
 
 LATER = "What was committed stays; the next start finishes or undoes the rest."
@@ -31,10 +31,10 @@ def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
 
 def _of_the_disk(error: OSError) -> tuple[str, str] | None:
     """What failed and what to try, where a disk is full or a right is missing: no fault of ours, and nothing to report."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         where = f"The disk of {error.filename}" if error.filename else "A disk that the job writes to"
         return f"{where} is full ({_place(error)}).", "Free space there (`df` shows each disk), then run again."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename:
+    if is_forbidden(error) and error.filename:
         remedy = "Give the job's user the right to it, or start as the user who owns the project."
         return f"This user may not read or write {error.filename}: {error.strerror} ({_place(error)}).", remedy
     return None

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from retraining.disks import may_write_in, place_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -35,8 +37,7 @@ def sha256_of(path: Path) -> str:
 
 def writable_or_own(folder: Path) -> Path:
     """The folder, or, for a reader who may not make files there, one of their own that is gone when the process ends."""
-    place = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
-    if os.access(place, os.W_OK | os.X_OK):
+    if may_write_in(place_of(folder)):
         return folder
     import atexit
     import shutil

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -10,6 +9,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from retraining.disks import is_full
 from retraining.errors import FolderGoneError, LockHeldError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
         state_dir.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if is_full(error):
             raise
         raise FolderGoneError(
             f"The lock {state_dir / 'lock'} cannot be opened: {error.strerror}.",

@@ -143,7 +143,7 @@ def _all_models(story: Story) -> Iterator[Problem]:
 
 
 def _invariants(story: Story) -> Iterator[Problem]:
-    job, settings, ledger, again = story.job, story.job.settings, story.ledger, MENDED_BY_ITSELF
+    job, settings, ledger = story.job, story.job.settings, story.ledger
     hold = story.facts.tags.get(HOLD)
     if hold is not None:
         remedy = f"`{settings.command} rollback --resume` lifts the hold; until then cycles compare, but promote nothing."
@@ -157,14 +157,14 @@ def _invariants(story: Story) -> Iterator[Problem]:
     waits = (story.facts.aliases.get("challenger"), story.holder)
     for version in job.registry.versions("pending"):
         if version.number not in waits:
-            yield Problem(f"v{version.number} is pending, but no cycle judges it.", "registry", again, 0)
+            yield Problem(f"v{version.number} is pending, but no cycle judges it.", "registry", MENDED_BY_ITSELF, 0)
     yield from _production(story)
     leftovers = [*settings.used_data_dir.glob(".claimed/*"), *settings.quarantine_dir.glob(".*.tmp")]
     if leftovers:
-        yield Problem(f"{len(leftovers)} temporary files are left: {leftovers[0]}", "folders", again, 0)
+        yield Problem(f"{len(leftovers)} temporary files are left: {leftovers[0]}", "folders", MENDED_BY_ITSELF, 0)
     running = job.registry.open_runs()
     if running:
-        yield Problem(f"{running} runs of this job are still RUNNING.", "registry", again, 0)
+        yield Problem(f"{running} runs of this job are still RUNNING.", "registry", MENDED_BY_ITSELF, 0)
 
 
 def _production(story: Story) -> Iterator[Problem]:

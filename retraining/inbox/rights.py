@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from retraining.disks import may_write_in, place_of
 from retraining.errors import NOTHING_CHANGED, FolderClosedError
 from retraining.inbox.claiming import CLAIMS
 
@@ -28,9 +29,8 @@ def check_rights(settings: Settings, unchanged: str = NOTHING_CHANGED) -> None:
 
 
 def _check(folder: Path, setting: str, unchanged: str) -> None:
-    """A folder that is not there yet is made in the nearest one that is."""
-    place = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
-    if os.access(place, os.W_OK | os.X_OK):
+    place = place_of(folder)
+    if may_write_in(place):
         return
     found = place.stat()
     if os.statvfs(place).f_flag & os.ST_RDONLY:

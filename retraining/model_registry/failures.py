@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import re
 
+from retraining import disks
 from retraining.errors import CredentialsRefusedError, RetrainingError, StoreError, UnreachableError
 
 UNCERTAIN = "No file was moved by this step; the next run looks up what MLflow holds before it goes on."
@@ -117,12 +117,10 @@ def _is_out_of_reach(error: Exception) -> bool:
 
 
 def _is_full(error: Exception) -> bool:
-    return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error) or "No space left" in str(error)
+    return disks.is_full(error) or "disk is full" in str(error) or "No space left" in str(error)
 
 
 def _is_forbidden(error: Exception) -> bool:
     """Whether a file may not be opened or written; sqlite does not say more of one that it cannot open."""
     said = str(error)
-    return (isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)) or any(
-        words in said for words in ("attempt to write a readonly database", "unable to open database file")
-    )
+    return disks.is_forbidden(error) or "attempt to write a readonly database" in said or "unable to open database file" in said
