@@ -88,7 +88,9 @@ def _judge_and_decide(cycle: Cycle) -> Outcome:
         return promotion.reject(cycle, monitored, attempt, verdict.reason)
     move = decisions.may_move_the_alias(settings, cycle.recovered.hold)
     if not move.act:
-        return promotion.leave_to_a_person(cycle, monitored, attempt, f"{verdict.reason}; {move.reason}")
+        return promotion.leave_to_a_person(
+            cycle, monitored, attempt, f"{verdict.reason}; {move.reason}"
+        )
     return promotion.promote(cycle, monitored, attempt, verdict.reason)
 
 

@@ -26,14 +26,32 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(prog="register_first_model.py", parents=[common_flags()], description=WHAT)
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--model", type=Path, metavar="FILE", help="a pickled estimator (needs --trust-pickle)")
     source.add_argument(
-        "--train-from", type=Path, metavar="DIR", help="train on the files of this folder of the project and of the archive"
+        "--model", type=Path, metavar="FILE", help="a pickled estimator (needs --trust-pickle)"
     )
-    source.add_argument("--adopt", type=int, metavar="N", help="take up version N, which somebody else registered")
-    parser.add_argument("--trust-pickle", action="store_true", help="loading a pickle runs code: say that you trust it")
-    parser.add_argument("--example", type=Path, metavar="DATAFILE", help="columns and types of a pickled model; used_data/ by default")
-    parser.add_argument("--set-alias", action="store_true", help="give the version the production alias")
+    source.add_argument(
+        "--train-from",
+        type=Path,
+        metavar="DIR",
+        help="train on the files of this folder of the project and of the archive",
+    )
+    source.add_argument(
+        "--adopt", type=int, metavar="N", help="take up version N, which somebody else registered"
+    )
+    parser.add_argument(
+        "--trust-pickle",
+        action="store_true",
+        help="loading a pickle runs code: say that you trust it",
+    )
+    parser.add_argument(
+        "--example",
+        type=Path,
+        metavar="DATAFILE",
+        help="columns and types of a pickled model; used_data/ by default",
+    )
+    parser.add_argument(
+        "--set-alias", action="store_true", help="give the version the production alias"
+    )
     return parser.parse_args(words)
 
 
@@ -48,7 +66,12 @@ def register(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -
         job = new_job(settings)
         job.log_lines = lambda: kept.lines
         request = registering.Request(
-            asked.model, asked.train_from, asked.adopt, asked.example, set_alias=asked.set_alias, trust_pickle=asked.trust_pickle
+            asked.model,
+            asked.train_from,
+            asked.adopt,
+            asked.example,
+            set_alias=asked.set_alias,
+            trust_pickle=asked.trust_pickle,
         )
         return registering.register(job, request)
 

@@ -14,7 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
-MOST_CATEGORIES = 254  # a histogram has 255 bins for values; the last one takes all other categories together
+MOST_CATEGORIES = (
+    254  # a histogram has 255 bins for values; the last one takes all other categories together
+)
 
 
 def train_model(X_train: pd.DataFrame, y_train: pd.Series) -> Pipeline:
@@ -43,7 +45,8 @@ def train_model(X_train: pd.DataFrame, y_train: pd.Series) -> Pipeline:
         max_leaf_nodes=15,
         max_features=0.5,
         min_samples_leaf=smallest_leaf,
-        l2_regularization=smallest_leaf / 4,  # halves the step of a smallest leaf that is undecided: its curvature is 1/4 a row
+        l2_regularization=smallest_leaf
+        / 4,  # halves the step of a smallest leaf that is undecided: its curvature is 1/4 a row
         categorical_features=np.arange(len(numbers), len(told)),
         early_stopping=False,
         random_state=0,
@@ -89,7 +92,9 @@ class ColumnsToNumbers(TransformerMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, _y: pd.Series | None = None) -> ColumnsToNumbers:
         """Learn the most frequent values of each column of words."""
-        self.categories_ = {name: X[name].value_counts().index[:MOST_CATEGORIES].tolist() for name in self.words}
+        self.categories_ = {
+            name: X[name].value_counts().index[:MOST_CATEGORIES].tolist() for name in self.words
+        }
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -105,6 +110,8 @@ class ColumnsToNumbers(TransformerMixin, BaseEstimator):
 def codes(column: pd.Series, categories: list[str]) -> np.ndarray:
     """Return the place in `categories` of each value, `len(categories)` for one that is not there, NaN for a missing one."""
     rows, distinct = pd.factorize(column)
-    places = pd.Index(categories, dtype=object).get_indexer(distinct).astype(np.float32)  # exact up to 2^24
+    places = (
+        pd.Index(categories, dtype=object).get_indexer(distinct).astype(np.float32)
+    )  # exact up to 2^24
     places[places < 0] = len(categories)
     return np.append(places, np.float32("nan"))[rows]  # a missing value's row is -1

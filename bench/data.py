@@ -40,7 +40,13 @@ def rows(count: int, seed: int) -> pa.Table:
     rng = np.random.default_rng(seed)
     numbers = rng.normal(size=(count, NUMBERS)).round(4)
     words = rng.integers(0, CATEGORIES, size=(count, WORDS))
-    signal = numbers[:, 0] + numbers[:, 1] * numbers[:, 2] + (words[:, 0] % 2) * 1.5 - (words[:, 1] == 3) * 2 - 0.5
+    signal = (
+        numbers[:, 0]
+        + numbers[:, 1] * numbers[:, 2]
+        + (words[:, 0] % 2) * 1.5
+        - (words[:, 1] == 3) * 2
+        - 0.5
+    )
     label = (signal > 0) ^ (rng.random(count) < NOISE)
     texts = pa.array([f"kind-{code}" for code in range(CATEGORIES)])
     columns: dict[str, Any] = {f"number_{place}": numbers[:, place] for place in range(NUMBERS)}
@@ -48,7 +54,9 @@ def rows(count: int, seed: int) -> pa.Table:
     return pa.table({**columns, "target": label.astype(np.int64)})
 
 
-def write_files(folder: Path, count: int, rows_each: int, *, first: int = 0, name: str = "part") -> None:
+def write_files(
+    folder: Path, count: int, rows_each: int, *, first: int = 0, name: str = "part"
+) -> None:
     """`count` CSV files, each with its own seed, arrived in the order of their names, a minute ago and more."""
     folder.mkdir(parents=True, exist_ok=True)
     now = time.time()
@@ -70,22 +78,40 @@ class Project:
         shutil.rmtree(folder, ignore_errors=True)
         for name in ("new_data", "used_data"):
             (folder / name).mkdir(parents=True)
-        (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        (folder / ".env").write_text(
+            "".join(f"{name}={value}\n" for name, value in settings.items())
+        )
         return cls(folder)
 
     def register(self) -> None:
         """Version 1 from the archive, by a recipe that takes no time."""
         own = self.folder / "train_classification_model.py"
         own.write_text(QUICK_RECIPE)
-        command = ["register_first_model.py", "--train-from", "used_data", "--set-alias", "-q", "--project", str(self.folder)]
+        command = [
+            "register_first_model.py",
+            "--train-from",
+            "used_data",
+            "--set-alias",
+            "-q",
+            "--project",
+            str(self.folder),
+        ]
         subprocess.run([sys.executable, *command], cwd=CLONE, check=True)
         own.unlink()
 
     def start(self, *words: str) -> list[str]:
         """The command line of a start."""
-        return [sys.executable, str(CLONE / "pipeline_orchestrator.py"), *words, "--project", str(self.folder)]
+        return [
+            sys.executable,
+            str(CLONE / "pipeline_orchestrator.py"),
+            *words,
+            "--project",
+            str(self.folder),
+        ]
 
     def cycle(self, *words: str) -> Any:
         """Run one cycle; its JSON."""
-        done = subprocess.run(self.start("run", "--json", *words), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            self.start("run", "--json", *words), capture_output=True, text=True, check=True
+        )
         return json.loads(done.stdout)

@@ -41,7 +41,10 @@ CLONE = Path(__file__).resolve().parent.parent
 STREAMS = CLONE.parent / "shared" / "streams"
 DEMO = CLONE / "examples" / "electricity" / "electricity.csv.gz"
 CACHE = CLONE / "build" / "bench-decisions"
-RECIPES = {"shipped": CLONE / "train_classification_model.py", "hgb": CLONE / "bench" / "hgb_recipe.py"}
+RECIPES = {
+    "shipped": CLONE / "train_classification_model.py",
+    "hgb": CLONE / "bench" / "hgb_recipe.py",
+}
 FILES_PER_CYCLE = 15
 CUTS = {  # rows of the first model, rows of a cycle; other streams are cut as `replay` cuts them
     "electricity": (2688, 672),
@@ -52,7 +55,16 @@ CUTS = {  # rows of the first model, rows of a cycle; other streams are cut as `
 }
 NO_ORDER = ("pima_diabetes",)
 YARDSTICKS = "yardsticks"
-DECIDES = ("decisions.py", "ledger.py", "cycle", "statistics", "datasets", "scoring.py", "replay/playing.py", "replay/judging.py")
+DECIDES = (
+    "decisions.py",
+    "ledger.py",
+    "cycle",
+    "statistics",
+    "datasets",
+    "scoring.py",
+    "replay/playing.py",
+    "replay/judging.py",
+)
 MEASURES = ("replay/yardsticks.py", "replay/judging.py", "scoring.py", "statistics/metrics.py")
 
 
@@ -75,7 +87,11 @@ class Task:
             content += [YARDSTICKS, _code(MEASURES)]
         else:
             settings = policy_named(self.policy)
-            content += [_code(DECIDES), settings_module.deciding_digest(settings), str(settings.probation_batches)]
+            content += [
+                _code(DECIDES),
+                settings_module.deciding_digest(settings),
+                str(settings.probation_batches),
+            ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
@@ -85,8 +101,12 @@ def _digest(path: Path) -> str:
 
 def _code(names: Iterable[str]) -> str:
     roots = [CLONE / "retraining" / name for name in names]
-    files = [file for root in roots for file in (sorted(root.rglob("*.py")) if root.is_dir() else [root])]
-    return hashlib.sha256("".join(_digest(file) for file in (*files, CLONE / "pipeline_orchestrator.py")).encode()).hexdigest()
+    files = [
+        file for root in roots for file in (sorted(root.rglob("*.py")) if root.is_dir() else [root])
+    ]
+    return hashlib.sha256(
+        "".join(_digest(file) for file in (*files, CLONE / "pipeline_orchestrator.py")).encode()
+    ).hexdigest()
 
 
 def policy_named(name: str) -> Settings:
@@ -112,25 +132,44 @@ def play(task: Task) -> dict[str, Any]:
     with scratch_folder(10 * task.stream.stat().st_size) as folder:
         history = read_history([task.stream], settings, folder / "sources")
         cut = cuts_of(task.stream, history, task.offsets)[task.offset]
-        stage = Stage(pipeline_orchestrator.run_cycle, history, RECIPES[task.recipe], folder, FILES_PER_CYCLE, 1.0)
+        stage = Stage(
+            pipeline_orchestrator.run_cycle,
+            history,
+            RECIPES[task.recipe],
+            folder,
+            FILES_PER_CYCLE,
+            1.0,
+        )
         plays = play_from(cut, lineup, stage)
-    return {"plays": {name: asdict(one) for name, one in plays.items()}, "always": rows_always_fits(cut)}
+    return {
+        "plays": {name: asdict(one) for name, one in plays.items()},
+        "always": rows_always_fits(cut),
+    }
 
 
 def play_all(tasks: Sequence[Task], workers: int) -> dict[Task, dict[str, Any]]:
     """Every task's result, from the cache where it is there; what is played is added to it at once."""
     CACHE.mkdir(parents=True, exist_ok=True)
     file = CACHE / "plays.jsonl"
-    kept = {line["key"]: line["result"] for line in map(json.loads, file.read_text().splitlines())} if file.exists() else {}
+    kept = (
+        {line["key"]: line["result"] for line in map(json.loads, file.read_text().splitlines())}
+        if file.exists()
+        else {}
+    )
     keys = {task: task.key for task in tasks}
     results = {task: kept[key] for task, key in keys.items() if key in kept}
     missing = [task for task in tasks if task not in results]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool, file.open("a") as stream:
+    with (
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+        file.open("a") as stream,
+    ):
         running = {pool.submit(play, task): task for task in missing}
         for number, done in enumerate(as_completed(running), start=1):
             task = running[done]
             results[task] = done.result()
-            stream.write(json.dumps({"key": keys[task], "task": str(task), "result": results[task]}) + "\n")
+            stream.write(
+                json.dumps({"key": keys[task], "task": str(task), "result": results[task]}) + "\n"
+            )
             stream.flush()
             print(f"\r{number} of {len(missing)} played", end="", file=sys.stderr, flush=True)
     return results
@@ -172,11 +211,27 @@ def measure(stream: str, name: str, plays: Mapping[str, Sequence[Play]], always:
 
 def table(measured: Mapping[str, Sequence[Measured]]) -> str:
     """The goals' measures, a line a policy; then the gap of each stream."""
-    head = ("policy", "mean gap", "worst stream", "cycles that fit", "rows fitted", "promotions", "wrong", "rolled back", "bias, worst")
-    lines = [_row(head), _row(["---"] * len(head)), *(_row(_cells(name, found)) for name, found in measured.items())]
+    head = (
+        "policy",
+        "mean gap",
+        "worst stream",
+        "cycles that fit",
+        "rows fitted",
+        "promotions",
+        "wrong",
+        "rolled back",
+        "bias, worst",
+    )
+    lines = [
+        _row(head),
+        _row(["---"] * len(head)),
+        *(_row(_cells(name, found)) for name, found in measured.items()),
+    ]
     streams = [one.stream for one in next(iter(measured.values()))]
     lines += ["", _row(["gap by stream", *streams]), _row(["---"] * (len(streams) + 1))]
-    lines += [_row([name, *(f"{one.gap:+.2f}" for one in found)]) for name, found in measured.items()]
+    lines += [
+        _row([name, *(f"{one.gap:+.2f}" for one in found)]) for name, found in measured.items()
+    ]
     return "\n".join(lines)
 
 
@@ -205,40 +260,71 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def summarise(results: Mapping[Task, dict[str, Any]], streams: Sequence[Path], offsets: int) -> dict[str, list[Measured]]:
+def summarise(
+    results: Mapping[Task, dict[str, Any]], streams: Sequence[Path], offsets: int
+) -> dict[str, list[Measured]]:
     """Policy -> what it did on each stream."""
     measured: dict[str, list[Measured]] = {}
     for stream in streams:
         plays: dict[str, list[Play]] = {}
         always = 0
         for offset in range(offsets):
-            of_offset = [result for task, result in results.items() if (task.stream, task.offset) == (stream, offset)]
+            of_offset = [
+                result
+                for task, result in results.items()
+                if (task.stream, task.offset) == (stream, offset)
+            ]
             always += of_offset[0]["always"]
             for result in of_offset:
                 for name, one in result["plays"].items():
                     plays.setdefault(name, []).append(Play(**one))
         for name in plays:
-            measured.setdefault(name, []).append(measure(stream.name.split(".")[0], name, plays, always))
+            measured.setdefault(name, []).append(
+                measure(stream.name.split(".")[0], name, plays, always)
+            )
     return measured
 
 
 def main() -> None:
     """Play what is missing, then print the table and the simulations."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("streams", nargs="?", type=Path, help="a folder of CSV or CSV.gz streams, label column `target`")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "streams",
+        nargs="?",
+        type=Path,
+        help="a folder of CSV or CSV.gz streams, label column `target`",
+    )
     parser.add_argument("--offsets", type=int, help="6; without streams 2")
     parser.add_argument("--recipe", choices=RECIPES, default="shipped")
-    parser.add_argument("--policy", action="append", help="a settings file; may be given again; `defaults` and .env.example by default")
+    parser.add_argument(
+        "--policy",
+        action="append",
+        help="a settings file; may be given again; `defaults` and .env.example by default",
+    )
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--no-simulations", action="store_true", help="leave the simulations out")
     asked = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = asked.streams or (STREAMS if STREAMS.is_dir() else None)
-    found = sorted(path for path in folder.glob("*.csv*") if path.name.split(".")[0] not in NO_ORDER) if folder else [DEMO]
+    found = (
+        sorted(path for path in folder.glob("*.csv*") if path.name.split(".")[0] not in NO_ORDER)
+        if folder
+        else [DEMO]
+    )
     offsets = asked.offsets or (6 if folder else 2)
     policies = asked.policy or ["defaults", str(CLONE / ".env.example")]
-    every = [(stream, offset, name) for offset in range(offsets) for stream in found for name in (YARDSTICKS, *policies)]
-    tasks = [Task(stream.resolve(), offset, offsets, name, asked.recipe) for stream, offset, name in every]
+    every = [
+        (stream, offset, name)
+        for offset in range(offsets)
+        for stream in found
+        for name in (YARDSTICKS, *policies)
+    ]
+    tasks = [
+        Task(stream.resolve(), offset, offsets, name, asked.recipe)
+        for stream, offset, name in every
+    ]
     results = play_all(tasks, asked.workers)
     print(f"\n{len(found)} streams, {offsets} offsets, recipe: {asked.recipe}\n")
     print(table(summarise(results, [stream.resolve() for stream in found], offsets)), flush=True)

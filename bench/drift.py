@@ -37,17 +37,28 @@ def ours(reference: tuple[Any, Any], current: tuple[Any, Any]) -> None:
     """Bins, histograms by file and the permutation test, as a cycle does it."""
     histograms = []
     bins: list[Any] = [number_bins(column) for column in reference[0].T] + [
-        category_bins(NAMES, np.bincount(column, minlength=CATEGORIES).tolist()) for column in reference[1].T
+        category_bins(NAMES, np.bincount(column, minlength=CATEGORIES).tolist())
+        for column in reference[1].T
     ]
     for numbers, words in (reference, current):
         blocks = np.arange(len(numbers)) // ROWS_A_FILE
         count = int(blocks[-1]) + 1
-        found = {f"number-{place}": number_histograms(column, bins[place], blocks, count) for place, column in enumerate(numbers.T)}
+        found = {
+            f"number-{place}": number_histograms(column, bins[place], blocks, count)
+            for place, column in enumerate(numbers.T)
+        }
         for place, column in enumerate(words.T):
             by_code = category_codes(NAMES, bins[NUMBERS + place])
-            found[f"word-{place}"] = category_histograms(by_code[column], bins[NUMBERS + place], blocks, count)
+            found[f"word-{place}"] = category_histograms(
+                by_code[column], bins[NUMBERS + place], blocks, count
+            )
         histograms.append(found)
-    drift(histograms[0], histograms[1], threshold=0.1, nominal={f"word-{place}" for place in range(WORDS)})
+    drift(
+        histograms[0],
+        histograms[1],
+        threshold=0.1,
+        nominal={f"word-{place}" for place in range(WORDS)},
+    )
 
 
 def scipys(reference: tuple[Any, Any], current: tuple[Any, Any]) -> None:
@@ -55,7 +66,9 @@ def scipys(reference: tuple[Any, Any], current: tuple[Any, Any]) -> None:
     for before, after in zip(reference[0].T, current[0].T, strict=True):
         stats.ks_2samp(before, after)
     for before, after in zip(reference[1].T, current[1].T, strict=True):
-        stats.chi2_contingency([np.bincount(side, minlength=CATEGORIES) for side in (before, after)])
+        stats.chi2_contingency(
+            [np.bincount(side, minlength=CATEGORIES) for side in (before, after)]
+        )
 
 
 def seconds(times: int) -> tuple[list[float], list[float]]:

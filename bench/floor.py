@@ -22,7 +22,13 @@ TARGET, TEST_SHARE = "target", 0.2
 
 def floor(project: Path) -> dict[str, float]:
     """Seconds of wall and CPU, and those of the fit alone."""
-    everything = pa.concat_tables([pa_csv.read_csv(path) for place in ("used_data", "new_data") for path in files(project / place)])
+    everything = pa.concat_tables(
+        [
+            pa_csv.read_csv(path)
+            for place in ("used_data", "new_data")
+            for path in files(project / place)
+        ]
+    )
     table = everything.to_pandas()
     del everything
     cut = int(len(table) * (1 - TEST_SHARE))

@@ -46,7 +46,9 @@ def measured(command: Command) -> Measured:
         process.returncode = os.waitstatus_to_exitcode(status)
         texts = [(stream.seek(0), stream.read())[1] for stream in (out, err)]
     if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {texts[1][-2000:]}")
+        raise RuntimeError(
+            f"{' '.join(command)} ended with {process.returncode}: {texts[1][-2000:]}"
+        )
     return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, *texts)
 
 

@@ -25,11 +25,15 @@ CLONE = Path(__file__).resolve().parents[1]
 
 def main() -> int:
     """Do all that is not done yet; 0 where nothing was violated."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="only work whose name begins with this")
     parser.add_argument("--minutes", type=float, default=60, help="begin nothing new after so many")
-    parser.add_argument("--workers", type=int, default=2, help="units at the same time; each keeps a core busy")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="units at the same time; each keeps a core busy"
+    )
     asked = parser.parse_args()
     (CLONE / "build" / "soak").mkdir(parents=True, exist_ok=True)
     figures = Figures(CLONE / "build" / "soak" / f"{asked.seed}.jsonl").load()
@@ -44,7 +48,9 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     print(figures.table(goals()))
     if left_out:
-        print(f"Not begun in {asked.minutes:g} minutes: {', '.join(left_out)}. Start again to go on.")
+        print(
+            f"Not begun in {asked.minutes:g} minutes: {', '.join(left_out)}. Start again to go on."
+        )
     return 1 if figures.violations or left_out else 0
 
 

@@ -15,9 +15,18 @@ if TYPE_CHECKING:
 
 ON_SQLITE, ON_SERVER = "kill points survived on sqlite", "kill points survived on a server"
 IN_COMMITS = "kills in a half-changed database"
-RANDOM, OVERLAPS, NIGHTS, CYCLES = "random kills", "eight starts at once", "nights, of which one trained", "soak cycles, a fifth killed"
+RANDOM, OVERLAPS, NIGHTS, CYCLES = (
+    "random kills",
+    "eight starts at once",
+    "nights, of which one trained",
+    "soak cycles, a fifth killed",
+)
 CALLS, CLEAN, SERVER = "failing calls", "kinds of failing calls, to a clean pass", "server faults"
-PEOPLE, TROUBLES, INPUTS = "deletions by a person", "disks, locks, models, clocks", "inputs with their exact outcome"
+PEOPLE, TROUBLES, INPUTS = (
+    "deletions by a person",
+    "disks, locks, models, clocks",
+    "inputs with their exact outcome",
+)
 
 
 @dataclass
@@ -50,7 +59,18 @@ class Figures:
         with self.lock:
             self._count(kind, name, wrong, times, seconds)
             with self.file.open("a") as stream:
-                stream.write(json.dumps({"kind": kind, "name": name, "wrong": wrong, "times": times, "seconds": seconds}) + "\n")
+                stream.write(
+                    json.dumps(
+                        {
+                            "kind": kind,
+                            "name": name,
+                            "wrong": wrong,
+                            "times": times,
+                            "seconds": seconds,
+                        }
+                    )
+                    + "\n"
+                )
         if wrong:
             print(f"VIOLATION {kind}: {name}: {' | '.join(wrong)[:800]}", flush=True)
 
@@ -68,7 +88,11 @@ class Figures:
         """One line for each goal: what was done, how much of it is asked, and whether that is met."""
         lines = [f"{'':42} {'done':>7} {'goal':>7}"]
         for what, goal in goals.items():
-            lines.append(f"{what:42} {self.done[what]:7,} {goal:7,}  {'met' if self.done[what] >= goal else 'NOT MET'}")
-        lines.append(f"{'violations':42} {len(self.violations):7,} {0:7,}  {'NOT MET' if self.violations else 'met'}")
+            lines.append(
+                f"{what:42} {self.done[what]:7,} {goal:7,}  {'met' if self.done[what] >= goal else 'NOT MET'}"
+            )
+        lines.append(
+            f"{'violations':42} {len(self.violations):7,} {0:7,}  {'NOT MET' if self.violations else 'met'}"
+        )
         lines.append(f"{self.seconds / 60:.0f} minutes of work")
         return "\n".join(lines)

@@ -28,23 +28,58 @@ from tests.crash.faults import ERRNOS
 from tests.crash.forked import ForkedProject, Zygote
 from tests.crash.nights import hundreds_of_cycles, thirty_nights
 from tests.crash.scenarios import SCENARIOS
-from tests.crash.trials import Stage, answering, damaged, disk_with, locked_for, moved_away, on_server, overlapping, small_disk
+from tests.crash.trials import (
+    Stage,
+    answering,
+    damaged,
+    disk_with,
+    locked_for,
+    moved_away,
+    on_server,
+    overlapping,
+    small_disk,
+)
 from tests.model_registry.misbehaving import in_front_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-RANDOM_KILLS = {"promote": 160, "reject": 80, "leave to a person": 80, "finish what a person approved": 80, "roll back": 100}
-COMMITS = {"promote": 24, "keep": 14, "roll back": 13, "first model": 13}  # that outgrow a cache of one page, in one start
+RANDOM_KILLS = {
+    "promote": 160,
+    "reject": 80,
+    "leave to a person": 80,
+    "finish what a person approved": 80,
+    "roll back": 100,
+}
+COMMITS = {
+    "promote": 24,
+    "keep": 14,
+    "roll back": 13,
+    "first model": 13,
+}  # that outgrow a cache of one page, in one start
 TIMES_AT_ONCE, IN_CHAINS, CHAINS = 50, 500, 10
 PRIVATE_COPIES = 28  # openings of them in one start, and one more
 BEFORE_VERSION_2 = ("after_recovery", "after_claim", "after_scoring", "mid_training")
 AFTER_VERSION_2 = (
-    *("after_version_creation", "after_comparison", "before_winning_tag", "before_commit", "after_commit", "between_archived_files"),
+    *(
+        "after_version_creation",
+        "after_comparison",
+        "before_winning_tag",
+        "before_commit",
+        "after_commit",
+        "between_archived_files",
+    ),
     *("after_last_file", "after_approved", "before_run_ends", "after_run_ends", "before_unlock"),
 )
-MISBEHAVIOUR = ("hang", "503", "500", "after-503", "after-500", "after-drop")  # after: it did what it was asked to
+MISBEHAVIOUR = (
+    "hang",
+    "503",
+    "500",
+    "after-503",
+    "after-500",
+    "after-drop",
+)  # after: it did what it was asked to
 SERVER_FAULTS = 6  # of each kind
 CALLS_AT_MOST = 120  # of one kind, spread evenly over a start; the seed says where it begins
 
@@ -70,13 +105,17 @@ def kills_on_server(figures: Figures) -> Work:
 
     def work(folder: Path, zygote: Zygote) -> None:
         kind = ON_SERVER
-        if not figures.wants(kind, [f"{s.name} at {place}" for s in SCENARIOS.values() for place in s.places]):
+        if not figures.wants(
+            kind, [f"{s.name} at {place}" for s in SCENARIOS.values() for place in s.places]
+        ):
             return
         with on_server(folder / "project", zygote) as new:
             for scenario in SCENARIOS.values():
                 stage = Stage.set_for(scenario, new.restore())
                 for place in scenario.places:
-                    figures.unit(kind, f"{scenario.name} at {place}", partial(stage.killed_at, place))
+                    figures.unit(
+                        kind, f"{scenario.name} at {place}", partial(stage.killed_at, place)
+                    )
 
     return "kills on a server", work
 
@@ -102,7 +141,9 @@ def kills_in_commits(figures: Figures, name: str) -> Work:
     def work(folder: Path, zygote: Zygote) -> None:
         stage = Stage.set_for(SCENARIOS[name], ForkedProject.at(folder / "project", zygote))
         for number in range(1, COMMITS[name] + 1):
-            figures.unit(IN_COMMITS, f"{name}, commit {number}", partial(stage.killed_in_commit, number))
+            figures.unit(
+                IN_COMMITS, f"{name}, commit {number}", partial(stage.killed_in_commit, number)
+            )
 
     return f"kills in commits: {name}", work
 
@@ -118,7 +159,9 @@ def failing_calls(figures: Figures, call: str, seed: int) -> Work:
         step = max(1, -(-count // CALLS_AT_MOST))
         for nth in range(1 + seed % step, count + 1, step):
             error = ERRNOS[(nth + seed) % len(ERRNOS)]
-            figures.unit(CALLS, f"{call} number {nth}: {error}", partial(stage.failed_call, call, error, nth))
+            figures.unit(
+                CALLS, f"{call} number {nth}: {error}", partial(stage.failed_call, call, error, nth)
+            )
         figures.unit(CLEAN, call, lambda: stage.failed_call(call, "EIO", count + 99))
 
     return f"failing calls: {call}", work
@@ -130,7 +173,9 @@ def failing_copies(figures: Figures) -> Work:
     def work(folder: Path, zygote: Zygote) -> None:
         stage = Stage.set_for(SCENARIOS["keep"], ForkedProject.at(folder / "project", zygote))
         for nth in range(1, PRIVATE_COPIES + 1):
-            figures.unit(CALLS, f"open of a private copy, number {nth}", partial(stage.failed_copy, nth))
+            figures.unit(
+                CALLS, f"open of a private copy, number {nth}", partial(stage.failed_copy, nth)
+            )
 
     return "failing copies", work
 
@@ -140,18 +185,26 @@ def troubles(figures: Figures) -> Work:
 
     def work(folder: Path, zygote: Zygote) -> None:
         stage = Stage.set_for(SCENARIOS["promote"], ForkedProject.at(folder / "project", zygote))
-        figures.unit(TROUBLES, "database locked for 30 s", lambda: stage.meanwhile(locked_for(30), {0}))
+        figures.unit(
+            TROUBLES, "database locked for 30 s", lambda: stage.meanwhile(locked_for(30), {0})
+        )
         for how in ("truncated", "flipped", "swapped", "missing"):
             figures.unit(TROUBLES, f"model {how}", partial(stage.meanwhile, damaged(how), {3}))
         for name in ("new_data", "used_data"):
-            figures.unit(TROUBLES, f"{name} unmounted", partial(stage.meanwhile, moved_away(name), {3}))
+            figures.unit(
+                TROUBLES, f"{name} unmounted", partial(stage.meanwhile, moved_away(name), {3})
+            )
         figures.unit(TROUBLES, "clock back an hour", lambda: _an_hour_back(stage))
         with small_disk(folder / "disk", 64) as is_ours:
             if is_ours:
-                full = Stage.set_for(SCENARIOS["promote"], ForkedProject.at(folder / "disk" / "project", zygote))
+                full = Stage.set_for(
+                    SCENARIOS["promote"], ForkedProject.at(folder / "disk" / "project", zygote)
+                )
                 for kilobytes in (0, 4, 16, 40, 80, 120, 160, 240, 400):
                     said = f"{kilobytes} KB left on the disk"
-                    figures.unit(TROUBLES, said, partial(full.meanwhile, disk_with(kilobytes), {0, 1, 3, 69}))
+                    figures.unit(
+                        TROUBLES, said, partial(full.meanwhile, disk_with(kilobytes), {0, 1, 3, 69})
+                    )
 
     return "troubles", work
 
@@ -194,7 +247,9 @@ def overlaps(figures: Figures) -> Work:
     def work(folder: Path, zygote: Zygote) -> None:
         stage = Stage.set_for(SCENARIOS["keep"], ForkedProject.at(folder / "project", zygote))
         for number in range(TIMES_AT_ONCE):
-            figures.unit(OVERLAPS, f"number {number}", partial(_overlap, stage, thoroughly=number % 10 == 0))
+            figures.unit(
+                OVERLAPS, f"number {number}", partial(_overlap, stage, thoroughly=number % 10 == 0)
+            )
 
     return "overlaps", work
 
@@ -221,7 +276,9 @@ def deliveries(figures: Figures) -> Work:
     def work(folder: Path, zygote: Zygote) -> None:
         for place, (schema, settings, cases) in enumerate(groups(huge=True)):
             if figures.wants(INPUTS, [f"group {place}"]):
-                project = registered_for(ForkedProject.at(folder / f"project-{place}", zygote), schema)
+                project = registered_for(
+                    ForkedProject.at(folder / f"project-{place}", zygote), schema
+                )
                 trial = partial(judged_as_they_should, project, settings, cases)
                 figures.unit(INPUTS, f"group {place}", trial, times=len(cases))
 
@@ -234,7 +291,12 @@ def chain(figures: Figures, number: int, seed: int) -> Work:
     def work(folder: Path, zygote: Zygote) -> None:
         cycles = IN_CHAINS // CHAINS
         project = ForkedProject.at(folder / "project", zygote)
-        figures.unit(CYCLES, f"chain {number}", lambda: hundreds_of_cycles(project, cycles, seed=100 * seed + number), times=cycles)
+        figures.unit(
+            CYCLES,
+            f"chain {number}",
+            lambda: hundreds_of_cycles(project, cycles, seed=100 * seed + number),
+            times=cycles,
+        )
 
     return f"chain {number}", work
 
@@ -245,8 +307,15 @@ def deletions(figures: Figures) -> Work:
     def work(folder: Path, zygote: Zygote) -> None:
         stage = Stage.set_for(SCENARIOS["promote"], ForkedProject.at(folder / "project", zygote))
         for place in (*BEFORE_VERSION_2, *AFTER_VERSION_2):
-            for what in (("delete_registered_model_alias", "production"), ("delete_model_version", "1")):
-                figures.unit(PEOPLE, f"{' '.join(what)} at {place}", partial(stage.deleted_under_it, place, *what))
+            for what in (
+                ("delete_registered_model_alias", "production"),
+                ("delete_model_version", "1"),
+            ):
+                figures.unit(
+                    PEOPLE,
+                    f"{' '.join(what)} at {place}",
+                    partial(stage.deleted_under_it, place, *what),
+                )
         for place in AFTER_VERSION_2:
             trial = partial(stage.deleted_under_it, place, "delete_model_version", "2")
             figures.unit(PEOPLE, f"delete_model_version 2 at {place}", trial)
@@ -268,7 +337,10 @@ def all_work(figures: Figures, seed: int) -> Iterator[Work]:
     yield from (kills_in_commits(figures, name) for name in COMMITS)
     yield from (chain(figures, number, seed) for number in range(CHAINS))
     for name, count in RANDOM_KILLS.items():
-        yield from (random_kills(figures, name, range(start, min(count, start + 40)), seed) for start in range(0, count, 40))
+        yield from (
+            random_kills(figures, name, range(start, min(count, start + 40)), seed)
+            for start in range(0, count, 40)
+        )
     yield from (failing_calls(figures, call, seed) for call in KINDS_OF_CALLS)
 
 
@@ -277,6 +349,24 @@ def goals() -> dict[str, int]:
     places = sum(len(scenario.places) for scenario in SCENARIOS.values())
     people = 2 * len(BEFORE_VERSION_2) + 3 * len(AFTER_VERSION_2)
     inputs = sum(len(cases) for _, _, cases in groups(huge=True))
-    faults = {CLEAN: len(KINDS_OF_CALLS), SERVER: SERVER_FAULTS * len(MISBEHAVIOUR), TROUBLES: 8, PEOPLE: people}
-    kills = {ON_SQLITE: places, ON_SERVER: places, IN_COMMITS: sum(COMMITS.values()), RANDOM: sum(RANDOM_KILLS.values())}
-    return {**kills, CALLS: 1, **faults, INPUTS: inputs, OVERLAPS: TIMES_AT_ONCE, NIGHTS: 30, CYCLES: IN_CHAINS}
+    faults = {
+        CLEAN: len(KINDS_OF_CALLS),
+        SERVER: SERVER_FAULTS * len(MISBEHAVIOUR),
+        TROUBLES: 8,
+        PEOPLE: people,
+    }
+    kills = {
+        ON_SQLITE: places,
+        ON_SERVER: places,
+        IN_COMMITS: sum(COMMITS.values()),
+        RANDOM: sum(RANDOM_KILLS.values()),
+    }
+    return {
+        **kills,
+        CALLS: 1,
+        **faults,
+        INPUTS: inputs,
+        OVERLAPS: TIMES_AT_ONCE,
+        NIGHTS: 30,
+        CYCLES: IN_CHAINS,
+    }

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 NEW_FILES = 20
 MANY = 1_000  # used files: below, imports weigh more than rows, and two goals do not apply
-LINKED = ("used_data", ".retraining/tables")  # never written in place: a copy of the project shares them
+LINKED = (
+    "used_data",
+    ".retraining/tables",
+)  # never written in place: a copy of the project shares them
 SETTINGS = {"MIN_NEW_FILES": NEW_FILES, "RETRAIN_WHEN": "always", "RETRAIN_THRESHOLD": 0.8}
 BARE = "import argparse, pathlib"
 SAME_PACKAGES = (
@@ -72,16 +75,32 @@ class Table:
     def add(self, what: str, goal: float | None, **measured: Ratio) -> None:
         """A line, by each way in which it was measured; without a goal it is there to compare with."""
         shown = ", ".join(f"{ratio} by {way}" for way, ratio in measured.items())
-        self.lines.append((what, "" if goal is None else f"<= {goal:g}", shown, "" if goal is None else _met(goal, measured)))
+        self.lines.append(
+            (
+                what,
+                "" if goal is None else f"<= {goal:g}",
+                shown,
+                "" if goal is None else _met(goal, measured),
+            )
+        )
         print("  ".join(self.lines[-1]), flush=True)
 
     def __str__(self) -> str:
-        return "\n".join(f"| {' | '.join(line)} |" for line in [("what", "goal", "measured", ""), ("---",) * 4, *self.lines])
+        return "\n".join(
+            f"| {' | '.join(line)} |"
+            for line in [("what", "goal", "measured", ""), ("---",) * 4, *self.lines]
+        )
 
 
 def _met(goal: float, measured: Mapping[str, Ratio]) -> str:
     within = [way for way, ratio in measured.items() if ratio.median <= goal]
-    return "missed" if not within else "met" if len(within) == len(measured) else f"met by {within[0]} only"
+    return (
+        "missed"
+        if not within
+        else "met"
+        if len(within) == len(measured)
+        else f"met by {within[0]} only"
+    )
 
 
 class Stand:
@@ -110,7 +129,9 @@ def _copy(source: Path, target: Path) -> None:
 
 def a_project(where: Path, used: int, rows: int, *, recipe: str | None = None) -> Stand:
     """A project with a registered model, `used` archived files and 20 new ones."""
-    project = Project.made(Path(tempfile.mkdtemp(dir=where, prefix=f"ours-{used}x{rows}-")), SETTINGS)
+    project = Project.made(
+        Path(tempfile.mkdtemp(dir=where, prefix=f"ours-{used}x{rows}-")), SETTINGS
+    )
     write_files(project.folder / "used_data", used, rows)
     project.register()
     write_files(project.folder / "new_data", NEW_FILES, rows, first=used)
@@ -144,7 +165,9 @@ def cycles(table: Table, where: Path, used: int, times: int, rows: int, *, fores
     tutorial = _tutorial(where, stand)
     runs = [
         lambda: one_cycle(stand),
-        lambda: measured([*python_module("bench.tutorial"), str(tutorial.put_back().folder), "recipe"]),
+        lambda: measured(
+            [*python_module("bench.tutorial"), str(tutorial.put_back().folder), "recipe"]
+        ),
         lambda: measured([*python_module("bench.floor"), str(stand.put_back().folder)]),
     ]
     ours, theirs, floors = in_turn(times, *runs)
@@ -152,14 +175,31 @@ def cycles(table: Table, where: Path, used: int, times: int, rows: int, *, fores
     _stages(f"the tutorial, {used} used files", theirs)
     without = _minus_fit(ours, theirs)
     _compare(
-        table, f"cycle minus fit, {used} used files / the tutorial with our recipe, minus its fit", 0.35 if used >= MANY else 0.45, *without
+        table,
+        f"cycle minus fit, {used} used files / the tutorial with our recipe, minus its fit",
+        0.35 if used >= MANY else 0.45,
+        *without,
     )
-    lowest = [Measured(found["wall"], found["cpu"], 0) for found in (json.loads(run.out) for run in floors)]
-    _compare(table, f"whole cycle / its floor, {used} used files", 1.25 if used >= MANY else None, ours, lowest)
+    lowest = [
+        Measured(found["wall"], found["cpu"], 0)
+        for found in (json.loads(run.out) for run in floors)
+    ]
+    _compare(
+        table,
+        f"whole cycle / its floor, {used} used files",
+        1.25 if used >= MANY else None,
+        ours,
+        lowest,
+    )
     _memory(table, ours, used)
     if forest:
-        trees = measured([*python_module("bench.tutorial"), str(tutorial.put_back().folder), "forest"])
-        scores = json.loads(ours[0].out)["scores"]["challenger_on_test"], json.loads(trees.out)["accuracy"]
+        trees = measured(
+            [*python_module("bench.tutorial"), str(tutorial.put_back().folder), "forest"]
+        )
+        scores = (
+            json.loads(ours[0].out)["scores"]["challenger_on_test"],
+            json.loads(trees.out)["accuracy"],
+        )
         told = f"whole cycle, {used} used files / the tutorial with RandomForest (accuracy {scores[0]:.4f} against {scores[1]:.4f})"
         _compare(table, told, 0.05, ours[:1], [trees])
 
@@ -171,13 +211,29 @@ def growth(table: Table, where: Path, size: Size) -> None:
     found = [[_minus_learning(run) for run in runs] for runs in runs_by_size]
     for files, runs in zip(size.archives, found, strict=True):
         print(f"{files} archived files: {_seconds(runs)}", flush=True)
-    _compare(table, f"cycle at {size.archives[-1]} archived files of 500 rows / at {size.archives[0]}", 3, found[-1], found[0])
+    _compare(
+        table,
+        f"cycle at {size.archives[-1]} archived files of 500 rows / at {size.archives[0]}",
+        3,
+        found[-1],
+        found[0],
+    )
     crowded = _with_judged_files(where, size.judged)
-    runs, alone = in_turn(size.times, lambda: measured(crowded.start("run", "--json")), lambda: measured(python(BARE)))
-    print(f"idle exit with {size.judged} judged files in new_data: {_seconds(runs)}, a bare interpreter {_seconds(alone)}", flush=True)
+    runs, alone = in_turn(
+        size.times, lambda: measured(crowded.start("run", "--json")), lambda: measured(python(BARE))
+    )
+    print(
+        f"idle exit with {size.judged} judged files in new_data: {_seconds(runs)}, a bare interpreter {_seconds(alone)}",
+        flush=True,
+    )
     write_files(crowded.folder / "new_data", NEW_FILES, 500, name="fresh")
-    kept = measured([*crowded.start("run", "--json"), "--env-file", str(crowded.folder / "open.env")])
-    print(f"cycle that keeps production with {size.judged} judged files in new_data: {_seconds([kept])}", flush=True)
+    kept = measured(
+        [*crowded.start("run", "--json"), "--env-file", str(crowded.folder / "open.env")]
+    )
+    print(
+        f"cycle that keeps production with {size.judged} judged files in new_data: {_seconds([kept])}",
+        flush=True,
+    )
 
 
 def drifting(table: Table, times: int) -> None:
@@ -185,7 +241,11 @@ def drifting(table: Table, times: int) -> None:
     from bench.drift import seconds
 
     ours, scipys = seconds(times)
-    table.add("drift, 100,000 x 50,000 rows x 15 features / scipy's own tests, one core", 1.5, CPU=ratio(ours, scipys))
+    table.add(
+        "drift, 100,000 x 50,000 rows x 15 features / scipy's own tests, one core",
+        1.5,
+        CPU=ratio(ours, scipys),
+    )
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------------------
@@ -208,7 +268,9 @@ def _with_judged_files(where: Path, count: int) -> Project:
     """A project whose inbox is full of judged files, with settings that make them and, in `open.env`, that open the gate for 20."""
     keeps = {**SETTINGS, "RETRAIN_WHEN": "threshold", "RETRAIN_THRESHOLD": 0}
     project = Project.made(where / "crowded", {**keeps, "MIN_NEW_FILES": count})
-    (project.folder / "open.env").write_text("".join(f"{name}={value}\n" for name, value in keeps.items()))
+    (project.folder / "open.env").write_text(
+        "".join(f"{name}={value}\n" for name, value in keeps.items())
+    )
     write_files(project.folder / "used_data", 10, 50)
     project.register()
     write_files(project.folder / "new_data", count, 50, first=10)
@@ -217,14 +279,27 @@ def _with_judged_files(where: Path, count: int) -> Project:
     return project
 
 
-def _minus_fit(ours: Sequence[Measured], theirs: Sequence[Measured]) -> tuple[list[Measured], list[Measured]]:
+def _minus_fit(
+    ours: Sequence[Measured], theirs: Sequence[Measured]
+) -> tuple[list[Measured], list[Measured]]:
     """Runs without their fits. The tutorial measures the CPU time of its own; ours is the same recipe on about as many rows."""
-    told = [(json.loads(one.out), json.loads(other.out)) for one, other in zip(ours, theirs, strict=True)]
+    told = [
+        (json.loads(one.out), json.loads(other.out))
+        for one, other in zip(ours, theirs, strict=True)
+    ]
     fit_cpu = [other["cpu_seconds"]["fit"] for _, other in told]
-    shares = [_rows_learned(run) / other["rows"] for run, (_, other) in zip(ours, told, strict=True)]
+    shares = [
+        _rows_learned(run) / other["rows"] for run, (_, other) in zip(ours, told, strict=True)
+    ]
     return (
-        [run.less(one["seconds"]["training"], cpu * share) for run, (one, _), cpu, share in zip(ours, told, fit_cpu, shares, strict=True)],
-        [run.less(other["seconds"]["fit"], cpu) for run, (_, other), cpu in zip(theirs, told, fit_cpu, strict=True)],
+        [
+            run.less(one["seconds"]["training"], cpu * share)
+            for run, (one, _), cpu, share in zip(ours, told, fit_cpu, shares, strict=True)
+        ],
+        [
+            run.less(other["seconds"]["fit"], cpu)
+            for run, (_, other), cpu in zip(theirs, told, fit_cpu, strict=True)
+        ],
     )
 
 
@@ -244,18 +319,32 @@ def _memory(table: Table, ours: Sequence[Measured], used: int) -> None:
         f"peak {ours[0].peak / 1e6:.0f} MB; the packages alone: {bare.peak / 1e6:.0f} MB, {bare.cpu:.1f} s of CPU; {rows:,} rows learned",
         flush=True,
     )
-    ratios = ratio([run.peak - bare.peak for run in ours], [_rows_learned(run) * BYTES_A_ROW for run in ours])
+    ratios = ratio(
+        [run.peak - bare.peak for run in ours], [_rows_learned(run) * BYTES_A_ROW for run in ours]
+    )
     what = f"peak memory less that of its packages / bytes of the typed training table, {used} used files"
     table.add(what, 3 if used >= MANY else None, bytes=ratios)
 
 
-def _compare(table: Table, what: str, goal: float | None, ours: Sequence[Measured], theirs: Sequence[Measured]) -> None:
-    by_clock, by_cpu = (ratio([getattr(run, time) for run in ours], [getattr(run, time) for run in theirs]) for time in ("wall", "cpu"))
+def _compare(
+    table: Table,
+    what: str,
+    goal: float | None,
+    ours: Sequence[Measured],
+    theirs: Sequence[Measured],
+) -> None:
+    by_clock, by_cpu = (
+        ratio([getattr(run, time) for run in ours], [getattr(run, time) for run in theirs])
+        for time in ("wall", "cpu")
+    )
     table.add(what, goal, clock=by_clock, CPU=by_cpu)
 
 
 def _stages(whose: str, runs: Sequence[Measured]) -> None:
-    print(f"{whose}: {_seconds(runs)}; seconds a stage: {json.dumps(json.loads(runs[-1].out)['seconds'])}", flush=True)
+    print(
+        f"{whose}: {_seconds(runs)}; seconds a stage: {json.dumps(json.loads(runs[-1].out)['seconds'])}",
+        flush=True,
+    )
 
 
 def _seconds(runs: Sequence[Measured]) -> str:
@@ -277,8 +366,16 @@ def main() -> None:
     """Measure, and print the goals' table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="medium", help="how much data (medium)")
-    parser.add_argument("--only", nargs="*", choices=("idle", "cycles", "growth", "drift"), help="not all of it")
-    parser.add_argument("--in", dest="where", type=Path, metavar="DIR", help="where the data goes meanwhile (build/)")
+    parser.add_argument(
+        "--only", nargs="*", choices=("idle", "cycles", "growth", "drift"), help="not all of it"
+    )
+    parser.add_argument(
+        "--in",
+        dest="where",
+        type=Path,
+        metavar="DIR",
+        help="where the data goes meanwhile (build/)",
+    )
     asked = parser.parse_args()
     size, table = SIZES[asked.size], Table()
     wanted = asked.only or ("idle", "cycles", "growth", "drift")
@@ -291,7 +388,14 @@ def main() -> None:
             drifting(table, 5)
         if "cycles" in wanted:
             for used, times in size.used.items():
-                cycles(table, where, used, times, size.rows, forest=size.forest and used == min(size.used))
+                cycles(
+                    table,
+                    where,
+                    used,
+                    times,
+                    size.rows,
+                    forest=size.forest and used == min(size.used),
+                )
         if "growth" in wanted:
             growth(table, where, size)
     print(f"{_busyness()}\n\n{table}")

@@ -49,7 +49,9 @@ def stage(name: str) -> Iterator[None]:
 
 def read(folder: Path) -> pd.DataFrame:
     """Every file of a folder in one table."""
-    return pd.concat([pd.read_csv(path) for path in sorted(folder.glob("*.csv"))], ignore_index=True)
+    return pd.concat(
+        [pd.read_csv(path) for path in sorted(folder.glob("*.csv"))], ignore_index=True
+    )
 
 
 def forest(X: pd.DataFrame, y: pd.Series) -> Any:
@@ -80,7 +82,9 @@ def prepare(folder: Path) -> None:
     """Register a first model that knows nothing."""
     client = connect(folder)
     table = read(folder / "new_data").head(100)
-    client.set_registered_model_alias(NAME, ALIAS, register(FITS["none"](table.drop(columns=TARGET), table[TARGET]), table))
+    client.set_registered_model_alias(
+        NAME, ALIAS, register(FITS["none"](table.drop(columns=TARGET), table[TARGET]), table)
+    )
 
 
 def register(model: Any, table: pd.DataFrame) -> int:
@@ -88,7 +92,11 @@ def register(model: Any, table: pd.DataFrame) -> int:
     example = table.drop(columns=TARGET).head(5)
     signature = mlflow.models.infer_signature(example, model.predict(example))
     info = mlflow.sklearn.log_model(
-        model, name="model", signature=signature, registered_model_name=NAME, serialization_format="cloudpickle"
+        model,
+        name="model",
+        signature=signature,
+        registered_model_name=NAME,
+        serialization_format="cloudpickle",
     )
     return int(info.registered_model_version)
 
@@ -102,7 +110,10 @@ def cycle(folder: Path, fit: str) -> dict[str, Any]:
     with mlflow.start_run():
         with stage("monitor"):
             production = mlflow.pyfunc.load_model(f"models:/{NAME}@{ALIAS}")
-            mlflow.log_metric("accuracy_on_new", accuracy_score(new[TARGET], production.predict(new.drop(columns=TARGET))))
+            mlflow.log_metric(
+                "accuracy_on_new",
+                accuracy_score(new[TARGET], production.predict(new.drop(columns=TARGET))),
+            )
         with stage("copy and read"), tempfile.TemporaryDirectory() as together:
             for source in ("used_data", "new_data"):
                 for path in (folder / source).glob("*.csv"):
@@ -120,7 +131,9 @@ def cycle(folder: Path, fit: str) -> dict[str, Any]:
         with stage("evaluate"):
             quiet = {"log_model_explainability": False}  # it cannot explain columns of words
             for one in (NAME_OF.format(version=version), f"models:/{NAME}@{ALIAS}"):
-                mlflow.models.evaluate(one, test, targets=TARGET, model_type="classifier", evaluator_config=quiet)
+                mlflow.models.evaluate(
+                    one, test, targets=TARGET, model_type="classifier", evaluator_config=quiet
+                )
         if after > before:
             client.set_registered_model_alias(NAME, ALIAS, version)
             with stage("move"):

@@ -51,11 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Start MLflow's server and UI on a project's own store.")
-    parser.add_argument("--project", type=Path, default=CLONE, help="the project's folder (default: the clone)")
+    parser = argparse.ArgumentParser(
+        description="Start MLflow's server and UI on a project's own store."
+    )
+    parser.add_argument(
+        "--project", type=Path, default=CLONE, help="the project's folder (default: the clone)"
+    )
     parser.add_argument("--port", type=int, default=5000, help="default: 5000")
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
-    parser.add_argument("--allowed-hosts", help="names by which browsers reach it, comma separated (default: the host, localhost)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on (default: this machine only)"
+    )
+    parser.add_argument(
+        "--allowed-hosts",
+        help="names by which browsers reach it, comma separated (default: the host, localhost)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -70,11 +79,15 @@ def _command(options: argparse.Namespace) -> list[str]:
             probe.bind((options.host, options.port))
         except OSError as error:
             where = f"{options.host}:{options.port}"
-            raise UsageError(f"No server can listen on {where}: {error.strerror}.", remedy="Name another --port.") from error
+            raise UsageError(
+                f"No server can listen on {where}: {error.strerror}.", remedy="Name another --port."
+            ) from error
     from retraining.model_registry.artifact_roots import prepare_local_store
 
     store = prepare_local_store(settings.load(options.project, os.environ))
-    names = options.allowed_hosts or ",".join(f"{name},{name}:*" for name in dict.fromkeys((options.host, "localhost", "127.0.0.1")))
+    names = options.allowed_hosts or ",".join(
+        f"{name},{name}:*" for name in dict.fromkeys((options.host, "localhost", "127.0.0.1"))
+    )
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", options.host, "--port", str(options.port), "--workers", "1"),
         *("--backend-store-uri", store.mlflow_tracking_uri, "--no-serve-artifacts", "--allowed-hosts", names),
@@ -85,7 +98,9 @@ def _command(options: argparse.Namespace) -> list[str]:
 def _serve(command: Sequence[str], url: str) -> int:
     """Run the server in a process group of its own, say when it answers, and end the whole group at the end."""
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    environment.pop("MLFLOW_TRACKING_URI", None)  # a server that asked another one would wait for itself
+    environment.pop(
+        "MLFLOW_TRACKING_URI", None
+    )  # a server that asked another one would wait for itself
     server = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         if _wait_until_it_answers(server, url):

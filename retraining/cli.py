@@ -59,22 +59,30 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in three lines. Help is as wide as it is, since asking the terminal for its width takes longer."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=partial(argparse.HelpFormatter, width=HELP_WIDTH), **options)
+        super().__init__(
+            formatter_class=partial(argparse.HelpFormatter, width=HELP_WIDTH), **options
+        )
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting, so that a wrong command line ends like any other error."""
-        raise UsageError(f"{self.prog}: {message}.", remedy=f"`{self.prog} --help` shows what is possible.")
+        raise UsageError(
+            f"{self.prog}: {message}.", remedy=f"`{self.prog} --help` shows what is possible."
+        )
 
 
 def _parser(wanted: Iterable[str] = tuple(COMMANDS)) -> Parser:
     """A parser of these commands; one that knows them all is slow to make, and most starts end at the gate."""
     common = common_flags()
-    parser = Parser(prog=PROGRAM, description="Monitor, retrain, compare, promote, archive.", epilog=MORE_HELP)
+    parser = Parser(
+        prog=PROGRAM, description="Monitor, retrain, compare, promote, archive.", epilog=MORE_HELP
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog=PROGRAM)
     for name in wanted:
         sentence = f"{COMMANDS[name][0].upper()}{COMMANDS[name][1:]}."
-        command = commands.add_parser(name, parents=[common], help=COMMANDS[name], description=sentence)
+        command = commands.add_parser(
+            name, parents=[common], help=COMMANDS[name], description=sentence
+        )
         _add_flags(name, command)
     return parser
 
@@ -87,12 +95,36 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 def common_flags() -> Parser:
     """The flags that every command and both scripts take."""
     common = Parser(add_help=False)
-    common.add_argument("--project", type=_named, metavar="DIR", help="the project's folder; the script's own by default")
-    common.add_argument("--env-file", type=_named, metavar="F", help="read settings from this file instead of the project's .env")
-    common.add_argument("--log-file", type=_named, metavar="F", help="write the full log to this file too")
-    common.add_argument("--json", action="store_true", help="print JSON on stdout, and nothing else")
-    common.add_argument("-q", "--quiet", action="store_true", help="print nothing on success; stderr holds errors only")
-    common.add_argument("-v", "--verbose", action="store_true", help="show every log line, and a traceback above an error")
+    common.add_argument(
+        "--project",
+        type=_named,
+        metavar="DIR",
+        help="the project's folder; the script's own by default",
+    )
+    common.add_argument(
+        "--env-file",
+        type=_named,
+        metavar="F",
+        help="read settings from this file instead of the project's .env",
+    )
+    common.add_argument(
+        "--log-file", type=_named, metavar="F", help="write the full log to this file too"
+    )
+    common.add_argument(
+        "--json", action="store_true", help="print JSON on stdout, and nothing else"
+    )
+    common.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print nothing on success; stderr holds errors only",
+    )
+    common.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show every log line, and a traceback above an error",
+    )
     return common
 
 
@@ -106,27 +138,72 @@ def _named(text: str) -> Path:
 def _add_flags(name: str, command: argparse.ArgumentParser) -> None:
     match name:
         case "run":
-            command.add_argument("--dry-run", action="store_true", help="decide everything, change nothing")
-            command.add_argument("--force", action="store_true", help="skip gate and trigger, judge again, try a lost attempt again")
+            command.add_argument(
+                "--dry-run", action="store_true", help="decide everything, change nothing"
+            )
+            command.add_argument(
+                "--force",
+                action="store_true",
+                help="skip gate and trigger, judge again, try a lost attempt again",
+            )
         case "check":
-            command.add_argument("--deep", action="store_true", help="read every archived file again")
+            command.add_argument(
+                "--deep", action="store_true", help="read every archived file again"
+            )
         case "history":
-            command.add_argument("-n", type=int, default=20, metavar="N", help="how many cycles (20)")
-            command.add_argument("--html", type=Path, metavar="DIR", help="write a static index with every report instead")
+            command.add_argument(
+                "-n", type=int, default=20, metavar="N", help="how many cycles (20)"
+            )
+            command.add_argument(
+                "--html",
+                type=Path,
+                metavar="DIR",
+                help="write a static index with every report instead",
+            )
         case "explain":
-            command.add_argument("which", nargs="?", metavar="vN or CYCLE", help="a version or a cycle id; the last cycle by default")
+            command.add_argument(
+                "which",
+                nargs="?",
+                metavar="vN or CYCLE",
+                help="a version or a cycle id; the last cycle by default",
+            )
         case "rollback":
-            command.add_argument("--to", type=int, metavar="N", help="the version to go back to; the previous one by default")
-            command.add_argument("--resume", action="store_true", help="lift the hold; the alias stays")
-            command.add_argument("--why", default="", metavar="TEXT", help="the reason, kept in the registry")
+            command.add_argument(
+                "--to",
+                type=int,
+                metavar="N",
+                help="the version to go back to; the previous one by default",
+            )
+            command.add_argument(
+                "--resume", action="store_true", help="lift the hold; the alias stays"
+            )
+            command.add_argument(
+                "--why", default="", metavar="TEXT", help="the reason, kept in the registry"
+            )
         case "requeue":
-            command.add_argument("files", nargs="+", metavar="FILE", help="names in quarantine, or paths relative to the project")
+            command.add_argument(
+                "files",
+                nargs="+",
+                metavar="FILE",
+                help="names in quarantine, or paths relative to the project",
+            )
         case "forget":
-            command.add_argument("files", nargs="+", metavar="FILE_OR_SHA", help="archived files, or the first digits of their SHA-256")
-            command.add_argument("--why", required=True, metavar="TEXT", help="the reason, kept in the registry")
+            command.add_argument(
+                "files",
+                nargs="+",
+                metavar="FILE_OR_SHA",
+                help="archived files, or the first digits of their SHA-256",
+            )
+            command.add_argument(
+                "--why", required=True, metavar="TEXT", help="the reason, kept in the registry"
+            )
         case "replay":
             command.add_argument(
-                "files", nargs="*", type=Path, metavar="FILES", help="CSV, CSV.gz or Parquet in time order; used_data/ by default"
+                "files",
+                nargs="*",
+                type=Path,
+                metavar="FILES",
+                help="CSV, CSV.gz or Parquet in time order; used_data/ by default",
             )
             command.add_argument(
                 "--policy",
@@ -139,12 +216,40 @@ def _add_flags(name: str, command: argparse.ArgumentParser) -> None:
                 metavar="N",
                 help="rows of a cycle; by default those of MIN_NEW_FILES files, or a fiftieth of all",
             )
-            command.add_argument("--files-per-cycle", type=int, default=15, metavar="N", help="files of a cycle (15)")
-            command.add_argument("--initial-rows", type=int, metavar="N", help="rows that the first model learns; by default four cycles'")
-            command.add_argument("--offsets", type=int, default=1, metavar="K", help="play K times, each a little later (1)")
-            command.add_argument("--days-per-cycle", type=float, default=1.0, metavar="D", help="days that pass between cycles (1)")
-            command.add_argument("--recipe", type=Path, metavar="FILE", help="the training recipe; the project's by default")
-            command.add_argument("--advise", action="store_true", help="print the .env lines worth changing, with gain and interval")
+            command.add_argument(
+                "--files-per-cycle", type=int, default=15, metavar="N", help="files of a cycle (15)"
+            )
+            command.add_argument(
+                "--initial-rows",
+                type=int,
+                metavar="N",
+                help="rows that the first model learns; by default four cycles'",
+            )
+            command.add_argument(
+                "--offsets",
+                type=int,
+                default=1,
+                metavar="K",
+                help="play K times, each a little later (1)",
+            )
+            command.add_argument(
+                "--days-per-cycle",
+                type=float,
+                default=1.0,
+                metavar="D",
+                help="days that pass between cycles (1)",
+            )
+            command.add_argument(
+                "--recipe",
+                type=Path,
+                metavar="FILE",
+                help="the training recipe; the project's by default",
+            )
+            command.add_argument(
+                "--advise",
+                action="store_true",
+                help="print the .env lines worth changing, with gain and interval",
+            )
 
 
 def with_default_command(words: Sequence[str]) -> list[str]:
@@ -173,7 +278,9 @@ def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
             from retraining.commands import replay
 
             return replay.answer(asked, settings, run_cycle)
-        found: Answer = import_module(f"retraining.commands.{asked.command}").answer(asked, settings)
+        found: Answer = import_module(f"retraining.commands.{asked.command}").answer(
+            asked, settings
+        )
         return found
 
     return obey(words, lambda: _parse(words), act)
@@ -187,7 +294,9 @@ def obey(
     """Parse, read the settings, act, and print; every error ends here in three lines and its exit code."""
     real_out, real_err = sys.stdout, sys.stderr
     if isinstance(real_out, io.TextIOWrapper):
-        real_out.reconfigure(errors="backslashreplace")  # as stderr is: a file's name may not fit the terminal's encoding
+        real_out.reconfigure(
+            errors="backslashreplace"
+        )  # as stderr is: a file's name may not fit the terminal's encoding
     open_log: OpenLog | None = None
     settings: Settings | None = None
     try:
@@ -195,7 +304,10 @@ def obey(
             asked = parse()
             settings = _settings(asked)
             open_log = _log_on_demand(asked, settings, real_err)
-            with contextlib.redirect_stdout(StrayOutput(real_out)), contextlib.redirect_stderr(StrayOutput(real_err)):
+            with (
+                contextlib.redirect_stdout(StrayOutput(real_out)),
+                contextlib.redirect_stderr(StrayOutput(real_err)),
+            ):
                 answer = act(asked, settings, open_log)
     except SystemExit:
         raise  # --help and --version
@@ -210,16 +322,29 @@ def obey(
         return answer.code
 
 
-def _shown(answer: Answer, words: Sequence[str], settings: Settings | None, real_out: TextIO, real_err: TextIO) -> int:
+def _shown(
+    answer: Answer,
+    words: Sequence[str],
+    settings: Settings | None,
+    real_out: TextIO,
+    real_err: TextIO,
+) -> int:
     spell = _speller(settings)
-    flags = {"as_json": "--json" in words, "quiet": bool({"-q", "--quiet"} & {*words}), "verbose": bool({"-v", "--verbose"} & {*words})}
+    flags = {
+        "as_json": "--json" in words,
+        "quiet": bool({"-q", "--quiet"} & {*words}),
+        "verbose": bool({"-v", "--verbose"} & {*words}),
+    }
     if answer.failure is None:
         code = answer.show(real_out, real_err, spell, **flags)
         real_out.flush()
         return code
     from retraining.logs import without_secrets
 
-    out, err = io.StringIO(), io.StringIO()  # an error of somebody else's may quote an address with its password
+    out, err = (
+        io.StringIO(),
+        io.StringIO(),
+    )  # an error of somebody else's may quote an address with its password
     code = answer.show(out, err, spell, **flags)
     secrets = settings.secrets() if settings is not None else ()
     real_out.write(without_secrets(out.getvalue(), secrets))
@@ -243,10 +368,17 @@ def _failed(error: BaseException, words: Sequence[str], settings: Settings | Non
 
     code, lines = in_three_lines(error)
     what, remedy = lines[-3], _speller(settings)(lines[-1])
-    told: dict[str, Any] = outcome_to_json(Outcome("failed", "; ".join(lines[:-3]) or what, exit_code=code, dry_run="--dry-run" in words))
+    told: dict[str, Any] = outcome_to_json(
+        Outcome(
+            "failed", "; ".join(lines[:-3]) or what, exit_code=code, dry_run="--dry-run" in words
+        )
+    )
     if "check" in words:
         each = error.problems if isinstance(error, SettingsError) else (what,)
-        told = {"ok": False, "problems": [{"what": one, "where": "start", "try": remedy} for one in each]}
+        told = {
+            "ok": False,
+            "problems": [{"what": one, "where": "start", "try": remedy} for one in each],
+        }
     return Answer(told, code=code, failure=error)
 
 
@@ -270,7 +402,10 @@ def _leave_a_folder_that_is_gone(project: Path) -> None:
     except FileNotFoundError:
         if not project.is_absolute():
             remedy = "Start from a folder that is there, or give --project the whole path."
-            raise UsageError(f"The working directory, from which --project {project} is named, was deleted.", remedy=remedy) from None
+            raise UsageError(
+                f"The working directory, from which --project {project} is named, was deleted.",
+                remedy=remedy,
+            ) from None
         if project.is_dir():
             os.chdir(project)
 
@@ -280,7 +415,9 @@ def _log_on_demand(asked: argparse.Namespace, settings: Settings, stderr: TextIO
     def open_log() -> CycleLog:
         from retraining import logs
 
-        return logs.set_up(settings, stderr, quiet=asked.quiet, verbose=asked.verbose, log_file=asked.log_file)
+        return logs.set_up(
+            settings, stderr, quiet=asked.quiet, verbose=asked.verbose, log_file=asked.log_file
+        )
 
     return open_log
 

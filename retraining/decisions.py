@@ -50,15 +50,23 @@ def enough_files(fresh: int, settings: Settings, *, judged: int = 0) -> Decision
         return Decision(True, f"{fresh} files not yet judged")
     already = f"; {judged} judged files wait with them" if judged else ""
     if fresh == 0:
-        return Decision(False, f"no file that was not judged{already}; {needed} new files open the next cycle")
-    return Decision(False, f"{fresh} of {needed} files not yet judged{already}; {needed - fresh} more open the next cycle")
+        return Decision(
+            False, f"no file that was not judged{already}; {needed} new files open the next cycle"
+        )
+    return Decision(
+        False,
+        f"{fresh} of {needed} files not yet judged{already}; {needed - fresh} more open the next cycle",
+    )
 
 
 def enough_rows(rows: int, settings: Settings) -> Decision:
     """The gate's second question, after validation."""
     if rows >= settings.min_new_rows:
         return Decision(True, f"{rows:,} rows")
-    return Decision(False, f"{rows:,} of {settings.min_new_rows:,} labelled rows (MIN_NEW_ROWS); more rows open the next cycle")
+    return Decision(
+        False,
+        f"{rows:,} of {settings.min_new_rows:,} labelled rows (MIN_NEW_ROWS); more rows open the next cycle",
+    )
 
 
 # --- the triggers -----------------------------------------------------------------------------------------------------
@@ -68,10 +76,15 @@ def below_threshold(health: Health, settings: Settings) -> Decision:
     """`threshold`: production is worse than RETRAIN_THRESHOLD on the new files."""
     value, limit = health.served.value, settings.retrain_threshold
     if value is None:
-        return Decision(False, f"{settings.metric} is undefined on the new files (one class only?), so no threshold was judged")
+        return Decision(
+            False,
+            f"{settings.metric} is undefined on the new files (one class only?), so no threshold was judged",
+        )
     worse = value < limit if settings.greater_is_better else value > limit
     side = "worse than" if worse else "no worse than"
-    return Decision(worse, f"production scored {settings.metric} {value:.4f}, {side} the threshold {limit:g}")
+    return Decision(
+        worse, f"production scored {settings.metric} {value:.4f}, {side} the threshold {limit:g}"
+    )
 
 
 def significant_drop(health: Health, _settings: Settings) -> Decision:
@@ -86,7 +99,10 @@ def material_drift(health: Health, settings: Settings) -> Decision:
     if not health.drift.material:
         return Decision(False, "no material drift")
     names = [str(f["name"]) for f in health.drift.features if f.get("material")]
-    return Decision(True, f"material drift (corrected PSI of {settings.drift_threshold:g} or more) in {', '.join(names[:5])}")
+    return Decision(
+        True,
+        f"material drift (corrected PSI of {settings.drift_threshold:g} or more) in {', '.join(names[:5])}",
+    )
 
 
 def interval_passed(health: Health, settings: Settings) -> Decision:
@@ -96,7 +112,11 @@ def interval_passed(health: Health, settings: Settings) -> Decision:
 
 def adaptive_interval_passed(health: Health, settings: Settings) -> Decision:
     """`adaptive`: as `interval`, but it halves when the last retrain paid off on the next fresh batch, and doubles when not."""
-    return _passed(health, adaptive_interval(health.records, settings.retrain_interval_days), "the adaptive interval")
+    return _passed(
+        health,
+        adaptive_interval(health.records, settings.retrain_interval_days),
+        "the adaptive interval",
+    )
 
 
 def always(_health: Health, _settings: Settings) -> Decision:
@@ -112,7 +132,11 @@ def adaptive_interval(records: Sequence[CycleRecord], base_days: float) -> float
         if seen is None or seen.challenger in judged:
             continue
         judged.add(seen.challenger)
-        days = max(days / 2, base_days / ADAPTIVE_RANGE) if seen.gain > 0 else min(days * 2, base_days * ADAPTIVE_RANGE)
+        days = (
+            max(days / 2, base_days / ADAPTIVE_RANGE)
+            if seen.gain > 0
+            else min(days * 2, base_days * ADAPTIVE_RANGE)
+        )
     return days
 
 
@@ -121,7 +145,10 @@ def _passed(health: Health, days: float, name: str) -> Decision:
         return Decision(True, "no training is on record")
     passed = (health.now - health.last_training).total_seconds() / SECONDS_A_DAY
     early = min(EARLY_DAYS, days / 10)
-    return Decision(passed >= days - early, f"{passed:.1f} days since the last training; {name} is {days:g} days")
+    return Decision(
+        passed >= days - early,
+        f"{passed:.1f} days since the last training; {name} is {days:g} days",
+    )
 
 
 TRIGGERS: Mapping[str, Callable[[Health, Settings], Decision]] = {
@@ -134,7 +161,9 @@ TRIGGERS: Mapping[str, Callable[[Health, Settings], Decision]] = {
 }
 
 
-def should_retrain(health: Health, settings: Settings, back_off: BackOff, *, force: bool = False) -> Trigger:
+def should_retrain(
+    health: Health, settings: Settings, back_off: BackOff, *, force: bool = False
+) -> Trigger:
     """Ask the triggers of RETRAIN_WHEN in order; the first that fires is the cause. Waiting after a roll-back comes before them."""
     if not settings.auto_retrain_enabled:
         reason = below_threshold(health, settings).reason
@@ -174,27 +203,42 @@ def reaches_floors(scores: Mapping[str, float | None], settings: Settings) -> De
         value = scores.get(name)
         if floor is not None and (value is None or value < floor):
             shown = "is undefined on the test rows" if value is None else f"{value:.4f}"
-            return Decision(False, f"the challenger's {name} {shown}, under the floor MIN_MODEL_{name.upper()}={floor:g}")
+            return Decision(
+                False,
+                f"the challenger's {name} {shown}, under the floor MIN_MODEL_{name.upper()}={floor:g}",
+            )
     return Decision(True, "every floor is reached")
 
 
 def wins(comparison: Comparison, settings: Settings, floors: Decision, veto: Decision) -> Decision:
     """Whether the challenger won under PROMOTE_WHEN. `veto.act` says that a slice lost too much."""
     if comparison.rows < settings.min_test_rows:
-        return Decision(False, f"{comparison.rows} test rows, fewer than MIN_TEST_ROWS={settings.min_test_rows}: not enough evidence")
+        return Decision(
+            False,
+            f"{comparison.rows} test rows, fewer than MIN_TEST_ROWS={settings.min_test_rows}: not enough evidence",
+        )
     if comparison.improvement is None:
-        return Decision(False, f"{settings.metric} is undefined on the test rows: not enough evidence")
+        return Decision(
+            False, f"{settings.metric} is undefined on the test rows: not enough evidence"
+        )
     if not floors.act:
         return floors
     if veto.act:
         return Decision(False, veto.reason)
     told = _in_words(comparison, settings.metric)
     if settings.promote_when == "unless_worse":
-        return Decision(comparison.verdict != "worse", f"{told}; promoted unless the verdict is worse")
+        return Decision(
+            comparison.verdict != "worse", f"{told}; promoted unless the verdict is worse"
+        )
     if settings.promote_when == "significant":
-        return Decision(comparison.verdict == "better", f"{told}; promoted if the verdict is better")
+        return Decision(
+            comparison.verdict == "better", f"{told}; promoted if the verdict is better"
+        )
     limit = settings.min_improvement
-    return Decision(comparison.improvement > limit, f"{told}; promoted if the estimate beats MIN_IMPROVEMENT={limit:g}")
+    return Decision(
+        comparison.improvement > limit,
+        f"{told}; promoted if the estimate beats MIN_IMPROVEMENT={limit:g}",
+    )
 
 
 def _in_words(comparison: Comparison, metric: str) -> str:
@@ -209,7 +253,10 @@ def _in_words(comparison: Comparison, metric: str) -> str:
 def may_move_the_alias(settings: Settings, hold: str | None) -> Decision:
     """Whether the job moves the alias itself, or leaves the move to a person."""
     if hold:
-        return Decision(False, f"promotions are held ({hold}); `rollback --resume` or deleting the tag retraining.hold lifts that")
+        return Decision(
+            False,
+            f"promotions are held ({hold}); `rollback --resume` or deleting the tag retraining.hold lifts that",
+        )
     if settings.promote_when == "manual":
         return Decision(False, "PROMOTE_WHEN is manual: a person assigns the alias")
     return Decision(True, "promotions are not held")
@@ -222,5 +269,9 @@ def fails_probation(comparison: Comparison | None) -> Decision:
     if comparison.improvement is None:
         return Decision(False, "probation could not be judged on these rows")
     low, high = comparison.interval or (float("nan"), float("nan"))
-    told = f"{comparison.improvement:+.4f} [{low:+.4f}, {high:+.4f}] on {comparison.rows:,} fresh rows"
-    return Decision(comparison.verdict == "worse", f"against the previous version the new one gained {told}")
+    told = (
+        f"{comparison.improvement:+.4f} [{low:+.4f}, {high:+.4f}] on {comparison.rows:,} fresh rows"
+    )
+    return Decision(
+        comparison.verdict == "worse", f"against the previous version the new one gained {told}"
+    )

@@ -29,17 +29,25 @@ def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
             continue
         found = re.fullmatch(_LINE, line)
         if found is None:
-            problems.append(f"{path.name} line {number}: not NAME=value, or a quote that is not closed")
+            problems.append(
+                f"{path.name} line {number}: not NAME=value, or a quote that is not closed"
+            )
         elif found["double"] is not None:
-            values[found["name"]] = re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), found["double"])
+            values[found["name"]] = re.sub(
+                r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), found["double"]
+            )
         else:
-            values[found["name"]] = found["single"] if found["single"] is not None else (found["bare"] or "").strip()
+            values[found["name"]] = (
+                found["single"] if found["single"] is not None else (found["bare"] or "").strip()
+            )
     return values, problems
 
 
 def nearest_name(name: str, known: Iterable[str]) -> list[str]:
     """A problem where `name` is one or two letters from a known name, else nothing."""
-    distances = {other: _edits(name.upper(), other) for other in known if abs(len(other) - len(name)) <= 2}
+    distances = {
+        other: _edits(name.upper(), other) for other in known if abs(len(other) - len(name)) <= 2
+    }
     nearest = min(distances, key=lambda other: (distances[other], other), default=None)
     if nearest is None or distances[nearest] > 2:
         return []

@@ -28,13 +28,18 @@ class RetrainingError(Exception):
 
     def lines(self) -> tuple[str, str, str]:
         """The last three lines of stderr."""
-        what, unchanged, remedy = (_on_one_line(text) for text in (self.what, self.unchanged, self.remedy))
+        what, unchanged, remedy = (
+            _on_one_line(text) for text in (self.what, self.unchanged, self.remedy)
+        )
         return what, unchanged, remedy
 
 
 def _on_one_line(text: str) -> str:
     """File names and messages of strangers may hold anything: what cannot be printed is shown by its code."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in " ".join(text.split()))
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
+        for c in " ".join(text.split())
+    )
 
 
 class UsageError(RetrainingError):
@@ -55,7 +60,9 @@ class SettingsError(RetrainingError):
             remedy="Correct the settings named above in .env or the environment; .env.example lists them all.",
         )
         self.problems = problems
-        self.in_short = f"{count} ({where}): {', '.join(problem.split(':')[0] for problem in problems)}."
+        self.in_short = (
+            f"{count} ({where}): {', '.join(problem.split(':')[0] for problem in problems)}."
+        )
 
 
 class PersonNeededError(RetrainingError):

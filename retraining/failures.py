@@ -22,21 +22,37 @@ def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
         return error.exit_code, error.lines()
     if isinstance(error, KeyboardInterrupt):
         code, how = (143, "SIGTERM") if isinstance(error, Terminated) else (130, "Ctrl-C")
-        return code, (f"Interrupted by {how}.", LATER, "Start it again when you like; nothing needs to be cleaned up.")
+        return code, (
+            f"Interrupted by {how}.",
+            LATER,
+            "Start it again when you like; nothing needs to be cleaned up.",
+        )
     if isinstance(error, OSError) and (said := _of_the_disk(error)):
         return 1, (said[0], LATER, said[1])
     what = f"{type(error).__name__} in {_place(error)}: {' '.join(str(error).split())[:500]}"
-    return 1, (what, LATER, "Look at the log in .retraining/logs/, or run again with -v; if it stays, report it with that log.")
+    return 1, (
+        what,
+        LATER,
+        "Look at the log in .retraining/logs/, or run again with -v; if it stays, report it with that log.",
+    )
 
 
 def _of_the_disk(error: OSError) -> tuple[str, str] | None:
     """What failed and what to try, where a disk is full or a right is missing: no fault of ours, and nothing to report."""
     if is_full(error):
-        where = f"The disk of {error.filename}" if error.filename else "A disk that the job writes to"
-        return f"{where} is full ({_place(error)}).", "Free space there (`df` shows each disk), then run again."
+        where = (
+            f"The disk of {error.filename}" if error.filename else "A disk that the job writes to"
+        )
+        return (
+            f"{where} is full ({_place(error)}).",
+            "Free space there (`df` shows each disk), then run again.",
+        )
     if is_forbidden(error) and error.filename:
         remedy = "Give the job's user the right to it, or start as the user who owns the project."
-        return f"This user may not read or write {error.filename}: {error.strerror} ({_place(error)}).", remedy
+        return (
+            f"This user may not read or write {error.filename}: {error.strerror} ({_place(error)}).",
+            remedy,
+        )
     return None
 
 

@@ -21,7 +21,9 @@ def holds(path: Path, sha256: str) -> bool:
     """Whether a regular file stands at `path` with those bytes, and stayed so while they were read."""
     try:
         before = path.lstat()
-        return stat.S_ISREG(before.st_mode) and sha256_of(path) == sha256 and unchanged(path, before)
+        return (
+            stat.S_ISREG(before.st_mode) and sha256_of(path) == sha256 and unchanged(path, before)
+        )
     except FileNotFoundError:
         return False
 
@@ -90,6 +92,10 @@ def sync(path: Path) -> None:
 def free_path(folder: Path, name: str, sha256: str | None, *, beside: str = "") -> Path:
     """A path in `folder` that nothing stands at, whose name leaves room for `beside` after it."""
     stem = with_digest(name, sha256 or os.urandom(8).hex())
-    candidates = (name, stem, *(f"{PurePath(stem).stem}-{n}{PurePath(stem).suffix}" for n in range(2, 10_000)))
+    candidates = (
+        name,
+        stem,
+        *(f"{PurePath(stem).stem}-{n}{PurePath(stem).suffix}" for n in range(2, 10_000)),
+    )
     fitting = (c for c in candidates if len(os.fsencode(c + beside)) <= LONGEST_NAME)
     return next(folder / c for c in fitting if not os.path.lexists(folder / c))

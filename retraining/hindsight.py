@@ -13,14 +13,24 @@ if TYPE_CHECKING:
     from retraining.records import CycleRecord, Hindsight
 
 
-def graded_decisions(records: Sequence[CycleRecord], confidence: float = 0.95) -> dict[str, Hindsight]:
+def graded_decisions(
+    records: Sequence[CycleRecord], confidence: float = 0.95
+) -> dict[str, Hindsight]:
     """Cycle id of a decision -> what its challenger gained over its rival on all fresh batches since."""
     seen: dict[int, list[Hindsight]] = {}
     for record in records:
         if record.hindsight is not None:
             seen.setdefault(record.hindsight.challenger, []).append(record.hindsight)
-    decided = {record.told.get("challenger_version"): record.cycle_id for record in records if record.told.get("challenger_version")}
-    return {decided[version]: _together(gains, confidence) for version, gains in seen.items() if version in decided}
+    decided = {
+        record.told.get("challenger_version"): record.cycle_id
+        for record in records
+        if record.told.get("challenger_version")
+    }
+    return {
+        decided[version]: _together(gains, confidence)
+        for version, gains in seen.items()
+        if version in decided
+    }
 
 
 def _together(gains: list[Hindsight], confidence: float) -> Hindsight:
@@ -41,7 +51,9 @@ def _together(gains: list[Hindsight], confidence: float) -> Hindsight:
 def in_words(seen: Hindsight, metric: str) -> str:
     """`v8 gained +0.0120 [+0.0030, +0.0210] on 3 fresh batches`, or what rejecting it cost."""
     low_high = seen.interval
-    if low_high and not seen.promoted and seen.gain <= 0:  # told as what was saved, the other way round
+    if (
+        low_high and not seen.promoted and seen.gain <= 0
+    ):  # told as what was saved, the other way round
         low_high = (-low_high[1], -low_high[0])
     interval = f" [{low_high[0]:+.4f}, {low_high[1]:+.4f}]" if low_high else ""
     on = f"on {seen.batches} fresh batch{'es' if seen.batches > 1 else ''} ({metric})"

@@ -40,12 +40,20 @@ class Ledger:
     @property
     def batches(self) -> tuple[Batch, ...]:
         """All batches, oldest first, without what was withdrawn."""
-        kept = (_without(record.batch, self.withdrawn) for record in self.records if record.batch is not None)
-        return tuple(sorted((batch for batch in kept if batch.files), key=lambda batch: batch.number))
+        kept = (
+            _without(record.batch, self.withdrawn)
+            for record in self.records
+            if record.batch is not None
+        )
+        return tuple(
+            sorted((batch for batch in kept if batch.files), key=lambda batch: batch.number)
+        )
 
     def judged(self, deciding: str) -> frozenset[str]:
         """Digests that an earlier cycle judged under the same deciding settings and recipe."""
-        return frozenset(sha for record in self.records if record.deciding == deciding for sha in record.judged)
+        return frozenset(
+            sha for record in self.records if record.deciding == deciding for sha in record.judged
+        )
 
     def known_files(self) -> dict[str, BatchFile]:
         """Every file that was ever put into a batch, with its reservation."""
@@ -84,7 +92,10 @@ def runs_overlap(one: Iterable[Run], other: Iterable[Run]) -> bool:
 def learned_runs(manifest: Manifest) -> dict[str, tuple[Run, ...]]:
     """SHA-256 -> the runs of each file that a version learned from."""
     kept_from = {file.sha256: file.reserved for file in manifest.held_out}
-    return {file.sha256: runs_outside(file.rows, kept_from.get(file.sha256, ())) for file in manifest.files}
+    return {
+        file.sha256: runs_outside(file.rows, kept_from.get(file.sha256, ()))
+        for file in manifest.files
+    }
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,11 @@ class LocalState:
             try:
                 stamp = stamp_of((folder / name).stat())
                 entry = known.get(name)
-                fresh[name] = entry if entry and tuple(entry[0]) == stamp else [stamp, sha256_of(folder / name)]
+                fresh[name] = (
+                    entry
+                    if entry and tuple(entry[0]) == stamp
+                    else [stamp, sha256_of(folder / name)]
+                )
             except (FileNotFoundError, PermissionError):
                 continue
         if fresh != known:
@@ -108,7 +112,9 @@ class LocalState:
         aside = self.folder / f".{name}.json.tmp"
         try:
             aside.write_text(json.dumps(content, separators=(",", ":")))
-            with suppress(FileNotFoundError):  # a reading command, which holds no lock, wrote the same table at the same moment
+            with suppress(
+                FileNotFoundError
+            ):  # a reading command, which holds no lock, wrote the same table at the same moment
                 aside.replace(self.folder / f"{name}.json")
         except OSError as error:
             error.filename = error.filename or str(aside)  # a full disk does not say which
@@ -125,7 +131,11 @@ class LocalState:
             if not self._warned:
                 from retraining.logs import log
 
-                log.warning("%s cannot be written (%s): the next start works it out again", self.folder, error.strerror)
+                log.warning(
+                    "%s cannot be written (%s): the next start works it out again",
+                    self.folder,
+                    error.strerror,
+                )
             self._warned = True
 
     def drop(self, name: str) -> None:
@@ -155,5 +165,7 @@ class LocalState:
         """Write a table of lines afresh."""
         self.folder.mkdir(parents=True, exist_ok=True)
         aside = self.folder / f".{name}.jsonl.tmp"
-        aside.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in content))
+        aside.write_text(
+            "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in content)
+        )
         aside.replace(self.folder / f"{name}.jsonl")

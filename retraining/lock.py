@@ -39,7 +39,10 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise _held_by(os.pread(descriptor, 1000, 0), state_dir) from None
-        holder = {"pid": os.getpid(), "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())}
+        holder = {
+            "pid": os.getpid(),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
+        }
         with suppress(OSError):  # a full disk: who holds the lock cannot be told, but it is held
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(holder).encode(), 0)

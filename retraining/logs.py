@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from retraining.settings import Settings
 
-    OpenLog = Callable[[], "CycleLog"]  # the first call sets the log up: a start that ends at the gate needs none
+    OpenLog = Callable[
+        [], "CycleLog"
+    ]  # the first call sets the log up: a start that ends at the gate needs none
 
 KEPT = 100
 LINE = "%(asctime)s %(levelname)-7s %(message)s"
@@ -41,7 +43,11 @@ class _Redacting(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record) if not self._as_json else json.dumps(self._fields(record), ensure_ascii=False)
+        text = (
+            super().format(record)
+            if not self._as_json
+            else json.dumps(self._fields(record), ensure_ascii=False)
+        )
         return without_secrets(text, self._secrets)
 
     def _fields(self, record: logging.LogRecord) -> dict[str, str]:
@@ -51,7 +57,11 @@ class _Redacting(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        return found | {"traceback": self.formatException(record.exc_info)} if record.exc_info else found
+        return (
+            found | {"traceback": self.formatException(record.exc_info)}
+            if record.exc_info
+            else found
+        )
 
 
 class CycleLog(logging.Handler):
@@ -74,7 +84,9 @@ class CycleLog(logging.Handler):
         """Write this start's lines to a file from now on, and let the oldest files go."""
         if self.path is not None:
             return
-        self.path = self.folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.log"
+        self.path = (
+            self.folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.log"
+        )
         self._write(self.path, "".join(line + "\n" for line in self._lines))
 
     def _write(self, path: Path, text: str) -> None:
@@ -84,7 +96,9 @@ class CycleLog(logging.Handler):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 for old in sorted(self.folder.glob("*.log"))[: 1 - KEPT]:
                     old.unlink(missing_ok=True)
-            with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:  # a file's name need not be text
+            with path.open(
+                "a", encoding="utf-8", errors="backslashreplace"
+            ) as stream:  # a file's name need not be text
                 stream.write(text)
 
     def keep_failure(self, error: BaseException) -> None:
@@ -98,7 +112,9 @@ class CycleLog(logging.Handler):
         return tuple(self._lines)
 
 
-def set_up(settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, log_file: Path | None) -> CycleLog:
+def set_up(
+    settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, log_file: Path | None
+) -> CycleLog:
     """Send our lines to stderr by level, and every line to the cycle's log and to `log_file`."""
     text = _Redacting(settings.secrets(), as_json=False)
     shown = _Redacting(settings.secrets(), as_json=settings.log_format == "json")
@@ -106,15 +122,24 @@ def set_up(settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, lo
     kept.setFormatter(text)
     terminal = logging.StreamHandler(stderr)
     terminal.setFormatter(shown)
-    terminal.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else settings.log_level.upper())
-    terminal.addFilter(lambda record: record.name.split(".")[0] == "retraining" and (verbose or record.name != "retraining.output"))
+    terminal.setLevel(
+        logging.ERROR if quiet else logging.DEBUG if verbose else settings.log_level.upper()
+    )
+    terminal.addFilter(
+        lambda record: (
+            record.name.split(".")[0] == "retraining"
+            and (verbose or record.name != "retraining.output")
+        )
+    )
     handlers: list[logging.Handler] = [kept, terminal]
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         to_file = logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
         to_file.setFormatter(text)
         handlers.append(to_file)
-    logging.raiseExceptions = False  # a handler that cannot write (a full disk) would print a traceback
+    logging.raiseExceptions = (
+        False  # a handler that cannot write (a full disk) would print a traceback
+    )
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(logging.INFO)

@@ -17,7 +17,11 @@ WIPE = "\r\x1b[K"
 
 
 def watched(
-    items: Iterable[T], total: int, what: str, terminal: TextIO, clock: Callable[[], float] = time.monotonic
+    items: Iterable[T],
+    total: int,
+    what: str,
+    terminal: TextIO,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Generator[T, None, None]:
     """The items, one by one, while a bar tells how many of `total` were worked on."""
     began = drawn = clock()

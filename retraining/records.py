@@ -124,7 +124,9 @@ class Comparison:
     verdict: Verdict
     rows: int
     blocks: int
-    rows_dropped: int = 0  # reserved rows left out because a training set holds their feature values
+    rows_dropped: int = (
+        0  # reserved rows left out because a training set holds their feature values
+    )
     standard_error: float | None = None
     per_class: tuple[Mapping[str, Any], ...] = ()
     slices: tuple[Mapping[str, Any], ...] = ()

@@ -31,7 +31,9 @@ def coding(schema: Schema) -> tuple[Label, ...]:
     return classes
 
 
-def predict(estimator: Any, chunks: Iterable[Chunk], schema: Schema, *, with_probabilities: bool) -> Predictions:
+def predict(
+    estimator: Any, chunks: Iterable[Chunk], schema: Schema, *, with_probabilities: bool
+) -> Predictions:
     """Predict chunk by chunk, so that memory holds one chunk of features at a time.
 
     Args:
@@ -79,12 +81,18 @@ def _codes(labels: Any, order: Sequence[Label]) -> NDArray[np.int64]:
     values, inverse = np.unique(np.asarray(labels).ravel(), return_inverse=True)
     known = [code.get(kind(value.item() if hasattr(value, "item") else value)) for value in values]
     if None in known:
-        strange = [repr(value) for value, number in zip(values, known, strict=True) if number is None]
-        raise ValueError(f"it predicts {', '.join(strange[:3])}, which is none of the classes {list(order)}")
+        strange = [
+            repr(value) for value, number in zip(values, known, strict=True) if number is None
+        ]
+        raise ValueError(
+            f"it predicts {', '.join(strange[:3])}, which is none of the classes {list(order)}"
+        )
     return np.asarray(known, dtype=np.int64)[inverse]
 
 
-def _probabilities(estimator: Any, features: pd.DataFrame, order: Sequence[Label]) -> NDArray[np.float64]:
+def _probabilities(
+    estimator: Any, features: pd.DataFrame, order: Sequence[Label]
+) -> NDArray[np.float64]:
     given = np.asarray(estimator.predict_proba(features), dtype=np.float64)
     columns = _codes(np.asarray(estimator.classes_), order)
     full = np.zeros((len(given), len(order)))

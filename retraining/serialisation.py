@@ -6,7 +6,16 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from retraining.records import Batch, BatchFile, Column, CycleRecord, Hindsight, Manifest, Schema, Score
+from retraining.records import (
+    Batch,
+    BatchFile,
+    Column,
+    CycleRecord,
+    Hindsight,
+    Manifest,
+    Schema,
+    Score,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +29,10 @@ def _file_to_json(file: BatchFile) -> dict[str, Any]:
 
 
 def _files_from_json(entries: Iterable[Mapping[str, Any]]) -> tuple[BatchFile, ...]:
-    return tuple(BatchFile(e["name"], e["sha256"], e["rows"], tuple((a, b) for a, b in e.get("runs", ()))) for e in entries)
+    return tuple(
+        BatchFile(e["name"], e["sha256"], e["rows"], tuple((a, b) for a, b in e.get("runs", ())))
+        for e in entries
+    )
 
 
 def schema_to_json(schema: Schema) -> dict[str, Any]:
@@ -30,8 +42,16 @@ def schema_to_json(schema: Schema) -> dict[str, Any]:
 
 def schema_from_json(content: Mapping[str, Any]) -> Schema:
     """The schema that `schema_to_json` wrote."""
-    columns = (Column(c["name"], c["kind"], None if c["categories"] is None else tuple(c["categories"])) for c in content["columns"])
-    values = {**content, "columns": tuple(columns), "classes": tuple(content["classes"]), "ignored": tuple(content["ignored"])}
+    columns = (
+        Column(c["name"], c["kind"], None if c["categories"] is None else tuple(c["categories"]))
+        for c in content["columns"]
+    )
+    values = {
+        **content,
+        "columns": tuple(columns),
+        "classes": tuple(content["classes"]),
+        "ignored": tuple(content["ignored"]),
+    }
     return Schema(**values)
 
 
@@ -48,8 +68,17 @@ def manifest_from_json(content: Mapping[str, Any]) -> Manifest:
     """The manifest that `manifest_to_json` wrote."""
     values = {k: v for k, v in content.items() if k != "schema_version"}
     values["schema"] = schema_from_json(content["schema"])
-    values["files"], values["held_out"] = _files_from_json(content["files"]), _files_from_json(content["held_out"])
-    return Manifest(**{**values, "consumed": tuple(content["consumed"]), "left_out": tuple(content.get("left_out", ()))})
+    values["files"], values["held_out"] = (
+        _files_from_json(content["files"]),
+        _files_from_json(content["held_out"]),
+    )
+    return Manifest(
+        **{
+            **values,
+            "consumed": tuple(content["consumed"]),
+            "left_out": tuple(content.get("left_out", ())),
+        }
+    )
 
 
 def record_to_json(record: CycleRecord) -> dict[str, Any]:
@@ -57,7 +86,10 @@ def record_to_json(record: CycleRecord) -> dict[str, Any]:
     kept = asdict(record)
     kept["started"] = record.started.isoformat()
     if record.batch is not None:
-        kept["batch"] = {"number": record.batch.number, "files": [_file_to_json(file) for file in record.batch.files]}
+        kept["batch"] = {
+            "number": record.batch.number,
+            "files": [_file_to_json(file) for file in record.batch.files],
+        }
     return {**kept.pop("told"), "record": kept}
 
 
@@ -70,6 +102,8 @@ def record_from_json(content: Mapping[str, Any]) -> CycleRecord:
     for name, kind in (("served", Score), ("hindsight", Hindsight)):
         if kept[name] is not None:
             interval = kept[name]["interval"]
-            kept[name] = kind(**{**kept[name], "interval": None if interval is None else tuple(interval)})
+            kept[name] = kind(
+                **{**kept[name], "interval": None if interval is None else tuple(interval)}
+            )
     told = {k: v for k, v in content.items() if k != "record"}
     return CycleRecord(told=told, **{**kept, "judged": tuple(kept["judged"])})

@@ -36,7 +36,13 @@ METRICS = (
     "d2_log_loss_score", "d2_brier_score",
     *(name + suffix for name in AVERAGED for suffix in ("", "_macro", "_micro", "_weighted")),
 )  # fmt: skip
-UNBOUNDED = ("neg_log_loss", "neg_brier_score", "matthews_corrcoef", "d2_log_loss_score", "d2_brier_score")
+UNBOUNDED = (
+    "neg_log_loss",
+    "neg_brier_score",
+    "matthews_corrcoef",
+    "d2_log_loss_score",
+    "d2_brier_score",
+)
 
 
 # --- how one value is read: each takes the text and returns the value, or raises ValueError saying what is expected ---
@@ -55,7 +61,9 @@ def _number(low: float = -math.inf, high: float = math.inf, *, open_ends: bool =
     if high == math.inf:
         expected = "a number" if low == -math.inf else f"a number of {low:g} or more"
     else:
-        expected = f"a number between {low:g} and {high:g}" + (", both left out" if open_ends else "")
+        expected = f"a number between {low:g} and {high:g}" + (
+            ", both left out" if open_ends else ""
+        )
 
     def parse(text: str) -> float:
         try:
@@ -94,7 +102,16 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _flag(text: str) -> bool:
-    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    words = {
+        "true": True,
+        "1": True,
+        "yes": True,
+        "on": True,
+        "false": False,
+        "0": False,
+        "no": False,
+        "off": False,
+    }
     if text.lower() not in words:
         raise ValueError("true or false")
     return words[text.lower()]
@@ -114,7 +131,9 @@ def _window(text: str) -> TrainWindow | None:
     try:
         return TrainWindow(int(_whole(1)(batches)), int(_whole(1)(sampled)) if plus else 0)
     except ValueError:
-        raise ValueError("`all`, a number of batches such as 8, or 8+8: with a sample of 8 batches' rows of older ones") from None
+        raise ValueError(
+            "`all`, a number of batches such as 8, or 8+8: with a sample of 8 batches' rows of older ones"
+        ) from None
 
 
 def _separator(text: str) -> str:
@@ -141,7 +160,9 @@ def _mlflow_name(text: str) -> str:
 def _alias(text: str) -> str:
     reserved = re.fullmatch(r"latest|v[0-9]+|challenger|previous_production", text, re.IGNORECASE)
     if reserved or not re.fullmatch(r"[A-Za-z0-9_-]+", text):
-        raise ValueError("letters, digits, _ and - only, and not latest, v1, challenger or previous_production")
+        raise ValueError(
+            "letters, digits, _ and - only, and not latest, v1, challenger or previous_production"
+        )
     return text
 
 
@@ -152,14 +173,28 @@ def _url(text: str) -> str:
 
 
 def _tracking_uri(text: str) -> str:
-    if not re.match(r"https?://[^/\s]|sqlite(\+\w+)?:///.|(postgresql|mysql|mssql)(\+\w+)?://.", text):
-        raise ValueError("sqlite:///PATH, http(s)://HOST:PORT, or a postgresql, mysql or mssql address (a plain folder holds no registry)")
+    if not re.match(
+        r"https?://[^/\s]|sqlite(\+\w+)?:///.|(postgresql|mysql|mssql)(\+\w+)?://.", text
+    ):
+        raise ValueError(
+            "sqlite:///PATH, http(s)://HOST:PORT, or a postgresql, mysql or mssql address (a plain folder holds no registry)"
+        )
     return text
 
 
-def _setting(parse: Parse, default: Any, *, deciding: bool = False, secret: bool = False, also: tuple[str, ...] = ()) -> Any:
+def _setting(
+    parse: Parse,
+    default: Any,
+    *,
+    deciding: bool = False,
+    secret: bool = False,
+    also: tuple[str, ...] = (),
+) -> Any:
     """A field that is read from the environment; `deciding` ones make judged files count again when they change."""
-    return field(default=default, metadata={"parse": parse, "deciding": deciding, "secret": secret, "also": also})
+    return field(
+        default=default,
+        metadata={"parse": parse, "deciding": deciding, "secret": secret, "also": also},
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -167,8 +202,12 @@ class Settings:
     """Every setting of one project, typed and with absolute paths. Names and meanings are those of `.env.example`."""
 
     project: Path
-    retrain_threshold: float = _setting(_number(), math.nan, deciding=True)  # 0.8 for accuracy, else required: see `load`
-    mlflow_tracking_uri: str = _setting(_tracking_uri, "sqlite:///mlflow_server/backend_db/mlflow.db", secret=True)
+    retrain_threshold: float = _setting(
+        _number(), math.nan, deciding=True
+    )  # 0.8 for accuracy, else required: see `load`
+    mlflow_tracking_uri: str = _setting(
+        _tracking_uri, "sqlite:///mlflow_server/backend_db/mlflow.db", secret=True
+    )
     mlflow_experiment_name: str = _setting(_mlflow_name, "retraining")
     model_name: str = _setting(_mlflow_name, "classifier")
     production_alias: str = _setting(_alias, "production")
@@ -182,7 +221,9 @@ class Settings:
     csv_decimal: str = _setting(_one_of(".", ","), ".", deciding=True)
     csv_encoding: str = _setting(_encoding, "utf-8", deciding=True)
     min_new_files: int = _setting(_whole(1), 15)
-    min_new_rows: int = _setting(_whole(0), 0, also=("MIN_DATA_FOR_TRAINING", "MIN_NEW_DATA_THRESHOLD"))
+    min_new_rows: int = _setting(
+        _whole(0), 0, also=("MIN_DATA_FOR_TRAINING", "MIN_NEW_DATA_THRESHOLD")
+    )
     min_file_age_seconds: float = _setting(_number(0), 5.0)
     metric: str = _setting(_one_of(*METRICS), "accuracy", deciding=True)
     retrain_when: tuple[str, ...] = _setting(_some_of(*TRIGGERS), ("threshold",), deciding=True)
@@ -215,7 +256,9 @@ class Settings:
     log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
     log_format: str = _setting(_one_of("text", "json"), "text")
     env_file: Path | None = None  # the one named instead of the project's `.env`
-    passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)  # names in .env that are not ours: AWS_*, ...
+    passed_on: Mapping[str, str] = field(
+        default_factory=dict, repr=False
+    )  # names in .env that are not ours: AWS_*, ...
 
     @property
     def state_dir(self) -> Path:
@@ -250,11 +293,23 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown: secret values, and the passwords inside addresses and passed-on names."""
-        values = [str(getattr(self, f.name) or "") for f in fields(self) if f.metadata.get("secret")]
-        values += [value for name, value in self.passed_on.items() if re.search(r"SECRET|PASSW|TOKEN|KEY", name)]
+        values = [
+            str(getattr(self, f.name) or "") for f in fields(self) if f.metadata.get("secret")
+        ]
+        values += [
+            value
+            for name, value in self.passed_on.items()
+            if re.search(r"SECRET|PASSW|TOKEN|KEY", name)
+        ]
         inside = [found for value in values for found in re.findall(r"://[^/@]*?:([^@]+)@", value)]
-        shown = {self.mlflow_tracking_uri} if not re.search(r"://[^/]*@", self.mlflow_tracking_uri) else set()
-        return tuple(sorted({v for v in [*values, *inside] if len(v) > 3} - shown, key=len, reverse=True))
+        shown = (
+            {self.mlflow_tracking_uri}
+            if not re.search(r"://[^/]*@", self.mlflow_tracking_uri)
+            else set()
+        )
+        return tuple(
+            sorted({v for v in [*values, *inside] if len(v) > 3} - shown, key=len, reverse=True)
+        )
 
 
 def _env_fields() -> list[Field[Any]]:
@@ -278,7 +333,9 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link that a person chose
 
 
-def load(project: Path, environment: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
+def load(
+    project: Path, environment: Mapping[str, str] | None = None, env_file: Path | None = None
+) -> Settings:
     """Read and check every setting of a project: the environment beats `.env`, which beats the defaults.
 
     Raises:
@@ -287,14 +344,22 @@ def load(project: Path, environment: Mapping[str, str] | None = None, env_file: 
     """
     project = _absolute(project)
     if not project.is_dir():
-        raise UsageError(f"The project folder {project} is not there.", remedy="Create it, or correct --project.")
+        raise UsageError(
+            f"The project folder {project} is not there.", remedy="Create it, or correct --project."
+        )
     path = env_file if env_file is not None else project / ".env"
     if env_file is not None and not path.is_file():
-        raise UsageError(f"The settings file {path} is not there.", remedy="Create it, or correct --env-file.")
+        raise UsageError(
+            f"The settings file {path} is not there.", remedy="Create it, or correct --env-file."
+        )
     from_file, problems = read_env_file(path)
     known = set(SETTING_NAMES) | set(_ALSO)
-    problems += [problem for name in from_file if name not in known for problem in nearest_name(name, known)]
-    texts = {name: value for name, value in {**from_file, **(environment or {})}.items() if value.strip()}
+    problems += [
+        problem for name in from_file if name not in known for problem in nearest_name(name, known)
+    ]
+    texts = {
+        name: value for name, value in {**from_file, **(environment or {})}.items() if value.strip()
+    }
     values, wrong = _parsed(texts)
     problems += wrong + _contradictions(values, texts)
     if problems:
@@ -312,7 +377,11 @@ def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         if name is None:
             values[f.name] = f.default
             continue
-        text = texts[name] if f.name == "csv_separator" and texts[name] == "\t" else texts[name].strip()
+        text = (
+            texts[name]
+            if f.name == "csv_separator" and texts[name] == "\t"
+            else texts[name].strip()
+        )
         try:
             values[f.name] = f.metadata["parse"](text)
         except ValueError as error:
@@ -328,7 +397,9 @@ def _contradictions(values: dict[str, Any], texts: Mapping[str, str]) -> list[st
     if "RETRAIN_THRESHOLD" not in texts and metric == "accuracy":
         values["retrain_threshold"] = 0.8
     elif "RETRAIN_THRESHOLD" not in texts and metric is not None:
-        problems.append(f"RETRAIN_THRESHOLD: required, since METRIC is {metric} (only accuracy has a default)")
+        problems.append(
+            f"RETRAIN_THRESHOLD: required, since METRIC is {metric} (only accuracy has a default)"
+        )
     elif metric is not None and metric not in UNBOUNDED and not 0 <= threshold <= 1:
         problems.append(f"RETRAIN_THRESHOLD: {threshold:g} is not between 0 and 1, as {metric} is")
     if values.get("csv_separator") == values.get("csv_decimal"):
@@ -337,10 +408,17 @@ def _contradictions(values: dict[str, Any], texts: Mapping[str, str]) -> list[st
         problems.append("IGNORE_COLUMNS: names the target column")
     mongo = [name for name in ("MONGO_URI", "DATABASE_NAME", "COLLECTION_NAME") if name in texts]
     if 0 < len(mongo) < 3:
-        problems.append(f"MONGO_URI, DATABASE_NAME, COLLECTION_NAME: set all three or none; set now: {', '.join(mongo)}")
-    folders = [os.path.normpath(str(values[n])) for n in ("new_data_dir", "used_data_dir", "quarantine_dir")]
+        problems.append(
+            f"MONGO_URI, DATABASE_NAME, COLLECTION_NAME: set all three or none; set now: {', '.join(mongo)}"
+        )
+    folders = [
+        os.path.normpath(str(values[n]))
+        for n in ("new_data_dir", "used_data_dir", "quarantine_dir")
+    ]
     if len(set(folders)) < 3:
-        problems.append("NEW_DATA_DIR, USED_DATA_DIR, QUARANTINE_DIR: must be three different folders")
+        problems.append(
+            "NEW_DATA_DIR, USED_DATA_DIR, QUARANTINE_DIR: must be three different folders"
+        )
     return problems
 
 

@@ -13,7 +13,13 @@ def columns() -> int:
     """The width to wrap at: COLUMNS, else the terminal's, else 80; long lines are hard to read, so never more than 100."""
     asked = os.environ.get("COLUMNS", "")
     try:
-        found = int(asked) if asked.isdigit() else os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ else 0
+        found = (
+            int(asked)
+            if asked.isdigit()
+            else os.get_terminal_size(sys.__stdout__.fileno()).columns
+            if sys.__stdout__
+            else 0
+        )
     except (OSError, ValueError):  # not a terminal, or closed
         found = 0
     return max(NARROWEST, min(found or USUAL, WIDEST))

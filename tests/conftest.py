@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # OpenMP crawls on small tables when the cores are shared
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # OpenMP crawls on small tables when the cores are shared
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-MUST_NOT_SKIP = set(filter(None, os.environ.get("MUST_NOT_SKIP", "").split(",")))  # names of markers; see .ci/run
+MUST_NOT_SKIP = set(
+    filter(None, os.environ.get("MUST_NOT_SKIP", "").split(","))
+)  # names of markers; see .ci/run
 
 
 @pytest.fixture
@@ -45,11 +49,15 @@ def registered(project: Project, empty_store: Path) -> Project:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a skip into a failure where the machine was promised to have what the test needs."""
     report = yield
     marked = MUST_NOT_SKIP & {mark.name for mark in item.iter_markers()}
     if report.skipped and marked and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped, though MUST_NOT_SKIP names {', '.join(sorted(marked))}: {report.longrepr}"
+        report.longrepr = (
+            f"skipped, though MUST_NOT_SKIP names {', '.join(sorted(marked))}: {report.longrepr}"
+        )
     return report

@@ -24,7 +24,12 @@ from retraining import cli
 
 CLONE = Path(__file__).resolve().parents[1]
 ORCHESTRATOR, REGISTER = "pipeline_orchestrator.py", "register_first_model.py"
-QUICK = {"MIN_NEW_FILES": "3", "MIN_FILE_AGE_SECONDS": "0", "RETRAIN_THRESHOLD": "0.7", "HOLDOUT_FRACTION": "0.4"}
+QUICK = {
+    "MIN_NEW_FILES": "3",
+    "MIN_FILE_AGE_SECONDS": "0",
+    "RETRAIN_THRESHOLD": "0.7",
+    "HOLDOUT_FRACTION": "0.4",
+}
 NAMES = itertools.count()
 
 
@@ -84,7 +89,9 @@ class Project:
     def configure(self, **settings: str) -> None:
         """Change settings in `.env`."""
         self.settings.update(settings)
-        (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
+        (self.folder / ".env").write_text(
+            "".join(f"{name}={value}\n" for name, value in self.settings.items())
+        )
 
     def take_store(self, store: Path) -> None:
         """Start from a copy of an empty store; making one takes longer than all else in a small test."""
@@ -95,9 +102,14 @@ class Project:
     # --- files ----------------------------------------------------------------------------------------------------------
     def deliver(self, *tables: str, to: str = "new_data", age: float = 60) -> list[Path]:
         """Put CSV texts into a folder, each an hour's fraction younger than the one before."""
-        return [self.put(f"batch-{next(NAMES):04d}.csv", text, to=to, age=age - place * 1e-3) for place, text in enumerate(tables)]
+        return [
+            self.put(f"batch-{next(NAMES):04d}.csv", text, to=to, age=age - place * 1e-3)
+            for place, text in enumerate(tables)
+        ]
 
-    def put(self, name: str, content: str | bytes, *, to: str = "new_data", age: float = 60) -> Path:
+    def put(
+        self, name: str, content: str | bytes, *, to: str = "new_data", age: float = 60
+    ) -> Path:
         path = self.folder / to / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -106,7 +118,11 @@ class Project:
 
     def names(self, folder: str) -> set[str]:
         """Names of the data files in a folder."""
-        return {path.name for path in (self.folder / folder).glob("[!.]*") if not path.name.endswith(".reason.json")}
+        return {
+            path.name
+            for path in (self.folder / folder).glob("[!.]*")
+            if not path.name.endswith(".reason.json")
+        }
 
     # --- starts ---------------------------------------------------------------------------------------------------------
     def start(self, *words: str, script: str = ORCHESTRATOR, **extra: str) -> Finished:
@@ -125,7 +141,9 @@ class Project:
                 code = int(ended.code or 0)
         return Finished(code, out.getvalue(), err.getvalue())
 
-    def start_process(self, *words: str, script: str = ORCHESTRATOR, cwd: str = "/", **extra: str) -> Finished:
+    def start_process(
+        self, *words: str, script: str = ORCHESTRATOR, cwd: str = "/", **extra: str
+    ) -> Finished:
         """Start a script as cron does: a process of its own, hardly any environment, another working directory."""
         done = subprocess.run(
             [sys.executable, str(CLONE / script), *words, "--project", str(self.folder)],
@@ -145,12 +163,16 @@ class Project:
 
     def register(self, *words: str) -> Finished:
         """Register version 1 from the archive and give it the alias, unless other words are named."""
-        return self.start(*(words or ("--train-from", "used_data", "--set-alias")), script=REGISTER).expect(0)
+        return self.start(
+            *(words or ("--train-from", "used_data", "--set-alias")), script=REGISTER
+        ).expect(0)
 
 
 def _main(script: str, arguments: list[str]) -> int:
     if script == REGISTER:
-        return cli.obey(arguments, lambda: register_first_model.parse(arguments), register_first_model.register)
+        return cli.obey(
+            arguments, lambda: register_first_model.parse(arguments), register_first_model.register
+        )
     return cli.main(arguments, pipeline_orchestrator.run_cycle)
 
 

@@ -22,8 +22,24 @@ CHOICES = (
     "statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "file_moves", "lock", "logs",
     "stray_output", "failures", "threads", "progress", "command_lines", "terminal",
 )  # fmt: skip
-ROOMS = ("inbox", "datasets", "scoring", "trainer", "model_registry", "report", "sources", "notices")
-LAYERS = (FACTS, CHOICES, ROOMS, ("cycle",), ("commands", "registering", "replay"), ("cli",))  # importing leftwards only
+ROOMS = (
+    "inbox",
+    "datasets",
+    "scoring",
+    "trainer",
+    "model_registry",
+    "report",
+    "sources",
+    "notices",
+)
+LAYERS = (
+    FACTS,
+    CHOICES,
+    ROOMS,
+    ("cycle",),
+    ("commands", "registering", "replay"),
+    ("cli",),
+)  # importing leftwards only
 SCRIPTS = ("pipeline_orchestrator.py", "register_first_model.py", "train_classification_model.py")
 MODULES = sorted(CLONE.glob("retraining/**/*.py"))
 
@@ -41,7 +57,11 @@ def imported(path: Path) -> Iterator[str]:
     """Dotted names that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names) if node.module == "retraining" else (node.module,)
+            yield from (
+                (f"{node.module}.{alias.name}" for alias in node.names)
+                if node.module == "retraining"
+                else (node.module,)
+            )
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
@@ -58,23 +78,45 @@ def test_imports_point_down_and_rooms_do_not_know_each_other(path: Path) -> None
 
 
 def test_only_the_registry_room_imports_mlflow() -> None:
-    outside = [path for path in MODULES if home_of(path) != "model_registry"] + [CLONE / name for name in SCRIPTS]
-    assert [path for path in outside if any(name.split(".")[0] == "mlflow" for name in imported(path))] == []
+    outside = [path for path in MODULES if home_of(path) != "model_registry"] + [
+        CLONE / name for name in SCRIPTS
+    ]
+    assert [
+        path for path in outside if any(name.split(".")[0] == "mlflow" for name in imported(path))
+    ] == []
 
 
-@pytest.mark.parametrize("recipe", sorted(CLONE.glob("**/train_classification_model.py")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "recipe",
+    sorted(CLONE.glob("**/train_classification_model.py")),
+    ids=lambda path: path.parent.name,
+)
 def test_a_recipe_imports_nothing_of_ours(recipe: Path) -> None:
     if ".venv" not in recipe.parts and "build" not in recipe.parts:
-        assert not [name for name in imported(recipe) if name.split(".")[0] in ("retraining", "mlflow")]
+        assert not [
+            name for name in imported(recipe) if name.split(".")[0] in ("retraining", "mlflow")
+        ]
 
 
 def test_everything_imported_is_required_and_everything_required_is_imported() -> None:
-    files = [*MODULES, *(CLONE / name for name in SCRIPTS), *CLONE.glob("mlflow_server/*.py"), *CLONE.glob("examples/electricity/*.py")]
-    packages = {name.split(".")[0] for path in files for name in imported(path)} - set(sys.stdlib_module_names)
+    files = [
+        *MODULES,
+        *(CLONE / name for name in SCRIPTS),
+        *CLONE.glob("mlflow_server/*.py"),
+        *CLONE.glob("examples/electricity/*.py"),
+    ]
+    packages = {name.split(".")[0] for path in files for name in imported(path)} - set(
+        sys.stdlib_module_names
+    )
     ours = {"retraining", "train_classification_model", "pipeline_orchestrator"}
     asked, distributions = required("requirements.txt"), packages_distributions()
-    by_package = {name: {distribution.lower() for distribution in distributions[name]} for name in packages - ours}
-    assert {name for name, makers in by_package.items() if not makers & asked.keys()} == set(), "imported, but not required"
+    by_package = {
+        name: {distribution.lower() for distribution in distributions[name]}
+        for name in packages - ours
+    }
+    assert {name for name, makers in by_package.items() if not makers & asked.keys()} == set(), (
+        "imported, but not required"
+    )
     assert asked.keys() - set().union(*by_package.values()) == set(), "required, but not imported"
 
 
@@ -88,7 +130,12 @@ def test_requirements_are_pinned_as_in_the_constraints_and_name_no_index(name: s
 
 
 def required(name: str) -> dict[str, str]:
-    return {package.lower(): version for package, version in re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", (CLONE / name).read_text(), re.M)}
+    return {
+        package.lower(): version
+        for package, version in re.findall(
+            r"^([A-Za-z0-9_.-]+)==(\S+)", (CLONE / name).read_text(), re.M
+        )
+    }
 
 
 LOADED = """
@@ -122,6 +169,10 @@ def test_a_closed_gate_loads_nothing_but_the_standard_library(registered: Projec
     assert packages_loaded_by(registered, "-q") == "0 []"
 
 
-@pytest.mark.parametrize("words", [("--help",), ("--version",), ("rollback", "--help"), ("run", "--frobnicate")])
-def test_help_version_and_a_wrong_command_line_load_nothing_but_the_standard_library(tmp_path: Path, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [("--help",), ("--version",), ("rollback", "--help"), ("run", "--frobnicate")]
+)
+def test_help_version_and_a_wrong_command_line_load_nothing_but_the_standard_library(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
     assert packages_loaded_by(Project.made(tmp_path / "project"), *words).endswith(" []")

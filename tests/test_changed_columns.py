@@ -15,17 +15,29 @@ def rewritten(text: str) -> str:
     """The table with a new column `wind`, and without `load`."""
     head, *rows = (line.split(",") for line in text.splitlines())
     return (
-        "\n".join(",".join(row) for row in [["wind", head[0], *head[2:]], *([str(n % 7), r[0], *r[2:]] for n, r in enumerate(rows))]) + "\n"
+        "\n".join(
+            ",".join(row)
+            for row in [
+                ["wind", head[0], *head[2:]],
+                *([str(n % 7), r[0], *r[2:]] for n, r in enumerate(rows)),
+            ]
+        )
+        + "\n"
     )
 
 
 def manifest(project: Project, version: int) -> dict[str, object]:
-    found = (json.loads(path.read_text()) for path in project.folder.glob("mlflow_server/artifacts/**/manifest.json"))
+    found = (
+        json.loads(path.read_text())
+        for path in project.folder.glob("mlflow_server/artifacts/**/manifest.json")
+    )
     by_version = sorted(found, key=lambda one: one["champion"] or 0)
     return by_version[version - 1]
 
 
-def test_files_of_other_columns_in_a_named_folder_make_a_first_model_of_their_own(registered: Project) -> None:
+def test_files_of_other_columns_in_a_named_folder_make_a_first_model_of_their_own(
+    registered: Project,
+) -> None:
     old = registered.names("used_data")
     for place, text in enumerate(tables(6, seed=20)):
         registered.put(f"wind-{place}.csv", rewritten(text), to="with-wind", age=0)
@@ -57,7 +69,9 @@ def test_files_that_do_not_fit_each_other_move_nothing(registered: Project) -> N
     assert not list(registered.folder.glob("used_data/.claimed/*"))
 
 
-def test_a_rejected_challenger_of_the_old_columns_is_not_asked_about_files_of_the_new(registered: Project) -> None:
+def test_a_rejected_challenger_of_the_old_columns_is_not_asked_about_files_of_the_new(
+    registered: Project,
+) -> None:
     registered.configure(RETRAIN_WHEN="always", MIN_IMPROVEMENT="0.9")
     registered.deliver(*tables(3, seed=23))
     assert registered.cycle()["ending"] == "rejected"
@@ -70,4 +84,7 @@ def test_a_rejected_challenger_of_the_old_columns_is_not_asked_about_files_of_th
 
 def test_a_folder_without_tables_is_named(registered: Project) -> None:
     registered.put("notes.txt", "x", to="empty")
-    assert "holds no CSV or Parquet file" in registered.start("--train-from", "empty", script=REGISTER).expect(2).error[0]
+    assert (
+        "holds no CSV or Parquet file"
+        in registered.start("--train-from", "empty", script=REGISTER).expect(2).error[0]
+    )

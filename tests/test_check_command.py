@@ -58,7 +58,9 @@ def remove_the_inbox(project: Project) -> None:
 
 
 def break_the_recipe(project: Project) -> None:
-    (project.folder / "train_classification_model.py").write_text("def train_model(X):\n    return X\n")
+    (project.folder / "train_classification_model.py").write_text(
+        "def train_model(X):\n    return X\n"
+    )
 
 
 def alter_the_model(project: Project) -> None:
@@ -81,9 +83,15 @@ def test_a_sound_project_has_no_problem_deep_or_not(promoted: Project) -> None:
     assert problems(promoted, 0) == problems(promoted, 0, "--deep") == []
 
 
-@pytest.mark.parametrize(("damage", "code", "said", "flags"), CASES, ids=[case[0].__name__ for case in CASES])
+@pytest.mark.parametrize(
+    ("damage", "code", "said", "flags"), CASES, ids=[case[0].__name__ for case in CASES]
+)
 def test_what_is_broken_is_named_with_the_code_that_a_cycle_would_end_with(
-    registered: Project, damage: Callable[[Project], None], code: int, said: str, flags: tuple[str, ...]
+    registered: Project,
+    damage: Callable[[Project], None],
+    code: int,
+    said: str,
+    flags: tuple[str, ...],
 ) -> None:
     damage(registered)
     found = problems(registered, code, *flags)
@@ -91,19 +99,28 @@ def test_what_is_broken_is_named_with_the_code_that_a_cycle_would_end_with(
 
 
 def test_a_damaged_version_that_does_not_serve_stops_no_cycle(promoted: Project) -> None:
-    newest = max(promoted.folder.glob("mlflow_server/artifacts/**/model.pkl"), key=lambda path: path.stat().st_mtime_ns)
+    newest = max(
+        promoted.folder.glob("mlflow_server/artifacts/**/model.pkl"),
+        key=lambda path: path.stat().st_mtime_ns,
+    )
     newest.write_bytes(newest.read_bytes()[:-1] + b"!")
-    assert any("are not those that were registered" in what for what in problems(promoted, 3, "--deep"))
+    assert any(
+        "are not those that were registered" in what for what in problems(promoted, 3, "--deep")
+    )
     assert promoted.start("rollback").expect(0)
     told = promoted.start("check", "--deep", "--json").expect(0).json["problems"]
-    (damaged,) = (problem for problem in told if "are not those that were registered" in problem["what"])
+    (damaged,) = (
+        problem for problem in told if "are not those that were registered" in problem["what"]
+    )
     assert damaged["where"] == "v2"
     assert damaged["try"].startswith("v2 does not serve: no cycle needs it.")
     promoted.deliver(*tables(3, seed=3, rows=120))
     assert promoted.cycle()["ending"] == "kept"
 
 
-def test_a_disk_that_is_too_full_for_a_cycle_is_a_problem(registered: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_too_full_for_a_cycle_is_a_problem(
+    registered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registered.deliver(*tables(3, seed=2))
     monkeypatch.setattr("retraining.inbox.inbox.SPARE_BYTES", 1 << 60)
     (found,) = problems(registered, 1)
@@ -113,8 +130,16 @@ def test_a_disk_that_is_too_full_for_a_cycle_is_a_problem(registered: Project, m
 
 def test_checking_changes_nothing_but_local_notes(promoted: Project) -> None:
     def files() -> dict[str, bytes]:
-        found = (path for path in promoted.folder.rglob("*") if path.is_file() and ".retraining" not in path.parts)
-        return {str(path): path.read_bytes() for path in found if "backend_db" not in path.parts and "__pycache__" not in path.parts}
+        found = (
+            path
+            for path in promoted.folder.rglob("*")
+            if path.is_file() and ".retraining" not in path.parts
+        )
+        return {
+            str(path): path.read_bytes()
+            for path in found
+            if "backend_db" not in path.parts and "__pycache__" not in path.parts
+        }
 
     before = files()
     promoted.start("check", "--deep").expect(0)
@@ -125,7 +150,11 @@ def test_a_column_without_any_value_is_a_warning(tmp_path: Path, empty_store: Pa
     project = Project.made(tmp_path / "project")
     for place, text in enumerate(tables(8, seed=1)):
         head, *rows = text.splitlines()
-        project.put(f"{place}.csv", "\n".join([f"spare,{head}", *(f",{row}" for row in rows)]) + "\n", to="used_data")
+        project.put(
+            f"{place}.csv",
+            "\n".join([f"spare,{head}", *(f",{row}" for row in rows)]) + "\n",
+            to="used_data",
+        )
     project.take_store(empty_store)
     project.register()
     (found,) = problems(project, 0)

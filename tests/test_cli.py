@@ -16,7 +16,15 @@ import pytest
 
 from retraining.cli import COMMANDS, common_flags, with_default_command
 from retraining.errors import NOTHING_CHANGED, UsageError
-from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, environment_of_cron, table, tables
+from tests.projects import (
+    CLONE,
+    ORCHESTRATOR,
+    REGISTER,
+    Project,
+    environment_of_cron,
+    table,
+    tables,
+)
 
 NO_SERVER = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0"}
 SLOW_RECIPE = """
@@ -50,12 +58,17 @@ def test_an_empty_path_is_not_taken_for_the_working_directory(flag: str) -> None
         (["--dry-run", "-q"], ["run", "--dry-run", "-q"]),
         (["status"], ["status"]),
         (["--project", "run", "status"], ["status", "--project", "run"]),
-        (["-q", "--log-file", "f", "history", "-n", "3"], ["history", "-q", "--log-file", "f", "-n", "3"]),
+        (
+            ["-q", "--log-file", "f", "history", "-n", "3"],
+            ["history", "-q", "--log-file", "f", "-n", "3"],
+        ),
         (["--help"], ["--help"]),
         (["-q", "--version"], ["-q", "--version"]),
     ],
 )
-def test_no_command_means_run_and_common_flags_may_stand_before_it(words: list[str], read_as: list[str]) -> None:
+def test_no_command_means_run_and_common_flags_may_stand_before_it(
+    words: list[str], read_as: list[str]
+) -> None:
     assert with_default_command(words) == read_as
 
 
@@ -73,7 +86,9 @@ def test_every_command_has_help_on_stdout(tmp_path: Path, command: str) -> None:
         (["forget", "a.csv"], "--why"), (["requeue"], "FILE"), (["history", "-n", "0"], "-n 0"),
     ],
 )  # fmt: skip
-def test_a_wrong_command_line_ends_2_in_three_lines_that_name_it(tmp_path: Path, words: list[str], named: str) -> None:
+def test_a_wrong_command_line_ends_2_in_three_lines_that_name_it(
+    tmp_path: Path, words: list[str], named: str
+) -> None:
     project = Project.made(tmp_path / "project")
     what, unchanged, _ = project.start(*words).expect(2).error
     assert named in what
@@ -109,7 +124,9 @@ def test_a_start_from_a_folder_that_was_deleted_works_on_a_project_named_in_full
 def test_wrong_settings_take_a_line_each_before_the_three(project: Project) -> None:
     project.configure(RETRAIN_TRESHOLD="0.7", HOLDOUT_FRACTION="seven")
     done = project.start("--json").expect(2)
-    assert done.err.splitlines()[0].startswith("RETRAIN_TRESHOLD: unknown; did you mean RETRAIN_THRESHOLD?")
+    assert done.err.splitlines()[0].startswith(
+        "RETRAIN_TRESHOLD: unknown; did you mean RETRAIN_THRESHOLD?"
+    )
     assert done.err.splitlines()[1].startswith("HOLDOUT_FRACTION: 'seven' is not")
     what, unchanged, remedy = done.error
     assert len(done.err.splitlines()) == 5, "each problem is told once"
@@ -131,11 +148,15 @@ def test_a_metric_that_needs_a_threshold_says_so(project: Project) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
-def test_a_name_that_the_terminal_cannot_show_is_shown_by_its_code(project: Project, encoding: str) -> None:
+def test_a_name_that_the_terminal_cannot_show_is_shown_by_its_code(
+    project: Project, encoding: str
+) -> None:
     project.put("smile-\U0001f600.txt", "")
     project.put("caf\udce9.txt", "")
     for flags in ((), ("--json",)):
-        done = project.start_process("status", *flags, PYTHONIOENCODING=f"{encoding}:strict").expect(0)
+        done = project.start_process(
+            "status", *flags, PYTHONIOENCODING=f"{encoding}:strict"
+        ).expect(0)
         assert "caf\\udce9.txt" in done.out
         assert "smile" in done.out
     assert set(done.json["skipped"]) == {"smile-\U0001f600.txt", "caf\udce9.txt"}
@@ -152,7 +173,9 @@ def test_errors_and_logs_show_strange_names_by_their_codes(registered: Project) 
         assert "caf\\udce9.csv" in log.read_text()
 
 
-def test_without_a_production_alias_a_cycle_ends_3_and_says_how_to_assign_it(project: Project) -> None:
+def test_without_a_production_alias_a_cycle_ends_3_and_says_how_to_assign_it(
+    project: Project,
+) -> None:
     inbox = project.deliver(*tables(3, seed=2))
     done = project.start("--json").expect(3)
     what, _, remedy = done.error
@@ -173,8 +196,18 @@ def test_a_server_that_is_down_ends_69_and_everything_stays(project: Project) ->
 def test_the_password_in_an_address_is_never_shown(project: Project) -> None:
     project.deliver(*tables(3, seed=2))
     uri = nobody_listens_at().replace("http://", "http://me:hunter22@")
-    done = project.start("--json", "-v", "--log-file", str(project.folder / "all.log"), MLFLOW_TRACKING_URI=uri, **NO_SERVER).expect(69)
-    logs = "".join(path.read_text() for path in [project.folder / "all.log", *project.folder.glob(".retraining/logs/*")])
+    done = project.start(
+        "--json",
+        "-v",
+        "--log-file",
+        str(project.folder / "all.log"),
+        MLFLOW_TRACKING_URI=uri,
+        **NO_SERVER,
+    ).expect(69)
+    logs = "".join(
+        path.read_text()
+        for path in [project.folder / "all.log", *project.folder.glob(".retraining/logs/*")]
+    )
     assert "hunter22" not in done.out + done.err + logs
 
 
@@ -185,7 +218,9 @@ def test_a_missing_inbox_ends_3(registered: Project) -> None:
     assert "unmounted" in remedy
 
 
-def test_an_error_nobody_foresaw_is_three_lines_too_and_its_traceback_is_in_the_log(project: Project) -> None:
+def test_an_error_nobody_foresaw_is_three_lines_too_and_its_traceback_is_in_the_log(
+    project: Project,
+) -> None:
     (project.folder / ".retraining" / "head.json").mkdir(parents=True)
     project.deliver(*tables(3, seed=2))
     what, _, remedy = project.start().expect(1).error
@@ -220,13 +255,20 @@ def test_the_gate_opens_by_files_and_stdout_holds_results_only(registered: Proje
     assert registered.start("-q").expect(0) == type(open_)(0, "", "")
 
 
-def test_json_logs_are_one_object_a_line_and_the_cycles_log_is_kept_as_text(registered: Project) -> None:
+def test_json_logs_are_one_object_a_line_and_the_cycles_log_is_kept_as_text(
+    registered: Project,
+) -> None:
     registered.deliver(*tables(3, seed=2))
-    done = registered.start("--log-file", str(registered.folder / "all.log"), LOG_FORMAT="json").expect(0)
+    done = registered.start(
+        "--log-file", str(registered.folder / "all.log"), LOG_FORMAT="json"
+    ).expect(0)
     levels = {json.loads(line)["level"] for line in done.err.splitlines()}
     assert "info" in levels
     assert "kept: production scored" in (registered.folder / "all.log").read_text()
-    assert any("kept: production scored" in path.read_text() for path in registered.folder.glob(".retraining/logs/*.log"))
+    assert any(
+        "kept: production scored" in path.read_text()
+        for path in registered.folder.glob(".retraining/logs/*.log")
+    )
 
 
 # --- as cron starts it --------------------------------------------------------------------------------------------------------
@@ -243,11 +285,16 @@ def test_a_start_as_cron_makes_it_ends_as_one_by_hand_does(registered: Project) 
 
 
 def test_sigterm_ends_a_training_at_once_and_the_next_start_heals_it(registered: Project) -> None:
-    started, recipe = registered.folder / "training", registered.folder / "train_classification_model.py"
+    started, recipe = (
+        registered.folder / "training",
+        registered.folder / "train_classification_model.py",
+    )
     recipe.write_text(SLOW_RECIPE.format(started=str(started)))
     registered.deliver(*tables(3, seed=2, turned=True))
     command = [sys.executable, str(CLONE / ORCHESTRATOR), "--project", str(registered.folder)]
-    with subprocess.Popen(command, env=environment_of_cron(registered.folder), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment_of_cron(registered.folder), stderr=subprocess.PIPE, text=True
+    ) as process:
         deadline = time.monotonic() + 120
         while not started.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -261,7 +308,9 @@ def test_sigterm_ends_a_training_at_once_and_the_next_start_heals_it(registered:
 
 def test_ctrl_c_ends_130(registered: Project) -> None:
     registered.deliver(*tables(3, seed=2, turned=True))
-    (registered.folder / "train_classification_model.py").write_text("def train_model(X, y):\n    raise KeyboardInterrupt\n")
+    (registered.folder / "train_classification_model.py").write_text(
+        "def train_model(X, y):\n    raise KeyboardInterrupt\n"
+    )
     assert registered.start().expect(130).error[0] == "Interrupted by Ctrl-C."
     assert len(registered.names("new_data")) == 3
 

@@ -21,7 +21,10 @@ def client(project: Project) -> MlflowClient:
 
 
 def aliases(project: Project) -> dict[str, int]:
-    return {alias: int(version) for alias, version in client(project).get_registered_model("classifier").aliases.items()}
+    return {
+        alias: int(version)
+        for alias, version in client(project).get_registered_model("classifier").aliases.items()
+    }
 
 
 def tags(project: Project, version: int) -> dict[str, str]:
@@ -37,22 +40,32 @@ def promoted(registered: Project) -> Project:
     return registered
 
 
-def test_a_new_version_that_does_worse_on_the_first_fresh_batch_is_rolled_back(promoted: Project) -> None:
+def test_a_new_version_that_does_worse_on_the_first_fresh_batch_is_rolled_back(
+    promoted: Project,
+) -> None:
     assert tags(promoted, 2)["retraining.probation"] == "open"
     promoted.deliver(*tables(12, seed=3))  # the concept turned back: version 1 is right again
     seen = promoted.cycle()
-    assert (seen["ending"], seen["production_version"], seen["previous_version"]) == ("rolled_back", 1, 2), seen
+    assert (seen["ending"], seen["production_version"], seen["previous_version"]) == (
+        "rolled_back",
+        1,
+        2,
+    ), seen
     assert aliases(promoted)["production"] == 1
     assert tags(promoted, 2)["validation_status"] == "rolled_back"
     assert "probation" in tags(promoted, 2)["retraining.reason"]
     assert (seen["files"]["judged"], seen["files"]["waiting"]) == (12, 0), seen["files"]
-    assert "retraining.hold" not in client(promoted).get_registered_model("classifier").tags, "a roll-back by probation holds nothing"
+    assert "retraining.hold" not in client(promoted).get_registered_model("classifier").tags, (
+        "a roll-back by probation holds nothing"
+    )
 
 
 def test_after_a_roll_back_the_next_attempt_waits_for_twice_the_files(promoted: Project) -> None:
     promoted.deliver(*tables(12, seed=3))
     assert promoted.cycle()["ending"] == "rolled_back"
-    promoted.configure(RETRAIN_WHEN="always")  # another deciding setting: the judged files count again, but the back-off stands
+    promoted.configure(
+        RETRAIN_WHEN="always"
+    )  # another deciding setting: the judged files count again, but the back-off stands
     promoted.deliver(*tables(3, seed=4))
     seen = promoted.cycle()
     assert (seen["ending"], seen["challenger_version"]) == ("kept", None), seen
@@ -85,7 +98,9 @@ def test_a_version_that_a_person_approved_is_not_rolled_back(registered: Project
     assert seen["ending"] != "rolled_back", "a person's alias move is not undone by the job"
 
 
-def test_a_previous_version_that_cannot_be_loaded_skips_probation_and_says_so(promoted: Project) -> None:
+def test_a_previous_version_that_cannot_be_loaded_skips_probation_and_says_so(
+    promoted: Project,
+) -> None:
     version = client(promoted).get_model_version("classifier", "1")
     folder = promoted.folder / "mlflow_server" / "artifacts"
     for path in folder.rglob("model.pkl"):
@@ -97,7 +112,9 @@ def test_a_previous_version_that_cannot_be_loaded_skips_probation_and_says_so(pr
     assert "cannot be loaded" in tags(promoted, 2)["retraining.probation"]
 
 
-def test_with_the_production_version_deleted_the_advice_names_one_that_is_there(promoted: Project) -> None:
+def test_with_the_production_version_deleted_the_advice_names_one_that_is_there(
+    promoted: Project,
+) -> None:
     client(promoted).delete_model_version("classifier", "2")
     promoted.deliver(*tables(3, seed=3))
     remedy = promoted.start("run").expect(3).error[2]
@@ -113,12 +130,20 @@ def test_a_class_never_seen_in_two_files_needs_a_person_and_they_stay(registered
     registered.put("odd.csv", "speed,load,city,target\n1,1,north,8\n")
     what, unchanged, _ = registered.start("run").expect(3).error
     assert what.startswith("2 files bring a class of 'target'")
-    assert all(part in what for part in ("'7' in 2 rows", "the files are 'first.csv', 'second.csv', the classes known are 0, 1"))
+    assert all(
+        part in what
+        for part in (
+            "'7' in 2 rows",
+            "the files are 'first.csv', 'second.csv', the classes known are 0, 1",
+        )
+    )
     assert unchanged.startswith("These files are still in")
     assert {"first.csv", "second.csv", "odd.csv"} <= registered.names("new_data")
 
 
-def test_files_that_each_bring_another_class_never_seen_are_refused_one_by_one(registered: Project) -> None:
+def test_files_that_each_bring_another_class_never_seen_are_refused_one_by_one(
+    registered: Project,
+) -> None:
     registered.deliver(*tables(3, seed=2))
     for place in range(2):
         registered.put(f"typo-{place}.csv", f"speed,load,city,target\n1,1,north,{7 + place}\n")
@@ -158,7 +183,9 @@ def manifest(project: Project, version: int) -> Any:
     return mlflow.artifacts.load_dict(f"runs:/{run_id}/manifest.json")
 
 
-def test_a_pickled_model_with_nothing_unseen_to_test_on_keeps_until_blocks_are_reserved(registered: Project) -> None:
+def test_a_pickled_model_with_nothing_unseen_to_test_on_keeps_until_blocks_are_reserved(
+    registered: Project,
+) -> None:
     registered.configure(HOLDOUT_FRACTION="0.2")
     registered.deliver(*tables(3, seed=7, turned=True))
     seen = registered.cycle()
@@ -166,7 +193,9 @@ def test_a_pickled_model_with_nothing_unseen_to_test_on_keeps_until_blocks_are_r
 
 
 def test_alpha_is_spent_over_attempts_against_the_same_champion(registered: Project) -> None:
-    registered.configure(PROMOTE_WHEN="significant", RETRAIN_WHEN="always", MIN_MODEL_ACCURACY="1")  # a floor that nobody reaches
+    registered.configure(
+        PROMOTE_WHEN="significant", RETRAIN_WHEN="always", MIN_MODEL_ACCURACY="1"
+    )  # a floor that nobody reaches
     levels = []
     for seed in (8, 9, 10):
         registered.deliver(*tables(12, seed=seed))
@@ -218,8 +247,14 @@ def test_a_window_with_a_sample_learns_some_rows_of_older_batches(promoted: Proj
     promoted.deliver(*new)
     promoted.cycle()
     found = manifest(promoted, 3)
-    batch_rows = sum(file["rows"] for file in found["files"] if file["name"] not in {old["name"] for old in manifest(promoted, 2)["files"]})
-    assert {file["name"] for file in manifest(promoted, 1)["files"]} <= {file["name"] for file in found["files"]}, "seen, so named"
+    batch_rows = sum(
+        file["rows"]
+        for file in found["files"]
+        if file["name"] not in {old["name"] for old in manifest(promoted, 2)["files"]}
+    )
+    assert {file["name"] for file in manifest(promoted, 1)["files"]} <= {
+        file["name"] for file in found["files"]
+    }, "seen, so named"
     assert found["sampled"] is True
     assert batch_rows < found["training_rows"] < 2.2 * batch_rows
 
@@ -258,7 +293,9 @@ def test_the_record_survives_the_loss_of_everything_local(promoted: Project) -> 
     assert promoted.cycle()["ending"] == "unchanged"
 
 
-def test_going_forward_again_after_a_roll_back_is_not_undone_by_the_next_start(promoted: Project) -> None:
+def test_going_forward_again_after_a_roll_back_is_not_undone_by_the_next_start(
+    promoted: Project,
+) -> None:
     promoted.start("rollback").expect(0)
     assert aliases(promoted) == {"production": 1}
     promoted.start("rollback", "--to", "2").expect(0)
@@ -278,7 +315,9 @@ def test_another_target_column_than_productions_is_a_wrong_setting(registered: P
     assert "'target'" in done.err
 
 
-def test_after_several_roll_backs_status_tells_the_last_one_and_why_the_version_was_made(promoted: Project) -> None:
+def test_after_several_roll_backs_status_tells_the_last_one_and_why_the_version_was_made(
+    promoted: Project,
+) -> None:
     made_for = tags(promoted, 2)["retraining.reason"]
     promoted.start("rollback", "--why", "the labels were late").expect(0)
     promoted.start("rollback", "--to", "2", "--why", "they were not").expect(0)
@@ -296,7 +335,9 @@ def test_after_several_roll_backs_status_tells_the_last_one_and_why_the_version_
     assert told == f"put back in place of v1 (a person moved the alias); it had come as: {made_for}"
 
 
-def test_a_version_that_was_rolled_back_and_that_a_person_puts_back_stays(promoted: Project) -> None:
+def test_a_version_that_was_rolled_back_and_that_a_person_puts_back_stays(
+    promoted: Project,
+) -> None:
     """Rolled back from v2, then v3 is promoted, then a person prefers v2: that is no roll-back of v2 left half-done."""
     promoted.start("rollback").expect(0)
     promoted.start("rollback", "--resume").expect(0)

@@ -28,16 +28,22 @@ def settings(**names: str) -> Settings:
 def health(value: float | None = 0.9, *, days: float | None = 1.0, **facts: Any) -> Health:
     last = None if days is None else NOW - timedelta(days=days)
     drop = facts.pop("drop", Decision(False, "no drop"))
-    return Health(Score("accuracy", value, 100), drop, facts.pop("drift", Drift()), NOW, last, **facts)
+    return Health(
+        Score("accuracy", value, 100), drop, facts.pop("drift", Drift()), NOW, last, **facts
+    )
 
 
-def comparison(improvement: float | None = 0.02, verdict: Any = "not_enough_evidence", rows: int = 500) -> Comparison:
+def comparison(
+    improvement: float | None = 0.02, verdict: Any = "not_enough_evidence", rows: int = 500
+) -> Comparison:
     scores = Score("accuracy", 0.8, rows), Score("accuracy", 0.8 + (improvement or 0), rows)
     return Comparison(*scores, improvement, (-0.01, 0.05), 0.95, verdict, rows, 10)
 
 
 def graded(challenger: int, gain: float) -> CycleRecord:
-    return CycleRecord(0, "c", None, NOW, {}, hindsight=Hindsight(challenger, 1, True, gain, None, 100))
+    return CycleRecord(
+        0, "c", None, NOW, {}, hindsight=Hindsight(challenger, 1, True, gain, None, 100)
+    )
 
 
 # --- the gate -----------------------------------------------------------------------------------------------------------------
@@ -48,11 +54,23 @@ def graded(challenger: int, gain: float) -> CycleRecord:
     [
         (15, 0, True, "15 files not yet judged"),
         (14, 0, False, "14 of 15 files not yet judged; 1 more open the next cycle"),
-        (3, 20, False, "3 of 15 files not yet judged; 20 judged files wait with them; 12 more open the next cycle"),
-        (0, 20, False, "no file that was not judged; 20 judged files wait with them; 15 new files open the next cycle"),
+        (
+            3,
+            20,
+            False,
+            "3 of 15 files not yet judged; 20 judged files wait with them; 12 more open the next cycle",
+        ),
+        (
+            0,
+            20,
+            False,
+            "no file that was not judged; 20 judged files wait with them; 15 new files open the next cycle",
+        ),
     ],
 )
-def test_the_gate_counts_files_not_yet_judged_and_says_what_would_open_it(fresh: int, judged: int, act: bool, reason: str) -> None:
+def test_the_gate_counts_files_not_yet_judged_and_says_what_would_open_it(
+    fresh: int, judged: int, act: bool, reason: str
+) -> None:
     assert decisions.enough_files(fresh, settings(), judged=judged) == Decision(act, reason)
 
 
@@ -71,7 +89,9 @@ def test_the_gates_second_question_counts_labelled_rows(rows: int, act: bool) ->
         ("error_rate", 0.81, True), ("error_rate", 0.8, False), ("error_rate", 0.79, False),
     ],
 )  # fmt: skip
-def test_worse_than_the_threshold_follows_the_metrics_direction(metric: str, value: float | None, act: bool) -> None:
+def test_worse_than_the_threshold_follows_the_metrics_direction(
+    metric: str, value: float | None, act: bool
+) -> None:
     asked = settings(METRIC=metric, RETRAIN_THRESHOLD="0.8")
     assert decisions.should_retrain(health(value), asked, NO_BACK_OFF).act is act
 
@@ -83,7 +103,15 @@ def test_worse_than_the_threshold_follows_the_metrics_direction(metric: str, val
         ("drop", health(0.5), None),
         ("drop", health(drop=Decision(True, "significantly worse")), "drop"),
         ("drift", health(drift=Drift(detected=True, material=False)), None),
-        ("drift", health(drift=Drift(detected=True, material=True, features=({"name": "x", "material": True},))), "drift"),
+        (
+            "drift",
+            health(
+                drift=Drift(
+                    detected=True, material=True, features=({"name": "x", "material": True},)
+                )
+            ),
+            "drift",
+        ),
         ("drift", health(drift=Drift()), None),
         ("interval", health(days=6.9), None),
         ("interval", health(days=6.95), "interval"),
@@ -95,14 +123,18 @@ def test_worse_than_the_threshold_follows_the_metrics_direction(metric: str, val
         ("drift,drop,threshold", health(0.5, drop=Decision(True, "significantly worse")), "drop"),
     ],
 )
-def test_any_trigger_of_retrain_when_fires_and_the_first_is_the_cause(when: str, facts: Health, name: str | None) -> None:
+def test_any_trigger_of_retrain_when_fires_and_the_first_is_the_cause(
+    when: str, facts: Health, name: str | None
+) -> None:
     asked = decisions.should_retrain(facts, settings(RETRAIN_WHEN=when), NO_BACK_OFF)
     assert (asked.name, asked.act) == (name, name is not None)
     assert asked.reason
 
 
 def test_when_nothing_fires_every_trigger_says_why() -> None:
-    asked = decisions.should_retrain(health(), settings(RETRAIN_WHEN="threshold,drift,interval"), NO_BACK_OFF)
+    asked = decisions.should_retrain(
+        health(), settings(RETRAIN_WHEN="threshold,drift,interval"), NO_BACK_OFF
+    )
     assert "no worse than the threshold 0.8" in asked.reason
     assert "drift was not judged" in asked.reason
     assert "RETRAIN_INTERVAL_DAYS is 7 days" in asked.reason
@@ -110,9 +142,18 @@ def test_when_nothing_fires_every_trigger_says_why() -> None:
 
 @pytest.mark.parametrize(
     ("gains", "days"),
-    [([], 8), ([(2, 1)], 4), ([(2, -1)], 16), ([(2, 1), (2, -1)], 4), ([(n, 1) for n in range(9)], 2), ([(n, -1) for n in range(9)], 32)],
+    [
+        ([], 8),
+        ([(2, 1)], 4),
+        ([(2, -1)], 16),
+        ([(2, 1), (2, -1)], 4),
+        ([(n, 1) for n in range(9)], 2),
+        ([(n, -1) for n in range(9)], 32),
+    ],
 )
-def test_the_adaptive_interval_halves_when_a_retrain_paid_off_and_doubles_when_not(gains: list[tuple[int, float]], days: float) -> None:
+def test_the_adaptive_interval_halves_when_a_retrain_paid_off_and_doubles_when_not(
+    gains: list[tuple[int, float]], days: float
+) -> None:
     assert decisions.adaptive_interval([graded(*one) for one in gains], 8) == days
 
 
@@ -121,7 +162,9 @@ def test_the_adaptive_interval_halves_when_a_retrain_paid_off_and_doubles_when_n
     [(BackOff(1, 29), False), (BackOff(1, 30), True), (BackOff(2, 59), False), (BackOff(2, 60), True),
      (BackOff(9, 119), False), (BackOff(9, 120), True)],
 )  # fmt: skip
-def test_after_a_roll_back_twice_then_four_then_eight_times_the_files_must_come(back_off: BackOff, act: bool) -> None:
+def test_after_a_roll_back_twice_then_four_then_eight_times_the_files_must_come(
+    back_off: BackOff, act: bool
+) -> None:
     asked = decisions.should_retrain(health(0.1), settings(), back_off)
     assert asked.act is act
     if not act:
@@ -129,8 +172,12 @@ def test_after_a_roll_back_twice_then_four_then_eight_times_the_files_must_come(
 
 
 def test_force_skips_trigger_and_back_off_but_not_monitor_only() -> None:
-    assert decisions.should_retrain(health(), settings(), BackOff(1, 0), force=True).name == "forced"
-    off = decisions.should_retrain(health(), settings(AUTO_RETRAIN_ENABLED="false"), NO_BACK_OFF, force=True)
+    assert (
+        decisions.should_retrain(health(), settings(), BackOff(1, 0), force=True).name == "forced"
+    )
+    off = decisions.should_retrain(
+        health(), settings(AUTO_RETRAIN_ENABLED="false"), NO_BACK_OFF, force=True
+    )
     assert not off.act
     assert "AUTO_RETRAIN_ENABLED is false" in off.reason
 
@@ -148,7 +195,9 @@ def test_force_skips_trigger_and_back_off_but_not_monitor_only() -> None:
     ],
 )  # fmt: skip
 def test_who_wins_under_each_rule(rule: str, improvement: float, verdict: str, act: bool) -> None:
-    decision = decisions.wins(comparison(improvement, verdict), settings(PROMOTE_WHEN=rule), FLOORS_REACHED, NO_VETO)
+    decision = decisions.wins(
+        comparison(improvement, verdict), settings(PROMOTE_WHEN=rule), FLOORS_REACHED, NO_VETO
+    )
     assert decision.act is act
     assert verdict.replace("_", " ") in decision.reason
 
@@ -157,7 +206,10 @@ def test_who_wins_under_each_rule(rule: str, improvement: float, verdict: str, a
 def test_too_few_rows_an_undefined_score_a_floor_or_a_veto_stop_every_rule(rule: str) -> None:
     good, asked = comparison(0.2, "better"), settings(PROMOTE_WHEN=rule, MIN_TEST_ROWS="500")
     assert decisions.wins(good, asked, FLOORS_REACHED, NO_VETO).act
-    assert "MIN_TEST_ROWS=500" in decisions.wins(replace(good, rows=499), asked, FLOORS_REACHED, NO_VETO).reason
+    assert (
+        "MIN_TEST_ROWS=500"
+        in decisions.wins(replace(good, rows=499), asked, FLOORS_REACHED, NO_VETO).reason
+    )
     stopped = [
         decisions.wins(replace(good, rows=499), asked, FLOORS_REACHED, NO_VETO),
         decisions.wins(replace(good, improvement=None), asked, FLOORS_REACHED, NO_VETO),
@@ -175,16 +227,30 @@ def test_min_improvement_is_beaten_not_reached() -> None:
 
 @pytest.mark.parametrize(
     ("scores", "act"),
-    [({"accuracy": 0.7, "f1": 0.5}, True), ({"accuracy": 0.69, "f1": 0.5}, False), ({"accuracy": 0.9, "f1": None}, False), ({}, False)],
+    [
+        ({"accuracy": 0.7, "f1": 0.5}, True),
+        ({"accuracy": 0.69, "f1": 0.5}, False),
+        ({"accuracy": 0.9, "f1": None}, False),
+        ({}, False),
+    ],
 )
-def test_floors_must_be_reached_and_an_undefined_score_reaches_none(scores: dict[str, float | None], act: bool) -> None:
-    decision = decisions.reaches_floors(scores, settings(MIN_MODEL_ACCURACY="0.7", MIN_MODEL_F1="0.5"))
+def test_floors_must_be_reached_and_an_undefined_score_reaches_none(
+    scores: dict[str, float | None], act: bool
+) -> None:
+    decision = decisions.reaches_floors(
+        scores, settings(MIN_MODEL_ACCURACY="0.7", MIN_MODEL_F1="0.5")
+    )
     assert decision.act is act
     assert act or "MIN_MODEL_" in decision.reason
 
 
-@pytest.mark.parametrize(("rule", "hold", "act"), [("better", None, True), ("better", "by ann", False), ("manual", None, False)])
-def test_a_hold_or_the_manual_rule_leaves_the_move_to_a_person(rule: str, hold: str | None, act: bool) -> None:
+@pytest.mark.parametrize(
+    ("rule", "hold", "act"),
+    [("better", None, True), ("better", "by ann", False), ("manual", None, False)],
+)
+def test_a_hold_or_the_manual_rule_leaves_the_move_to_a_person(
+    rule: str, hold: str | None, act: bool
+) -> None:
     assert decisions.may_move_the_alias(settings(PROMOTE_WHEN=rule), hold).act is act
 
 
@@ -198,5 +264,7 @@ def test_a_hold_or_the_manual_rule_leaves_the_move_to_a_person(rule: str, hold: 
         (comparison(0.2, "better"), False), (comparison(None, "worse"), False),
     ],
 )  # fmt: skip
-def test_probation_fails_only_when_the_new_version_is_significantly_worse(held: Comparison | None, act: bool) -> None:
+def test_probation_fails_only_when_the_new_version_is_significantly_worse(
+    held: Comparison | None, act: bool
+) -> None:
     assert decisions.fails_probation(held).act is act

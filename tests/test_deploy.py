@@ -48,7 +48,9 @@ def asked_of(words: list[str]) -> Any:
 
 def cron_line() -> tuple[list[str], str, list[str]]:
     lines = [
-        line for line in (DEPLOY / "crontab").read_text().splitlines() if line and not line.startswith("#") and "=" not in line.split()[0]
+        line
+        for line in (DEPLOY / "crontab").read_text().splitlines()
+        if line and not line.startswith("#") and "=" not in line.split()[0]
     ]
     (line,) = lines
     assert "%" not in line, "cron takes a percent sign for a line break"
@@ -69,11 +71,18 @@ def test_cron_starts_one_quiet_cycle_at_an_odd_minute() -> None:
 def test_crons_line_works_with_crons_environment() -> None:
     """An empty environment, another working directory, a shell."""
     command = [
-        word.replace("/srv/retraining/.venv/bin/python", sys.executable).replace("/srv/retraining", str(CLONE)) for word in cron_line()[2]
+        word.replace("/srv/retraining/.venv/bin/python", sys.executable).replace(
+            "/srv/retraining", str(CLONE)
+        )
+        for word in cron_line()[2]
     ]
     environment = ["env", "-i", "HOME=/", "SHELL=/bin/sh", "PATH=/usr/bin:/bin"]
     done = subprocess.run(
-        [*environment, "/bin/sh", "-c", shlex.join([*command, "--version"])], cwd="/", capture_output=True, text=True, check=False
+        [*environment, "/bin/sh", "-c", shlex.join([*command, "--version"])],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "pipeline_orchestrator.py" in done.stdout
@@ -85,14 +94,26 @@ def test_crons_line_works_with_crons_environment() -> None:
 @needs("systemd-analyze")
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     for unit in (DEPLOY / "systemd").iterdir():
-        text = unit.read_text().replace("/srv/retraining/.venv/bin/python", sys.executable).replace("/srv/retraining", str(CLONE))
+        text = (
+            unit.read_text()
+            .replace("/srv/retraining/.venv/bin/python", sys.executable)
+            .replace("/srv/retraining", str(CLONE))
+        )
         (tmp_path / unit.name).write_text(text.replace("User=retraining", "User=nobody"))
-    checked("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *sorted(tmp_path.iterdir()))
+    checked(
+        "systemd-analyze",
+        "verify",
+        "--man=no",
+        "--recursive-errors=no",
+        *sorted(tmp_path.iterdir()),
+    )
 
 
 @needs("systemd-analyze")
 def test_the_timer_elapses_every_night() -> None:
-    (calendar,) = re.findall(r"^OnCalendar=(.*)$", (DEPLOY / "systemd" / "retraining.timer").read_text(), re.MULTILINE)
+    (calendar,) = re.findall(
+        r"^OnCalendar=(.*)$", (DEPLOY / "systemd" / "retraining.timer").read_text(), re.MULTILINE
+    )
     checked("systemd-analyze", "calendar", calendar)
 
 
@@ -139,9 +160,14 @@ def test_compose_gives_job_and_server_the_same_project_at_the_same_path() -> Non
     mounts = [services[name]["volumes"][0] for name in ("mlflow", "job")]
     assert {mount["target"] for mount in mounts} == {"/project"}
     assert mounts[0]["read_only"]
-    assert "--default-artifact-root=file:///project/mlflow_server/artifacts" in services["mlflow"]["command"]
+    assert (
+        "--default-artifact-root=file:///project/mlflow_server/artifacts"
+        in services["mlflow"]["command"]
+    )
     assert "--no-serve-artifacts" in services["mlflow"]["command"]
-    assert all(port.startswith("127.0.0.1:") for port in services["mlflow"]["ports"]), "MLflow asks nobody for a password"
+    assert all(port.startswith("127.0.0.1:") for port in services["mlflow"]["ports"]), (
+        "MLflow asks nobody for a password"
+    )
     assert services["job"]["environment"]["MLFLOW_TRACKING_URI"] == "http://mlflow:5000"
     assert services["job"]["profiles"] == ["job"]
 
@@ -171,7 +197,9 @@ def test_the_cron_job_forbids_two_at_once_has_deadlines_and_gives_up_on_2_and_3(
     (container,) = pod["containers"]
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
-    assert mounts["project"] == "/project", "the image's --project: lock and .retraining stay on the volume"
+    assert mounts["project"] == "/project", (
+        "the image's --project: lock and .retraining stay on the volume"
+    )
     assert volumes["project"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     assert mounts.keys() == volumes.keys()
     assert container["envFrom"][0]["configMapRef"]["name"] == settings["metadata"]["name"]
@@ -197,14 +225,22 @@ def test_the_scheduled_workflow_runs_at_an_odd_minute_by_hand_and_never_twice_at
     assert flow["concurrency"] == {"group": "retraining", "cancel-in-progress": False}
     (cycle,) = [step for step in flow["jobs"]["cycle"]["steps"] if step.get("name") == "One cycle"]
     assert "${{" not in cycle["run"], "what a person typed reaches the shell as environment only"
-    words = shlex.split(cycle["run"].replace('${DRY_RUN:+"$DRY_RUN"} ${FORCE:+"$FORCE"} > cycle.json', "--dry-run --force"))
+    words = shlex.split(
+        cycle["run"].replace(
+            '${DRY_RUN:+"$DRY_RUN"} ${FORCE:+"$FORCE"} > cycle.json', "--dry-run --force"
+        )
+    )
     asked = asked_of(words[2:])
     assert (asked.command, asked.json, asked.dry_run, asked.force) == ("run", True, True, True)
 
 
 def test_ci_runs_what_the_makefile_has() -> None:
     (flow,) = read_yaml("github/ci.yml")
-    targets = re.findall(r"^make (\S+)", "\n".join(step.get("run", "") for step in flow["jobs"]["test"]["steps"]), re.MULTILINE)
+    targets = re.findall(
+        r"^make (\S+)",
+        "\n".join(step.get("run", "") for step in flow["jobs"]["test"]["steps"]),
+        re.MULTILINE,
+    )
     assert targets == ["check", "test"]
     makefile = (CLONE / "Makefile").read_text()
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
@@ -221,14 +257,23 @@ def test_promtool_accepts_the_rules() -> None:
 def test_the_rules_ask_for_series_that_the_text_file_has() -> None:
     text = textfile.render(told(), Settings(project=Path("/srv/a"), retrain_threshold=0.8), NOW)
     (rules,) = read_yaml("prometheus/retraining.rules.yml")
-    asked = {name for rule in rules["groups"][0]["rules"] for name in re.findall(r"\bretraining_\w+", rule["expr"])}
+    asked = {
+        name
+        for rule in rules["groups"][0]["rules"]
+        for name in re.findall(r"\bretraining_\w+", rule["expr"])
+    }
     assert asked <= set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
 
 
 @needs("promtool")
 def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
     rules = DEPLOY / "prometheus" / "retraining.rules.yml"
-    labels = {"alertname": "RetrainingNoSuccess", "model": "classifier", "project": "/srv/a", "severity": "critical"}
+    labels = {
+        "alertname": "RetrainingNoSuccess",
+        "model": "classifier",
+        "project": "/srv/a",
+        "severity": "critical",
+    }
     firing = 'count(ALERTS{alertname="RetrainingNoSuccess",alertstate="firing"})'
     case = {
         "rule_files": [str(rules)],
@@ -237,14 +282,24 @@ def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
             {
                 "interval": "5m",
                 "input_series": [
-                    {"series": 'retraining_last_success_timestamp_seconds{model="classifier",project="/srv/a"}', "values": "0x400"}
+                    {
+                        "series": 'retraining_last_success_timestamp_seconds{model="classifier",project="/srv/a"}',
+                        "values": "0x400",
+                    }
                 ],
                 "promql_expr_test": [
                     {"expr": firing, "eval_time": "25h", "exp_samples": []},
                     {
                         "expr": f"{firing} by (model, project, alertname, severity)",
                         "eval_time": "27h",
-                        "exp_samples": [{"labels": "{" + ", ".join(f'{k}="{v}"' for k, v in labels.items()) + "}", "value": 1}],
+                        "exp_samples": [
+                            {
+                                "labels": "{"
+                                + ", ".join(f'{k}="{v}"' for k, v in labels.items())
+                                + "}",
+                                "value": 1,
+                            }
+                        ],
                     },
                 ],
             }
@@ -258,14 +313,20 @@ def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.deploy
-@pytest.mark.skipif(not (CHECKERS / "deploycheck").exists(), reason="deploy/checks/build.sh was not run (it needs Go): no strict reading")
+@pytest.mark.skipif(
+    not (CHECKERS / "deploycheck").exists(),
+    reason="deploy/checks/build.sh was not run (it needs Go): no strict reading",
+)
 @pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "kubernetes/cronjob.yaml"])
 def test_kubernetes_compose_and_buildkit_read_their_files_strictly(name: str) -> None:
     checked(CHECKERS / "deploycheck", DEPLOY / name)
 
 
 @pytest.mark.deploy
-@pytest.mark.skipif(not (CHECKERS / "actionlint").exists(), reason="deploy/checks/build.sh was not run (it needs Go): no actionlint")
+@pytest.mark.skipif(
+    not (CHECKERS / "actionlint").exists(),
+    reason="deploy/checks/build.sh was not run (it needs Go): no actionlint",
+)
 @pytest.mark.parametrize("name", ["retrain.yml", "ci.yml"])
 def test_actionlint_accepts_the_workflows(name: str, tmp_path: Path) -> None:
     (tmp_path / "actionlint.yaml").write_text("self-hosted-runner: {labels: [retraining]}")
@@ -284,16 +345,35 @@ def test_the_readme_names_every_file_and_the_signature_that_it_explains_holds() 
     from retraining.notices.webhook import signature as sign
 
     text = (DEPLOY / "README.md").read_text()
-    for path in ("crontab", "systemd/", "Dockerfile", "compose.yaml", "kubernetes/cronjob.yaml", "github/retrain.yml", "github/ci.yml"):
+    for path in (
+        "crontab",
+        "systemd/",
+        "Dockerfile",
+        "compose.yaml",
+        "kubernetes/cronjob.yaml",
+        "github/retrain.yml",
+        "github/ci.yml",
+    ):
         assert f"`{path}`" in text
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     timestamp, body = str(int(time.time())), b"{}"
-    names: dict[str, Any] = {"hmac": hmac, "hashlib": hashlib, "time": time, "secret": b"s", "timestamp": timestamp, "body": body}
+    names: dict[str, Any] = {
+        "hmac": hmac,
+        "hashlib": hashlib,
+        "time": time,
+        "secret": b"s",
+        "timestamp": timestamp,
+        "body": body,
+    }
     names["signature"] = f"sha256={sign('s', timestamp, body)}"
     exec(code, names)
     assert names["genuine"]
 
 
 def test_no_file_holds_a_secret() -> None:
-    texts = "".join(path.read_text() for path in DEPLOY.rglob("*") if path.is_file() and path.suffix in {".yaml", ".yml", ".service", ""})
+    texts = "".join(
+        path.read_text()
+        for path in DEPLOY.rglob("*")
+        if path.is_file() and path.suffix in {".yaml", ".yml", ".service", ""}
+    )
     assert not re.search(r"(PASSWORD|SECRET|TOKEN): +[^$\s{]", texts)

@@ -40,7 +40,9 @@ def blocks(path: Path, *kinds: str) -> Iterator[str]:
 
 def lines(text: str) -> Iterator[str]:
     """Lines to type, continued ones joined."""
-    return (line for line in text.replace("\\\n", " ").splitlines() if shlex.split(line, comments=True))
+    return (
+        line for line in text.replace("\\\n", " ").splitlines() if shlex.split(line, comments=True)
+    )
 
 
 # --- everything is in them ----------------------------------------------------------------------------------------------------
@@ -58,7 +60,9 @@ def flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
 def test_every_command_and_flag_is_documented() -> None:
     text = everything()
     words = set(flags_of(cli._parser())) - {"-h"}
-    assert {word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)} == set()
+    assert {
+        word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)
+    } == set()
 
 
 def test_every_setting_is_documented_in_the_reference() -> None:
@@ -73,9 +77,15 @@ def test_the_reference_marks_the_settings_that_decide() -> None:
 
 def test_every_kind_of_error_is_documented_with_its_exit_code() -> None:
     text = (CLONE / "docs/errors.md").read_text()
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, RetrainingError)]
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, RetrainingError)
+    ]
     leaves = [kind for kind in kinds if kind not in (RetrainingError, errors.PersonNeededError)]
-    assert [kind.__name__ for kind in leaves if f"`{kind.__name__}` ({kind.exit_code})" not in text] == []
+    assert [
+        kind.__name__ for kind in leaves if f"`{kind.__name__}` ({kind.exit_code})" not in text
+    ] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -109,7 +119,9 @@ def test_every_command_line_can_be_parsed_and_every_make_target_is_there(path: P
             if words[0] == PYTHON:
                 parse(words[1], words[2:])
             if words[0] == "make":
-                assert {word for word in words[1:] if re.fullmatch(r"[a-z-]+", word)} - {"make"} <= targets
+                assert {word for word in words[1:] if re.fullmatch(r"[a-z-]+", word)} - {
+                    "make"
+                } <= targets
 
 
 # --- tested blocks do what they say -------------------------------------------------------------------------------------------
@@ -133,8 +145,12 @@ def a_pickle(project: Project) -> None:
 
     paths = project.deliver(*tables(12, seed=1), to="used_data", age=7200)
     data = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
-    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["city"]), remainder="passthrough")
-    model = make_pipeline(columns, LogisticRegression()).fit(data.drop(columns="target"), data["target"])
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["city"]), remainder="passthrough"
+    )
+    model = make_pipeline(columns, LogisticRegression()).fit(
+        data.drop(columns="target"), data["target"]
+    )
     (project.folder / "model").mkdir()
     joblib.dump(model, project.folder / "model" / "first.pkl")
 
@@ -149,7 +165,9 @@ def a_model(project: Project) -> None:
     assert project.cycle()["files"]["quarantined"] == 1
     third = [re.sub(r"0$", "2", text, count=9, flags=re.MULTILINE) for text in tables(3, seed=5)]
     project.deliver(*third, to="third-class")
-    wind = ["wind," + text.replace("\n", "\n0.5,", text.count("\n") - 1) for text in tables(12, seed=6)]
+    wind = [
+        "wind," + text.replace("\n", "\n0.5,", text.count("\n") - 1) for text in tables(12, seed=6)
+    ]
     project.deliver(*wind, to="with-wind")
 
 
@@ -173,10 +191,16 @@ def type_in(project: Project, words: list[str], line: str) -> None:
         done = project.start(*expanded, script=words[1], **QUICK)
         assert done.code == 0, f"{line}\n{done}"
         return
-    subprocess.run(["bash", "-euc", line], cwd=project.folder, check=True, stdin=subprocess.DEVNULL, timeout=60)
+    subprocess.run(
+        ["bash", "-euc", line], cwd=project.folder, check=True, stdin=subprocess.DEVNULL, timeout=60
+    )
 
 
-@pytest.mark.parametrize("path", [path for path in DOCUMENTS if any(blocks(path, "sh tested"))], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [path for path in DOCUMENTS if any(blocks(path, "sh tested"))],
+    ids=lambda path: path.name,
+)
 def test_the_documents_commands_work_when_typed_one_after_the_other(
     path: Path, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +214,9 @@ def test_the_documents_commands_work_when_typed_one_after_the_other(
             type_in(project, shlex.split(line, comments=True), line)
 
 
-def test_the_readmes_python_serves_the_new_version_once_the_alias_has_moved(registered: Project) -> None:
+def test_the_readmes_python_serves_the_new_version_once_the_alias_has_moved(
+    registered: Project,
+) -> None:
     (text,) = blocks(CLONE / "README.md", "python tested")
     assert len(text.strip().splitlines()) <= 12
     store = f"sqlite:///{registered.folder}/mlflow_server/backend_db/mlflow.db"

@@ -35,7 +35,10 @@ def test_a_line_holds_this_value(tmp_path: Path, line: str, value: str) -> None:
 def test_a_line_that_is_no_setting_is_named_by_its_number(tmp_path: Path, line: str) -> None:
     path = tmp_path / ".env"
     path.write_text(f"# first\n{line}\nB=2\n")
-    assert read_env_file(path) == ({"B": "2"}, [".env line 2: not NAME=value, or a quote that is not closed"])
+    assert read_env_file(path) == (
+        {"B": "2"},
+        [".env line 2: not NAME=value, or a quote that is not closed"],
+    )
 
 
 def test_no_file_is_no_setting(tmp_path: Path) -> None:
@@ -76,7 +79,9 @@ def test_no_text_can_break_the_reader(tmp_path_factory: pytest.TempPathFactory, 
         ("MIN_NEW_FILE", "MIN_NEW_FILES"),
     ],
 )
-def test_a_name_one_or_two_letters_off_is_a_problem_that_names_the_right_one(name: str, meant: str) -> None:
+def test_a_name_one_or_two_letters_off_is_a_problem_that_names_the_right_one(
+    name: str, meant: str
+) -> None:
     assert nearest_name(name, NAMES) == [f"{name}: unknown; did you mean {meant}?"]
 
 

@@ -31,7 +31,9 @@ def told_by(project: Project, command: str) -> object:
     return project.start(command, "--json").expect(0).json
 
 
-def test_a_forgotten_file_is_in_quarantine_with_its_reason_and_the_versions_that_learned_it_are_named(promoted: Project) -> None:
+def test_a_forgotten_file_is_in_quarantine_with_its_reason_and_the_versions_that_learned_it_are_named(
+    promoted: Project,
+) -> None:
     name = newest(promoted)
     sha = sha256_of(promoted.folder / "used_data" / name)
     told = promoted.start("forget", name, "--why", "a sensor lied", "--json").expect(0).json
@@ -53,7 +55,9 @@ def test_production_is_flagged_until_a_version_without_the_file_serves(promoted:
     assert told_by(promoted, "check")["problems"] == []
 
 
-def test_the_same_bytes_are_refused_when_they_come_again_and_cannot_be_sent_back(promoted: Project) -> None:
+def test_the_same_bytes_are_refused_when_they_come_again_and_cannot_be_sent_back(
+    promoted: Project,
+) -> None:
     name = newest(promoted)
     content = (promoted.folder / "used_data" / name).read_bytes()
     promoted.start("forget", name, "--why", "a sensor lied").expect(0)
@@ -80,7 +84,9 @@ def test_a_waiting_file_is_forgotten_at_once_and_learned_by_nobody(registered: P
     assert registered.names("quarantine") == {path.name}
 
 
-def test_a_file_forgotten_while_a_version_waits_for_approval_is_not_archived_by_the_approval(registered: Project) -> None:
+def test_a_file_forgotten_while_a_version_waits_for_approval_is_not_archived_by_the_approval(
+    registered: Project,
+) -> None:
     registered.configure(PROMOTE_WHEN="manual")
     poison, *_ = registered.deliver(*tables(6, seed=2, rows=120, turned=True))
     assert registered.cycle()["ending"] == "awaiting_approval"

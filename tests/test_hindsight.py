@@ -17,7 +17,9 @@ def test_what_a_rejection_saved_lies_in_its_interval() -> None:
 
 
 def test_what_a_promotion_gained_is_told_with_its_sign() -> None:
-    assert "v3 gained -0.0200 [-0.0300, -0.0100]" in in_words(seen(-0.02, -0.03, -0.01, promoted=True), "accuracy")
+    assert "v3 gained -0.0200 [-0.0300, -0.0100]" in in_words(
+        seen(-0.02, -0.03, -0.01, promoted=True), "accuracy"
+    )
 
 
 def test_without_an_interval_by_blocks_the_suggested_threshold_still_lies_below_the_score() -> None:

@@ -52,7 +52,9 @@ def used(inbox: Inbox) -> Path:
 
 def in_quarantine(settings: Settings) -> dict[str, str]:
     """Name -> reason."""
-    notes = {path: json.loads(path.read_text()) for path in settings.quarantine_dir.glob("*.reason.json")}
+    notes = {
+        path: json.loads(path.read_text()) for path in settings.quarantine_dir.glob("*.reason.json")
+    }
     return {path.name.removesuffix(".reason.json"): note["reason"] for path, note in notes.items()}
 
 
@@ -104,7 +106,10 @@ def test_a_missing_inbox_is_a_persons_business(inbox: Inbox) -> None:
 
 
 def test_waiting_files_are_sorted_by_what_is_known_of_their_bytes(inbox: Inbox) -> None:
-    judged, known = put(new(inbox), "judged.csv", b"judged", 50), put(new(inbox), "known.csv", b"known", 40)
+    judged, known = (
+        put(new(inbox), "judged.csv", b"judged", 50),
+        put(new(inbox), "known.csv", b"known", 40),
+    )
     fresh = put(new(inbox), "fresh.csv", b"fresh", 30)
     put(new(inbox), "again.csv", b"fresh", 20)
     waiting = inbox.waiting({judged}, {known})
@@ -116,16 +121,22 @@ def test_waiting_files_are_sorted_by_what_is_known_of_their_bytes(inbox: Inbox) 
 # --- claiming -----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_claimed_copy_keeps_its_bytes_though_the_producer_overwrites_the_file(inbox: Inbox) -> None:
+def test_a_claimed_copy_keeps_its_bytes_though_the_producer_overwrites_the_file(
+    inbox: Inbox,
+) -> None:
     sha = put(new(inbox), "a.csv", b"first")
     (claimed,) = inbox.claim(["a.csv"])
     put(new(inbox), "a.csv", b"second")
     assert (claimed.name, claimed.sha256, claimed.path.read_bytes()) == ("a.csv", sha, b"first")
 
 
-def test_a_file_that_changes_while_it_is_copied_is_left_for_the_next_cycle(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_copied_is_left_for_the_next_cycle(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(new(inbox), "a.csv", b"first")
-    monkeypatch.setattr(claiming, "kill_point", lambda _name: put(new(inbox), "a.csv", b"grown by more"))
+    monkeypatch.setattr(
+        claiming, "kill_point", lambda _name: put(new(inbox), "a.csv", b"grown by more")
+    )
     assert inbox.claim(["a.csv"]) == ()
     assert not list(inbox.claims.iterdir())
 
@@ -165,7 +176,9 @@ def test_other_bytes_under_the_name_by_now_are_a_new_delivery_and_stay(inbox: In
     assert (new(inbox) / "a.csv").read_bytes() == b"mended"
 
 
-def test_a_refused_link_goes_itself_and_what_it_points_to_stays(inbox: Inbox, tmp_path: Path) -> None:
+def test_a_refused_link_goes_itself_and_what_it_points_to_stays(
+    inbox: Inbox, tmp_path: Path
+) -> None:
     put(tmp_path, "outside.csv", b"private")
     (new(inbox) / "link.csv").symlink_to(tmp_path / "outside.csv")
     assert inbox.refuse("link.csv", "a symbolic link")
@@ -213,7 +226,9 @@ def test_an_original_overwritten_since_the_claim_stays_in_the_inbox(inbox: Inbox
     put(new(inbox), "a.csv", b"first")
     (claimed,) = inbox.claim(["a.csv"])
     put(new(inbox), "a.csv", b"second")
-    assert inbox.archive(claimed, "a.csv"), "what was learned counts as archived, whatever stands in its place"
+    assert inbox.archive(claimed, "a.csv"), (
+        "what was learned counts as archived, whatever stands in its place"
+    )
     assert (used(inbox) / "a.csv").read_bytes() == b"first"
     assert (new(inbox) / "a.csv").read_bytes() == b"second"
 
@@ -226,7 +241,9 @@ def across_disks(_self: Path, _target: Path) -> Path:
     raise OSError(errno.EXDEV, "another disk")
 
 
-def test_a_file_system_without_links_gets_a_copy(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_links_gets_a_copy(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "link", without_links)
     sha = put(new(inbox), "a.csv")
     (claimed,) = inbox.claim(["a.csv"])

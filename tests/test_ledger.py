@@ -9,26 +9,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retraining.ledger import BackOff, Ledger, back_off, last_batches, learned_runs, runs_outside, runs_overlap
+from retraining.ledger import (
+    BackOff,
+    Ledger,
+    back_off,
+    last_batches,
+    learned_runs,
+    runs_outside,
+    runs_overlap,
+)
 from retraining.records import Batch, BatchFile, CycleRecord, Manifest, Run, Schema
 
-RUNS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)).map(lambda pair: (pair[0], pair[0] + pair[1])), max_size=5)
+RUNS = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(1, 8)).map(lambda pair: (pair[0], pair[0] + pair[1])),
+    max_size=5,
+)
 
 
 def record(number: int, ending: str = "kept", *names: str, **more: Any) -> CycleRecord:
     batch = Batch(number, tuple(BatchFile(name, name, 10) for name in names)) if names else None
-    return CycleRecord(number, f"cycle-{number}", None, datetime(2026, 1, 1, tzinfo=UTC), {"ending": ending}, batch=batch, **more)
+    return CycleRecord(
+        number,
+        f"cycle-{number}",
+        None,
+        datetime(2026, 1, 1, tzinfo=UTC),
+        {"ending": ending},
+        batch=batch,
+        **more,
+    )
 
 
 def test_judged_files_count_again_when_what_decides_has_changed() -> None:
-    ledger = Ledger((record(0, judged=("a", "b"), deciding="old"), record(1, judged=("c",), deciding="new")))
+    ledger = Ledger(
+        (record(0, judged=("a", "b"), deciding="old"), record(1, judged=("c",), deciding="new"))
+    )
     assert ledger.judged("old") == {"a", "b"}
     assert ledger.judged("new") == {"c"}
     assert ledger.judged("newest") == frozenset()
 
 
 def test_a_withdrawn_file_is_in_no_batch_and_a_batch_without_files_is_none() -> None:
-    ledger = Ledger((record(0, "kept", "a", "b"), record(1, "kept", "c")), withdrawn={"b": "poisoned", "c": "poisoned"})
+    ledger = Ledger(
+        (record(0, "kept", "a", "b"), record(1, "kept", "c")),
+        withdrawn={"b": "poisoned", "c": "poisoned"},
+    )
     assert [[file.name for file in batch.files] for batch in ledger.batches] == [["a"]]
     assert set(ledger.known_files()) == {"a"}
 
@@ -75,8 +99,12 @@ def test_a_version_learned_the_rows_that_it_was_not_kept_from() -> None:
         (["failed", "failed", "passed", None], BackOff(0, 2)),
     ],
 )
-def test_the_back_off_counts_failures_in_a_row_and_the_files_since(probations: list[str | None], expected: BackOff) -> None:
-    records = [record(n, "kept", f"{n}a", f"{n}b", probation=said) for n, said in enumerate(probations)]
+def test_the_back_off_counts_failures_in_a_row_and_the_files_since(
+    probations: list[str | None], expected: BackOff
+) -> None:
+    records = [
+        record(n, "kept", f"{n}a", f"{n}b", probation=said) for n, said in enumerate(probations)
+    ]
     assert back_off(records).failures == expected.failures
     if expected.failures:
         assert back_off(records).files_since == expected.files_since

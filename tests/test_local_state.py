@@ -32,12 +32,20 @@ def test_clean_is_said_and_taken_back(state: LocalState) -> None:
     assert not state.is_clean
 
 
-def test_a_file_is_hashed_once_and_again_when_it_changed(state: LocalState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_hashed_once_and_again_when_it_changed(
+    state: LocalState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hashed: list[str] = []
     true_hash = local_state.sha256_of
-    monkeypatch.setattr(local_state, "sha256_of", lambda path: (hashed.append(path.name), true_hash(path))[1])
+    monkeypatch.setattr(
+        local_state, "sha256_of", lambda path: (hashed.append(path.name), true_hash(path))[1]
+    )
     (tmp_path / "a.csv").write_bytes(b"one")
-    assert state.digests(tmp_path, ["a.csv"]) == state.digests(tmp_path, ["a.csv"]) == {"a.csv": sha(b"one")}
+    assert (
+        state.digests(tmp_path, ["a.csv"])
+        == state.digests(tmp_path, ["a.csv"])
+        == {"a.csv": sha(b"one")}
+    )
     assert hashed == ["a.csv"]
     (tmp_path / "a.csv").write_bytes(b"two")
     os.utime(tmp_path / "a.csv", ns=(1, 1))
@@ -48,7 +56,9 @@ def test_a_file_is_hashed_once_and_again_when_it_changed(state: LocalState, tmp_
     assert len(hashed) == 3
 
 
-def test_a_file_replaced_by_another_of_the_same_size_and_time_is_hashed_again(state: LocalState, tmp_path: Path) -> None:
+def test_a_file_replaced_by_another_of_the_same_size_and_time_is_hashed_again(
+    state: LocalState, tmp_path: Path
+) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"one")
     state.digests(tmp_path, ["a.csv"])
@@ -84,7 +94,9 @@ def test_a_damaged_table_counts_as_absent(state: LocalState, damage: bytes) -> N
     assert state.lines("cycles") is None
 
 
-def test_tables_that_were_never_written_are_absent_and_writing_leaves_no_temporary_file(state: LocalState) -> None:
+def test_tables_that_were_never_written_are_absent_and_writing_leaves_no_temporary_file(
+    state: LocalState,
+) -> None:
     assert (state.read("gate"), state.lines("cycles")) == (None, None)
     state.replace_lines("cycles", [{"n": 1}, {"n": 2}])
     state.append("cycles", {"n": 3})
@@ -98,12 +110,22 @@ def full(*_: object, **__: object) -> None:
 
 
 def test_digests_that_cannot_be_kept_are_worked_out_and_that_is_said_once(
-    state: LocalState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    state: LocalState,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "a.csv").write_bytes(b"one")
     monkeypatch.setattr(Path, "write_text", full)
-    assert state.digests(tmp_path, ["a.csv"]) == state.digests(tmp_path, ["a.csv"]) == {"a.csv": sha(b"one")}
-    assert [f"{state.folder} cannot be written (No space left on device)" in line for line in caplog.messages] == [True]
+    assert (
+        state.digests(tmp_path, ["a.csv"])
+        == state.digests(tmp_path, ["a.csv"])
+        == {"a.csv": sha(b"one")}
+    )
+    assert [
+        f"{state.folder} cannot be written (No space left on device)" in line
+        for line in caplog.messages
+    ] == [True]
 
 
 def test_a_table_for_which_the_disk_has_no_room_names_its_file_and_leaves_nothing(

@@ -45,17 +45,24 @@ def test_a_second_start_ends_75_at_once_naming_the_holders_pid_and_start(tmp_pat
 
 
 def test_the_lock_is_free_again_after_the_holder_was_killed(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], cwd=CLONE, stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(tmp_path)], cwd=CLONE, stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(LockHeldError, match=f"process {holder.pid}"), one_cycle_at_a_time(tmp_path):
+        with (
+            pytest.raises(LockHeldError, match=f"process {holder.pid}"),
+            one_cycle_at_a_time(tmp_path),
+        ):
             pass
         holder.send_signal(signal.SIGKILL)
     with one_cycle_at_a_time(tmp_path):
         assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
 
 
-def test_the_lock_is_free_again_after_an_error_and_its_file_is_never_unlinked(tmp_path: Path) -> None:
+def test_the_lock_is_free_again_after_an_error_and_its_file_is_never_unlinked(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(ValueError, match="in the cycle"), one_cycle_at_a_time(tmp_path):
         raise ValueError("in the cycle")
     inode = (tmp_path / "lock").stat().st_ino
@@ -81,10 +88,16 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_on_a_full_disk_the_lock_is_held_though_its_holder_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_full_disk_the_lock_is_held_though_its_holder_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with one_cycle_at_a_time(tmp_path), pytest.raises(LockHeldError, match="only just started"), one_cycle_at_a_time(tmp_path):
+    with (
+        one_cycle_at_a_time(tmp_path),
+        pytest.raises(LockHeldError, match="only just started"),
+        one_cycle_at_a_time(tmp_path),
+    ):
         pass

@@ -18,17 +18,28 @@ from tests.projects import CLONE, Project, tables
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: MLflow's pages are not looked at")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright is not installed: MLflow's pages are not looked at"
+)
 
 CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SCREENSHOTS = CLONE / "build" / "screenshots"
 PATIENCE = 60_000  # milliseconds; the machine may be busy
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.server,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's package chromium is not installed: MLflow's pages are not looked at"),
+    pytest.mark.skipif(
+        not CHROMIUM.exists(),
+        reason="Debian's package chromium is not installed: MLflow's pages are not looked at",
+    ),
 ]
 
 
@@ -82,7 +93,14 @@ def told(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Told:
 @pytest.fixture(scope="module")
 def server(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
-    command = [sys.executable, str(CLONE / "mlflow_server" / "start_server.py"), "--project", str(told.project.folder), "--port", str(port)]
+    command = [
+        sys.executable,
+        str(CLONE / "mlflow_server" / "start_server.py"),
+        "--project",
+        str(told.project.folder),
+        "--port",
+        str(port),
+    ]
     with (tmp_path_factory.mktemp("log") / "server.log").open("wb") as log:
         serving = subprocess.Popen(command, cwd="/", env=os.environ.copy(), stdout=log, stderr=log)
         try:
@@ -100,7 +118,9 @@ def tab(server: str) -> Iterator[Tab]:
         page = chromium.new_page(viewport={"width": 1600, "height": 1100})
         page.set_default_timeout(PATIENCE)
         # MLflow's advertisements, which a person has seen once: a dialog over the models, an assistant over a quarter of the window
-        page.add_init_script("try { localStorage.setItem('_mlflow_model_registry_promo_modal_dismissed', 'true') } catch {}")
+        page.add_init_script(
+            "try { localStorage.setItem('_mlflow_model_registry_promo_modal_dismissed', 'true') } catch {}"
+        )
         page.goto(f"{server}/#/experiments", wait_until="commit")
         page.get_by_role("button", name="Close").first.click()
         yield Tab(page, server)
@@ -117,15 +137,21 @@ def experiment(tab: Tab) -> str:
     return str(MlflowClient(tab.url).get_experiment_by_name("retraining").experiment_id)
 
 
-def test_the_list_of_runs_has_one_row_a_cycle_that_opens_into_its_stages(told: Told, tab: Tab) -> None:
+def test_the_list_of_runs_has_one_row_a_cycle_that_opens_into_its_stages(
+    told: Told, tab: Tab
+) -> None:
     tab.opens(f"experiments/{experiment(tab)}/runs", until="timeline")
     names = {cycle["run_id"]: ending for ending, cycle in told.cycles.items()}
     for run_id, ending in names.items():
         link = tab.page.locator(f'a[href*="{run_id}"]').first
         version = {"kept": 1, "promoted": 2, "awaiting_approval": 3}[ending]
         assert link.inner_text().endswith(f"Z {ending} v{version}")
-    assert not tab.page.get_by_text("ModelComparison").count(), "stages are folded under their cycle"
-    tab.page.locator(f'a[href*="{told.cycles["promoted"]["run_id"]}"]').locator("xpath=ancestor::*[@role='gridcell']//button").first.click()
+    assert not tab.page.get_by_text("ModelComparison").count(), (
+        "stages are folded under their cycle"
+    )
+    tab.page.locator(f'a[href*="{told.cycles["promoted"]["run_id"]}"]').locator(
+        "xpath=ancestor::*[@role='gridcell']//button"
+    ).first.click()
     tab.sees("ModelMonitoring", "ModelRetraining", "ModelComparison")
     tab.keeps("runs")
 
@@ -138,7 +164,14 @@ def test_the_page_of_a_cycle_says_what_happened_why_and_by_how_much(told: Told, 
     scores = told.cycles["promoted"]["scores"]
     for score in scores.values():
         assert f"{100 * score:.1f} %" in table.inner_text()
-    tab.sees("Verdict:", "MIN_IMPROVEMENT=0", "To undo it:", "accuracy/challenger_on_test", "retraining.ending", "ModelComparison")
+    tab.sees(
+        "Verdict:",
+        "MIN_IMPROVEMENT=0",
+        "To undo it:",
+        "accuracy/challenger_on_test",
+        "retraining.ending",
+        "ModelComparison",
+    )
     tab.sees("new_data (")
     tab.page.locator('a[href*="/models/classifier/versions/2"]').first.wait_for()
     tab.keeps("cycle-whole")
@@ -156,26 +189,37 @@ def test_the_report_is_shown_in_the_pane_of_artifacts(told: Told, tab: Tab) -> N
 def test_the_timeline_is_a_chart_over_all_cycles(told: Told, tab: Tab) -> None:
     client = MlflowClient(tab.url)
     run = client.search_runs([experiment(tab)], "attributes.run_name = 'timeline'")[0]
-    tab.opens(f"experiments/{experiment(tab)}/runs/{run.info.run_id}/model-metrics", until="production_on_new")
+    tab.opens(
+        f"experiments/{experiment(tab)}/runs/{run.info.run_id}/model-metrics",
+        until="production_on_new",
+    )
     tab.page.locator(".js-plotly-plot").first.wait_for()
     tab.keeps("timeline")
     points = client.get_metric_history(run.info.run_id, "accuracy/production_on_new")
     assert [(point.step, point.value) for point in points] == [
-        (number, cycle["scores"]["production_on_new"]) for number, cycle in enumerate(told.cycles.values(), start=1)
+        (number, cycle["scores"]["production_on_new"])
+        for number, cycle in enumerate(told.cycles.values(), start=1)
     ]
 
 
 def test_the_models_page_compares_the_versions_by_the_metric(told: Told, tab: Tab) -> None:
     tab.opens(f"experiments/{experiment(tab)}/models", until="v3")
     tab.sees("v1", "v2")
-    tab.page.get_by_role("columnheader", name="accuracy", exact=True).first.scroll_into_view_if_needed()
-    compared = [told.cycles[ending]["scores"]["challenger_on_test"] for ending in ("promoted", "awaiting_approval")]
+    tab.page.get_by_role(
+        "columnheader", name="accuracy", exact=True
+    ).first.scroll_into_view_if_needed()
+    compared = [
+        told.cycles[ending]["scores"]["challenger_on_test"]
+        for ending in ("promoted", "awaiting_approval")
+    ]
     for score in compared:
         tab.sees(f"{score:.4f}"[:5])
     tab.keeps("models")
 
 
-def test_the_registered_model_says_what_its_aliases_mean_and_who_holds_them(told: Told, tab: Tab) -> None:
+def test_the_registered_model_says_what_its_aliases_mean_and_who_holds_them(
+    told: Told, tab: Tab
+) -> None:
     tab.opens("models/classifier", until="previous_production")
     tab.sees("@ production", "@ challenger", "waits for a person")
     tab.keeps("registered-model")
@@ -184,7 +228,9 @@ def test_the_registered_model_says_what_its_aliases_mean_and_who_holds_them(told
     tab.keeps("version")
 
 
-def test_a_person_approves_in_the_browser_and_the_next_cycle_takes_it_up(told: Told, tab: Tab) -> None:
+def test_a_person_approves_in_the_browser_and_the_next_cycle_takes_it_up(
+    told: Told, tab: Tab
+) -> None:
     tab.opens("models/classifier/versions/3", until="Won against v2 and was left to a person")
     tab.page.get_by_text("@ challenger").locator("xpath=following::button[1]").click()
     dialog = tab.page.get_by_role("dialog")
@@ -196,7 +242,17 @@ def test_a_person_approves_in_the_browser_and_the_next_cycle_takes_it_up(told: T
     tab.sees("@ production")
     tab.keeps("approved")
     seen = told.project.cycle(MLFLOW_TRACKING_URI=tab.url)
-    assert (seen["ending"], seen["production_version"], seen["files"]["archived"]) == ("unchanged", 3, 12), seen
+    assert (seen["ending"], seen["production_version"], seen["files"]["archived"]) == (
+        "unchanged",
+        3,
+        12,
+    ), seen
     model = MlflowClient(tab.url).get_registered_model("classifier")
-    assert {name: int(version) for name, version in model.aliases.items()} == {"production": 3, "previous_production": 2}
-    assert MlflowClient(tab.url).get_model_version("classifier", "3").tags["validation_status"] == "approved"
+    assert {name: int(version) for name, version in model.aliases.items()} == {
+        "production": 3,
+        "previous_production": 2,
+    }
+    assert (
+        MlflowClient(tab.url).get_model_version("classifier", "3").tags["validation_status"]
+        == "approved"
+    )

@@ -42,7 +42,14 @@ class Receiver:
 
         def answer(handler: BaseHTTPRequestHandler) -> None:
             body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-            self.requests.append((handler.command, handler.path, {k.lower(): v for k, v in handler.headers.items()}, body))
+            self.requests.append(
+                (
+                    handler.command,
+                    handler.path,
+                    {k.lower(): v for k, v in handler.headers.items()},
+                    body,
+                )
+            )
             status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
             if status == 0:
                 self.done.wait(30)
@@ -52,7 +59,11 @@ class Receiver:
                 handler.send_header("Location", "/elsewhere")
             handler.end_headers()
 
-        kind = type("Handler", (BaseHTTPRequestHandler,), {"do_GET": answer, "do_POST": answer, "log_message": lambda *_: None})
+        kind = type(
+            "Handler",
+            (BaseHTTPRequestHandler,),
+            {"do_GET": answer, "do_POST": answer, "log_message": lambda *_: None},
+        )
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
@@ -87,7 +98,12 @@ def told(ending: str = "promoted", **changes: Any) -> dict[str, Any]:
 
 def idle() -> dict[str, Any]:
     return outcome_to_json(
-        Outcome("too_few_files", "3 of 15 files not yet judged", files=FileCounts(waiting=3, judged=2), production_version=7)
+        Outcome(
+            "too_few_files",
+            "3 of 15 files not yet judged",
+            files=FileCounts(waiting=3, judged=2),
+            production_version=7,
+        )
     )
 
 
@@ -103,41 +119,67 @@ def alert_lines(settings: Settings) -> list[dict[str, Any]]:
 # --- health check ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_cycle_pings_start_and_then_success_with_the_logs_last_lines(settings: Settings, receiver: Receiver) -> None:
+def test_a_cycle_pings_start_and_then_success_with_the_logs_last_lines(
+    settings: Settings, receiver: Receiver
+) -> None:
     settings = replace(settings, healthcheck_url=f"{receiver.url}/ping/abc")
     notices.send_start(settings)
     notices.send(settings, told(), log_tail=[f"line {i}" for i in range(100)])
-    assert [(method, path) for method, path, _, _ in receiver.requests] == [("GET", "/ping/abc/start"), ("POST", "/ping/abc")]
+    assert [(method, path) for method, path, _, _ in receiver.requests] == [
+        ("GET", "/ping/abc/start"),
+        ("POST", "/ping/abc"),
+    ]
     body = receiver.requests[1][3].decode().splitlines()
     assert body == [f"line {i}" for i in range(60, 100)]
 
 
 @pytest.mark.parametrize("code", [1, 3, 69, 143])
-def test_a_failed_cycle_pings_its_exit_code(settings: Settings, receiver: Receiver, code: int) -> None:
-    notices.send(replace(settings, healthcheck_url=f"{receiver.url}/abc/"), told("failed", exit_code=code), log_tail=["The disk is full."])
-    assert [(path, body) for _, path, _, body in receiver.requests] == [(f"/abc/{code}", b"The disk is full.")]
+def test_a_failed_cycle_pings_its_exit_code(
+    settings: Settings, receiver: Receiver, code: int
+) -> None:
+    notices.send(
+        replace(settings, healthcheck_url=f"{receiver.url}/abc/"),
+        told("failed", exit_code=code),
+        log_tail=["The disk is full."],
+    )
+    assert [(path, body) for _, path, _, body in receiver.requests] == [
+        (f"/abc/{code}", b"The disk is full.")
+    ]
 
 
-def test_an_address_with_a_query_keeps_it_behind_the_path(settings: Settings, receiver: Receiver) -> None:
+def test_an_address_with_a_query_keeps_it_behind_the_path(
+    settings: Settings, receiver: Receiver
+) -> None:
     notices.send_start(replace(settings, healthcheck_url=f"{receiver.url}/abc?create=1"))
     assert receiver.requests[0][1] == "/abc/start?create=1"
 
 
-def test_a_user_and_password_in_the_address_become_a_header(settings: Settings, receiver: Receiver) -> None:
-    notices.send_start(replace(settings, healthcheck_url=receiver.url.replace("//", "//me:p%40ss@") + "/abc"))
+def test_a_user_and_password_in_the_address_become_a_header(
+    settings: Settings, receiver: Receiver
+) -> None:
+    notices.send_start(
+        replace(settings, healthcheck_url=receiver.url.replace("//", "//me:p%40ss@") + "/abc")
+    )
     assert receiver.requests[0][2]["authorization"] == "Basic bWU6cEBzcw=="
 
 
-def test_a_receiver_that_takes_no_post_is_pinged_by_get(settings: Settings, receiver: Receiver) -> None:
+def test_a_receiver_that_takes_no_post_is_pinged_by_get(
+    settings: Settings, receiver: Receiver
+) -> None:
     receiver.answers = [501, 200]
     notices.send(replace(settings, healthcheck_url=f"{receiver.url}/abc"), told(), log_tail=["x"])
-    assert [(method, path) for method, path, _, _ in receiver.requests] == [("POST", "/abc"), ("GET", "/abc")]
+    assert [(method, path) for method, path, _, _ in receiver.requests] == [
+        ("POST", "/abc"),
+        ("GET", "/abc"),
+    ]
 
 
 # --- webhook --------------------------------------------------------------------------------------------------------------
 
 
-def test_the_webhook_carries_the_json_object_signed_with_its_time(settings: Settings, receiver: Receiver) -> None:
+def test_the_webhook_carries_the_json_object_signed_with_its_time(
+    settings: Settings, receiver: Receiver
+) -> None:
     settings = replace(settings, webhook_url=f"{receiver.url}/hook", webhook_secret="open-sesame")
     notices.send(settings, told(), now=NOW)
     ((method, path, headers, body),) = receiver.requests
@@ -165,7 +207,9 @@ def test_what_may_pass_is_tried_again_as_the_same_delivery(
 
 
 @pytest.mark.parametrize("status", [302, 404, 400])
-def test_a_refusal_is_a_warning_at_once(settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture, status: int) -> None:
+def test_a_refusal_is_a_warning_at_once(
+    settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
     receiver.answers = [status]
     notices.send(replace(settings, webhook_url=receiver.url), told())
     assert len(receiver.requests) == 1
@@ -174,7 +218,12 @@ def test_a_refusal_is_a_warning_at_once(settings: Settings, receiver: Receiver, 
 
 
 def test_a_closed_gate_is_told_too(settings: Settings, receiver: Receiver) -> None:
-    notices.send(replace(settings, webhook_url=f"{receiver.url}/hook", healthcheck_url=f"{receiver.url}/ping"), idle())
+    notices.send(
+        replace(
+            settings, webhook_url=f"{receiver.url}/hook", healthcheck_url=f"{receiver.url}/ping"
+        ),
+        idle(),
+    )
     assert sorted(path for _, path, _, _ in receiver.requests) == ["/hook", "/ping"]
 
 
@@ -182,7 +231,10 @@ def test_a_closed_gate_is_told_too(settings: Settings, receiver: Receiver) -> No
 
 
 def test_receivers_that_hang_cost_seconds_and_not_the_cycle(
-    settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    receiver: Receiver,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(notices, "SECONDS_FOR_AN_END", 1.0)
     receiver.answers = [0]
@@ -198,11 +250,20 @@ def test_receivers_that_hang_cost_seconds_and_not_the_cycle(
 
 def test_all_notices_together_stay_well_under_half_a_minute() -> None:
     assert notices.SECONDS_FOR_A_START + notices.SECONDS_FOR_AN_END < 15
-    assert 3 * max(healthcheck.TIMEOUT, webhook.TIMEOUT) + sum(PAUSES) <= notices.SECONDS_FOR_AN_END, "the third try gets its time"
+    assert (
+        3 * max(healthcheck.TIMEOUT, webhook.TIMEOUT) + sum(PAUSES) <= notices.SECONDS_FOR_AN_END
+    ), "the third try gets its time"
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:{closed}/x", "http://no-such-host.invalid/x", "http://[::1/x", "http://127.0.0.1:99999999/x", "http://a b/x"]
+    "url",
+    [
+        "http://127.0.0.1:{closed}/x",
+        "http://no-such-host.invalid/x",
+        "http://[::1/x",
+        "http://127.0.0.1:99999999/x",
+        "http://a b/x",
+    ],
 )
 def test_an_address_that_cannot_be_reached_is_a_warning_without_the_address(
     settings: Settings, url: str, caplog: pytest.LogCaptureFixture
@@ -210,14 +271,21 @@ def test_an_address_that_cannot_be_reached_is_a_warning_without_the_address(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = url.format(closed=closed.getsockname()[1]) + "/secret-token-4711"
-        settings = replace(settings, webhook_url=address, healthcheck_url=address, metrics_textfile=settings.project / "no" / "folder.prom")
+        settings = replace(
+            settings,
+            webhook_url=address,
+            healthcheck_url=address,
+            metrics_textfile=settings.project / "no" / "folder.prom",
+        )
         notices.send_start(settings)
         notices.send(settings, told(), log_tail=["x"])
     assert len(caplog.records) == 4, caplog.text
     assert "secret-token-4711" not in caplog.text
 
 
-def test_a_receiver_that_is_no_http_server_is_a_warning(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_receiver_that_is_no_http_server_is_a_warning(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -228,12 +296,17 @@ def test_a_receiver_that_is_no_http_server_is_a_warning(settings: Settings, capl
                 connection.close()
 
         threading.Thread(target=answer, daemon=True).start()
-        notices.send(replace(settings, webhook_url=f"http://127.0.0.1:{server.getsockname()[1]}"), told())
+        notices.send(
+            replace(settings, webhook_url=f"http://127.0.0.1:{server.getsockname()[1]}"), told()
+        )
     assert "no proper HTTP answer" in caplog.text
 
 
 def test_a_broken_object_is_a_warning(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    notices.send(replace(settings, metrics_textfile=settings.project / "x.prom"), {"ending": "kept", "files": 3, "exit_code": 0})
+    notices.send(
+        replace(settings, metrics_textfile=settings.project / "x.prom"),
+        {"ending": "kept", "files": 3, "exit_code": 0},
+    )
     assert "METRICS_TEXTFILE could not be served" in caplog.text
 
 
@@ -246,7 +319,9 @@ def test_no_secret_leaves_in_any_notice(settings: Settings, receiver: Receiver) 
         mongo_uri="mongodb://me:hunter2x@db",
         metrics_textfile=settings.project / "x.prom",
     )
-    outcome = told("failed", exit_code=69, reason="mongodb://me:hunter2x@db refused; open-sesame-4711")
+    outcome = told(
+        "failed", exit_code=69, reason="mongodb://me:hunter2x@db refused; open-sesame-4711"
+    )
     notices.send(settings, outcome, log_tail=["password hunter2x", "open-sesame-4711"])
     sent = (
         b"".join(body for *_, body in receiver.requests).decode()
@@ -258,9 +333,18 @@ def test_no_secret_leaves_in_any_notice(settings: Settings, receiver: Receiver) 
     assert "***" in sent
 
 
-@pytest.mark.parametrize("quiet", [told(dry_run=True), told("failed", exit_code=75)], ids=["dry run", "lock held"])
-def test_a_dry_run_and_a_start_that_found_the_lock_held_tell_nobody(settings: Settings, receiver: Receiver, quiet: dict[str, Any]) -> None:
-    settings = replace(settings, webhook_url=receiver.url, healthcheck_url=receiver.url, metrics_textfile=settings.project / "x.prom")
+@pytest.mark.parametrize(
+    "quiet", [told(dry_run=True), told("failed", exit_code=75)], ids=["dry run", "lock held"]
+)
+def test_a_dry_run_and_a_start_that_found_the_lock_held_tell_nobody(
+    settings: Settings, receiver: Receiver, quiet: dict[str, Any]
+) -> None:
+    settings = replace(
+        settings,
+        webhook_url=receiver.url,
+        healthcheck_url=receiver.url,
+        metrics_textfile=settings.project / "x.prom",
+    )
     notices.send_start(settings, dry_run=True)
     notices.send(settings, quiet)
     assert not receiver.requests
@@ -279,7 +363,9 @@ def test_a_closed_gate_imports_nothing_heavy() -> None:
         "notices.send(Settings(project=Path('/nowhere')), {'ending': 'unchanged', 'exit_code': 0});"
         "print(*sorted({name.partition('.')[0] for name in sys.modules} & {'requests', 'numpy', 'jinja2', 'mlflow', 'ssl', 'email'}))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == ""
 
 
@@ -289,17 +375,41 @@ def test_a_closed_gate_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("outcome", "kinds"),
     [
-        (told("kept", drift=Drift(detected=True, material=False), production_on_new=samples.accuracy(0.85, 100), files=FileCounts()), []),
-        (told("kept", drift=samples.drift(), production_on_new=samples.accuracy(0.85, 100), files=FileCounts()), ["data_drift"]),
+        (
+            told(
+                "kept",
+                drift=Drift(detected=True, material=False),
+                production_on_new=samples.accuracy(0.85, 100),
+                files=FileCounts(),
+            ),
+            [],
+        ),
+        (
+            told(
+                "kept",
+                drift=samples.drift(),
+                production_on_new=samples.accuracy(0.85, 100),
+                files=FileCounts(),
+            ),
+            ["data_drift"],
+        ),
         (told("kept", drift=Drift(), files=FileCounts()), ["concept_drift"]),
-        (told("promoted", drift=Drift(), files=FileCounts(quarantined=2)), ["quarantine", "concept_drift", "promotion"]),
-        (told("awaiting_approval", drift=Drift(), files=FileCounts()), ["concept_drift", "promotion"]),
+        (
+            told("promoted", drift=Drift(), files=FileCounts(quarantined=2)),
+            ["quarantine", "concept_drift", "promotion"],
+        ),
+        (
+            told("awaiting_approval", drift=Drift(), files=FileCounts()),
+            ["concept_drift", "promotion"],
+        ),
         (told("rolled_back", drift=Drift(), files=FileCounts()), ["concept_drift", "rollback"]),
         (told("failed", drift=Drift(), files=FileCounts()), ["failure"]),
         (idle(), []),
     ],
 )
-def test_each_ending_raises_its_alerts(settings: Settings, outcome: dict[str, Any], kinds: list[str]) -> None:
+def test_each_ending_raises_its_alerts(
+    settings: Settings, outcome: dict[str, Any], kinds: list[str]
+) -> None:
     found = alerts.alerts_of(outcome, settings, NOW)
     assert [alert["kind"] for alert in found] == kinds
     for alert in found:
@@ -311,7 +421,12 @@ def test_each_ending_raises_its_alerts(settings: Settings, outcome: dict[str, An
 
 def test_a_metric_that_should_be_small_alarms_above_its_threshold(settings: Settings) -> None:
     settings = replace(settings, metric="error_rate")
-    kinds = [alert["kind"] for alert in alerts.alerts_of(told("kept", threshold=0.7, drift=Drift(), files=FileCounts()), settings, NOW)]
+    kinds = [
+        alert["kind"]
+        for alert in alerts.alerts_of(
+            told("kept", threshold=0.7, drift=Drift(), files=FileCounts()), settings, NOW
+        )
+    ]
     assert kinds == ["concept_drift"]
 
 
@@ -336,7 +451,11 @@ def test_alerts_do_not_grow_without_end(settings: Settings) -> None:
 
 
 def test_an_alert_names_the_command_of_its_project(settings: Settings) -> None:
-    (alert,) = (alert for alert in alerts.alerts_of(told("promoted"), settings, NOW) if alert["kind"] == "promotion")
+    (alert,) = (
+        alert
+        for alert in alerts.alerts_of(told("promoted"), settings, NOW)
+        if alert["kind"] == "promotion"
+    )
     assert f"--project {settings.project} rollback" in alert["try"]
 
 
@@ -349,7 +468,11 @@ def series(path: Path) -> dict[str, float]:
 
 
 def value(path: Path, name: str, label: str = "") -> float | None:
-    found = [number for key, number in series(path).items() if key.startswith(name + "{") and label in key]
+    found = [
+        number
+        for key, number in series(path).items()
+        if key.startswith(name + "{") and label in key
+    ]
     assert len(found) <= 1, found
     return found[0] if found else None
 
@@ -370,10 +493,14 @@ def test_the_text_file_holds_times_ending_scores_files_and_durations(watched: Se
     assert value(path, "retraining_stage_seconds", 'stage="training"') == pytest.approx(4.21)
     assert value(path, "retraining_production_version") == 8
     assert path.stat().st_mode & 0o044, "node_exporter runs as another user"
-    assert [entry.name for entry in watched.project.iterdir() if entry.name != ".retraining"] == ["retraining.prom"]
+    assert [entry.name for entry in watched.project.iterdir() if entry.name != ".retraining"] == [
+        "retraining.prom"
+    ]
 
 
-def test_a_failure_keeps_the_last_success_and_a_closed_gate_the_last_scores(watched: Settings) -> None:
+def test_a_failure_keeps_the_last_success_and_a_closed_gate_the_last_scores(
+    watched: Settings,
+) -> None:
     path, later = watched.metrics_textfile, NOW + timedelta(hours=1)
     notices.send(watched, told(), now=NOW)
     notices.send(watched, told("failed", production_version=None, new_rows=None), now=later)
@@ -401,9 +528,19 @@ def test_promtool_accepts_the_text_file(watched: Settings, name: str) -> None:
         notices.send(watched, outcome, now=NOW)
         text = watched.metrics_textfile.read_text()
         if shutil.which("promtool"):
-            done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["promtool", "check", "metrics"],
+                input=text,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             assert done.returncode == 0, done.stdout + done.stderr
-        wrong = [line for line in text.splitlines() if not line.startswith("# ") and not re.fullmatch(PROMETHEUS_LINE, line)]
+        wrong = [
+            line
+            for line in text.splitlines()
+            if not line.startswith("# ") and not re.fullmatch(PROMETHEUS_LINE, line)
+        ]
         assert not wrong, wrong
 
 

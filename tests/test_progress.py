@@ -37,7 +37,9 @@ def ticks(step: float) -> Iterator[float]:
 
 def shown(items: int, seconds_each: float) -> str:
     terminal, clock = io.StringIO(), ticks(seconds_each)
-    assert list(watched(range(items), items, "files", terminal, lambda: next(clock))) == list(range(items))
+    assert list(watched(range(items), items, "files", terminal, lambda: next(clock))) == list(
+        range(items)
+    )
     return terminal.getvalue()
 
 
@@ -69,7 +71,13 @@ def test_a_step_that_fails_leaves_no_bar_behind() -> None:
 def test_a_cycle_draws_on_a_terminal_only(registered: Project, on_terminal: bool) -> None:
     registered.deliver(*tables(3, seed=2))
     parent, child = pty.openpty()
-    arguments = [sys.executable, "-c", SLOW.format(clone=str(CLONE)), "--project", str(registered.folder)]
+    arguments = [
+        sys.executable,
+        "-c",
+        SLOW.format(clone=str(CLONE)),
+        "--project",
+        str(registered.folder),
+    ]
     done = subprocess.run(
         arguments, stdout=subprocess.PIPE, stderr=child if on_terminal else subprocess.PIPE,
         env=environment_of_cron(registered.folder), cwd="/", check=True,

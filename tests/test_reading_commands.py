@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def rolled_back(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
     """Version 2 was promoted on a turned concept, then failed its probation."""
-    project = Project.with_first_model(tmp_path_factory.mktemp("rolled-back") / "project", empty_store)
+    project = Project.with_first_model(
+        tmp_path_factory.mktemp("rolled-back") / "project", empty_store
+    )
     project.deliver(*tables(6, seed=2, rows=120, turned=True))
     assert project.cycle()["ending"] == "promoted"
     project.deliver(*tables(6, seed=3, rows=120))
@@ -37,33 +39,49 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_status_says_why_a_restored_version_serves_and_what_undid_the_other(rolled_back: Project) -> None:
+def test_status_says_why_a_restored_version_serves_and_what_undid_the_other(
+    rolled_back: Project,
+) -> None:
     told = rolled_back.start("status", "--json").expect(0).json
     assert told["production_version"] == 1
     assert told["reason"].startswith("put back in place of v2 (v2 failed its probation")
     assert "it had come as: a first model" in told["reason"]
-    assert "rolled_back: v2 failed its probation" in words(rolled_back.start("status").expect(0).out)
+    assert "rolled_back: v2 failed its probation" in words(
+        rolled_back.start("status").expect(0).out
+    )
 
 
-def test_explain_without_a_name_tells_the_last_cycle_whatever_its_ending(rolled_back: Project) -> None:
+def test_explain_without_a_name_tells_the_last_cycle_whatever_its_ending(
+    rolled_back: Project,
+) -> None:
     assert rolled_back.start("explain", "--json").expect(0).json["ending"] == "rolled_back"
     text = words(rolled_back.start("explain", "v2").expect(0).out)
     assert "ending promoted" in text
     assert "today v2 is rolled back; v1 is in production" in text
 
 
-def test_explain_finds_a_cycle_by_the_first_digits_of_its_id_and_says_what_it_does_not_find(rolled_back: Project) -> None:
+def test_explain_finds_a_cycle_by_the_first_digits_of_its_id_and_says_what_it_does_not_find(
+    rolled_back: Project,
+) -> None:
     known = rolled_back.start("history", "--json").expect(0).json[-1]["cycle_id"]
-    assert rolled_back.start("explain", known[:8], "--json").expect(0).json["ending"] == "rolled_back", "the newest of that day"
+    assert (
+        rolled_back.start("explain", known[:8], "--json").expect(0).json["ending"] == "rolled_back"
+    ), "the newest of that day"
     assert rolled_back.start("explain", known, "--json").expect(0).json["ending"] == "promoted"
     for name in ("v9", "\u0665", "nonsense"):
         assert name in rolled_back.start("explain", name).expect(2).error[0]
 
 
-def test_explain_tells_the_comparison_of_a_version_whose_attempt_was_only_remembered_since() -> None:
+def test_explain_tells_the_comparison_of_a_version_whose_attempt_was_only_remembered_since() -> (
+    None
+):
     told = {"ending": "rejected", "challenger_version": 2}
-    compared = CycleRecord(1, "20261120T0217-a", "r", datetime(2026, 11, 20, tzinfo=UTC), {**told, "improvement": -0.1})
-    remembered = replace(compared, number=2, cycle_id="20261121T0217-b", told={**told, "improvement": None})
+    compared = CycleRecord(
+        1, "20261120T0217-a", "r", datetime(2026, 11, 20, tzinfo=UTC), {**told, "improvement": -0.1}
+    )
+    remembered = replace(
+        compared, number=2, cycle_id="20261121T0217-b", told={**told, "improvement": None}
+    )
     assert explain.find((compared, remembered), "v2") is compared
     assert explain.find((compared, remembered), None) is remembered
 
@@ -74,19 +92,27 @@ def test_no_line_is_wider_than_the_terminal(rolled_back: Project, command: str, 
     lines = rolled_back.start(command, COLUMNS=str(width)).expect(0).out.splitlines()
     beyond = [line for line in lines if len(line) > width]
     if command == "history" and width == 40:
-        beyond = [line for line in beyond if not line.startswith(("started", "2"))]  # a row of the table stays a row
+        beyond = [
+            line for line in beyond if not line.startswith(("started", "2"))
+        ]  # a row of the table stays a row
     assert not beyond
 
 
-def test_history_tells_of_a_roll_back_by_the_version_that_was_rolled_back(rolled_back: Project) -> None:
-    head, back, promoted, since = rolled_back.start("history", COLUMNS="80").expect(0).out.splitlines()
+def test_history_tells_of_a_roll_back_by_the_version_that_was_rolled_back(
+    rolled_back: Project,
+) -> None:
+    head, back, promoted, since = (
+        rolled_back.start("history", COLUMNS="80").expect(0).out.splitlines()
+    )
     assert head.startswith("started (UTC)")
     assert back.split()[2:4] == ["rolled_back", "v2"]
     assert promoted.split()[2:4] == ["promoted", "v2"]
     assert since.startswith("    since then: v2 gained -")
 
 
-def test_a_hold_is_told_by_status_and_check_with_the_command_that_lifts_it(registered: Project) -> None:
+def test_a_hold_is_told_by_status_and_check_with_the_command_that_lifts_it(
+    registered: Project,
+) -> None:
     registered.deliver(*tables(6, seed=2, rows=120, turned=True))
     assert registered.cycle()["ending"] == "promoted"
     registered.start("rollback", "--why", "the labels were late").expect(0)
@@ -97,7 +123,13 @@ def test_a_hold_is_told_by_status_and_check_with_the_command_that_lifts_it(regis
     assert problem["what"].startswith("Promotions are held: by ")
     command = problem["try"].split("`")[1]
     assert f"`{command}`" in status, "a command is never broken over lines"
-    subprocess.run(shlex.split(command), cwd="/", check=True, capture_output=True, env={"PATH": "/usr/bin:/bin", "HOME": "/"})
+    subprocess.run(
+        shlex.split(command),
+        cwd="/",
+        check=True,
+        capture_output=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/"},
+    )
     assert registered.start("status", "--json").json["hold"] is None
 
 
@@ -127,12 +159,21 @@ def test_status_tells_of_the_files_in_the_inbox_that_are_not_counted(registered:
     told = registered.start("status", "--json").expect(0).json
     assert told["waiting"] == 2
     assert sorted(told["skipped"]) == ["again.csv", "link.csv", "notes.txt"]
-    assert "again.csv: the same bytes are archived, withdrawn, or waiting" in words(registered.start("status").expect(0).out)
+    assert "again.csv: the same bytes are archived, withdrawn, or waiting" in words(
+        registered.start("status").expect(0).out
+    )
 
 
-def test_a_cycle_status_and_history_count_alike_beside_copies_empty_files_and_strange_names(registered: Project) -> None:
+def test_a_cycle_status_and_history_count_alike_beside_copies_empty_files_and_strange_names(
+    registered: Project,
+) -> None:
     first, *others = tables(3, seed=5)
-    for name, text in {"a.csv": first, "copy.csv": first, "UP.CSV": others[0], "caf\udce9.csv": others[1]}.items():
+    for name, text in {
+        "a.csv": first,
+        "copy.csv": first,
+        "UP.CSV": others[0],
+        "caf\udce9.csv": others[1],
+    }.items():
         registered.put(name, text)
     registered.put("nothing.csv", "")
     registered.put("nothing.parquet", "")
@@ -141,20 +182,35 @@ def test_a_cycle_status_and_history_count_alike_beside_copies_empty_files_and_st
     status = registered.start("status", "--json").expect(0).json
     assert (status["waiting"], status["judged"], status["quarantined"]) == (0, 3, 3)
     assert registered.start("history", "--json").expect(0).json[0]["files"] == did
-    notes = {path.name: json.loads(path.read_text())["reason"] for path in registered.folder.glob("quarantine/*.reason.json")}
-    assert {notes[f"nothing.{kind}.reason.json"] for kind in ("csv", "parquet")} == {"the file is empty (zero bytes)"}
+    notes = {
+        path.name: json.loads(path.read_text())["reason"]
+        for path in registered.folder.glob("quarantine/*.reason.json")
+    }
+    assert {notes[f"nothing.{kind}.reason.json"] for kind in ("csv", "parquet")} == {
+        "the file is empty (zero bytes)"
+    }
     assert notes["copy.csv.reason.json"].startswith("duplicate")
 
 
 def test_a_command_in_backticks_is_not_wrapped_and_other_words_are() -> None:
-    lines = labelled("try", "run `python a.py --project /srv/a very long command rollback` now or some other day", 40, room=4)
+    lines = labelled(
+        "try",
+        "run `python a.py --project /srv/a very long command rollback` now or some other day",
+        40,
+        room=4,
+    )
     assert "`python a.py --project /srv/a very long command rollback`" in "\n".join(lines)
     assert len(lines) == 3
     assert [line.rstrip() for line in labelled("why", "", 40, room=4)] == ["why"]
 
 
-@pytest.mark.parametrize(("said", "width"), [("40", 40), ("80", 80), ("12", 40), ("500", 100), ("", 80), ("many", 80), ("0", 80)])
-def test_the_width_is_that_of_the_terminal_within_reason(monkeypatch: pytest.MonkeyPatch, said: str, width: int) -> None:
+@pytest.mark.parametrize(
+    ("said", "width"),
+    [("40", 40), ("80", 80), ("12", 40), ("500", 100), ("", 80), ("many", 80), ("0", 80)],
+)
+def test_the_width_is_that_of_the_terminal_within_reason(
+    monkeypatch: pytest.MonkeyPatch, said: str, width: int
+) -> None:
     monkeypatch.setenv("COLUMNS", said)
     monkeypatch.setattr("sys.__stdout__", None)
     assert columns() == width
@@ -174,24 +230,35 @@ def test_what_is_accepted_but_seldom_meant_is_a_line_in_the_log(registered: Proj
     said = registered.start("run").expect(0).err
     assert "column 'load': no value in any row, in 2 of 4 files; the first is 'empty.csv'" in said
     assert "column 'speed': numbers beyond 3.4e+38" in said
-    assert "column 'city': texts of more than 10,000 characters, in 1 of 4 files; the first is 'long.csv'" in said
+    assert (
+        "column 'city': texts of more than 10,000 characters, in 1 of 4 files; the first is 'long.csv'"
+        in said
+    )
 
 
 def test_a_failed_cycle_owns_up_to_the_files_that_it_had_refused(registered: Project) -> None:
-    (registered.folder / "train_classification_model.py").write_text("def train_model(X, y):\n    return None\n")
+    (registered.folder / "train_classification_model.py").write_text(
+        "def train_model(X, y):\n    return None\n"
+    )
     registered.configure(RETRAIN_WHEN="always")
     registered.deliver(*tables(3, seed=8))
     registered.put("bad.csv", "no header")
     _, unchanged, remedy = registered.start("run").expect(1).error
-    assert unchanged.startswith(f"No alias moved; 1 refused file went to {registered.folder / 'quarantine'}")
+    assert unchanged.startswith(
+        f"No alias moved; 1 refused file went to {registered.folder / 'quarantine'}"
+    )
     assert f"--project {registered.folder} check`" in remedy
 
 
-def test_who_may_not_keep_anything_in_the_project_can_read_it_all_the_same(tmp_path: Path, empty_store: Path) -> None:
+def test_who_may_not_keep_anything_in_the_project_can_read_it_all_the_same(
+    tmp_path: Path, empty_store: Path
+) -> None:
     project = Project.with_first_model(tmp_path / "project", empty_store)
     project.deliver(*tables(4, seed=2))
     shutil.rmtree(project.folder / ".retraining")
-    (project.folder / ".retraining").touch()  # no folder: what is refused to another user is refused to the tests' user, who may be root
+    (
+        project.folder / ".retraining"
+    ).touch()  # no folder: what is refused to another user is refused to the tests' user, who may be root
     for words in (("status",), ("history",), ("check",)):
         ended = project.start(*words).expect(0)
         assert "Error" not in ended.err, words

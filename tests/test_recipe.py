@@ -56,7 +56,9 @@ def test_labels_come_back_as_they_were_given(kind: str, rows: int) -> None:
     y = labels_for(table, LABELS[kind])
     estimator = train_model(table, y)
     answers = estimator.predict(table).tolist()
-    assert {(type(label), label) for label in answers} <= {(type(label), label) for label in LABELS[kind]}
+    assert {(type(label), label) for label in answers} <= {
+        (type(label), label) for label in LABELS[kind]
+    }
     assert estimator.classes_.tolist() == sorted(LABELS[kind])
     assert estimator.predict_proba(table).shape == (rows, len(LABELS[kind]))
 
@@ -64,12 +66,19 @@ def test_labels_come_back_as_they_were_given(kind: str, rows: int) -> None:
 def test_the_recipe_passes_its_own_contract(pytestconfig: pytest.Config) -> None:
     recipe = load_recipe(pytestconfig.rootpath / "train_classification_model.py")
     table = mixed(300)
-    assert check_recipe(recipe, table, labels_for(table, ["no", "yes"]), needs_probabilities=True) == ()
+    assert (
+        check_recipe(recipe, table, labels_for(table, ["no", "yes"]), needs_probabilities=True)
+        == ()
+    )
 
 
 def test_it_learns_from_each_kind_of_column() -> None:
     table = mixed(2_000)
-    for name, told in {"number": table["number"] > 0, "flag": table["flag"] > 0, "city": table["city"] == "south"}.items():
+    for name, told in {
+        "number": table["number"] > 0,
+        "flag": table["flag"] > 0,
+        "city": table["city"] == "south",
+    }.items():
         estimator = train_model(table[:1_000], told[:1_000])
         assert accuracy_score(told[1_000:], estimator.predict(table[1_000:])) > 0.98, name
 
@@ -79,7 +88,9 @@ def test_a_served_row_gets_the_same_answer_whatever_types_the_server_sends() -> 
     estimator = train_model(table, table["number"] > 0)
     expected = estimator.predict_proba(table)
     objects = table.astype(object).where(table.notna(), None)
-    booleans = objects.assign(flag=[None if flag is None else bool(flag) for flag in objects["flag"]])
+    booleans = objects.assign(
+        flag=[None if flag is None else bool(flag) for flag in objects["flag"]]
+    )
     sent = {
         "objects with None": objects,
         "booleans with None": booleans,
@@ -92,16 +103,24 @@ def test_a_served_row_gets_the_same_answer_whatever_types_the_server_sends() -> 
         assert np.array_equal(estimator.predict_proba(rows.head(1)), expected[:1]), what
 
 
-def test_a_category_never_seen_counts_with_the_rare_ones_and_a_missing_value_stays_missing() -> None:
+def test_a_category_never_seen_counts_with_the_rare_ones_and_a_missing_value_stays_missing() -> (
+    None
+):
     rows = 3_000
     rng = np.random.default_rng(0)
     common = rng.choice([f"common {k}" for k in range(MOST_CATEGORIES)], rows)
     rare = np.array([f"rare {k}" for k in range(rows)])
-    table = pd.DataFrame({"word": pd.Series(np.where(np.arange(rows) % 3 == 0, rare, common), dtype="str")})
+    table = pd.DataFrame(
+        {"word": pd.Series(np.where(np.arange(rows) % 3 == 0, rare, common), dtype="str")}
+    )
     table.loc[table.index % 10 == 1, "word"] = np.nan
     y = table["word"].str.split().str[0].fillna("missing")
     estimator = train_model(table, y)
-    assert estimator.predict(pd.DataFrame({"word": ["never seen", None, common[0]]})).tolist() == ["rare", "missing", "common"]
+    assert estimator.predict(pd.DataFrame({"word": ["never seen", None, common[0]]})).tolist() == [
+        "rare",
+        "missing",
+        "common",
+    ]
     assert estimator[-1].is_categorical_.tolist() == [True]
 
 
@@ -109,13 +128,18 @@ def test_a_column_of_names_that_never_repeat_does_no_harm() -> None:
     table = mixed(2_000)
     noisy = table["number"].gt(0) ^ (np.random.default_rng(0).random(2_000) < 0.1)
     named = table.assign(name=[f"person {k}" for k in range(2_000)]).astype({"name": "str"})
-    scores = [accuracy_score(noisy[1_000:], train_model(t[:1_000], noisy[:1_000]).predict(t[1_000:])) for t in (table, named)]
+    scores = [
+        accuracy_score(noisy[1_000:], train_model(t[:1_000], noisy[:1_000]).predict(t[1_000:]))
+        for t in (table, named)
+    ]
     assert scores[1] > scores[0] - 0.02
 
 
 def test_a_column_with_a_handful_of_values_in_many_rows_is_survived() -> None:
     """Boosting bins by a sample of 200,000 rows, in which such a column can be empty."""
-    table = pd.DataFrame({"number": np.random.default_rng(0).normal(size=250_000), "hardly any": np.nan})
+    table = pd.DataFrame(
+        {"number": np.random.default_rng(0).normal(size=250_000), "hardly any": np.nan}
+    )
     table.loc[:3, "hardly any"] = 1.0
     train_model(table, table["number"] > 0)
 
@@ -173,12 +197,20 @@ def test_only_a_very_rare_class_is_favoured(counts: dict[str, int], favours: lis
 def test_a_rare_class_is_found_at_little_cost_in_accuracy_and_none_in_probabilities() -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(20_000, 4)), columns=list("abcd"))
-    rare = pd.Series(np.where(table["a"] + table["b"] + rng.logistic(size=20_000) > 4, "rare", "usual"))
+    rare = pd.Series(
+        np.where(table["a"] + table["b"] + rng.logistic(size=20_000) > 4, "rare", "usual")
+    )
     estimator = train_model(table[:10_000], rare[:10_000])
     truth, probabilities = rare[10_000:], estimator.predict_proba(table[10_000:])
-    favoured, likeliest = estimator.predict(table[10_000:]), estimator.classes_[probabilities.argmax(axis=1)]
+    favoured, likeliest = (
+        estimator.predict(table[10_000:]),
+        estimator.classes_[probabilities.argmax(axis=1)],
+    )
     assert 0.02 < np.mean(truth == "rare") < 0.06
-    assert f1_score(truth, favoured, pos_label="rare") > f1_score(truth, likeliest, pos_label="rare") + 0.05
+    assert (
+        f1_score(truth, favoured, pos_label="rare")
+        > f1_score(truth, likeliest, pos_label="rare") + 0.05
+    )
     assert accuracy_score(truth, favoured) > accuracy_score(truth, likeliest) - 0.01
     assert probabilities[:, 0].mean() == pytest.approx(np.mean(truth == "rare"), abs=0.005)
 

@@ -47,11 +47,16 @@ def test_a_name_that_is_taken_in_the_inbox_is_not_overwritten(refused: Project) 
 
 
 def test_of_several_names_one_that_is_wrong_moves_none(refused: Project) -> None:
-    assert "'nothing.csv'" in refused.start("requeue", "ragged.csv", "nothing.csv").expect(2).error[0]
+    assert (
+        "'nothing.csv'" in refused.start("requeue", "ragged.csv", "nothing.csv").expect(2).error[0]
+    )
     assert refused.names("quarantine") == {"ragged.csv"}
 
 
-@pytest.mark.parametrize("name", ["../.env", "../used_data/batch-0000.csv", "/etc/passwd", "ragged.csv.reason.json", ".", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["../.env", "../used_data/batch-0000.csv", "/etc/passwd", "ragged.csv.reason.json", ".", ""],
+)
 def test_only_files_of_the_quarantine_are_moved(refused: Project, name: str) -> None:
     assert refused.start("requeue", name).expect(2).error
     assert (refused.folder / ".env").is_file()

@@ -42,29 +42,50 @@ def example_lines(pattern: str) -> dict[str, str]:
 def test_the_environment_beats_the_file_which_beats_the_defaults(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MIN_NEW_FILES=4\nMODEL_NAME=from-file\n")
     settings = load(tmp_path, {"MODEL_NAME": "from-environment"})
-    assert (settings.model_name, settings.min_new_files, settings.production_alias) == ("from-environment", 4, "production")
+    assert (settings.model_name, settings.min_new_files, settings.production_alias) == (
+        "from-environment",
+        4,
+        "production",
+    )
 
 
 def test_an_empty_value_counts_as_absent(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MIN_NEW_FILES=\nPOSITIVE_CLASS=\n")
     settings = load(tmp_path, {"METRIC": " "})
-    assert (settings.min_new_files, settings.positive_class, settings.metric) == (15, None, "accuracy")
+    assert (settings.min_new_files, settings.positive_class, settings.metric) == (
+        15,
+        None,
+        "accuracy",
+    )
 
 
-def test_paths_and_the_default_store_are_the_projects_wherever_the_job_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_and_the_default_store_are_the_projects_wherever_the_job_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir("/")
     settings = load(tmp_path, {"NEW_DATA_DIR": "in", "USED_DATA_DIR": "/archive"})
     assert settings.new_data_dir == tmp_path / "in"
     assert settings.used_data_dir == Path("/archive")
-    assert settings.mlflow_tracking_uri == f"sqlite:///{tmp_path}/mlflow_server/backend_db/mlflow.db"
+    assert (
+        settings.mlflow_tracking_uri == f"sqlite:///{tmp_path}/mlflow_server/backend_db/mlflow.db"
+    )
 
 
 def test_a_relative_sqlite_store_lies_in_the_project(tmp_path: Path) -> None:
-    assert load(tmp_path, {"MLFLOW_TRACKING_URI": "sqlite:///x.db"}).mlflow_tracking_uri == f"sqlite:///{tmp_path}/x.db"
-    assert load(tmp_path, {"MLFLOW_TRACKING_URI": "sqlite:////srv/x.db"}).mlflow_tracking_uri == "sqlite:////srv/x.db"
+    assert (
+        load(tmp_path, {"MLFLOW_TRACKING_URI": "sqlite:///x.db"}).mlflow_tracking_uri
+        == f"sqlite:///{tmp_path}/x.db"
+    )
+    assert (
+        load(tmp_path, {"MLFLOW_TRACKING_URI": "sqlite:////srv/x.db"}).mlflow_tracking_uri
+        == "sqlite:////srv/x.db"
+    )
 
 
-@pytest.mark.parametrize(("text", "window"), [("all", None), ("ALL", None), ("8", (8, 0)), ("8+16", (8, 16)), ("4+8", (4, 8))])
+@pytest.mark.parametrize(
+    ("text", "window"),
+    [("all", None), ("ALL", None), ("8", (8, 0)), ("8+16", (8, 16)), ("4+8", (4, 8))],
+)
 def test_a_training_window_is_a_number_of_batches_with_or_without_a_sample_of_older_ones(
     tmp_path: Path, text: str, window: tuple[int, int] | None
 ) -> None:
@@ -146,7 +167,9 @@ def test_a_misspelt_metric_is_one_problem(tmp_path: Path) -> None:
         ({"METRIC": "neg_log_loss", "RETRAIN_THRESHOLD": "-0.7"}, None),
     ],
 )
-def test_settings_that_contradict_each_other_are_named(tmp_path: Path, environment: dict[str, str], said: str | None) -> None:
+def test_settings_that_contradict_each_other_are_named(
+    tmp_path: Path, environment: dict[str, str], said: str | None
+) -> None:
     if said is None:
         load(tmp_path, environment)
     else:
@@ -155,17 +178,35 @@ def test_settings_that_contradict_each_other_are_named(tmp_path: Path, environme
 
 def test_the_value_of_a_secret_is_never_shown(tmp_path: Path) -> None:
     assert "s3cret" not in problems(tmp_path, WEBHOOK_URL="s3cret", HEALTHCHECK_URL="s3cret")
-    settings = load(tmp_path, {"MLFLOW_TRACKING_URI": "https://me:hunter22@mlflow.example.org", "WEBHOOK_SECRET": "s3cret"})
+    settings = load(
+        tmp_path,
+        {
+            "MLFLOW_TRACKING_URI": "https://me:hunter22@mlflow.example.org",
+            "WEBHOOK_SECRET": "s3cret",
+        },
+    )
     assert {"hunter22", "s3cret"} <= set(settings.secrets())
 
 
 def test_names_that_are_not_ours_are_passed_on_and_misspelt_ones_are_not(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("AWS_REGION=eu-1\nMLFLOW_TRACKING_USERNAME=me\nPATH=/opt\n")
-    assert dict(load(tmp_path).passed_on) == {"AWS_REGION": "eu-1", "MLFLOW_TRACKING_USERNAME": "me", "PATH": "/opt"}
+    assert dict(load(tmp_path).passed_on) == {
+        "AWS_REGION": "eu-1",
+        "MLFLOW_TRACKING_USERNAME": "me",
+        "PATH": "/opt",
+    }
 
 
-@given(values=st.dictionaries(st.sampled_from(SETTING_NAMES), st.text(st.characters(exclude_characters="\0"), max_size=12), max_size=5))
-def test_no_value_ends_in_anything_but_settings_or_a_list_of_problems(values: dict[str, str]) -> None:
+@given(
+    values=st.dictionaries(
+        st.sampled_from(SETTING_NAMES),
+        st.text(st.characters(exclude_characters="\0"), max_size=12),
+        max_size=5,
+    )
+)
+def test_no_value_ends_in_anything_but_settings_or_a_list_of_problems(
+    values: dict[str, str],
+) -> None:
     with contextlib.suppress(SettingsError):
         assert isinstance(load(CLONE / "retraining", values), Settings)
 
@@ -177,7 +218,9 @@ def test_the_deciding_settings_are_those_of_the_contract() -> None:
     assert {f.name.upper() for f in fields(Settings) if f.metadata.get("deciding")} == DECIDING
 
 
-def test_the_deciding_digest_follows_deciding_settings_and_the_recipe_and_nothing_else(tmp_path: Path) -> None:
+def test_the_deciding_digest_follows_deciding_settings_and_the_recipe_and_nothing_else(
+    tmp_path: Path,
+) -> None:
     recipe = tmp_path / "train_classification_model.py"
     recipe.write_text("one")
     before = deciding_digest(load(tmp_path))
@@ -199,9 +242,13 @@ def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
     assert load(tmp_path).metric in METRICS
 
 
-def test_what_the_example_comments_out_are_the_defaults_or_else_examples_that_load(tmp_path: Path) -> None:
+def test_what_the_example_comments_out_are_the_defaults_or_else_examples_that_load(
+    tmp_path: Path,
+) -> None:
     commented = example_lines(r"^# ([A-Z][A-Z0-9_]+)=(.*)$")
-    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in commented.items()))
+    (tmp_path / ".env").write_text(
+        "".join(f"{name}={value}\n" for name, value in commented.items())
+    )
     told = load(tmp_path)
     (tmp_path / ".env").unlink()
     default = load(tmp_path)

@@ -44,7 +44,9 @@ def calls_of(project: Project, monkeypatch: pytest.MonkeyPatch) -> int:
     return len(asked)
 
 
-def test_a_cycle_that_retrains_parses_each_new_file_once_and_no_archived_one(registered: Project, parsed: list[str]) -> None:
+def test_a_cycle_that_retrains_parses_each_new_file_once_and_no_archived_one(
+    registered: Project, parsed: list[str]
+) -> None:
     registered.configure(RETRAIN_WHEN="always", PROMOTE_WHEN="unless_worse")
     for seed in (2, 3):
         parsed.clear()
@@ -53,7 +55,9 @@ def test_a_cycle_that_retrains_parses_each_new_file_once_and_no_archived_one(reg
         assert sorted(parsed) == sorted(new)
 
 
-def test_judged_files_that_still_wait_are_not_parsed_again(registered: Project, parsed: list[str]) -> None:
+def test_judged_files_that_still_wait_are_not_parsed_again(
+    registered: Project, parsed: list[str]
+) -> None:
     registered.deliver(*tables(3, seed=2))
     assert registered.cycle()["ending"] == "kept"
     parsed.clear()
@@ -63,16 +67,22 @@ def test_judged_files_that_still_wait_are_not_parsed_again(registered: Project, 
     assert len(parsed) == 3
 
 
-def test_the_number_of_questions_to_mlflow_does_not_grow_with_history(registered: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_questions_to_mlflow_does_not_grow_with_history(
+    registered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, *others = [calls_of(registered, monkeypatch) for _ in range(4)]
     assert others == [others[0]] * 3
     assert first <= others[0] + 5  # the first cycle makes the timeline
 
 
-def test_a_closed_gate_reads_no_file_that_it_has_seen(registered: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_gate_reads_no_file_that_it_has_seen(
+    registered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registered.deliver(table(seed=5))
     assert registered.cycle()["ending"] == "too_few_files"
-    monkeypatch.setattr(local_state, "sha256_of", lambda path: pytest.fail(f"{path.name} was read again"))
+    monkeypatch.setattr(
+        local_state, "sha256_of", lambda path: pytest.fail(f"{path.name} was read again")
+    )
     assert registered.cycle()["ending"] == "too_few_files"
 
 
@@ -89,7 +99,9 @@ def test_sampled_rows_are_the_most_recent_of_each_class_in_their_shares(limit: i
     assert chosen.sum() <= limit
 
 
-def test_rows_drawn_from_a_file_are_the_same_each_time_and_fewer_of_the_same_for_a_smaller_share() -> None:
+def test_rows_drawn_from_a_file_are_the_same_each_time_and_fewer_of_the_same_for_a_smaller_share() -> (
+    None
+):
     file = DataFile("a.csv", "5f" * 32, Path("a.csv"), rows=10_000)
     half, tenth = drawn_rows(file, 0.5), drawn_rows(file, 0.1)
     assert abs(half.mean() - 0.5) < 0.03

@@ -13,7 +13,9 @@ from retraining.threads import MANY_ROWS, threads_for
 
 
 def openmp_threads() -> set[int]:
-    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "openmp"}
+    return {
+        library["num_threads"] for library in threadpool_info() if library["user_api"] == "openmp"
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +33,16 @@ def test_few_rows_get_one_thread_and_others_get_theirs_back() -> None:
 
 
 @pytest.mark.parametrize(("load", "limited"), [(0.9, False), (1.1, True)])
-def test_many_rows_get_one_thread_only_where_the_cores_are_busy(monkeypatch: pytest.MonkeyPatch, load: float, limited: bool) -> None:
+def test_many_rows_get_one_thread_only_where_the_cores_are_busy(
+    monkeypatch: pytest.MonkeyPatch, load: float, limited: bool
+) -> None:
     asked: list[int] = []
     monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
-    monkeypatch.setattr(threads, "threadpool_limits", lambda *_a, **_k: asked.append(1) or pytest.MonkeyPatch.context())
+    monkeypatch.setattr(
+        threads,
+        "threadpool_limits",
+        lambda *_a, **_k: asked.append(1) or pytest.MonkeyPatch.context(),
+    )
     with threads_for(MANY_ROWS):
         assert bool(asked) == limited
 

@@ -82,7 +82,12 @@ def written(tmp_path: Path) -> Written:
 
 def rows(count: int = 200) -> tuple[pd.DataFrame, pd.Series]:
     rng = np.random.default_rng(0)
-    X = pd.DataFrame({"x": rng.normal(size=count), "word": pd.Series(rng.choice(["red", "blue"], count), dtype="str")})
+    X = pd.DataFrame(
+        {
+            "x": rng.normal(size=count),
+            "word": pd.Series(rng.choice(["red", "blue"], count), dtype="str"),
+        }
+    )
     X.loc[3, "x"] = X.loc[4, "word"] = np.nan
     return X, (X["x"] > 0).astype(int)
 
@@ -92,9 +97,16 @@ def in_another_process(folder: Path, estimator: object, X: pd.DataFrame) -> list
     (folder / "version.pkl").write_bytes(cloudpickle.dumps(estimator))
     X.to_pickle(folder / "rows.pkl")
     program = (
-        "import pickle, json, pandas; e = pickle.load(open('version.pkl', 'rb')); print(e.predict(pandas.read_pickle('rows.pkl')).tolist())"
+        "import pickle, json, pandas; e = pickle.load(open('version.pkl', 'rb')); "
+        "print(e.predict(pandas.read_pickle('rows.pkl')).tolist())"
     )
-    done = subprocess.run([sys.executable, "-I", "-c", program], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return list(eval(done.stdout))
 
@@ -113,7 +125,10 @@ def test_a_recipe_is_loaded_with_its_text_and_digest(written: Written) -> None:
     ("text", "said"),
     [
         ("def train_model(X, y)\n    pass\n", "SyntaxError in line 1: expected ':'"),
-        ("x = 1\nimport no_such_package\n", "ModuleNotFoundError in line 2: No module named 'no_such_package'"),
+        (
+            "x = 1\nimport no_such_package\n",
+            "ModuleNotFoundError in line 2: No module named 'no_such_package'",
+        ),
         ("\n\n1 / 0\n", "ZeroDivisionError in line 3: division by zero"),
         ("import sys\nsys.exit('no data today')\n", "SystemExit in line 2: no data today"),
         ("import os\nos._exit(0)\n", "SystemExit in line 2: os._exit(0) would end the whole job"),
@@ -121,11 +136,19 @@ def test_a_recipe_is_loaded_with_its_text_and_digest(written: Written) -> None:
         ("a\0", "null bytes"),
         ("", "defines no function train_model"),
         ("train_model = 5\n", "has a train_model that is not a function"),
-        ("def train_model(X): ...\n", "cannot be called as train_model(X_train, y_train): too many positional arguments"),
-        ("def train_model(X, y, z): ...\n", "cannot be called as train_model(X_train, y_train): missing a required argument: 'z'"),
+        (
+            "def train_model(X): ...\n",
+            "cannot be called as train_model(X_train, y_train): too many positional arguments",
+        ),
+        (
+            "def train_model(X, y, z): ...\n",
+            "cannot be called as train_model(X_train, y_train): missing a required argument: 'z'",
+        ),
     ],
 )
-def test_a_recipe_that_cannot_be_loaded_is_refused_in_one_line(written: Written, text: str, said: str) -> None:
+def test_a_recipe_that_cannot_be_loaded_is_refused_in_one_line(
+    written: Written, text: str, said: str
+) -> None:
     with pytest.raises(RecipeError) as caught:
         written(text)
     assert said in str(caught.value)
@@ -135,7 +158,9 @@ def test_a_recipe_that_cannot_be_loaded_is_refused_in_one_line(written: Written,
 
 
 def test_an_error_in_a_file_beside_the_recipe_names_that_file(written: Written) -> None:
-    with pytest.raises(RecipeError, match=r"NameError in helper\.py, line 2: name 'oops' is not defined"):
+    with pytest.raises(
+        RecipeError, match=r"NameError in helper\.py, line 2: name 'oops' is not defined"
+    ):
         written("import helper\n" + SOUND, helper="\noops\n")
 
 
@@ -146,7 +171,9 @@ def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
 
 def test_an_encoding_that_the_recipe_declares_is_obeyed(tmp_path: Path) -> None:
     path = tmp_path / "recipe.py"
-    path.write_bytes("# coding: latin-1\nNAME = 'é'\ndef train_model(X, y): ...\n".encode("latin-1"))
+    path.write_bytes(
+        "# coding: latin-1\nNAME = 'é'\ndef train_model(X, y): ...\n".encode("latin-1")
+    )
     recipe = load_recipe(path)
     assert recipe.module.NAME == "é"
     assert "é" in recipe.text
@@ -168,7 +195,9 @@ def test_two_projects_do_not_see_each_others_helpers(tmp_path: Path) -> None:
     assert "helper" not in sys.modules
 
 
-def test_a_helper_added_later_is_found_though_the_folder_looks_unchanged(written: Written, tmp_path: Path) -> None:
+def test_a_helper_added_later_is_found_though_the_folder_looks_unchanged(
+    written: Written, tmp_path: Path
+) -> None:
     """Python remembers a folder's names until its time of change moves on, which it does in steps."""
     written("try:\n    import helper\nexcept ImportError: ...\n" + SOUND)
     before = tmp_path.stat().st_mtime_ns
@@ -179,7 +208,9 @@ def test_a_helper_added_later_is_found_though_the_folder_looks_unchanged(written
 
 def test_a_helper_is_one_module_however_often_it_is_imported(written: Written) -> None:
     again = "    import helper\n    assert helper.Above is Above\n"
-    text = f"from helper import Above\ndef train_model(X, y):\n{again}    return Above().fit(X, y)\n"
+    text = (
+        f"from helper import Above\ndef train_model(X, y):\n{again}    return Above().fit(X, y)\n"
+    )
     train(written(text, helper=OWN), *rows())
 
 
@@ -190,7 +221,10 @@ def test_loading_and_training_leave_no_trace_in_the_project_or_the_interpreter(
     before = list(sys.path), sys.dont_write_bytecode
     recipe = written("import helper\n" + SOUND, helper="")
     train(recipe, *rows())
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["helper.py", "train_classification_model.py"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "helper.py",
+        "train_classification_model.py",
+    ]
     assert (sys.path, sys.dont_write_bytecode) == before
     assert "helper" not in sys.modules
 
@@ -198,7 +232,9 @@ def test_loading_and_training_leave_no_trace_in_the_project_or_the_interpreter(
 # --- a version carries its code --------------------------------------------------------------------------------------
 
 
-def test_classes_and_constants_of_the_recipe_travel_with_the_estimator(written: Written, tmp_path: Path) -> None:
+def test_classes_and_constants_of_the_recipe_travel_with_the_estimator(
+    written: Written, tmp_path: Path
+) -> None:
     X, y = rows()
     first = train(written(OWN), X, y).estimator
     travelled = pickle.loads(cloudpickle.dumps(first))
@@ -217,9 +253,13 @@ def test_classes_and_constants_of_the_recipe_travel_with_the_estimator(written: 
         ("import features.build as f", "features__build", "f.Above"),
     ],
 )
-def test_code_beside_the_recipe_travels_too(written: Written, tmp_path: Path, imports: str, where: str, class_name: str) -> None:
+def test_code_beside_the_recipe_travels_too(
+    written: Written, tmp_path: Path, imports: str, where: str, class_name: str
+) -> None:
     X, y = rows()
-    recipe = written(f"{imports}\ndef train_model(X, y):\n    return {class_name}().fit(X, y)\n", **{where: OWN})
+    recipe = written(
+        f"{imports}\ndef train_model(X, y):\n    return {class_name}().fit(X, y)\n", **{where: OWN}
+    )
     assert check_recipe(recipe, X, y, needs_probabilities=True) == ()
     (tmp_path / "far").mkdir()
     assert in_another_process(tmp_path / "far", train(recipe, X, y).estimator, X) == y.tolist()
@@ -235,7 +275,10 @@ def test_a_helper_used_as_a_module_at_prediction_travels(written: Written, tmp_p
 
 
 def test_a_helper_imported_inside_train_model_is_found(written: Written) -> None:
-    recipe = written("def train_model(X, y):\n    from helper import Above\n    return Above().fit(X, y)\n", helper=OWN)
+    recipe = written(
+        "def train_model(X, y):\n    from helper import Above\n    return Above().fit(X, y)\n",
+        helper=OWN,
+    )
     assert check_recipe(recipe, *rows()) == ()
 
 
@@ -248,7 +291,10 @@ def test_a_helper_that_somebody_imported_before_travels_all_the_same(
 
     try:
         X, y = rows()
-        recipe = written("from helper import Above\ndef train_model(X, y):\n    return Above().fit(X, y)\n", helper=OWN)
+        recipe = written(
+            "from helper import Above\ndef train_model(X, y):\n    return Above().fit(X, y)\n",
+            helper=OWN,
+        )
         estimator = train(recipe, X, y).estimator
         assert sys.modules["helper"] is helper
         (tmp_path / "far").mkdir()
@@ -257,9 +303,15 @@ def test_a_helper_that_somebody_imported_before_travels_all_the_same(
         del sys.modules["helper"]
 
 
-def test_an_import_that_would_fail_at_serving_is_found(written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))  # as where the project is the folder of the script itself
-    recipe = written(OWN.replace("        share", "        import helper\n        share"), helper="")
+def test_an_import_that_would_fail_at_serving_is_found(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(
+        str(tmp_path)
+    )  # as where the project is the folder of the script itself
+    recipe = written(
+        OWN.replace("        share", "        import helper\n        share"), helper=""
+    )
     problems = check_recipe(recipe, *rows(), needs_probabilities=True)
     del sys.modules["helper"]  # the prediction imported it, as it would here
     assert len(problems) == 1
@@ -270,7 +322,10 @@ def test_an_import_that_would_fail_at_serving_is_found(written: Written, tmp_pat
 # --- calling ---------------------------------------------------------------------------------------------------------
 
 UNUSABLE = {
-    "raises": ("def train_model(X, y):\n    raise RuntimeError('the kiln\\nis cold')\n", "RuntimeError in line 2: the kiln is cold"),
+    "raises": (
+        "def train_model(X, y):\n    raise RuntimeError('the kiln\\nis cold')\n",
+        "RuntimeError in line 2: the kiln is cold",
+    ),
     "exits": ("import sys\ndef train_model(X, y):\n    sys.exit(0)\n", "SystemExit in line 3: 0"),
     "ends the process": (
         "import os\ndef train_model(X, y):\n    os._exit(0)\n",
@@ -281,8 +336,14 @@ UNUSABLE = {
         "Panic in line 3: core",
     ),
     "returns None": ("def train_model(X, y): ...\n", "returned None"),
-    "returns a pair": ("def train_model(X, y):\n    return object(), 0.9\n", "returned a tuple without predict"),
-    "returns a class": (OWN.replace("return Above().fit(X_train, y_train)", "return Above"), "returned the class Above"),
+    "returns a pair": (
+        "def train_model(X, y):\n    return object(), 0.9\n",
+        "returned a tuple without predict",
+    ),
+    "returns a class": (
+        OWN.replace("return Above().fit(X_train, y_train)", "return Above"),
+        "returned the class Above",
+    ),
     "returns it unfitted": (
         "from sklearn.tree import DecisionTreeClassifier\ndef train_model(X, y):\n    return DecisionTreeClassifier()\n",
         "not fitted",
@@ -291,11 +352,26 @@ UNUSABLE = {
         "from sklearn.tree import DecisionTreeClassifier as T\ndef train_model(X, y):\n    return T().fit(X[['x']].fillna(0), y)\n",
         "whose predict raises ValueError",
     ),
-    "predicts an unknown class": (OWN.replace("return self.classes_[", "return np.array([0, 7])["), "predicts 7; the classes are 0, 1"),
-    "predicts nothing": (OWN.replace("return self.classes_[", "return np.array([0, np.nan])["), "predicts nan"),
-    "predicts one row too few": (OWN.replace(".astype(int)]", ".astype(int)][1:]"), "200 rows by an array of shape (199,)"),
-    "predicts a table": (OWN.replace(".astype(int)]", ".astype(int)][:, None]"), "200 rows by an array of shape (200, 1)"),
-    "breaks in its own predict": (OWN.replace("> LIMIT", "> limit"), "NameError in line 12: name 'limit' is not defined"),
+    "predicts an unknown class": (
+        OWN.replace("return self.classes_[", "return np.array([0, 7])["),
+        "predicts 7; the classes are 0, 1",
+    ),
+    "predicts nothing": (
+        OWN.replace("return self.classes_[", "return np.array([0, np.nan])["),
+        "predicts nan",
+    ),
+    "predicts one row too few": (
+        OWN.replace(".astype(int)]", ".astype(int)][1:]"),
+        "200 rows by an array of shape (199,)",
+    ),
+    "predicts a table": (
+        OWN.replace(".astype(int)]", ".astype(int)][:, None]"),
+        "200 rows by an array of shape (200, 1)",
+    ),
+    "breaks in its own predict": (
+        OWN.replace("> LIMIT", "> limit"),
+        "NameError in line 12: name 'limit' is not defined",
+    ),
 }
 
 
@@ -317,15 +393,23 @@ PROBABILITIES = {
         OWN.replace("self.classes_", "self.labels").replace("return self", "return self", 1),
         "whose classes_ are []",
     ),
-    "gives one column": (OWN.replace("[1 - share, share]", "[share]"), "shape (200, 1), not (200, 2)"),
+    "gives one column": (
+        OWN.replace("[1 - share, share]", "[share]"),
+        "shape (200, 1), not (200, 2)",
+    ),
     "gives what does not add up": (OWN.replace("1 - share", "2 - share"), "not probabilities"),
     "gives NaN": (OWN.replace("1 - share", "share * np.nan"), "not probabilities"),
-    "raises": (OWN.replace("        share", "        1 / 0\n        share"), "predict_proba raises ZeroDivisionError in line 14"),
+    "raises": (
+        OWN.replace("        share", "        1 / 0\n        share"),
+        "predict_proba raises ZeroDivisionError in line 14",
+    ),
 }
 
 
 @pytest.mark.parametrize("how", PROBABILITIES)
-def test_probabilities_are_demanded_only_where_the_metric_takes_them(written: Written, how: str) -> None:
+def test_probabilities_are_demanded_only_where_the_metric_takes_them(
+    written: Written, how: str
+) -> None:
     text, said = PROBABILITIES[how]
     recipe = written(text)
     train(recipe, *rows())
@@ -341,9 +425,16 @@ def test_an_interrupt_is_not_taken_for_an_error_of_the_recipe(written: Written) 
 
 
 def test_a_process_that_the_recipe_forks_may_end_as_it_likes(written: Written) -> None:
-    end = "    pid = os.fork()\n    pid or os._exit(7)\n    assert os.waitpid(pid, 0)[1] >> 8 == 7\n"
+    end = (
+        "    pid = os.fork()\n    pid or os._exit(7)\n    assert os.waitpid(pid, 0)[1] >> 8 == 7\n"
+    )
     before = os._exit
-    assert train(written("import os\n" + SOUND.replace("y_train):\n", f"y_train):\n{end}")), *rows()).estimator is not None
+    assert (
+        train(
+            written("import os\n" + SOUND.replace("y_train):\n", f"y_train):\n{end}")), *rows()
+        ).estimator
+        is not None
+    )
     assert os._exit is before
 
 
@@ -357,7 +448,13 @@ train(load_recipe(Path(sys.argv[1])), pd.DataFrame({"x": [0.0, 1.0]}), pd.Series
 
 def test_a_recipe_that_crashes_says_where(written: Written) -> None:
     path = written("import ctypes\ndef train_model(X, y):\n    ctypes.string_at(0)\n").path
-    done = subprocess.run([sys.executable, "-c", CRASH, str(path)], capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(
+        [sys.executable, "-c", CRASH, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
     assert done.returncode == -signal.SIGSEGV
     assert "Segmentation fault" in done.stderr
     assert f'File "{path}", line 3 in train_model' in done.stderr
@@ -388,14 +485,20 @@ def test_nothing_that_a_recipe_prints_reaches_stdout(
     written: Written, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     noise = "print('from Python'); import os; os.write(1, b'from C\\n'); os.system('echo from a child'); print('{n}', flush=True)"
-    text = noise.format(n=1) + OWN.replace("    return Above()", f"    {noise.format(n=2)}\n    return Above()")
-    text = text.replace("        return self.classes_", f"        {noise.format(n=3)}\n        return self.classes_")
+    text = noise.format(n=1) + OWN.replace(
+        "    return Above()", f"    {noise.format(n=2)}\n    return Above()"
+    )
+    text = text.replace(
+        "        return self.classes_", f"        {noise.format(n=3)}\n        return self.classes_"
+    )
     with caplog.at_level(logging.INFO, logger="retraining"):
         train(written(text), *rows())
     print("ours")
     assert capfd.readouterr().out == "ours\n"
     printed = " ".join(caplog.messages)
-    assert all(word in printed for word in ("from Python", "from C", "from a child", ": 1", ": 2", ": 3"))
+    assert all(
+        word in printed for word in ("from Python", "from C", "from a child", ": 1", ": 2", ": 3")
+    )
 
 
 def test_a_flood_of_prints_is_cut_short_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -407,7 +510,9 @@ def test_a_flood_of_prints_is_cut_short_in_the_log(caplog: pytest.LogCaptureFixt
     assert "\x1b" not in caplog.text
 
 
-def test_a_job_started_with_stdout_closed_still_trains(written: Written, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_a_job_started_with_stdout_closed_still_trains(
+    written: Written, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     written("print('loaded')\n" + OWN)
     program = (
         "from pathlib import Path\nimport pandas as pd\nfrom retraining.trainer import load_recipe, train\n"
@@ -416,7 +521,14 @@ def test_a_job_started_with_stdout_closed_still_trains(written: Written, tmp_pat
     )
     command = f'{sys.executable} -B -c "$PROGRAM" >&-'
     environment = {**os.environ, "PROGRAM": program, "PYTHONPATH": str(pytestconfig.rootpath)}
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -449,14 +561,37 @@ BREACHES = {
         OWN.replace('(X["x"]', '(X["word"].map(len).where(X["word"] > "", X["x"])'),
         "given a missing value in the column 'word'",
     ),
-    "no new categories": (SOUND.replace('handle_unknown="ignore"', ""), f"given the category {NEVER_SEEN!r} in the column 'word'"),
-    "chance": (SOUND.replace("5, random_state=0", "5, max_depth=1"), "another model when called again"),
-    "works once": (OWN + TWICE, "ZeroDivisionError in line 23: division by zero, when called a second time"),
-    "in place": (SOUND.replace("    words =", "    X_train['x'] += 1e-9\n    words ="), "changes the table that it is given"),
-    "unpicklable": (OWN.replace("        return self\n", "        self.rows = (0 for _ in y)\n        return self\n"), "cannot be pickled"),
-    "forgetful": (OWN.replace("BaseEstimator):", f"BaseEstimator):{FORGETFUL}"), "predicts otherwise once pickled"),
+    "no new categories": (
+        SOUND.replace('handle_unknown="ignore"', ""),
+        f"given the category {NEVER_SEEN!r} in the column 'word'",
+    ),
+    "chance": (
+        SOUND.replace("5, random_state=0", "5, max_depth=1"),
+        "another model when called again",
+    ),
+    "works once": (
+        OWN + TWICE,
+        "ZeroDivisionError in line 23: division by zero, when called a second time",
+    ),
+    "in place": (
+        SOUND.replace("    words =", "    X_train['x'] += 1e-9\n    words ="),
+        "changes the table that it is given",
+    ),
+    "unpicklable": (
+        OWN.replace(
+            "        return self\n", "        self.rows = (0 for _ in y)\n        return self\n"
+        ),
+        "cannot be pickled",
+    ),
+    "forgetful": (
+        OWN.replace("BaseEstimator):", f"BaseEstimator):{FORGETFUL}"),
+        "predicts otherwise once pickled",
+    ),
     "imports us": ("import retraining.errors\n" + SOUND, "imports retraining"),
-    "imports us later": ("def later():\n    from retraining.records import Label\n" + SOUND, "imports retraining"),
+    "imports us later": (
+        "def later():\n    from retraining.records import Label\n" + SOUND,
+        "imports retraining",
+    ),
 }
 
 
@@ -485,5 +620,11 @@ def test_a_check_leaves_its_rows_as_they_were(written: Written) -> None:
 def test_requirements_are_pins_of_what_the_recipe_and_its_helpers_import(written: Written) -> None:
     helper = "import imblearn.under_sampling\nfrom os import path\ntry:\n    import no_such_package\nexcept ImportError: ...\n"
     pins = pip_requirements(written("import json, helper\n" + SOUND, helper=helper))
-    assert [pin.split("==")[0] for pin in pins] == ["cloudpickle", "imbalanced-learn", "numpy", "pandas", "scikit-learn"]
+    assert [pin.split("==")[0] for pin in pins] == [
+        "cloudpickle",
+        "imbalanced-learn",
+        "numpy",
+        "pandas",
+        "scikit-learn",
+    ]
     assert f"scikit-learn=={sklearn.__version__}" in pins

@@ -35,7 +35,11 @@ TARGET = "intervention_needed"
 WEATHER = ("Clear", "Rainy", "Foggy", "Snowy")
 ROADS = ("Highway", "Urban", "Rural")
 LIGHTS = ("Daylight", "Night", "Dusk/Dawn")
-LOST = {"driver_attention_level": 0.02, "distance_to_obstacle_m": 0.01, "weather_conditions": 0.01}  # share of readings that a sensor loses
+LOST = {
+    "driver_attention_level": 0.02,
+    "distance_to_obstacle_m": 0.01,
+    "weather_conditions": 0.01,
+}  # share of readings that a sensor loses
 SENT_TWICE = 0.005
 FIRST_READING = pd.Timestamp("2026-01-01T00:00:00Z")
 
@@ -66,19 +70,32 @@ class Truth:
 def truth(scenario: str, batch: int, *, drift_at: int = 10, width: int = 5) -> Truth:
     """Return what holds in a batch, counted from 0; a drift starts with the batch `drift_at`."""
     since = batch - drift_at
-    shares = {"sudden": float(since >= 0), "gradual": min(max((since + 1) / width, 0.0), 1.0), "recurring": float((batch // width) % 2)}
-    return Truth(shares.get(scenario, 0.0), usual_traffic=not (scenario == "covariate-only" and since >= 0))
+    shares = {
+        "sudden": float(since >= 0),
+        "gradual": min(max((since + 1) / width, 0.0), 1.0),
+        "recurring": float((batch // width) % 2),
+    }
+    return Truth(
+        shares.get(scenario, 0.0), usual_traffic=not (scenario == "covariate-only" and since >= 0)
+    )
 
 
 def readings(rows: int, rng: np.random.Generator, *, usual_traffic: bool = True) -> pd.DataFrame:
     """Return whole sensor readings, shape (rows, 13), without identity, label or loss."""
     words = {
-        "weather_conditions": (WEATHER, [0.60, 0.22, 0.10, 0.08] if usual_traffic else [0.25, 0.25, 0.15, 0.35]),
+        "weather_conditions": (
+            WEATHER,
+            [0.60, 0.22, 0.10, 0.08] if usual_traffic else [0.25, 0.25, 0.15, 0.35],
+        ),
         "road_type": (ROADS, [0.40, 0.35, 0.25] if usual_traffic else [0.15, 0.65, 0.20]),
         "light_conditions": (LIGHTS, [0.60, 0.25, 0.15] if usual_traffic else [0.25, 0.60, 0.15]),
     }
     drawn = {name: rng.choice(values, rows, p=shares) for name, (values, shares) in words.items()}
-    cruising = pd.Series(drawn["road_type"]).map({"Highway": 105.0, "Urban": 40.0, "Rural": 70.0}).to_numpy()
+    cruising = (
+        pd.Series(drawn["road_type"])
+        .map({"Highway": 105.0, "Urban": 40.0, "Rural": 70.0})
+        .to_numpy()
+    )
     speed = np.clip(rng.normal(cruising, 14), 0, 180)
     distance = np.clip(rng.gamma(2.0, 20.0, rows), 1, 250)
     brake = np.clip(rng.normal(30 - 0.3 * distance, 18), 0, 100)
@@ -91,7 +108,9 @@ def readings(rows: int, rng: np.random.Generator, *, usual_traffic: bool = True)
             "driver_attention_level": rng.beta(5, 2, rows).round(3),
             **drawn,
             "steering_angle_degrees": np.clip(rng.normal(0, 12, rows), -90, 90).round(1),
-            "accelerator_pedal_position": np.where(brake > 25, 0, np.clip(rng.normal(35, 18, rows), 0, 100)).round(1),
+            "accelerator_pedal_position": np.where(
+                brake > 25, 0, np.clip(rng.normal(35, 18, rows), 0, 100)
+            ).round(1),
             "brake_pedal_position": brake.round(1),
             "gps_latitude": rng.normal(48.78, 0.12, rows).round(5),
             "gps_longitude": rng.normal(9.18, 0.18, rows).round(5),
@@ -127,14 +146,22 @@ def simulate(batch: int, rows: int, options: argparse.Namespace) -> pd.DataFrame
     now = truth(options.scenario, batch, drift_at=options.drift_at, width=options.width)
     table = readings(rows, rng, usual_traffic=now.usual_traffic)
     new, old = (needs_intervention(table, rule, options.imbalance) for rule in (NEW_RULE, OLD_RULE))
-    needed = np.where(rng.random(rows) < now.new_rule, new, old) ^ (rng.random(rows) < options.flip_probability)
+    needed = np.where(rng.random(rows) < now.new_rule, new, old) ^ (
+        rng.random(rows) < options.flip_probability
+    )
     table[TARGET] = needed.astype(int)
     for name, share in LOST.items():
         table[name] = table[name].mask(rng.random(rows) < share)
     number = batch * rows + np.arange(rows)
     table.insert(0, "record_id", [f"{options.seed}-{n:09d}" for n in number])
-    table.insert(1, "timestamp", (FIRST_READING + pd.to_timedelta(number, unit="s")).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    repeated = np.where(rng.random(rows) < SENT_TWICE, np.arange(rows) - 1, np.arange(rows)).clip(min=0)
+    table.insert(
+        1,
+        "timestamp",
+        (FIRST_READING + pd.to_timedelta(number, unit="s")).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+    repeated = np.where(rng.random(rows) < SENT_TWICE, np.arange(rows) - 1, np.arange(rows)).clip(
+        min=0
+    )
     return table.iloc[repeated].reset_index(drop=True)
 
 
@@ -151,26 +178,56 @@ def write_file(table: pd.DataFrame, path: Path) -> None:
 def documents(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a document for each row; a value that was lost is a field left out."""
     records = table.astype(object).to_dict(orient="records")
-    return [{str(name): value for name, value in record.items() if not pd.isna(value)} for record in records]
+    return [
+        {str(name): value for name, value in record.items() if not pd.isna(value)}
+        for record in records
+    ]
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the flags; FLIP_PROBABILITY is read from the environment too."""
-    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    flags = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     flags.add_argument("--scenario", choices=SCENARIOS, default="none", help="what drifts")
     flags.add_argument("--batches", type=_count, default=1, help="how many batches to write")
-    flags.add_argument("--first-batch", type=int, default=0, help="number of the first; numbers go on over the life of a fleet")
+    flags.add_argument(
+        "--first-batch",
+        type=int,
+        default=0,
+        help="number of the first; numbers go on over the life of a fleet",
+    )
     flags.add_argument("--rows", type=_count, default=1500, help="readings in a batch")
     flags.add_argument("--files", type=_count, default=15, help="files that a batch is cut into")
-    flags.add_argument("--drift-at", type=int, default=10, help="number of the first batch that drifts")
-    flags.add_argument("--width", type=_count, default=5, help="batches that a gradual drift takes, or that a recurring rule holds")
-    flags.add_argument("--imbalance", type=_share, default=0.25, help="share of readings that need an intervention in usual traffic")
+    flags.add_argument(
+        "--drift-at", type=int, default=10, help="number of the first batch that drifts"
+    )
+    flags.add_argument(
+        "--width",
+        type=_count,
+        default=5,
+        help="batches that a gradual drift takes, or that a recurring rule holds",
+    )
+    flags.add_argument(
+        "--imbalance",
+        type=_share,
+        default=0.25,
+        help="share of readings that need an intervention in usual traffic",
+    )
     flip = os.environ.get("FLIP_PROBABILITY", "0.05")
-    flags.add_argument("--flip-probability", type=_share, default=flip, help="share of labels that are wrong")
+    flags.add_argument(
+        "--flip-probability", type=_share, default=flip, help="share of labels that are wrong"
+    )
     flags.add_argument("--seed", type=int, default=0, help="another seed is another fleet")
-    flags.add_argument("--rate", type=float, default=0.0, help="readings a second; 0 is as fast as it goes")
-    flags.add_argument("--into", type=Path, default=HERE / "new_data", help="folder that the files go to")
-    flags.add_argument("--mongo-uri", default="", help="insert documents there instead of writing files")
+    flags.add_argument(
+        "--rate", type=float, default=0.0, help="readings a second; 0 is as fast as it goes"
+    )
+    flags.add_argument(
+        "--into", type=Path, default=HERE / "new_data", help="folder that the files go to"
+    )
+    flags.add_argument(
+        "--mongo-uri", default="", help="insert documents there instead of writing files"
+    )
     flags.add_argument("--database", default="fleet", help="with --mongo-uri")
     flags.add_argument("--collection", default="readings", help="with --mongo-uri")
     return flags
@@ -212,7 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             time.sleep(len(part) / options.rate if options.rate else 0)
         now = truth(options.scenario, batch, drift_at=options.drift_at, width=options.width)
         traffic = "usual traffic" if now.usual_traffic else "winter nights in town"
-        print(f"batch {batch}: {len(table)} readings, {table[TARGET].mean():.0%} positive, {now.new_rule:.0%} by the new rule, {traffic}")
+        print(
+            f"batch {batch}: {len(table)} readings, {table[TARGET].mean():.0%} positive, {now.new_rule:.0%} by the new rule, {traffic}"
+        )
     return 0
 
 

@@ -24,20 +24,31 @@ if TYPE_CHECKING:
 
 CLASSIFIER = "logistic_regression"  # or random_forest, boosting
 RESAMPLING = "undersample"  # or smote (needs `pip install -r requirements-extras.txt`), none
-NEWEST_ROWS = 3_000  # a software update changes the rule; older readings would teach what no longer holds
+NEWEST_ROWS = (
+    3_000  # a software update changes the rule; older readings would teach what no longer holds
+)
 SEED = 0
 
 
 def train_model(X_train: pd.DataFrame, y_train: pd.Series) -> PreparedClassifier:
     """Fit the chosen classifier on the newest rows: unique, complete, scaled and balanced."""
-    X_train, y_train = X_train.tail(NEWEST_ROWS), y_train.tail(NEWEST_ROWS)  # oldest rows come first
+    X_train, y_train = (
+        X_train.tail(NEWEST_ROWS),
+        y_train.tail(NEWEST_ROWS),
+    )  # oldest rows come first
     classifiers = {
         "logistic_regression": LogisticRegression(max_iter=1_000),
         "random_forest": RandomForestClassifier(200, min_samples_leaf=5, random_state=SEED),
         "boosting": HistGradientBoostingClassifier(early_stopping=False, random_state=SEED),
     }
-    resamplings: dict[str, Resample] = {"undersample": undersample, "smote": smote, "none": lambda X, y: (X, y)}
-    return PreparedClassifier(columns(X_train), resamplings[RESAMPLING], classifiers[CLASSIFIER]).fit(X_train, y_train)
+    resamplings: dict[str, Resample] = {
+        "undersample": undersample,
+        "smote": smote,
+        "none": lambda X, y: (X, y),
+    }
+    return PreparedClassifier(
+        columns(X_train), resamplings[RESAMPLING], classifiers[CLASSIFIER]
+    ).fit(X_train, y_train)
 
 
 def columns(X: pd.DataFrame) -> ColumnTransformer:
@@ -46,8 +57,20 @@ def columns(X: pd.DataFrame) -> ColumnTransformer:
     words = [name for name in X.columns if name not in numbers]
     return ColumnTransformer(
         [
-            ("numbers", make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), numbers),
-            ("words", make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")), words),
+            (
+                "numbers",
+                make_pipeline(
+                    SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+                ),
+                numbers,
+            ),
+            (
+                "words",
+                make_pipeline(
+                    SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+                ),
+                words,
+            ),
         ],
         sparse_threshold=0,
     )
@@ -65,7 +88,9 @@ class PreparedClassifier(ClassifierMixin, BaseEstimator):
         """Learn from raw columns; a reading that was sent twice counts once."""
         unique = ~X.assign(label=y).duplicated()
         self.preparation_ = clone(self.preparation).fit(X[unique])
-        numbers, labels = self.resample(self.preparation_.transform(X[unique]), y[unique].to_numpy())
+        numbers, labels = self.resample(
+            self.preparation_.transform(X[unique]), y[unique].to_numpy()
+        )
         self.classifier_ = clone(self.classifier).fit(numbers, labels)
         self.classes_ = self.classifier_.classes_
         return self
@@ -83,7 +108,14 @@ def undersample(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Keep as many rows of each class, chosen at random, as the rarest has."""
     rng = np.random.default_rng(SEED)
     classes, counts = np.unique(y, return_counts=True)
-    kept = np.sort(np.concatenate([rng.choice(np.flatnonzero(y == label), counts.min(), replace=False) for label in classes]))
+    kept = np.sort(
+        np.concatenate(
+            [
+                rng.choice(np.flatnonzero(y == label), counts.min(), replace=False)
+                for label in classes
+            ]
+        )
+    )
     return X[kept], y[kept]
 
 
@@ -92,7 +124,11 @@ def smote(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     try:
         from imblearn.over_sampling import SMOTE
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("RESAMPLING is 'smote', which needs imbalanced-learn: pip install -r requirements-extras.txt") from error
+        raise ModuleNotFoundError(
+            "RESAMPLING is 'smote', which needs imbalanced-learn: pip install -r requirements-extras.txt"
+        ) from error
     neighbours = min(5, int(np.unique(y, return_counts=True)[1].min()) - 1)
-    resampled: tuple[np.ndarray, np.ndarray] = SMOTE(k_neighbors=neighbours, random_state=SEED).fit_resample(X, y)
+    resampled: tuple[np.ndarray, np.ndarray] = SMOTE(
+        k_neighbors=neighbours, random_state=SEED
+    ).fit_resample(X, y)
     return resampled

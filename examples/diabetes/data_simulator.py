@@ -21,10 +21,28 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 TARGET = "Outcome"
-NOT_TAKEN = {"Glucose": 0.01, "BloodPressure": 0.05, "SkinThickness": 0.30, "Insulin": 0.49, "BMI": 0.01}  # shares, as in the real table
+NOT_TAKEN = {
+    "Glucose": 0.01,
+    "BloodPressure": 0.05,
+    "SkinThickness": 0.30,
+    "Insulin": 0.49,
+    "BMI": 0.01,
+}  # shares, as in the real table
 RISK = {
-    "old": {"Glucose": 2.2, "BMI": 1.0, "Age": 0.7, "DiabetesPedigreeFunction": 0.6, "Pregnancies": 0.4},
-    "new": {"Glucose": -0.4, "BMI": 2.2, "Age": 1.6, "DiabetesPedigreeFunction": 0.6, "BloodPressure": 0.5},
+    "old": {
+        "Glucose": 2.2,
+        "BMI": 1.0,
+        "Age": 0.7,
+        "DiabetesPedigreeFunction": 0.6,
+        "Pregnancies": 0.4,
+    },
+    "new": {
+        "Glucose": -0.4,
+        "BMI": 2.2,
+        "Age": 1.6,
+        "DiabetesPedigreeFunction": 0.6,
+        "BloodPressure": 0.5,
+    },
 }
 USUAL = {  # mean and standard deviation
     "Pregnancies": (3.8, 3.4), "Glucose": (122.0, 31.0), "BloodPressure": (72.0, 12.0), "BMI": (32.5, 6.9),
@@ -42,11 +60,19 @@ def patients(rows: int, rng: np.random.Generator) -> pd.DataFrame:
         {
             "Pregnancies": np.minimum(rng.poisson(np.clip((age - 18) / 3.4, 0.2, 7)), 17),
             "Glucose": glucose.astype(int),
-            "BloodPressure": np.clip(rng.normal(72 + 0.3 * (age - 33), 11), 24, 122).round().astype(int),
-            "SkinThickness": np.clip(rng.normal(29 + 0.9 * (bmi - 32.5), 7), 7, 99).round().astype(int),
-            "Insulin": np.clip(rng.lognormal(np.log(125) + 0.012 * (glucose - 122), 0.5), 14, 846).round().astype(int),
+            "BloodPressure": np.clip(rng.normal(72 + 0.3 * (age - 33), 11), 24, 122)
+            .round()
+            .astype(int),
+            "SkinThickness": np.clip(rng.normal(29 + 0.9 * (bmi - 32.5), 7), 7, 99)
+            .round()
+            .astype(int),
+            "Insulin": np.clip(rng.lognormal(np.log(125) + 0.012 * (glucose - 122), 0.5), 14, 846)
+            .round()
+            .astype(int),
             "BMI": bmi,
-            "DiabetesPedigreeFunction": np.clip(rng.lognormal(-0.95, 0.6, rows), 0.08, 2.42).round(3),
+            "DiabetesPedigreeFunction": np.clip(rng.lognormal(-0.95, 0.6, rows), 0.08, 2.42).round(
+                3
+            ),
             "Age": age.astype(int),
         }
     )
@@ -83,12 +109,21 @@ def write_file(table: pd.DataFrame, path: Path) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the flags."""
-    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    flags.add_argument("--guideline", choices=tuple(RISK), default="old", help="the clinic whose rule makes the outcome")
+    flags = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    flags.add_argument(
+        "--guideline",
+        choices=tuple(RISK),
+        default="old",
+        help="the clinic whose rule makes the outcome",
+    )
     flags.add_argument("--rows", type=_count, default=750, help="records altogether")
     flags.add_argument("--files", type=_count, default=15, help="files that they are cut into")
     flags.add_argument("--seed", type=int, default=0, help="other patients")
-    flags.add_argument("--into", type=Path, default=HERE / "new_data", help="folder that the files go to")
+    flags.add_argument(
+        "--into", type=Path, default=HERE / "new_data", help="folder that the files go to"
+    )
     return flags
 
 
@@ -105,8 +140,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.into.mkdir(parents=True, exist_ok=True)
     table = simulate(options.rows, options.seed, options.guideline)
     for number, rows in enumerate(np.array_split(np.arange(len(table)), options.files)):
-        write_file(table.iloc[rows], options.into / f"clinic_{options.guideline}_{options.seed}_{number:02d}.csv")
-    print(f"{options.files} files, {len(table)} records, {table[TARGET].mean():.0%} ill, guideline: {options.guideline}")
+        write_file(
+            table.iloc[rows],
+            options.into / f"clinic_{options.guideline}_{options.seed}_{number:02d}.csv",
+        )
+    print(
+        f"{options.files} files, {len(table)} records, {table[TARGET].mean():.0%} ill, guideline: {options.guideline}"
+    )
     return 0
 
 

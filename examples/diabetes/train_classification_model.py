@@ -10,7 +10,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -43,9 +47,14 @@ def candidates() -> list[dict[str, list[Any]]]:
             "model__max_depth": [1, 2],
             "model__learning_rate": [0.05, 0.15],
         },
-        {"model": [RandomForestClassifier(60, random_state=SEED)], "model__min_samples_leaf": [3, 10]},
         {
-            "model": [HistGradientBoostingClassifier(max_iter=50, early_stopping=False, random_state=SEED)],
+            "model": [RandomForestClassifier(60, random_state=SEED)],
+            "model__min_samples_leaf": [3, 10],
+        },
+        {
+            "model": [
+                HistGradientBoostingClassifier(max_iter=50, early_stopping=False, random_state=SEED)
+            ],
             "model__max_leaf_nodes": [4, 15],
         },
     ]
@@ -54,7 +63,12 @@ def candidates() -> list[dict[str, list[Any]]]:
     else:
         from xgboost import XGBClassifier
 
-        families.append({"model": [XGBClassifier(n_estimators=60, random_state=SEED, n_jobs=1)], "model__max_depth": [2, 4]})
+        families.append(
+            {
+                "model": [XGBClassifier(n_estimators=60, random_state=SEED, n_jobs=1)],
+                "model__max_depth": [2, 4],
+            }
+        )
     return families
 
 

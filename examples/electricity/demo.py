@@ -54,10 +54,25 @@ def main() -> int:
     print(f"The job on the New South Wales electricity market, in {shown(PROJECT)}.\n", flush=True)
     week = weeks(days_of_the_market())
     prepare(PROJECT, week)
-    print(start(PROJECT, "register_first_model.py", "--train-from", "used_data", "--set-alias").strip(), flush=True)
-    print("\n" + COLUMNS.format("cycle", "data until", "ending", "serves", "accuracy", "challenger's gain", "s"), flush=True)
+    print(
+        start(
+            PROJECT, "register_first_model.py", "--train-from", "used_data", "--set-alias"
+        ).strip(),
+        flush=True,
+    )
+    print(
+        "\n"
+        + COLUMNS.format(
+            "cycle", "data until", "ending", "serves", "accuracy", "challenger's gain", "s"
+        ),
+        flush=True,
+    )
     seen = play(PROJECT, week, until=started + MOST_SECONDS)
-    print(f"\n{len(seen)} cycles: " + ", ".join(f"{seen.count(ending)} {ending}" for ending in sorted(set(seen))) + ".")
+    print(
+        f"\n{len(seen)} cycles: "
+        + ", ".join(f"{seen.count(ending)} {ending}" for ending in sorted(set(seen)))
+        + "."
+    )
     print(how_to_look())
     return 0 if set(seen) >= NEEDED else 1
 
@@ -67,15 +82,24 @@ def days_of_the_market() -> Iterator[Day]:
     with gzip.open(HERE / "electricity.csv.gz", "rb") as stream:
         header = stream.readline()
         arrival = FIRST_DAY
-        while len(rows := [line for _, line in zip(range(ROWS_A_DAY), stream, strict=False)]) == ROWS_A_DAY:
+        while (
+            len(rows := [line for _, line in zip(range(ROWS_A_DAY), stream, strict=False)])
+            == ROWS_A_DAY
+        ):
             arrival += timedelta(days=1)
-            yield Day(f"electricity-{arrival - timedelta(days=1):%Y-%m-%d}.csv", header + b"".join(rows), arrival)
+            yield Day(
+                f"electricity-{arrival - timedelta(days=1):%Y-%m-%d}.csv",
+                header + b"".join(rows),
+                arrival,
+            )
 
 
 def weeks(days: Iterator[Day]) -> Iterator[list[Day]]:
     """The first weeks, all in one, then week after week."""
     yield [next(days) for _ in range(FIRST_DAYS)]
-    while len(week := [day for _, day in zip(range(DAYS_A_WEEK), days, strict=False)]) == DAYS_A_WEEK:
+    while (
+        len(week := [day for _, day in zip(range(DAYS_A_WEEK), days, strict=False)]) == DAYS_A_WEEK
+    ):
         yield week
 
 
@@ -97,7 +121,9 @@ def deliver(folder: Path, days: Sequence[Day]) -> None:
         aside.rename(folder / day.name)
 
 
-def play(project: Path, week: Iterator[list[Day]], *, until: float, most: int = MOST_CYCLES) -> list[str]:
+def play(
+    project: Path, week: Iterator[list[Day]], *, until: float, most: int = MOST_CYCLES
+) -> list[str]:
     """Deliver weeks and start the job after each, printing a line a cycle; the endings of the cycles that passed the gate."""
     endings: list[str] = []
     for days in week:
@@ -121,7 +147,14 @@ def start(project: Path, script: str, *words: str) -> str:
         SystemExit: it failed; what it said goes to stderr.
     """
     command = [sys.executable, str(CLONE / script), *words, "--project", str(project)]
-    done = subprocess.run(command, env=environment(os.environ), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        env=environment(os.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         sys.stderr.write(done.stderr)
         raise SystemExit(done.returncode)
@@ -130,7 +163,10 @@ def start(project: Path, script: str, *words: str) -> str:
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """As bare as cron's: an exported MLFLOW_TRACKING_URI, or any other setting, would lead the demo to somebody's registry."""
-    return {"OMP_NUM_THREADS": "1", **{name: value for name, value in inherited.items() if name in INHERITED}}
+    return {
+        "OMP_NUM_THREADS": "1",
+        **{name: value for name, value in inherited.items() if name in INHERITED},
+    }
 
 
 def line(number: int, day: Day, told: Mapping[str, Any]) -> str:
@@ -138,11 +174,21 @@ def line(number: int, day: Day, told: Mapping[str, Any]) -> str:
     gain = ""
     if told["improvement"] is not None:
         low_high = told["interval"]
-        gain = f"{told['improvement']:+.3f}" + (f" [{low_high[0]:+.3f}, {low_high[1]:+.3f}]" if low_high else "")
+        gain = f"{told['improvement']:+.3f}" + (
+            f" [{low_high[0]:+.3f}, {low_high[1]:+.3f}]" if low_high else ""
+        )
     served = told["scores"]["production_on_new"]
     until = f"{day.arrival - timedelta(days=1):%Y-%m-%d}"
     serving = f"v{told['production_version']}"
-    return COLUMNS.format(number, until, told["ending"], serving, f"{served:.3f}", gain, f"{sum(told['seconds'].values()):.1f}")
+    return COLUMNS.format(
+        number,
+        until,
+        told["ending"],
+        serving,
+        f"{served:.3f}",
+        gain,
+        f"{sum(told['seconds'].values()):.1f}",
+    )
 
 
 def shown(path: Path) -> str:

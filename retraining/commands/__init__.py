@@ -20,10 +20,21 @@ class Answer(NamedTuple):
     code: int = 0
     failure: BaseException | None = None
 
-    def show(self, out: TextIO, err: TextIO, spell: Callable[[str], str], *, as_json: bool, quiet: bool, verbose: bool) -> int:
+    def show(
+        self,
+        out: TextIO,
+        err: TextIO,
+        spell: Callable[[str], str],
+        *,
+        as_json: bool,
+        quiet: bool,
+        verbose: bool,
+    ) -> int:
         """Print it, results on stdout and the failure on stderr, its advice as `spell` words it; the exit code."""
         if as_json:
-            out.write(json.dumps(self.told) + "\n")  # ASCII: a file's name may be no text in any encoding
+            out.write(
+                json.dumps(self.told) + "\n"
+            )  # ASCII: a file's name may be no text in any encoding
         elif self.text and not quiet:
             out.write(self.text + "\n")
         if self.failure is not None:

@@ -11,7 +11,12 @@ from retraining.commands.problems import Problem, as_problem
 from retraining.commands.reading import Story, read_story
 from retraining.commands.recipe_trial import try_the_recipe
 from retraining.cycle.bookkeeping import files_archived_by
-from retraining.cycle.preflight import find_production, left_to_archive, public_uri, strangers_in_the_archive
+from retraining.cycle.preflight import (
+    find_production,
+    left_to_archive,
+    public_uri,
+    strangers_in_the_archive,
+)
 from retraining.cycle.recovery import HOLD, Recovered
 from retraining.errors import RetrainingError
 from retraining.inbox import NO_PERMISSION, check_rights
@@ -30,24 +35,42 @@ MENDED_BY_ITSELF = "The next start of the job mends it; if it stays, report it w
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Look at everything, change nothing."""
-    problems = [replace(p, remedy=spelled_out(p.remedy, settings)) for p in _problems(settings, deep=asked.deep)]
+    problems = [
+        replace(p, remedy=spelled_out(p.remedy, settings))
+        for p in _problems(settings, deep=asked.deep)
+    ]
     code = next((p.code for p in problems if p.code), 0)
-    told = {"ok": not code, "problems": [p.told() for p in problems], "passed_on": sorted(settings.passed_on)}
+    told = {
+        "ok": not code,
+        "problems": [p.told() for p in problems],
+        "passed_on": sorted(settings.passed_on),
+    }
     return Answer(told, _in_words(problems, settings), code)
 
 
 def _in_words(problems: Sequence[Problem], settings: Settings) -> str:
     width, lines = columns(), []
     for one in problems:
-        for label, text in (("problem" if one.code else "warning", one.what), ("  where", one.where), ("  try", one.remedy)):
+        for label, text in (
+            ("problem" if one.code else "warning", one.what),
+            ("  where", one.where),
+            ("  try", one.remedy),
+        ):
             lines += labelled(label, printable(text, 2000), width, room=8)
     wrong = [one for one in problems if one.code]
     if wrong:
-        lines.append(f"{len(wrong)} to be mended; a cycle would end with exit code {wrong[0].code}.")
+        lines.append(
+            f"{len(wrong)} to be mended; a cycle would end with exit code {wrong[0].code}."
+        )
     else:
         lines.append("No problem was found." if not problems else "Nothing here stops a cycle.")
     if settings.passed_on:
-        lines += labelled("Names in .env that are not ours, passed on:", ", ".join(sorted(settings.passed_on)), width, room=8)
+        lines += labelled(
+            "Names in .env that are not ours, passed on:",
+            ", ".join(sorted(settings.passed_on)),
+            width,
+            room=8,
+        )
     return "\n".join(lines)
 
 
@@ -69,7 +92,12 @@ def _mongodb(settings: Settings) -> Iterator[Problem]:
 
     try:
         if not has_documents(settings):
-            yield Problem(nothing_there(settings), "MongoDB", "Correct DATABASE_NAME or COLLECTION_NAME if they are elsewhere.", 0)
+            yield Problem(
+                nothing_there(settings),
+                "MongoDB",
+                "Correct DATABASE_NAME or COLLECTION_NAME if they are elsewhere.",
+                0,
+            )
     except RetrainingError as error:
         yield as_problem(error, "MongoDB")
 
@@ -78,7 +106,11 @@ def _folders(settings: Settings) -> Iterator[Problem]:
     for name in ("new_data_dir", "used_data_dir"):
         folder = getattr(settings, name)
         if not folder.is_dir():
-            yield Problem(f"The folder {folder} is not there.", name.upper(), "Create or mount it, or correct the setting.")
+            yield Problem(
+                f"The folder {folder} is not there.",
+                name.upper(),
+                "Create or mount it, or correct the setting.",
+            )
 
 
 def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
@@ -87,7 +119,9 @@ def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
     settings = story.job.settings
     mismatch = artifact_root_problem(settings)
     if mismatch:
-        yield Problem(mismatch, "MLFLOW_TRACKING_URI", "See docs/production.md on artifact roots.", 0)
+        yield Problem(
+            mismatch, "MLFLOW_TRACKING_URI", "See docs/production.md on artifact roots.", 0
+        )
     production = None
     try:
         production = find_production(story.job, Recovered(story.facts, story.ledger))
@@ -109,8 +143,12 @@ def _inbox(story: Story) -> Iterator[Problem]:
         return
     try:
         check_rights(settings)
-        waiting = job.inbox.waiting(ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn})
-        unread = sorted(name for name, why in waiting.listing.skipped.items() if why == NO_PERMISSION)
+        waiting = job.inbox.waiting(
+            ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn}
+        )
+        unread = sorted(
+            name for name, why in waiting.listing.skipped.items() if why == NO_PERMISSION
+        )
         if unread:
             what = f"{len(unread)} files in the inbox cannot be read by this user, and are left there: {unread[0]}"
             yield Problem(what, "new_data", "Give the job's user the right to read them.", 0)
@@ -147,24 +185,44 @@ def _invariants(story: Story) -> Iterator[Problem]:
     hold = story.facts.tags.get(HOLD)
     if hold is not None:
         remedy = f"`{settings.command} rollback --resume` lifts the hold; until then cycles compare, but promote nothing."
-        yield Problem(f"Promotions are held: {hold}.", f"tag {HOLD} of the registered model", remedy, 0)
+        yield Problem(
+            f"Promotions are held: {hold}.", f"tag {HOLD} of the registered model", remedy, 0
+        )
     strangers = strangers_in_the_archive(job, ledger)
     if strangers and ledger.records:
         remedy = "Deliver them through the inbox, or run `python register_first_model.py --train-from used_data` to take them up."
         yield Problem(
-            f"{len(strangers)} files in the archive came by another way and are not learned: {strangers[0]}", "used_data", remedy, 0
+            f"{len(strangers)} files in the archive came by another way and are not learned: {strangers[0]}",
+            "used_data",
+            remedy,
+            0,
         )
     waits = (story.facts.aliases.get("challenger"), story.holder)
     for version in job.registry.versions("pending"):
         if version.number not in waits:
-            yield Problem(f"v{version.number} is pending, but no cycle judges it.", "registry", MENDED_BY_ITSELF, 0)
+            yield Problem(
+                f"v{version.number} is pending, but no cycle judges it.",
+                "registry",
+                MENDED_BY_ITSELF,
+                0,
+            )
     yield from _production(story)
-    leftovers = [*settings.used_data_dir.glob(".claimed/*"), *settings.quarantine_dir.glob(".*.tmp")]
+    leftovers = [
+        *settings.used_data_dir.glob(".claimed/*"),
+        *settings.quarantine_dir.glob(".*.tmp"),
+    ]
     if leftovers:
-        yield Problem(f"{len(leftovers)} temporary files are left: {leftovers[0]}", "folders", MENDED_BY_ITSELF, 0)
+        yield Problem(
+            f"{len(leftovers)} temporary files are left: {leftovers[0]}",
+            "folders",
+            MENDED_BY_ITSELF,
+            0,
+        )
     running = job.registry.open_runs()
     if running:
-        yield Problem(f"{running} runs of this job are still RUNNING.", "registry", MENDED_BY_ITSELF, 0)
+        yield Problem(
+            f"{running} runs of this job are still RUNNING.", "registry", MENDED_BY_ITSELF, 0
+        )
 
 
 def _production(story: Story) -> Iterator[Problem]:
@@ -173,7 +231,10 @@ def _production(story: Story) -> Iterator[Problem]:
     if production is None or not production.is_ours:
         return
     manifest = job.registry.manifest(production)
-    left = {*left_to_archive(story.facts, production, manifest), *files_archived_by(manifest).keys() - ledger.archive.keys()}
+    left = {
+        *left_to_archive(story.facts, production, manifest),
+        *files_archived_by(manifest).keys() - ledger.archive.keys(),
+    }
     left -= {*ledger.withdrawn, *job.inbox.archived()}
     if left:
         what = f"v{production.number} is in production, but {len(left)} of its files are not archived yet."
@@ -182,4 +243,9 @@ def _production(story: Story) -> Iterator[Problem]:
     if poisoned:
         command = job.settings.command
         remedy = f"`{command} rollback`, or, once a new file waits, `{command} run --force` to train a version without them."
-        yield Problem(f"v{production.number} learned from withdrawn files: {', '.join(poisoned[:5])}", "production", remedy, 0)
+        yield Problem(
+            f"v{production.number} learned from withdrawn files: {', '.join(poisoned[:5])}",
+            "production",
+            remedy,
+            0,
+        )

@@ -31,9 +31,17 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence).get(record.cycle_id)
     told = told_with_hindsight(record, hindsight)
     width = columns()
-    facts = [*_facts(record, told, hindsight, settings), *_today(story, told.get("challenger_version"))]
+    facts = [
+        *_facts(record, told, hindsight, settings),
+        *_today(story, told.get("challenger_version")),
+    ]
     return Answer(
-        told, "\n".join(line for label, text in facts for line in labelled(label, printable(text, 2000), width, room=LABEL_WIDTH))
+        told,
+        "\n".join(
+            line
+            for label, text in facts
+            for line in labelled(label, printable(text, 2000), width, room=LABEL_WIDTH)
+        ),
     )
 
 
@@ -42,10 +50,20 @@ def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
     if which is None:
         found = [record for record in records if record.ending != REGISTERED] or list(records)
     else:
-        number = int(which.removeprefix("v")) if re.fullmatch(r"v?[0-9]+", which, re.ASCII) else None
-        about = [record for record in records if number is not None and record.told.get("challenger_version") == number]
-        compared = [record for record in about if record.told.get("improvement") is not None]  # and not merely remembered
-        found = compared or about or [record for record in records if record.cycle_id.startswith(which)]
+        number = (
+            int(which.removeprefix("v")) if re.fullmatch(r"v?[0-9]+", which, re.ASCII) else None
+        )
+        about = [
+            record
+            for record in records
+            if number is not None and record.told.get("challenger_version") == number
+        ]
+        compared = [
+            record for record in about if record.told.get("improvement") is not None
+        ]  # and not merely remembered
+        found = (
+            compared or about or [record for record in records if record.cycle_id.startswith(which)]
+        )
     if not found:
         raise UsageError(
             f"There is no decision about {which or 'anything'} on record.",
@@ -54,7 +72,9 @@ def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
     return found[-1]
 
 
-def _facts(record: CycleRecord, told: dict[str, Any], hindsight: Hindsight | None, settings: Settings) -> Iterator[tuple[str, str]]:
+def _facts(
+    record: CycleRecord, told: dict[str, Any], hindsight: Hindsight | None, settings: Settings
+) -> Iterator[tuple[str, str]]:
     """Label and text of each line."""
     scores, metric = told.get("scores") or {}, told.get("metric")
     yield "ending", f"{record.ending}, {record.started:%Y-%m-%d %H:%M:%S}Z, cycle {record.cycle_id}"
@@ -63,14 +83,30 @@ def _facts(record: CycleRecord, told: dict[str, Any], hindsight: Hindsight | Non
         yield "trigger", str(told["trigger"])
     if scores.get("production_on_new") is not None:
         served = f"{metric} {scores['production_on_new']:.4f} on {told['new_rows']:,} new rows"
-        yield "production", f"v{told['previous_version']}, {served}; threshold {told['threshold']:g}"
+        yield (
+            "production",
+            f"v{told['previous_version']}, {served}; threshold {told['threshold']:g}",
+        )
     if told.get("improvement") is not None:
         low_high = told.get("interval")
-        interval = f" [{low_high[0]:+.4f}, {low_high[1]:+.4f}] at {told['confidence']:.4g}" if low_high else ""
-        yield "challenger", f"v{told['challenger_version']}, {metric} {scores['challenger_on_test']:.4f}"
-        yield "champion", f"v{told['previous_version']}, {metric} {scores['production_on_test']:.4f}"
+        interval = (
+            f" [{low_high[0]:+.4f}, {low_high[1]:+.4f}] at {told['confidence']:.4g}"
+            if low_high
+            else ""
+        )
+        yield (
+            "challenger",
+            f"v{told['challenger_version']}, {metric} {scores['challenger_on_test']:.4f}",
+        )
+        yield (
+            "champion",
+            f"v{told['previous_version']}, {metric} {scores['production_on_test']:.4f}",
+        )
         yield "test set", f"{told['test_rows']:,} rows that neither has learned from"
-        yield "improvement", f"{told['improvement']:+.4f}{interval}: {str(told['verdict']).replace('_', ' ')}"
+        yield (
+            "improvement",
+            f"{told['improvement']:+.4f}{interval}: {str(told['verdict']).replace('_', ' ')}",
+        )
         yield "rule", f"PROMOTE_WHEN={settings.promote_when}, as it is set now"
     if (told.get("drift") or {}).get("detected") is not None:
         yield "drift", _drift(told["drift"])
@@ -84,10 +120,21 @@ def _today(story: Story, challenger: int | None) -> Iterator[tuple[str, str]]:
     """What became of the version that the cycle made."""
     version = story.job.registry.version(challenger) if challenger is not None else None
     if version is not None and challenger != story.holder:
-        yield "today", f"v{challenger} is {version.status.replace('_', ' ')}; {name(story.holder)} is in production"
+        yield (
+            "today",
+            f"v{challenger} is {version.status.replace('_', ' ')}; {name(story.holder)} is in production",
+        )
 
 
 def _drift(drift: Mapping[str, Any]) -> str:
     """The features that drifted, the material ones marked."""
-    moved = [f"{one['name']} (material)" if one.get("material") else str(one["name"]) for one in drift["features"] if one.get("detected")]
-    return f"detected in {', '.join(moved)}" if moved else f"not detected in {len(drift['features'])} distributions"
+    moved = [
+        f"{one['name']} (material)" if one.get("material") else str(one["name"])
+        for one in drift["features"]
+        if one.get("detected")
+    ]
+    return (
+        f"detected in {', '.join(moved)}"
+        if moved
+        else f"not detected in {len(drift['features'])} distributions"
+    )

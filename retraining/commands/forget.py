@@ -47,7 +47,9 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     told = {"withdrawn": shas, "learned_by": learned}
     text = f"Withdrew {', '.join(names)}: no later version learns them, and the same bytes are refused."
     versions = ", ".join(f"v{number}" for number in learned)
-    text += f"\nVersions that learned them: {versions}." if learned else "\nNo version learned them."
+    text += (
+        f"\nVersions that learned them: {versions}." if learned else "\nNo version learned them."
+    )
     holder = recovered.facts.aliases.get(settings.production_alias)
     if holder in learned:
         text += f"\nProduction (v{holder}) is one of these: {_way_out(job, learned)}."
@@ -55,7 +57,11 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _way_out(job: Job, learned: list[int]) -> str:
-    clean = [version.number for version in job.registry.versions("approved") if version.is_ours and version.number not in learned]
+    clean = [
+        version.number
+        for version in job.registry.versions("approved")
+        if version.is_ours and version.number not in learned
+    ]
     command = job.settings.command
     forced = f"`{command} run --force`, once a new file waits, trains one without them"
     return f"`{command} rollback --to {clean[-1]}`, or {forced}" if clean else forced
@@ -71,13 +77,20 @@ def _find(job: Job, recovered: Recovered, name: str) -> str:
     """The digest of an archived or waiting file, by name, path or the first digits of its digest; it may be gone already."""
     files = {**{sha: n for n, sha in _waiting(job).items()}, **recovered.ledger.archive}
     by_name = [sha for sha, known in files.items() if known in (name, PurePath(name).name)]
-    by_sha = [sha for sha in {**files, **recovered.ledger.known_files()} if re.fullmatch(r"[0-9a-f]{6,64}", name) and sha.startswith(name)]
+    by_sha = [
+        sha
+        for sha in {**files, **recovered.ledger.known_files()}
+        if re.fullmatch(r"[0-9a-f]{6,64}", name) and sha.startswith(name)
+    ]
     found = by_name or by_sha
     if not found and re.fullmatch(r"[0-9a-f]{64}", name):
         return name
     if len(found) != 1:
         how_many = "no" if not found else "more than one"
-        raise UsageError(f"There is {how_many} archived or waiting file {name!r}.", remedy="Name a file in used_data/, or its SHA-256.")
+        raise UsageError(
+            f"There is {how_many} archived or waiting file {name!r}.",
+            remedy="Name a file in used_data/, or its SHA-256.",
+        )
     return found[0]
 
 
@@ -87,4 +100,8 @@ def _waiting(job: Job) -> dict[str, str]:
 
 def _versions_that_learned(job: Job, shas: set[str]) -> list[int]:
     ours = (version for version in job.registry.versions() if version.is_ours)
-    return [version.number for version in ours if any(file.sha256 in shas for file in job.registry.manifest(version).files)]
+    return [
+        version.number
+        for version in ours
+        if any(file.sha256 in shas for file in job.registry.manifest(version).files)
+    ]

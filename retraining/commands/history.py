@@ -26,7 +26,9 @@ HEAD = "started (UTC)     ending            about served   rows  gain"
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """List the last cycles, or write them as pages."""
     if asked.n < 1:
-        raise UsageError(f"-n {asked.n} is no number of cycles.", remedy="Name a number of 1 or more.")
+        raise UsageError(
+            f"-n {asked.n} is no number of cycles.", remedy="Name a number of 1 or more."
+        )
     story = read_story(settings)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence)
     newest = story.ledger.cycles[::-1][: asked.n]
@@ -52,11 +54,19 @@ def _table(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) ->
 
 def _row(record: CycleRecord, width: int) -> list[str]:
     told = record.told
-    on_new, gain, low_high = (told.get("scores") or {}).get("production_on_new"), told.get("improvement"), told.get("interval")
+    on_new, gain, low_high = (
+        (told.get("scores") or {}).get("production_on_new"),
+        told.get("improvement"),
+        told.get("interval"),
+    )
     version = told.get("challenger_version") or told.get("previous_version")
     score, rows = (f"{on_new:.3f}", f"{told['new_rows']:,}") if on_new is not None else ("", "")
     row = f"{record.started:%Y-%m-%d %H:%M}  {record.ending:<17} {name(version) if version else '':<5} {score:>6} {rows:>6}"
-    won = f"{gain:+.3f}" + (f" [{low_high[0]:+.3f}, {low_high[1]:+.3f}]" if low_high else "") if gain is not None else ""
+    won = (
+        f"{gain:+.3f}" + (f" [{low_high[0]:+.3f}, {low_high[1]:+.3f}]" if low_high else "")
+        if gain is not None
+        else ""
+    )
     if won and len(row) + 2 + len(won) > width:
         return [row.rstrip(), f"    gain {won}"]
     return [f"{row}  {won}".rstrip()]
@@ -75,6 +85,12 @@ def _write_pages(story: Story, hindsight: dict[str, Hindsight], folder: Path) ->
             (reports / f"{record.cycle_id}.html").write_text(page, encoding="utf-8")
             links[record.cycle_id] = f"reports/{record.cycle_id}.html"
     model = story.job.settings.model_name
-    text = index(story.ledger.cycles, hindsight=hindsight, reports=links, model_name=model, serving=story.holder)
+    text = index(
+        story.ledger.cycles,
+        hindsight=hindsight,
+        reports=links,
+        model_name=model,
+        serving=story.holder,
+    )
     (folder / "index.html").write_text(text, encoding="utf-8")
     return f"Wrote {folder / 'index.html'} and {len(links)} reports."

@@ -43,7 +43,11 @@ def read_story(settings: Settings) -> Story:
 
 def told_with_hindsight(record: CycleRecord, hindsight: Hindsight | None) -> dict[str, Any]:
     """A cycle's `--json` object, with when it started and what later rows say of it."""
-    return {**record.told, "started": record.started.isoformat(), "hindsight": None if hindsight is None else hindsight_as_json(hindsight)}
+    return {
+        **record.told,
+        "started": record.started.isoformat(),
+        "hindsight": None if hindsight is None else hindsight_as_json(hindsight),
+    }
 
 
 def hindsight_as_json(seen: Hindsight) -> dict[str, Any]:

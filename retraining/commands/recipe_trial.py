@@ -31,8 +31,15 @@ def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
         if rows is not None:
             X, y = rows
             yield from _suspicious(X, y)
-            for what in check_recipe(recipe, X, y, needs_probabilities=needs_probabilities(settings)):
-                yield Problem(what, str(settings.recipe_path), "Mend the training recipe; docs/recipe.md says what it owes.", 1)
+            for what in check_recipe(
+                recipe, X, y, needs_probabilities=needs_probabilities(settings)
+            ):
+                yield Problem(
+                    what,
+                    str(settings.recipe_path),
+                    "Mend the training recipe; docs/recipe.md says what it owes.",
+                    1,
+                )
     except RetrainingError as error:
         yield as_problem(error, str(settings.recipe_path))
 
@@ -44,7 +51,12 @@ def _some_rows(story: Story, production: Model) -> tuple[pd.DataFrame, pd.Series
     for file in reversed(production.manifest.files):
         path = folder / file.name
         if path.is_file() and rows < ROWS_TRIED:
-            chosen.append((DataFile(file.name, file.sha256, path, file.rows), [(0, min(file.rows, ROWS_TRIED - rows))]))
+            chosen.append(
+                (
+                    DataFile(file.name, file.sha256, path, file.rows),
+                    [(0, min(file.rows, ROWS_TRIED - rows))],
+                )
+            )
             rows += min(file.rows, ROWS_TRIED - rows)
     if not chosen:
         return None
@@ -56,12 +68,25 @@ def _suspicious(X: pd.DataFrame, y: pd.Series[Any]) -> Iterator[Problem]:
     """A column without any value teaches nothing; one that repeats the label is seldom known when a model is asked."""
     for name in X.columns[X.isna().all()]:
         remedy = "Look at what should fill it, or name it in IGNORE_COLUMNS and register a first model again."
-        yield Problem(f"The column {name!r} has no value in the newest {len(X):,} archived rows.", "used_data", remedy, 0)
+        yield Problem(
+            f"The column {name!r} has no value in the newest {len(X):,} archived rows.",
+            "used_data",
+            remedy,
+            0,
+        )
     if len(X) < ROWS_TO_SUSPECT:
         return
     for name in X.columns:
         values = X[name]
         distinct = values.nunique(dropna=False)
-        if distinct == y.nunique() and y.groupby(values, observed=True, dropna=False).nunique().max() == 1:
+        if (
+            distinct == y.nunique()
+            and y.groupby(values, observed=True, dropna=False).nunique().max() == 1
+        ):
             remedy = "If it is not known before the label is, name it in IGNORE_COLUMNS and register a first model again."
-            yield Problem(f"The column {name!r} repeats the label over {len(X):,} rows.", "used_data", remedy, 0)
+            yield Problem(
+                f"The column {name!r} repeats the label over {len(X):,} rows.",
+                "used_data",
+                remedy,
+                0,
+            )

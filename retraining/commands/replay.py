@@ -34,13 +34,19 @@ def answer(asked: argparse.Namespace, settings: Settings, run_cycle: RunCycle) -
         UsageError: there is nothing to play, or a number, name or file cannot be used.
     """
     _check_numbers(asked)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read at the first fit: OpenMP crawls on small tables
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # read at the first fit: OpenMP crawls on small tables
     from retraining.replay import advice, policies, scratch, summary
     from retraining.replay.history import read_history
     from retraining.replay.replaying import Stage
 
     paths, recipe = _files(asked, settings), _recipe(asked, settings)
-    names = policies.DEFAULT if asked.policy is None else tuple(name.strip() for name in asked.policy.split(","))
+    names = (
+        policies.DEFAULT
+        if asked.policy is None
+        else tuple(name.strip() for name in asked.policy.split(","))
+    )
     if asked.advise and asked.policy is None:
         names = (policies.CURRENT,)
     lineup = policies.line_up(names, settings, os.environ, asked.env_file)
@@ -49,13 +55,17 @@ def answer(asked: argparse.Namespace, settings: Settings, run_cycle: RunCycle) -
     with scratch.scratch_folder(sum(_typed_size(path) for path in paths)) as folder:
         history = read_history(paths, settings, folder / "sources")
         cuts = _cuts(asked, settings, history)
-        stage = Stage(run_cycle, history, recipe, folder, asked.files_per_cycle, asked.days_per_cycle)
+        stage = Stage(
+            run_cycle, history, recipe, folder, asked.files_per_cycle, asked.days_per_cycle
+        )
         plays = _play(cuts, lineup, stage, quiet=asked.quiet)
     told: dict[str, Any] = {
         "cycles": len(cuts[0].cycles),
         "policies": {name: [play.told() for play in played] for name, played in plays.items()},
     }
-    text = summary.in_words(plays, cuts, settings.metric, greater_is_better=settings.greater_is_better)
+    text = summary.in_words(
+        plays, cuts, settings.metric, greater_is_better=settings.greater_is_better
+    )
     if asked.advise:
         found = advice.advise(plays, lineup, cuts)
         told["advice"] = [candidate.told() for candidate in found]
@@ -63,11 +73,15 @@ def answer(asked: argparse.Namespace, settings: Settings, run_cycle: RunCycle) -
     return Answer(told, text)
 
 
-def _play(cuts: Sequence[Cut], lineup: Lineup, stage: Stage, *, quiet: bool) -> Mapping[str, list[Play]]:
+def _play(
+    cuts: Sequence[Cut], lineup: Lineup, stage: Stage, *, quiet: bool
+) -> Mapping[str, list[Play]]:
     from retraining.replay.progress import Progress
     from retraining.replay.replaying import play_from
 
-    progress = Progress(len(lineup.names) * sum(len(cut.cycles) for cut in cuts), None if quiet else sys.__stderr__)
+    progress = Progress(
+        len(lineup.names) * sum(len(cut.cycles) for cut in cuts), None if quiet else sys.__stderr__
+    )
     plays: dict[str, list[Play]] = {name: [] for name in lineup.names}
     try:
         for cut in cuts:
@@ -79,13 +93,24 @@ def _play(cuts: Sequence[Cut], lineup: Lineup, stage: Stage, *, quiet: bool) -> 
 
 
 def _check_numbers(asked: argparse.Namespace) -> None:
-    whole = {"--rows-per-cycle": asked.rows_per_cycle, "--files-per-cycle": asked.files_per_cycle, "--offsets": asked.offsets}
+    whole = {
+        "--rows-per-cycle": asked.rows_per_cycle,
+        "--files-per-cycle": asked.files_per_cycle,
+        "--offsets": asked.offsets,
+    }
     for flag, value in {**whole, "--initial-rows": asked.initial_rows}.items():
         if value is not None and value < 1:
-            raise UsageError(f"{flag} {value} is too small.", remedy="Name a whole number of 1 or more.")
+            raise UsageError(
+                f"{flag} {value} is too small.", remedy="Name a whole number of 1 or more."
+            )
     if not 0 <= asked.days_per_cycle < 10_000:
-        raise UsageError(f"--days-per-cycle {asked.days_per_cycle:g} is no number of days to play.", remedy="Name one of 0 to 9,999.")
-    if asked.rows_per_cycle is not None and asked.rows_per_cycle < max(asked.files_per_cycle, asked.offsets):
+        raise UsageError(
+            f"--days-per-cycle {asked.days_per_cycle:g} is no number of days to play.",
+            remedy="Name one of 0 to 9,999.",
+        )
+    if asked.rows_per_cycle is not None and asked.rows_per_cycle < max(
+        asked.files_per_cycle, asked.offsets
+    ):
         raise UsageError(
             f"--rows-per-cycle {asked.rows_per_cycle} is fewer than the {asked.files_per_cycle} files a cycle, or than the offsets.",
             remedy="Name more rows, or fewer files with --files-per-cycle.",
@@ -97,13 +122,22 @@ def _files(asked: argparse.Namespace, settings: Settings) -> list[Path]:
     if asked.files:
         lacking = [str(path) for path in asked.files if not path.is_file()]
         if lacking:
-            raise UsageError(f"No such file: {', '.join(lacking[:5])}.", remedy="Name CSV, CSV.gz or Parquet files in order of time.")
+            raise UsageError(
+                f"No such file: {', '.join(lacking[:5])}.",
+                remedy="Name CSV, CSV.gz or Parquet files in order of time.",
+            )
         return list(asked.files)
     folder = settings.used_data_dir
-    archive = Inbox(replace(settings, new_data_dir=folder, min_file_age_seconds=0.0), LocalState(settings.state_dir))
+    archive = Inbox(
+        replace(settings, new_data_dir=folder, min_file_age_seconds=0.0),
+        LocalState(settings.state_dir),
+    )
     names = archive.listing().ready if folder.is_dir() else ()
     if not names:
-        raise UsageError(f"There is no history to play: {folder} holds no data file.", remedy="Name files in order of time.")
+        raise UsageError(
+            f"There is no history to play: {folder} holds no data file.",
+            remedy="Name files in order of time.",
+        )
     return [folder / name for name in names]
 
 
@@ -121,6 +155,8 @@ def _recipe(asked: argparse.Namespace, settings: Settings) -> Path:
 def _cuts(asked: argparse.Namespace, settings: Settings, history: History) -> tuple[Cut, ...]:
     from retraining.replay.history import INITIAL_CYCLES, cut_at_offsets, sensible_rows_per_cycle
 
-    per_cycle = asked.rows_per_cycle or sensible_rows_per_cycle(history, settings, asked.files_per_cycle)
+    per_cycle = asked.rows_per_cycle or sensible_rows_per_cycle(
+        history, settings, asked.files_per_cycle
+    )
     initial = asked.initial_rows or INITIAL_CYCLES * per_cycle
     return cut_at_offsets(history, initial=initial, per_cycle=per_cycle, offsets=asked.offsets)

@@ -27,18 +27,29 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         for path in paths:
             if sha256_of(path) in withdrawn:
                 raise UsageError(
-                    f"{path.name} was withdrawn with `forget`.", remedy="Mend its content first: the same bytes are refused for good."
+                    f"{path.name} was withdrawn with `forget`.",
+                    remedy="Mend its content first: the same bytes are refused for good.",
                 )
         check_rights(settings)
         moved = [job.inbox.requeue(path).name for path in paths]
-    return Answer({"requeued": moved}, "\n".join(f"{name} waits in {settings.new_data_dir} again." for name in moved))
+    return Answer(
+        {"requeued": moved},
+        "\n".join(f"{name} waits in {settings.new_data_dir} again." for name in moved),
+    )
 
 
 def _find(settings: Settings, name: str) -> Path:
     """A file of the quarantine by its name, or by its path relative to the project."""
     candidates = (settings.quarantine_dir / name, settings.project / name)
     path = next(
-        (p for p in candidates if p.is_file() and not p.is_symlink() and p.resolve().parent == settings.quarantine_dir.resolve()), None
+        (
+            p
+            for p in candidates
+            if p.is_file()
+            and not p.is_symlink()
+            and p.resolve().parent == settings.quarantine_dir.resolve()
+        ),
+        None,
     )
     if path is None or path.name.endswith(REASON_SUFFIX):
         raise UsageError(

@@ -31,16 +31,25 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         job = new_job(settings)
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
-        done = _resume(job, recovered) if asked.resume else _roll_back(job, recovered, asked.to, asked.why)
+        done = (
+            _resume(job, recovered)
+            if asked.resume
+            else _roll_back(job, recovered, asked.to, asked.why)
+        )
         mark_the_end(job, recovered)
         return done
 
 
 def _resume(job: Job, recovered: Recovered) -> Answer:
     if recovered.hold is None:
-        return Answer({"hold": None, "changed": False}, "Promotions are not held; nothing was changed.")
+        return Answer(
+            {"hold": None, "changed": False}, "Promotions are not held; nothing was changed."
+        )
     job.registry.untag_model([HOLD])
-    return Answer({"hold": None, "changed": True}, f"Lifted the hold ({recovered.hold}). The alias stays where it is.")
+    return Answer(
+        {"hold": None, "changed": True},
+        f"Lifted the hold ({recovered.hold}). The alias stays where it is.",
+    )
 
 
 def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answer:
@@ -48,9 +57,14 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
     holder = recovered.facts.aliases.get(alias)
     current = registry.version(holder) if holder is not None else None
     if holder is None or current is None:
-        raise NoProductionModelError(f"No version holds the alias {alias!r}.", remedy="Assign it in the MLflow UI.")
+        raise NoProductionModelError(
+            f"No version holds the alias {alias!r}.", remedy="Assign it in the MLflow UI."
+        )
     target = _target(job, current, to)
-    hold = f"by {_user()} {job.now():%Y-%m-%dT%H:%M:%SZ}: rolled back from v{holder} to v{target}" + (f": {why}" if why else "")
+    hold = (
+        f"by {_user()} {job.now():%Y-%m-%dT%H:%M:%SZ}: rolled back from v{holder} to v{target}"
+        + (f": {why}" if why else "")
+    )
     registry.tag_model({HOLD: hold})
     kill_point("rollback_after_hold")
     registry.tag_version(holder, tags_of_one_rolled_back(current, target, hold))
@@ -58,7 +72,12 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
     put_back(job, target, holder, hold)
     kill_point("after_roll_back")
     left = recovered.left
-    leave(job, number=int(left.get("number", 0)), run_id=str(left.get("run_id", "")), production_version=target)
+    leave(
+        job,
+        number=int(left.get("number", 0)),
+        run_id=str(left.get("run_id", "")),
+        production_version=target,
+    )
     save_ledger(job, registry.facts(), recovered.ledger)
     text = f"v{target} is in production again, v{holder} is out. Promotions are held until `{job.settings.command} rollback --resume`."
     return Answer({"production_version": target, "previous_version": holder, "hold": hold}, text)
@@ -69,16 +88,25 @@ def _target(job: Job, holder: VersionFacts, to: int | None) -> int:
         raise UsageError(f"v{to} is in production already.", remedy="Name another version.")
     named = to if to is not None else previous_of(holder)
     if named is None:
-        raise PersonNeededError(f"v{holder.number} is the first version: there is none before it.", remedy="Name a version with --to N.")
+        raise PersonNeededError(
+            f"v{holder.number} is the first version: there is none before it.",
+            remedy="Name a version with --to N.",
+        )
     if job.registry.version(named) is None:
-        raise UsageError(f"There is no version {named}.", remedy="`python pipeline_orchestrator.py history` and the MLflow UI list them.")
+        raise UsageError(
+            f"There is no version {named}.",
+            remedy="`python pipeline_orchestrator.py history` and the MLflow UI list them.",
+        )
     model = load_model(job.registry, named)
     if model is None:
         raise PersonNeededError(
-            f"Version {named} is not one of this job's.", remedy=f"Take it up first: `python register_first_model.py --adopt {named}`."
+            f"Version {named} is not one of this job's.",
+            remedy=f"Take it up first: `python register_first_model.py --adopt {named}`.",
         )
     if model.estimator is None:  # loaded, so that a damaged version is never put into production
-        raise PersonNeededError(f"v{named} holds no model.", remedy="Name another version with --to N.")
+        raise PersonNeededError(
+            f"v{named} holds no model.", remedy="Name another version with --to N."
+        )
     return model.number
 
 

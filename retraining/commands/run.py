@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 
-def answer(asked: argparse.Namespace, settings: Settings, open_log: OpenLog, run_cycle: Callable[[Job], Outcome]) -> Answer:
+def answer(
+    asked: argparse.Namespace,
+    settings: Settings,
+    open_log: OpenLog,
+    run_cycle: Callable[[Job], Outcome],
+) -> Answer:
     """Run one cycle and say how it ended."""
     if asked.log_file is not None or settings.uses_mongodb or _notices_wanted(settings):
         open_log()  # these speak before the gate
@@ -38,7 +43,11 @@ def answer(asked: argparse.Namespace, settings: Settings, open_log: OpenLog, run
     job.on_lock = lambda: _tell_the_start(settings, dry_run=asked.dry_run)
     job.on_begin = lambda: open_log().keep()
     job.log_lines = lambda: open_log().lines
-    job.terminal = sys.__stderr__ if sys.__stderr__ is not None and sys.__stderr__.isatty() and not asked.quiet else None
+    job.terminal = (
+        sys.__stderr__
+        if sys.__stderr__ is not None and sys.__stderr__.isatty() and not asked.quiet
+        else None
+    )
     failure: BaseException | None = None
     try:
         outcome = run_cycle(job)
@@ -54,13 +63,21 @@ def answer(asked: argparse.Namespace, settings: Settings, open_log: OpenLog, run
     kill_point("before_notices")
     _tell_the_end(settings, told, open_log)
     return Answer(
-        told, "" if outcome.ending == "failed" else verdict_block(outcome, columns(), settings.command), outcome.exit_code, failure
+        told,
+        "" if outcome.ending == "failed" else verdict_block(outcome, columns(), settings.command),
+        outcome.exit_code,
+        failure,
     )
 
 
 def _own_up(error: BaseException, job: Job) -> None:
     """An error is raised where nobody knows what was moved before: files that were refused stay refused."""
-    if isinstance(error, RetrainingError) and error.unchanged == NOTHING_CHANGED and job.quarantined and not job.dry_run:
+    if (
+        isinstance(error, RetrainingError)
+        and error.unchanged == NOTHING_CHANGED
+        and job.quarantined
+        and not job.dry_run
+    ):
         refused = f"{len(job.quarantined)} refused file{'s' if len(job.quarantined) > 1 else ''}"
         error.unchanged = f"No alias moved; {refused} went to {job.settings.quarantine_dir} before that, no other file moved."
 
@@ -69,7 +86,9 @@ def _failed(job: Job, error: BaseException) -> Outcome:
     code, lines = in_three_lines(error)
     counts = FileCounts(archived=job.archived, quarantined=len(job.quarantined))
     if not isinstance(error, (FolderGoneError, LockHeldError)):
-        with suppress(OSError, RetrainingError):  # the first error is the one to tell; counting may meet the same full disk
+        with suppress(
+            OSError, RetrainingError
+        ):  # the first error is the one to tell; counting may meet the same full disk
             counts = counts_of(job, what_waits(job))
     return Outcome(
         "failed",
@@ -96,7 +115,11 @@ def _tell_the_start(settings: Settings, *, dry_run: bool) -> None:
 
 def _tell_the_end(settings: Settings, told: dict[str, Any], open_log: OpenLog) -> None:
     """Send the notices; a start that found nothing to do, with nobody to tell, imports nothing for that."""
-    if _notices_wanted(settings) or told["files"]["quarantined"] or told["ending"] not in ("unchanged", "too_few_files"):
+    if (
+        _notices_wanted(settings)
+        or told["files"]["quarantined"]
+        or told["ending"] not in ("unchanged", "too_few_files")
+    ):
         from retraining import notices
 
         notices.send(settings, told, log_tail=open_log().lines[-20:])
@@ -113,7 +136,15 @@ def new_job(settings: Settings, *, dry_run: bool = False, force: bool = False) -
     """A job on the real clock, folders and registry of a project."""
     state = LocalState(settings.state_dir)
     inbox = Inbox(settings, state, dry_run=dry_run)
-    return Job(settings, state, inbox, lambda: open_registry(settings, dry_run=dry_run), now, dry_run, force)
+    return Job(
+        settings,
+        state,
+        inbox,
+        lambda: open_registry(settings, dry_run=dry_run),
+        now,
+        dry_run,
+        force,
+    )
 
 
 def open_registry(settings: Settings, *, dry_run: bool = False) -> Registry:

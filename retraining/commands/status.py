@@ -34,7 +34,11 @@ def _told(story: Story) -> dict[str, Any]:
     job, ledger, production = story.job, story.ledger, story.production
     waiting = job.inbox.waiting(ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn})
     tags = production.tags if production else {}
-    previous = tags.get("retraining.previous_version") if production else story.facts.aliases.get("previous_production")
+    previous = (
+        tags.get("retraining.previous_version")
+        if production
+        else story.facts.aliases.get("previous_production")
+    )
     last = ledger.cycles[-1] if ledger.cycles else None
     return {
         "waiting": len(waiting.fresh),
@@ -56,7 +60,10 @@ def _told(story: Story) -> dict[str, Any]:
 
 def _not_counted(waiting: Waiting) -> dict[str, str]:
     """Name -> why a file in the inbox neither waits nor was judged."""
-    copies = dict.fromkeys(waiting.copies, "the same bytes are archived, withdrawn, or waiting: refused once the gate opens")
+    copies = dict.fromkeys(
+        waiting.copies,
+        "the same bytes are archived, withdrawn, or waiting: refused once the gate opens",
+    )
     links = dict.fromkeys(waiting.listing.links, "a symbolic link: refused once the gate opens")
     return {**waiting.listing.skipped, **copies, **links}
 
@@ -82,14 +89,21 @@ def _poisoned(story: Story) -> list[str]:
 def _in_words(told: dict[str, Any], settings: Settings) -> str:
     width = columns()
     return "\n".join(
-        line for label, text in _facts(told, settings) for line in labelled(label, printable(text, 2000), width, room=LABEL_WIDTH)
+        line
+        for label, text in _facts(told, settings)
+        for line in labelled(label, printable(text, 2000), width, room=LABEL_WIDTH)
     )
 
 
 def _facts(told: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]]:
     """Label and text of each line."""
     counts = f"{told['judged']} judged, {told['used']} used, {told['quarantined']} quarantined"
-    yield "production", f"{name(told['production_version'])}: {told['reason']}" if told["production_version"] else told["reason"]
+    yield (
+        "production",
+        f"{name(told['production_version'])}: {told['reason']}"
+        if told["production_version"]
+        else told["reason"],
+    )
     yield "previous", name(told["previous_version"]) if told["previous_version"] else "none"
     yield "files", f"{told['waiting']} waiting ({settings.min_new_files} open the gate), {counts}"
     yield "last cycle", _last_cycle(told)
@@ -98,7 +112,10 @@ def _facts(told: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]
     if told["hold"]:
         yield "", f"no version is promoted until `{settings.command} rollback --resume`"
     if told["awaiting_approval"]:
-        yield "approval", f"v{told['awaiting_approval']} waits: give it the production alias, or let it be superseded"
+        yield (
+            "approval",
+            f"v{told['awaiting_approval']} waits: give it the production alias, or let it be superseded",
+        )
     for file, why in sorted(told["skipped"].items())[:SHOWN]:
         yield "skipped", f"{file}: {why}"
     if len(told["skipped"]) > SHOWN:
@@ -109,7 +126,10 @@ def _facts(told: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]
         yield "", f"and {len(told['refused']) - SHOWN} more, each with its reason beside it"
     if told["withdrawn_but_learned"]:
         files = ", ".join(told["withdrawn_but_learned"][:SHOWN])
-        yield "WARNING", f"production learned from withdrawn files: {files}; roll back, or wait for a version without them"
+        yield (
+            "WARNING",
+            f"production learned from withdrawn files: {files}; roll back, or wait for a version without them",
+        )
 
 
 def _last_cycle(told: dict[str, Any]) -> str:
@@ -120,4 +140,6 @@ def _last_cycle(told: dict[str, Any]) -> str:
     if last["ending"] != "promoted":
         return f"{head}: {last['reason']}"
     new, holder = last["challenger_version"], told["production_version"]
-    return f"{head} v{new}" + ("" if new == holder else f"; undone since: {name(holder)} is in production")
+    return f"{head} v{new}" + (
+        "" if new == holder else f"; undone since: {name(holder)} is in production"
+    )

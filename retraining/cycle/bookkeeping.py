@@ -32,7 +32,11 @@ def what_was_left(facts: RegistryFacts) -> dict[str, int]:
 
 def load_ledger(job: Job, facts: RegistryFacts) -> Ledger:
     """The records of past cycles: this machine's copy where it is the registry's latest, else read back from the registry."""
-    withdrawn = {key.removeprefix(WITHDRAWN): why for key, why in facts.tags.items() if key.startswith(WITHDRAWN)}
+    withdrawn = {
+        key.removeprefix(WITHDRAWN): why
+        for key, why in facts.tags.items()
+        if key.startswith(WITHDRAWN)
+    }
     lines, archive, head = job.state.lines(RECORDS), job.state.read(ARCHIVE), job.state.read(HEAD)
     if lines is not None and archive is not None and head == what_was_left(facts):
         records = tuple(record_from_json(line) for line in lines)
@@ -53,7 +57,9 @@ def _archive_from_registry(job: Job, facts: RegistryFacts) -> dict[str, str]:
     holder = facts.aliases.get(job.settings.production_alias)
     archive: dict[str, str] = {}
     for version in job.registry.versions():
-        if version.is_ours and (version.status in ("approved", "rolled_back") or version.number == holder):
+        if version.is_ours and (
+            version.status in ("approved", "rolled_back") or version.number == holder
+        ):
             archive |= _names(job.registry.manifest(version))
     return archive
 
@@ -61,7 +67,11 @@ def _archive_from_registry(job: Job, facts: RegistryFacts) -> dict[str, str]:
 def files_archived_by(manifest: Manifest) -> dict[str, str]:
     """SHA-256 -> name of what a version's promotion adds to the archive; a first or adopted version's is all it names."""
     names = _names(manifest)
-    return names if manifest.origin != "cycle" else {sha: names[sha] for sha in manifest.consumed if sha in names}
+    return (
+        names
+        if manifest.origin != "cycle"
+        else {sha: names[sha] for sha in manifest.consumed if sha in names}
+    )
 
 
 def _names(manifest: Manifest) -> dict[str, str]:

@@ -51,7 +51,11 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
     for name in waiting.listing.links:
         job.refuse(name, "a symbolic link: deliver the file itself")
     for name, sha256 in waiting.copies.items():
-        job.refuse(name, "the file is empty (zero bytes)" if sha256 == SHA256_OF_NOTHING else DUPLICATE, sha256)
+        job.refuse(
+            name,
+            "the file is empty (zero bytes)" if sha256 == SHA256_OF_NOTHING else DUPLICATE,
+            sha256,
+        )
     for name, why in waiting.listing.skipped.items():
         log.info("left %r where it is: %s", name, why)
     files = claim_as_seen(job, waiting.fresh)
@@ -88,16 +92,26 @@ def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
             accepted.append(replace(file, rows=facts.rows))
             found[file.sha256] = facts
     files_with = Counter(label for _, facts in strange.values() for label in facts.unknown_labels)
-    alike = [(file, facts) for file, facts in strange.values() if any(files_with[label] > 1 for label in facts.unknown_labels)]
+    alike = [
+        (file, facts)
+        for file, facts in strange.values()
+        if any(files_with[label] > 1 for label in facts.unknown_labels)
+    ]
     if alike:
-        raise _unknown_class(job, [file for file, _ in alike], [facts for _, facts in alike], schema)
+        raise _unknown_class(
+            job, [file for file, _ in alike], [facts for _, facts in alike], schema
+        )
     for file, facts in strange.values():
         job.refuse(file.name, f"a class never seen: {_classes_in_words([facts])}", file.sha256)
     return Claimed(tuple(accepted), found)
 
 
-def _unknown_class(job: Job, files: list[DataFile], facts: list[FileFacts], schema: Schema) -> UnknownClassError:
-    names = ", ".join(repr(file.name) for file in files[:SHOWN]) + (f" and {len(files) - SHOWN} more" if len(files) > SHOWN else "")
+def _unknown_class(
+    job: Job, files: list[DataFile], facts: list[FileFacts], schema: Schema
+) -> UnknownClassError:
+    names = ", ".join(repr(file.name) for file in files[:SHOWN]) + (
+        f" and {len(files) - SHOWN} more" if len(files) > SHOWN else ""
+    )
     return UnknownClassError(
         f"{len(files)} files bring a class of {schema.target!r} that the production version has never seen: {_classes_in_words(facts)}; "
         f"the files are {names}, the classes known are {', '.join(map(repr, schema.classes))}.",
@@ -114,11 +128,18 @@ def _classes_in_words(facts: list[FileFacts]) -> str:
         for text, label in one.unknown_labels.items():
             rows[text] = rows.get(text, 0) + label.count
             where.setdefault(text, label.where[0] if label.where else "")
-    return ", ".join(f"{text!r} in {count} rows (first in {where[text]})" for text, count in sorted(rows.items())[:5])
+    return ", ".join(
+        f"{text!r} in {count} rows (first in {where[text]})"
+        for text, count in sorted(rows.items())[:5]
+    )
 
 
 def _why(job: Job) -> str:
-    reasons = [f"{name}: {reason}" for name, _, reason in job.quarantined if not reason.startswith("duplicate")]
+    reasons = [
+        f"{name}: {reason}"
+        for name, _, reason in job.quarantined
+        if not reason.startswith("duplicate")
+    ]
     return "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
 
 
@@ -144,4 +165,11 @@ def _warn_of_oddities(claimed: Claimed) -> None:
         for column, odd in claimed.facts[file.sha256].oddities.items():
             where.setdefault((column, odd), []).append(file.name)
     for (column, odd), names in sorted(where.items()):
-        log.warning("column %r: %s, in %d of %d files; the first is %r", column, odd, len(names), len(claimed.files), names[0])
+        log.warning(
+            "column %r: %s, in %d of %d files; the first is %r",
+            column,
+            odd,
+            len(names),
+            len(claimed.files),
+            names[0],
+        )

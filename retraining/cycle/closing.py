@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from retraining.cycle.monitoring import Monitored
     from retraining.cycle.opening import Cycle
 
-JUDGED_ENDINGS = ("kept", "rejected", "awaiting_approval", "rolled_back")  # these leave files in the inbox, judged
+JUDGED_ENDINGS = (
+    "kept",
+    "rejected",
+    "awaiting_approval",
+    "rolled_back",
+)  # these leave files in the inbox, judged
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,11 @@ def _counts(cycle: Cycle, ending: str) -> FileCounts:
 
 def record_of(cycle: Cycle, outcome: Outcome, monitored: Monitored) -> CycleRecord:
     """What later cycles go on from."""
-    judged = tuple(file.sha256 for file in cycle.claimed.files) if outcome.ending in (*JUDGED_ENDINGS, "promoted") else ()
+    judged = (
+        tuple(file.sha256 for file in cycle.claimed.files)
+        if outcome.ending in (*JUDGED_ENDINGS, "promoted")
+        else ()
+    )
     return CycleRecord(
         number=cycle.number,
         cycle_id=cycle.cycle_id,
@@ -114,25 +123,47 @@ def record_of(cycle: Cycle, outcome: Outcome, monitored: Monitored) -> CycleReco
     )
 
 
-def _publish(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Compared | None, monitored: Monitored) -> None:
+def _publish(
+    cycle: Cycle,
+    record: CycleRecord,
+    outcome: Outcome,
+    compared: Compared | None,
+    monitored: Monitored,
+) -> None:
     """Save the pages, then end the run: once that is done the cycle counts as ended."""
     job = cycle.job
     if job.shows_pages:
         from retraining.cycle.pages import pages_of
 
         with job.stage("report"):
-            job.registry.save_files(str(cycle.run_id), pages_of(cycle, record, outcome, compared, monitored.moved))
+            job.registry.save_files(
+                str(cycle.run_id), pages_of(cycle, record, outcome, compared, monitored.moved)
+            )
     kill_point("before_run_ends")
-    version = outcome.challenger_version if outcome.challenger_version is not None else outcome.production_version
+    version = (
+        outcome.challenger_version
+        if outcome.challenger_version is not None
+        else outcome.production_version
+    )
     name = f"{cycle.started:%Y-%m-%dT%H:%M:%SZ} {outcome.ending} v{version}"
-    job.registry.end_cycle(record, name=name, status="FINISHED", tags=_tags(cycle, outcome), metrics=_metrics(cycle, outcome))
+    job.registry.end_cycle(
+        record,
+        name=name,
+        status="FINISHED",
+        tags=_tags(cycle, outcome),
+        metrics=_metrics(cycle, outcome),
+    )
     kill_point("after_run_ends")
 
 
 def _remember(cycle: Cycle, record: CycleRecord, outcome: Outcome) -> None:
     job, left = cycle.job, cycle.recovered.left
     # a person's move during the cycle is left for the next one to find
-    holder = left.get("production_version") if outcome.ending == "superseded" else outcome.production_version
+    holder = (
+        left.get("production_version")
+        if outcome.ending == "superseded"
+        else outcome.production_version
+    )
     leave(job, number=cycle.number, run_id=cycle.run_id, production_version=holder)
     kill_point("after_leaving")
     ledger = add_to_ledger(job, cycle.recovered.ledger, record)
@@ -164,10 +195,16 @@ def _tags(cycle: Cycle, outcome: Outcome) -> dict[str, str]:
 def _metrics(cycle: Cycle, outcome: Outcome) -> Mapping[str, float]:
     """The contract's metrics, those that apply."""
     name, comparison = cycle.job.settings.metric, outcome.comparison
-    psi = [float(one["psi_corrected"]) for one in outcome.drift.features if one.get("psi_corrected") is not None]
+    psi = [
+        float(one["psi_corrected"])
+        for one in outcome.drift.features
+        if one.get("psi_corrected") is not None
+    ]
     drifted = [bool(one.get("detected")) for one in outcome.drift.features]
     metrics: dict[str, float | None] = {
-        f"{name}/production_on_new": outcome.production_on_new.value if outcome.production_on_new else None,
+        f"{name}/production_on_new": outcome.production_on_new.value
+        if outcome.production_on_new
+        else None,
         f"{name}/production_on_test": comparison.champion.value if comparison else None,
         f"{name}/challenger_on_test": comparison.challenger.value if comparison else None,
         f"{name}/improvement": comparison.improvement if comparison else None,

@@ -12,7 +12,16 @@ from retraining.cycle.rows import labelled_parts, predictions
 from retraining.kill_points import kill_point
 from retraining.records import Comparison, Decision, Score
 from retraining.scoring import coding
-from retraining.statistics import check_metric, compare, judge_slices, metric, per_class, score, score_interval, spent_alpha
+from retraining.statistics import (
+    check_metric,
+    compare,
+    judge_slices,
+    metric,
+    per_class,
+    score,
+    score_interval,
+    spent_alpha,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,11 +58,23 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
         before = predictions(job, cycle.production, test_set.sections)
         after = challenger.answers
         confidence = confidence_of_attempt(cycle)
-        found = compare(chosen, before, after, confidence=confidence, min_rows=settings.min_test_rows)
+        found = compare(
+            chosen, before, after, confidence=confidence, min_rows=settings.min_test_rows
+        )
         classes = per_class(before, after, coding(schema))
-        slices = judge_slices(chosen, before, after, _slices(cycle, test_set), max_loss=settings.slice_max_loss)
+        slices = judge_slices(
+            chosen, before, after, _slices(cycle, test_set), max_loss=settings.slice_max_loss
+        )
     kill_point("after_comparison")
-    scores = [Score(settings.metric, score(chosen, p), found.rows, score_interval(chosen, p, settings.confidence)) for p in (before, after)]
+    scores = [
+        Score(
+            settings.metric,
+            score(chosen, p),
+            found.rows,
+            score_interval(chosen, p, settings.confidence),
+        )
+        for p in (before, after)
+    ]
     comparison = Comparison(
         champion=scores[0],
         challenger=scores[1],
@@ -70,7 +91,9 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
     )
     losing = [one for one in slices if one.vetoes]
     told = ", ".join(f"{one.name} loses {one.loss:.4f}" for one in losing)
-    veto = Decision(bool(losing), f"a slice lost more than SLICE_MAX_LOSS={settings.slice_max_loss:g}: {told}")
+    veto = Decision(
+        bool(losing), f"a slice lost more than SLICE_MAX_LOSS={settings.slice_max_loss:g}: {told}"
+    )
     return Compared(comparison, floor_scores(cycle, after), veto, before, after)
 
 
@@ -80,7 +103,9 @@ def confidence_of_attempt(cycle: Cycle) -> float:
     if settings.promote_when != "significant":
         return settings.confidence
     against = [
-        r for r in cycle.recovered.ledger.cycles if r.told.get("verdict") and r.told.get("previous_version") == cycle.production.number
+        r
+        for r in cycle.recovered.ledger.cycles
+        if r.told.get("verdict") and r.told.get("previous_version") == cycle.production.number
     ]
     return 1 - spent_alpha(1 - settings.confidence, len(against) + 1)
 
@@ -88,20 +113,28 @@ def confidence_of_attempt(cycle: Cycle) -> float:
 def floor_scores(cycle: Cycle, challenger: Predictions) -> dict[str, float | None]:
     """The challenger's scores that MIN_MODEL_* are asked of; with three classes and more f1 is macro and roc_auc one against rest."""
     settings, several = cycle.job.settings, challenger.class_count > 2
-    names = {"accuracy": "accuracy", "f1": "f1_macro" if several else "f1", "roc_auc": "roc_auc_ovr" if several else "roc_auc"}
+    names = {
+        "accuracy": "accuracy",
+        "f1": "f1_macro" if several else "f1",
+        "roc_auc": "roc_auc_ovr" if several else "roc_auc",
+    }
     wanted = [name for name in FLOORS if getattr(settings, f"min_model_{name}") is not None]
     return {name: score(metric(names[name]), challenger) for name in wanted}
 
 
 def _slices(cycle: Cycle, test_set: FrozenTestSet) -> Masks:
     """`column=value` -> mask over the test rows, for SLICE_COLUMNS."""
-    columns = [name for name in cycle.job.settings.slice_columns if name in cycle.production.schema.names]
+    columns = [
+        name for name in cycle.job.settings.slice_columns if name in cycle.production.schema.names
+    ]
     if not columns:
         return {}
     parts = list(labelled_parts(cycle.job, test_set.sections, cycle.production.schema))
     masks: dict[str, NDArray[np.bool_]] = {}
     for name in columns:
-        texts = np.asarray([_slice_name(value) for part in parts for value in part.column(name).to_pylist()])
+        texts = np.asarray(
+            [_slice_name(value) for part in parts for value in part.column(name).to_pylist()]
+        )
         distinct, counts = np.unique(texts, return_counts=True)
         for value in distinct[np.argsort(-counts, kind="stable")][:SLICES_AT_MOST]:
             masks[f"{name}={value}"] = texts == value

@@ -21,13 +21,23 @@ if TYPE_CHECKING:
     from retraining.model_registry.interface import Registry
     from retraining.records import Manifest, RegistryFacts, VersionFacts
 
-PROBATION = "retraining.probation"  # tag of a version: `open`, `passed`, `failed`, or why it is not held
-ROLLED_BACK_TO, ROLLED_BACK_IN = "retraining.rolled_back_to", "retraining.rolled_back_in"  # tags of a version: which one, by which run
-MADE_FOR, PUT_BACK = "retraining.made_for", "retraining.put_back"  # tags of a version: its reason before a roll-back; how it came back
+PROBATION = (
+    "retraining.probation"  # tag of a version: `open`, `passed`, `failed`, or why it is not held
+)
+ROLLED_BACK_TO, ROLLED_BACK_IN = (
+    "retraining.rolled_back_to",
+    "retraining.rolled_back_in",
+)  # tags of a version: which one, by which run
+MADE_FOR, PUT_BACK = (
+    "retraining.made_for",
+    "retraining.put_back",
+)  # tags of a version: its reason before a roll-back; how it came back
 MOVED = "a person moved the alias"
 
 
-def complete_promotion(job: Job, ledger: Ledger, version: VersionFacts, facts: RegistryFacts, *, by_person: bool) -> Ledger:
+def complete_promotion(
+    job: Job, ledger: Ledger, version: VersionFacts, facts: RegistryFacts, *, by_person: bool
+) -> Ledger:
     """Archive what the version consumed, tag it `approved` and set the other aliases; may be repeated.
 
     A version that a person put there is not on probation: their move is not undone by the job.
@@ -46,8 +56,13 @@ def complete_promotion(job: Job, ledger: Ledger, version: VersionFacts, facts: R
         ) from error
     left = what_was_left(facts).get("production_version")
     previous = manifest.champion if left in (None, version.number) else left
-    tags = {"validation_status": "approved", PROBATION: f"not held: {MOVED}" if by_person else "open"}
-    if left is not None and left != version.number and MADE_FOR in version.tags:  # a person undid a roll-back
+    tags = {
+        "validation_status": "approved",
+        PROBATION: f"not held: {MOVED}" if by_person else "open",
+    }
+    if (
+        left is not None and left != version.number and MADE_FOR in version.tags
+    ):  # a person undid a roll-back
         tags |= tags_of_one_put_back(version, left, MOVED)
     if manifest.origin != "cycle":
         tags[PROBATION] = "not held: a first model"
@@ -70,17 +85,25 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
     """
     there, gone = job.inbox.archived(), {}
     inbox, unread = job.inbox.contents()
-    names = {sha: name for sha, name in files_archived_by(manifest).items() if sha not in ledger.withdrawn}
+    names = {
+        sha: name
+        for sha, name in files_archived_by(manifest).items()
+        if sha not in ledger.withdrawn
+    }
     for sha in (sha for sha in manifest.consumed if sha in names):
         claimed = next(job.inbox.claims.glob(f"{sha}*"), None)
         if claimed is None and sha not in there and sha in inbox:
-            claimed = next((file.path for file in job.inbox.claim([inbox[sha]]) if file.sha256 == sha), None)
+            claimed = next(
+                (file.path for file in job.inbox.claim([inbox[sha]]) if file.sha256 == sha), None
+            )
         if claimed is not None:
             moved = job.inbox.archive(DataFile(names[sha], sha, claimed), inbox.get(sha))
             job.archived += moved
         elif sha not in there:
             gone[sha] = "gone from the inbox before it could be archived"
-            if sha in inbox and (job.settings.new_data_dir / inbox[sha]).exists():  # it could not be claimed
+            if (
+                sha in inbox and (job.settings.new_data_dir / inbox[sha]).exists()
+            ):  # it could not be claimed
                 unread = (*unread, inbox[sha])
         elif sha in inbox:
             job.archived += job.inbox.remove_archived(inbox[sha], sha)
@@ -93,22 +116,35 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
             remedy="Make the files in the inbox and the archive readable; the next start goes on from here.",
         )
     if gone:
-        log.warning("%d files that the promoted version learned are gone from the inbox: withdrawn", len(gone))
+        log.warning(
+            "%d files that the promoted version learned are gone from the inbox: withdrawn",
+            len(gone),
+        )
         job.registry.tag_model({WITHDRAWN + sha: why for sha, why in gone.items()})
     return replace(
-        ledger, archive={**ledger.archive, **{s: n for s, n in names.items() if s not in gone}}, withdrawn={**ledger.withdrawn, **gone}
+        ledger,
+        archive={**ledger.archive, **{s: n for s, n in names.items() if s not in gone}},
+        withdrawn={**ledger.withdrawn, **gone},
     )
 
 
 def tags_of_one_rolled_back(version: VersionFacts, to: int, why: str) -> dict[str, str]:
     """Tags of a version that is about to lose the alias to `to`; what it was made for is kept."""
     made_for = version.tags.get(MADE_FOR, version.tags.get("retraining.reason", ""))
-    return {ROLLED_BACK_TO: str(to), MADE_FOR: made_for, "retraining.reason": why, "validation_status": "rolled_back"}
+    return {
+        ROLLED_BACK_TO: str(to),
+        MADE_FOR: made_for,
+        "retraining.reason": why,
+        "validation_status": "rolled_back",
+    }
 
 
 def tags_of_one_put_back(version: VersionFacts, in_place_of: int, why: str) -> dict[str, str]:
     """Tags of an older version that serves again: approved, not on probation, and for the reason that it was made for."""
-    tags = {PUT_BACK: f"put back in place of v{in_place_of} ({why})", PROBATION: "not held: restored by a roll-back"}
+    tags = {
+        PUT_BACK: f"put back in place of v{in_place_of} ({why})",
+        PROBATION: "not held: restored by a roll-back",
+    }
     reason = {"retraining.reason": version.tags[MADE_FOR]} if MADE_FOR in version.tags else {}
     return {**tags, **reason, "validation_status": "approved"}
 
@@ -152,8 +188,15 @@ def move_out_withdrawn(job: Job, ledger: Ledger) -> None:
         return
     folder = job.settings.used_data_dir
     present = job.inbox.archived()
-    there = [(sha256, why, name) for sha256, why in ledger.withdrawn.items() for name in present.get(sha256, ())]
+    there = [
+        (sha256, why, name)
+        for sha256, why in ledger.withdrawn.items()
+        for name in present.get(sha256, ())
+    ]
     if there:
-        check_rights(job.settings, "The withdrawn files are marked in the registry; they are still in the archive.")
+        check_rights(
+            job.settings,
+            "The withdrawn files are marked in the registry; they are still in the archive.",
+        )
     for sha256, why, name in there:
         job.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     Bins = NumberBins | CategoryBins
     Histograms = dict[str, NDArray[np.int64]]
 
-LABELS, SCORES = "label", "predicted label"  # beside the features: what files say, and what the model answers
+LABELS, SCORES = (
+    "label",
+    "predicted label",
+)  # beside the features: what files say, and what the model answers
 BLOCKS_KEPT = 150  # of the reference: drift joins neighbours beyond that
 ROWS_FOR_EDGES = 100_000  # quantiles of more rows are the same to the eye, and take longer
 
@@ -61,24 +64,49 @@ class Sketch:
         """The sketch that `to_json` wrote."""
         bins: dict[str, Bins] = {}
         for name, one in content.items():
-            bins[name] = NumberBins(tuple(one["edges"])) if "edges" in one else CategoryBins(tuple(one["categories"]))
-        return Sketch(bins, {name: np.asarray(one["histograms"], dtype=np.int64) for name, one in content.items()})
+            bins[name] = (
+                NumberBins(tuple(one["edges"]))
+                if "edges" in one
+                else CategoryBins(tuple(one["categories"]))
+            )
+        return Sketch(
+            bins,
+            {name: np.asarray(one["histograms"], dtype=np.int64) for name, one in content.items()},
+        )
 
 
-def sketch_of(job: Job, sections: Sequence[Section], schema: Schema, answers: Predictions | None) -> Sketch:
+def sketch_of(
+    job: Job, sections: Sequence[Section], schema: Schema, answers: Predictions | None
+) -> Sketch:
     """The reference that a version carries: its training rows by block, and its answers on rows that it has not learned."""
-    spread = sections if len(sections) <= BLOCKS_KEPT else [sections[i] for i in np.linspace(0, len(sections) - 1, BLOCKS_KEPT).astype(int)]
+    spread = (
+        sections
+        if len(sections) <= BLOCKS_KEPT
+        else [sections[i] for i in np.linspace(0, len(sections) - 1, BLOCKS_KEPT).astype(int)]
+    )
     parts = list(labelled_parts(job, spread, schema))
     bins: dict[str, Bins] = {column.name: _bins_of(parts, column.name) for column in schema.columns}
     classes = tuple(map(str, coding(schema)))
-    bins |= {_own(LABELS, schema): CategoryBins(classes), _own(SCORES, schema): CategoryBins(classes)}
+    bins |= {
+        _own(LABELS, schema): CategoryBins(classes),
+        _own(SCORES, schema): CategoryBins(classes),
+    }
     return Sketch(bins, _histograms(parts, bins, schema, answers))
 
 
-def judge_drift(job: Job, reference: Sketch, sections: Sequence[Section], schema: Schema, answers: Predictions) -> tuple[Drift, Sketch]:
+def judge_drift(
+    job: Job, reference: Sketch, sections: Sequence[Section], schema: Schema, answers: Predictions
+) -> tuple[Drift, Sketch]:
     """Compare this cycle's rows with a version's reference; the current histograms come back for the report."""
-    current = Sketch(reference.bins, _histograms(labelled_parts(job, sections, schema), reference.bins, schema, answers))
-    shared = {name: reference.histograms[name] for name in current.histograms if name in reference.histograms}
+    current = Sketch(
+        reference.bins,
+        _histograms(labelled_parts(job, sections, schema), reference.bins, schema, answers),
+    )
+    shared = {
+        name: reference.histograms[name]
+        for name in current.histograms
+        if name in reference.histograms
+    }
     nominal = {name for name, bins in reference.bins.items() if isinstance(bins, CategoryBins)}
     now = {name: current.histograms[name] for name in shared}
     found = drift(shared, now, threshold=job.settings.drift_threshold, nominal=nominal)
@@ -86,7 +114,9 @@ def judge_drift(job: Job, reference: Sketch, sections: Sequence[Section], schema
     features = tuple(asdict(one) for one in sorted(found, key=lambda one: -one.psi_corrected))
     if not judged:
         return Drift(features=features), current
-    return Drift(any(one.detected for one in judged), any(one.material for one in judged), features), current
+    return Drift(
+        any(one.detected for one in judged), any(one.material for one in judged), features
+    ), current
 
 
 def _own(name: str, schema: Schema) -> str:
@@ -98,7 +128,9 @@ def _bins_of(parts: Sequence[pa.Table], name: str) -> Bins:
     chunks = [chunk for part in parts for chunk in part.column(name).chunks]
     if not chunks or not hasattr(chunks[0], "dictionary"):
         step = max(1, sum(map(len, chunks)) // ROWS_FOR_EDGES)
-        return number_bins(np.concatenate([np.empty(0), *(chunk.to_numpy()[::step] for chunk in chunks)]))
+        return number_bins(
+            np.concatenate([np.empty(0), *(chunk.to_numpy()[::step] for chunk in chunks)])
+        )
     counts: dict[str, int] = {}
     for chunk in chunks:
         for one in pc.value_counts(chunk.drop_null()).to_pylist():
@@ -106,7 +138,9 @@ def _bins_of(parts: Sequence[pa.Table], name: str) -> Bins:
     return category_bins(sorted(counts), [counts[name] for name in sorted(counts)])
 
 
-def _histograms(parts: Any, bins: Mapping[str, Bins], schema: Schema, answers: Predictions | None) -> Histograms:
+def _histograms(
+    parts: Any, bins: Mapping[str, Bins], schema: Schema, answers: Predictions | None
+) -> Histograms:
     """(blocks, bins) of each feature; a block is a part."""
     rows: dict[str, list[NDArray[np.int64]]] = {name: [] for name in bins}
     labels, scores = _own(LABELS, schema), _own(SCORES, schema)
@@ -133,5 +167,7 @@ def _histogram(column: pa.ChunkedArray, bins: Bins) -> NDArray[np.int64]:
             total += number_histograms(chunk.to_numpy(), bins, block, 1)
         else:
             by_code = np.append(category_codes(chunk.dictionary.to_pylist(), bins), -1)
-            total += category_histograms(by_code[pc.fill_null(chunk.indices, -1).to_numpy()], bins, block, 1)
+            total += category_histograms(
+                by_code[pc.fill_null(chunk.indices, -1).to_numpy()], bins, block, 1
+            )
     return total

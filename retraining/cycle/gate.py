@@ -54,7 +54,11 @@ def note_for_the_gate(job: Job, ledger: Ledger) -> None:
         known = here.intersection(record.judged)
         if known:
             judged.setdefault(record.deciding, []).extend(known)
-    notes = {"judged": judged, "archive": sorted(ledger.archive), "withdrawn": sorted(ledger.withdrawn)}
+    notes = {
+        "judged": judged,
+        "archive": sorted(ledger.archive),
+        "withdrawn": sorted(ledger.withdrawn),
+    }
     with job.state.if_possible():  # older notes only open the gate more often
         job.state.write(TABLE, notes)
 
@@ -92,7 +96,10 @@ def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) 
 def counts_of(job: Job, waiting: Waiting) -> FileCounts:
     """What stands in the inbox, and what was moved: a dry run counts what it would refuse as refused, by name and bytes."""
     refused = {(name, sha256) for name, sha256, _ in job.quarantined}
-    fresh, judged = (sum(1 for file in files.items() if file not in refused) for files in (waiting.fresh, waiting.judged))
+    fresh, judged = (
+        sum(1 for file in files.items() if file not in refused)
+        for files in (waiting.fresh, waiting.judged)
+    )
     return FileCounts(fresh, judged, job.archived, len(job.quarantined))
 
 

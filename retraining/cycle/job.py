@@ -47,13 +47,19 @@ class Job:
     shows_pages: bool = True  # replay needs no report, note or plot
     terminal: TextIO | None = None  # where a person watches long steps
     seconds: dict[str, float] = field(default_factory=dict)
-    quarantined: list[tuple[str, str | None, str]] = field(default_factory=list)  # name, SHA-256, reason
+    quarantined: list[tuple[str, str | None, str]] = field(
+        default_factory=list
+    )  # name, SHA-256, reason
     archived: int = 0
     cycle_id: str | None = None
     run_id: str | None = None
     fetched: bool = False
-    committed: bool = False  # the alias was moved: what fails from here on is finished by the next start
-    source_error: RetrainingError | None = None  # a source failed; the files at hand were served all the same
+    committed: bool = (
+        False  # the alias was moved: what fails from here on is finished by the next start
+    )
+    source_error: RetrainingError | None = (
+        None  # a source failed; the files at hand were served all the same
+    )
 
     @cached_property
     def registry(self) -> Registry:

@@ -60,27 +60,56 @@ def trace_lineage(cycle: Cycle) -> Lineage:
     Files that were judged in earlier cycles and still wait are claimed and read now.
     """
     left_out = set(cycle.production.manifest.left_out)
-    files = {sha: file for sha, file in {**_archived(cycle), **_waiting(cycle)}.items() if sha not in left_out}
+    files = {
+        sha: file
+        for sha, file in {**_archived(cycle), **_waiting(cycle)}.items()
+        if sha not in left_out
+    }
     window = cycle.job.settings.train_window
-    known = [(batch.number, file) for batch in cycle.batches for file in batch.files if file.sha256 in files]
+    known = [
+        (batch.number, file)
+        for batch in cycle.batches
+        for file in batch.files
+        if file.sha256 in files
+    ]
     testing = {batch.number for batch in last_batches(cycle.batches, TEST_BATCHES)}
-    recent = {batch.number for batch in last_batches(cycle.batches, window.batches)} if window is not None else None
+    recent = (
+        {batch.number for batch in last_batches(cycle.batches, window.batches)}
+        if window is not None
+        else None
+    )
     by_arrival: list[BatchFile] = []
     older: list[BatchFile] = []
     for number, judged in known:
-        file = replace(judged, name=files[judged.sha256].name, reserved=judged.reserved if number in testing else ())
+        file = replace(
+            judged,
+            name=files[judged.sha256].name,
+            reserved=judged.reserved if number in testing else (),
+        )
         by_arrival.append(file)
-        if recent is not None and number not in recent and file.sha256 in cycle.recovered.ledger.archive:
+        if (
+            recent is not None
+            and number not in recent
+            and file.sha256 in cycle.recovered.ledger.archive
+        ):
             older.append(file)
     shares = shares_of_older(window, older, by_arrival)
     held_out = tuple(file for file in by_arrival if file.reserved)
-    learned = tuple(file for file in by_arrival if shares.get(file.sha256, 1.0) and runs_outside(file.rows, file.reserved))
-    consumed = tuple(sha for _, file in known if (sha := file.sha256) not in cycle.recovered.ledger.archive)
+    learned = tuple(
+        file
+        for file in by_arrival
+        if shares.get(file.sha256, 1.0) and runs_outside(file.rows, file.reserved)
+    )
+    consumed = tuple(
+        sha for _, file in known if (sha := file.sha256) not in cycle.recovered.ledger.archive
+    )
     sampled = {sha: share for sha, share in shares.items() if 0 < share < 1}
     return Lineage(learned, held_out, consumed, files, sampled)
 
 
-def shares_of_older(window: TrainWindow | None, older: Sequence[BatchFile], files: Sequence[BatchFile]) -> dict[str, float]:
+def shares_of_older(
+    window: TrainWindow | None, older: Sequence[BatchFile], files: Sequence[BatchFile]
+) -> dict[str, float]:
     """SHA-256 -> the share of rows that is learned, of each file that is older than the window: 0 where it asks for no sample."""
     if window is None or not older:
         return {}
@@ -121,7 +150,12 @@ def freeze_test_set(cycle: Cycle, lineage: Lineage) -> FrozenTestSet:
     learned = (champion, lineage.learned_runs())
     sections, dropped = leave_out_learned(cycle.job, reserved, schema, learned, lineage.files)
     rows = count_rows(cycle.job, sections, schema)
-    log.info("test set: %d rows in %d blocks; %d rows left out because a training set has their values", rows, len(sections), dropped)
+    log.info(
+        "test set: %d rows in %d blocks; %d rows left out because a training set has their values",
+        rows,
+        len(sections),
+        dropped,
+    )
     return FrozenTestSet(sections, rows, dropped)
 
 

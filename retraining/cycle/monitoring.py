@@ -15,7 +15,14 @@ from retraining.errors import DamagedModelError
 from retraining.ledger import REGISTERED, BackOff, back_off
 from retraining.logs import log
 from retraining.records import Comparison, DataFile, Decision, Drift, Hindsight, Score
-from retraining.statistics import Estimate, compare, compare_with_record, estimate, metric, t_interval
+from retraining.statistics import (
+    Estimate,
+    compare,
+    compare_with_record,
+    estimate,
+    metric,
+    t_interval,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +69,9 @@ def monitor(cycle: Cycle) -> Monitored:
     with cycle.job.stage("scoring"):
         answers = served_answers(cycle, sections)
         served = estimate(metric(settings.metric), answers)
-    score = Score(settings.metric, served.value, served.rows, t_interval(served, settings.confidence))
+    score = Score(
+        settings.metric, served.value, served.rows, t_interval(served, settings.confidence)
+    )
     with cycle.job.stage("drift"):
         drift, current = _judge_drift(cycle, sections, answers)
     with cycle.job.stage("hindsight"):
@@ -81,15 +90,24 @@ def monitor(cycle: Cycle) -> Monitored:
     return Monitored(health, served, probation, skipped, hindsight, current)
 
 
-def _judge_drift(cycle: Cycle, sections: Sequence[Section], answers: Predictions) -> tuple[Drift, Moved | None]:
+def _judge_drift(
+    cycle: Cycle, sections: Sequence[Section], answers: Predictions
+) -> tuple[Drift, Moved | None]:
     content = cycle.job.registry.sketches(cycle.production.version)
     if not content:
         return Drift(), None
     reference = Sketch.from_json(content)
     drift, current = judge_drift(cycle.job, reference, sections, cycle.production.schema, answers)
-    moved = [f"{one['name']} (material)" if one.get("material") else str(one["name"]) for one in drift.features if one.get("detected")]
+    moved = [
+        f"{one['name']} (material)" if one.get("material") else str(one["name"])
+        for one in drift.features
+        if one.get("detected")
+    ]
     if moved:
-        log.info("drift was detected in %s", ", ".join(moved[:10]) + (f" and {len(moved) - 10} more" if len(moved) > 10 else ""))
+        log.info(
+            "drift was detected in %s",
+            ", ".join(moved[:10]) + (f" and {len(moved) - 10} more" if len(moved) > 10 else ""),
+        )
     return drift, Moved(reference, current)
 
 
@@ -103,7 +121,10 @@ def _log_monitoring(cycle: Cycle, score: Score) -> None:
         cycle.run_id,
         "ModelMonitoring",
         metrics=metrics,
-        params={"production_version": str(cycle.production.number), "files": str(len(cycle.claimed.files))},
+        params={
+            "production_version": str(cycle.production.number),
+            "files": str(len(cycle.claimed.files)),
+        },
         dataset=("new_data", cycle.batch_digest, score.rows),
     )
 
@@ -123,7 +144,9 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
     ]
     if not own:
         return Decision(False, "this version has no record of its own yet")
-    found = compare_with_record(metric(cycle.job.settings.metric), own, served, confidence=cycle.job.settings.confidence)
+    found = compare_with_record(
+        metric(cycle.job.settings.metric), own, served, confidence=cycle.job.settings.confidence
+    )
     if found.improvement is None:
         return Decision(False, "the drop could not be judged on these rows")
     told = f"{found.improvement:+.4f} against its own record on {len(own)} batches"
@@ -141,8 +164,17 @@ def _fresh_sections(cycle: Cycle, models: Sequence[Model]) -> tuple[Section, ...
     exposed = frozenset().union(*(model.exposed for model in models))
     fresh = [file for file in cycle.claimed.files if file.sha256 not in exposed]
     folder = cycle.job.settings.used_data_dir
-    archive = {sha: DataFile(names[0], sha, folder / names[0]) for sha, names in cycle.job.inbox.archived().items()}
-    sections, _ = leave_out_learned(cycle.job, whole_files(fresh), models[0].schema, [model.learned for model in models], archive)
+    archive = {
+        sha: DataFile(names[0], sha, folder / names[0])
+        for sha, names in cycle.job.inbox.archived().items()
+    }
+    sections, _ = leave_out_learned(
+        cycle.job,
+        whole_files(fresh),
+        models[0].schema,
+        [model.learned for model in models],
+        archive,
+    )
     return sections
 
 
@@ -161,11 +193,21 @@ def _side_by_side(cycle: Cycle, rival: Model, challenger: Model) -> PairedResult
 
 def _compared(cycle: Cycle, rival: Predictions, challenger: Predictions) -> PairedResult:
     settings = cycle.job.settings
-    return compare(metric(settings.metric), rival, challenger, confidence=settings.confidence, min_rows=settings.min_test_rows)
+    return compare(
+        metric(settings.metric),
+        rival,
+        challenger,
+        confidence=settings.confidence,
+        min_rows=settings.min_test_rows,
+    )
 
 
 def _read_alike(one: Model, other: Model) -> bool:
-    return (one.schema.names, one.schema.classes, one.schema.target) == (other.schema.names, other.schema.classes, other.schema.target)
+    return (one.schema.names, one.schema.classes, one.schema.target) == (
+        other.schema.names,
+        other.schema.classes,
+        other.schema.target,
+    )
 
 
 def _hold_probation(cycle: Cycle) -> tuple[Comparison | None, str | None]:
@@ -181,7 +223,12 @@ def _hold_probation(cycle: Cycle) -> tuple[Comparison | None, str | None]:
         log.warning("probation skipped: v%s cannot be loaded: %s", previous, error)
         return None, f"v{previous} cannot be loaded"
     if found is None or before is None:
-        return None, f"v{previous} cannot be compared with v{cycle.production.number}" if before is None else None
+        return (
+            None,
+            f"v{previous} cannot be compared with v{cycle.production.number}"
+            if before is None
+            else None,
+        )
     return as_comparison(cycle, found), None
 
 
@@ -204,15 +251,30 @@ def as_comparison(cycle: Cycle, found: PairedResult) -> Comparison:
 
 def _grade_the_last_decision(cycle: Cycle, probation: Comparison | None) -> Hindsight | None:
     """The last challenger, promoted or rejected, beside the version it was compared with."""
-    last = next((r for r in reversed(cycle.recovered.ledger.cycles) if r.told.get("challenger_version") is not None), None)
+    last = next(
+        (
+            r
+            for r in reversed(cycle.recovered.ledger.cycles)
+            if r.told.get("challenger_version") is not None
+        ),
+        None,
+    )
     if last is None:
         return None
     number, rival = int(last.told["challenger_version"]), last.told.get("previous_version")
     promoted = last.ending == "promoted" or number == cycle.production.number
-    if promoted and probation is not None and number == cycle.production.number and probation.improvement is not None:
+    if (
+        promoted
+        and probation is not None
+        and number == cycle.production.number
+        and probation.improvement is not None
+    ):
         return _graded(number, int(rival or 0), probation, promoted=True)
     try:
-        challenger, champion = load_model(cycle.job.registry, number), load_model(cycle.job.registry, int(rival or 0))
+        challenger, champion = (
+            load_model(cycle.job.registry, number),
+            load_model(cycle.job.registry, int(rival or 0)),
+        )
         found = _side_by_side(cycle, champion, challenger) if challenger and champion else None
     except DamagedModelError as error:
         log.warning("hindsight skipped: %s", error)
@@ -224,7 +286,16 @@ def _grade_the_last_decision(cycle: Cycle, probation: Comparison | None) -> Hind
 
 def _graded(challenger: int, rival: int, found: Comparison, *, promoted: bool) -> Hindsight:
     gain = found.improvement if found.improvement is not None else 0.0
-    return Hindsight(challenger, rival, promoted, gain, found.interval, found.rows, found.standard_error, found.blocks)
+    return Hindsight(
+        challenger,
+        rival,
+        promoted,
+        gain,
+        found.interval,
+        found.rows,
+        found.standard_error,
+        found.blocks,
+    )
 
 
 def probation_result(cycle: Cycle, monitored: Monitored) -> str | None:
@@ -234,7 +305,11 @@ def probation_result(cycle: Cycle, monitored: Monitored) -> str | None:
     if monitored.probation.verdict == "worse":
         return "failed"
     number = cycle.production.number
-    held = sum(1 for r in cycle.recovered.ledger.cycles if r.hindsight and r.hindsight.challenger == number and r.hindsight.promoted)
+    held = sum(
+        1
+        for r in cycle.recovered.ledger.cycles
+        if r.hindsight and r.hindsight.challenger == number and r.hindsight.promoted
+    )
     return "passed" if held + 1 >= cycle.job.settings.probation_batches else None
 
 
@@ -242,4 +317,7 @@ def back_off_now(cycle: Cycle, monitored: Monitored) -> BackOff:
     """Roll-backs by probation in a row, and the files since the last one, this cycle's included."""
     earlier = back_off(cycle.recovered.ledger.records)
     here = len(cycle.batch.files) if cycle.batch is not None else 0
-    return BackOff(0 if probation_result(cycle, monitored) == "passed" else earlier.failures, earlier.files_since + here)
+    return BackOff(
+        0 if probation_result(cycle, monitored) == "passed" else earlier.failures,
+        earlier.files_since + here,
+    )

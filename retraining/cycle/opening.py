@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.bookkeeping import begin_run
-from retraining.errors import ArchiveMismatchError, RetrainingError, UnreachableError, UnreadableFileError
+from retraining.errors import (
+    ArchiveMismatchError,
+    RetrainingError,
+    UnreachableError,
+    UnreadableFileError,
+)
 from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.records import Batch, BatchFile, CycleRecord, Outcome
@@ -36,7 +41,9 @@ class Cycle:
     recovered: Recovered
     production: Model
     claimed: Claimed
-    batch: Batch | None  # the files that are judged for the first time in this cycle; None when all were judged before
+    batch: (
+        Batch | None
+    )  # the files that are judged for the first time in this cycle; None when all were judged before
     number: int
     cycle_id: str
     started: datetime
@@ -51,11 +58,15 @@ class Cycle:
     @property
     def batch_digest(self) -> str:
         """One digest of the bytes that this cycle judges."""
-        return hashlib.sha256("".join(sorted(file.sha256 for file in self.claimed.files)).encode()).hexdigest()
+        return hashlib.sha256(
+            "".join(sorted(file.sha256 for file in self.claimed.files)).encode()
+        ).hexdigest()
 
 
 @contextmanager
-def open_cycle(job: Job, recovered: Recovered, production: Model, claimed: Claimed) -> Iterator[Cycle]:
+def open_cycle(
+    job: Job, recovered: Recovered, production: Model, claimed: Claimed
+) -> Iterator[Cycle]:
     """Begin the cycle's run; if a step raises, the run is ended as FAILED and the error goes on."""
     started = job.now()
     cycle_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
@@ -94,7 +105,13 @@ def _first_judged(job: Job, recovered: Recovered, claimed: Claimed, number: int)
     if not new:
         return None
     named = {file.sha256: file.name for file in job.inbox.with_archive_names(new)}
-    return Batch(number, tuple(replace(file, name=named[file.sha256]) for file in reserve_from(new, job.settings.holdout_fraction)))
+    return Batch(
+        number,
+        tuple(
+            replace(file, name=named[file.sha256])
+            for file in reserve_from(new, job.settings.holdout_fraction)
+        ),
+    )
 
 
 def reserve_from(files: list[DataFile], fraction: float) -> tuple[BatchFile, ...]:
@@ -102,16 +119,35 @@ def reserve_from(files: list[DataFile], fraction: float) -> tuple[BatchFile, ...
     from retraining.datasets import cut_into_blocks, reserve
 
     reserved = reserve(cut_into_blocks([(file.sha256, file.rows) for file in files]), fraction)
-    runs = {file.sha256: tuple(sorted((b.start, b.stop) for b in reserved if b.sha256 == file.sha256)) for file in files}
+    runs = {
+        file.sha256: tuple(sorted((b.start, b.stop) for b in reserved if b.sha256 == file.sha256))
+        for file in files
+    }
     return tuple(BatchFile(file.name, file.sha256, file.rows, runs[file.sha256]) for file in files)
 
 
 def _end_as_failed(cycle: Cycle, error: RetrainingError) -> None:
-    outcome = Outcome("failed", error.what, exit_code=error.exit_code, cycle_id=cycle.cycle_id, run_id=cycle.run_id)
-    record = CycleRecord(cycle.number, cycle.cycle_id, cycle.run_id, cycle.started, outcome_to_json(outcome))
-    tags = {"retraining.ending": "failed", "retraining.reason": error.what, "retraining.cycle_id": cycle.cycle_id}
-    with suppress(RetrainingError):  # the first error is the one to tell; the next start ends the run
-        cycle.job.registry.save_files(str(cycle.run_id), {"decision.json": json.dumps(record_to_json(record), indent=1)})
+    outcome = Outcome(
+        "failed",
+        error.what,
+        exit_code=error.exit_code,
+        cycle_id=cycle.cycle_id,
+        run_id=cycle.run_id,
+    )
+    record = CycleRecord(
+        cycle.number, cycle.cycle_id, cycle.run_id, cycle.started, outcome_to_json(outcome)
+    )
+    tags = {
+        "retraining.ending": "failed",
+        "retraining.reason": error.what,
+        "retraining.cycle_id": cycle.cycle_id,
+    }
+    with suppress(
+        RetrainingError
+    ):  # the first error is the one to tell; the next start ends the run
+        cycle.job.registry.save_files(
+            str(cycle.run_id), {"decision.json": json.dumps(record_to_json(record), indent=1)}
+        )
         name = f"{cycle.started:%Y-%m-%dT%H:%M:%SZ} failed"
         cycle.job.registry.end_cycle(record, name=name, status="FAILED", tags=tags, metrics={})
         log.debug("ended the run %s as FAILED", cycle.run_id)

@@ -23,10 +23,18 @@ if TYPE_CHECKING:
     from retraining.statistics import NumberBins
 
 
-def pages_of(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Compared | None, moved: Moved | None) -> dict[str, str]:
+def pages_of(
+    cycle: Cycle,
+    record: CycleRecord,
+    outcome: Outcome,
+    compared: Compared | None,
+    moved: Moved | None,
+) -> dict[str, str]:
     """Name -> content of the cycle's artifacts."""
     job, ledger = cycle.job, cycle.recovered.ledger
-    refused = tuple(RefusedFile(name, sha256 or "", reason) for name, sha256, reason in job.quarantined)
+    refused = tuple(
+        RefusedFile(name, sha256 or "", reason) for name, sha256, reason in job.quarantined
+    )
     material = ReportMaterial(
         test_set=_test_set(cycle, compared) if compared else None,
         distributions=_distributions(moved) if moved else {},
@@ -37,7 +45,10 @@ def pages_of(cycle: Cycle, record: CycleRecord, outcome: Outcome, compared: Comp
         model_name=job.settings.model_name,
         command=job.settings.command,
     )
-    pages = {"decision.json": json.dumps(record_to_json(record), indent=1), "report.html": _drawn(outcome, material)}
+    pages = {
+        "decision.json": json.dumps(record_to_json(record), indent=1),
+        "report.html": _drawn(outcome, material),
+    }
     if outcome.drift.features:
         pages["drift.json"] = json.dumps(record.told["drift"], indent=1)
     if job.log_lines():

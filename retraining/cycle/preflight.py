@@ -7,7 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.bookkeeping import files_archived_by, what_was_left
-from retraining.errors import ArchiveMismatchError, NoProductionModelError, SettingsError, UnknownVersionError
+from retraining.errors import (
+    ArchiveMismatchError,
+    NoProductionModelError,
+    SettingsError,
+    UnknownVersionError,
+)
 from retraining.ledger import learned_runs
 from retraining.statistics import check_metric, metric
 
@@ -95,7 +100,11 @@ def find_production(job: Job, recovered: Recovered) -> Model:
         check_metric(metric(settings.metric), len(model.schema.classes))
     except ValueError as error:
         raise SettingsError((f"METRIC: {error}",), where=str(settings.project)) from error
-    check_the_archive(job, recovered.ledger, unless=left_to_archive(recovered.facts, model.version, model.manifest))
+    check_the_archive(
+        job,
+        recovered.ledger,
+        unless=left_to_archive(recovered.facts, model.version, model.manifest),
+    )
     return model
 
 
@@ -106,7 +115,10 @@ def _best_to_hold_it(job: Job, recovered: Recovered) -> tuple[int | None, str]:
         return last, "it held the alias last"
     before = recovered.facts.aliases.get("previous_production")
     if before is None:
-        before = max((version.number for version in job.registry.versions("approved") if version.is_ours), default=None)
+        before = max(
+            (version.number for version in job.registry.versions("approved") if version.is_ours),
+            default=None,
+        )
     return before, f"version {last} held the alias last and was deleted"
 
 
@@ -120,20 +132,28 @@ def how_to_assign(alias: str, name: str, best: int | None = None, why: str = "")
     )
 
 
-def left_to_archive(facts: RegistryFacts, production: VersionFacts, manifest: Manifest) -> Mapping[str, str]:
+def left_to_archive(
+    facts: RegistryFacts, production: VersionFacts, manifest: Manifest
+) -> Mapping[str, str]:
     """SHA-256 -> name of what the next start archives: its version got the alias, and its promotion was not finished.
 
     Only those who look without recovering first, such as `check` and a dry run, ever find any.
     """
     last = what_was_left(facts).get("production_version")
-    finished = production.status in ("approved", "rolled_back") and (last is None or production.number <= last)
+    finished = production.status in ("approved", "rolled_back") and (
+        last is None or production.number <= last
+    )
     return {} if finished else files_archived_by(manifest)
 
 
 def check_the_archive(job: Job, ledger: Ledger, unless: Container[str] = ()) -> None:
     """Every file that registrations found and promotions consumed must still be in the archive, byte for byte."""
     present = job.inbox.archived()
-    missing = {sha: name for sha, name in ledger.archive.items() if sha not in present and sha not in unless}
+    missing = {
+        sha: name
+        for sha, name in ledger.archive.items()
+        if sha not in present and sha not in unless
+    }
     if missing:
         shown = ", ".join(f"{name} ({sha[:12]})" for sha, name in list(missing.items())[:5])
         raise ArchiveMismatchError(
@@ -144,7 +164,12 @@ def check_the_archive(job: Job, ledger: Ledger, unless: Container[str] = ()) -> 
 
 def strangers_in_the_archive(job: Job, ledger: Ledger) -> tuple[str, ...]:
     """Names in the archive that no registration found and no promotion brought: reported, never learned."""
-    return tuple(name for sha, names in job.inbox.archived().items() if sha not in ledger.archive for name in names)
+    return tuple(
+        name
+        for sha, names in job.inbox.archived().items()
+        if sha not in ledger.archive
+        for name in names
+    )
 
 
 def public_uri(uri: str) -> str:

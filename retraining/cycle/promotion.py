@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.closing import Ending, close, outcome_of, record_of
-from retraining.cycle.completion import PROBATION, ROLLED_BACK_IN, complete_promotion, put_back, tags_of_one_rolled_back
+from retraining.cycle.completion import (
+    PROBATION,
+    ROLLED_BACK_IN,
+    complete_promotion,
+    put_back,
+    tags_of_one_rolled_back,
+)
 from retraining.cycle.monitoring import probation_result
 from retraining.errors import NoProductionModelError
 from retraining.kill_points import kill_point
@@ -36,7 +42,9 @@ class Attempt:
 
     def ending(self, name: str, reason: str, holder: int | None = None) -> Ending:
         """An ending of the cycle with this attempt in it."""
-        return Ending(name, reason, holder, self.challenger.version, self.trigger.name, self.compared)
+        return Ending(
+            name, reason, holder, self.challenger.version, self.trigger.name, self.compared
+        )
 
 
 def keep(cycle: Cycle, monitored: Monitored, reason: str, trigger: str | None = None) -> Outcome:
@@ -45,11 +53,15 @@ def keep(cycle: Cycle, monitored: Monitored, reason: str, trigger: str | None = 
     return close(cycle, monitored, Ending("kept", reason, trigger=trigger))
 
 
-def remember_the_lost_attempt(cycle: Cycle, monitored: Monitored, trigger: Trigger, loser: VersionFacts) -> Outcome:
+def remember_the_lost_attempt(
+    cycle: Cycle, monitored: Monitored, trigger: Trigger, loser: VersionFacts
+) -> Outcome:
     """The very same attempt lost before: it is not trained again."""
     _note_probation(cycle, monitored)
     reason = f"v{loser.number} lost this very attempt before ({loser.tags.get('retraining.reason', '')}); --force tries it again"
-    return close(cycle, monitored, Ending("rejected", reason, challenger=loser.number, trigger=trigger.name))
+    return close(
+        cycle, monitored, Ending("rejected", reason, challenger=loser.number, trigger=trigger.name)
+    )
 
 
 def reject(cycle: Cycle, monitored: Monitored, attempt: Attempt, reason: str) -> Outcome:
@@ -103,7 +115,9 @@ def _complete(cycle: Cycle, promoted: int) -> Cycle:
             remedy="Assign the alias to a version in the MLflow UI.",
         )
     with job.stage("archiving"):
-        ledger = complete_promotion(job, cycle.recovered.ledger, version, job.registry.facts(), by_person=False)
+        ledger = complete_promotion(
+            job, cycle.recovered.ledger, version, job.registry.facts(), by_person=False
+        )
         _supersede_the_one_that_waited(cycle, promoted)
     return replace(cycle, recovered=replace(cycle.recovered, ledger=ledger))
 
@@ -111,8 +125,13 @@ def _complete(cycle: Cycle, promoted: int) -> Cycle:
 def roll_back(cycle: Cycle, monitored: Monitored, failure: Decision) -> Outcome:
     """The version on probation does worse than the one before it: put that one back, unless a person moved the alias since."""
     registry, alias = cycle.job.registry, cycle.job.settings.production_alias
-    failed, previous = cycle.production.number, int(cycle.production.version.tags["retraining.previous_version"])
-    ending = Ending("rolled_back", f"v{failed} failed its probation: {failure.reason}", holder=previous)
+    failed, previous = (
+        cycle.production.number,
+        int(cycle.production.version.tags["retraining.previous_version"]),
+    )
+    ending = Ending(
+        "rolled_back", f"v{failed} failed its probation: {failure.reason}", holder=previous
+    )
     if cycle.run_id is None:
         return close(cycle, monitored, ending)
     if registry.facts().aliases.get(alias) != failed:
@@ -120,7 +139,9 @@ def roll_back(cycle: Cycle, monitored: Monitored, failure: Decision) -> Outcome:
     _save_the_decision(cycle, monitored, ending)
     tags = tags_of_one_rolled_back(cycle.production.version, previous, ending.reason)
     tags |= {ROLLED_BACK_IN: cycle.run_id, PROBATION: "failed"}
-    registry.tag_version(failed, tags, description(outcome_of(cycle, monitored, ending), cycle.job.settings.command))
+    registry.tag_version(
+        failed, tags, description(outcome_of(cycle, monitored, ending), cycle.job.settings.command)
+    )
     kill_point("before_roll_back")
     cycle.job.committed = True
     put_back(cycle.job, previous, failed, ending.reason)
@@ -134,21 +155,37 @@ def _superseded(cycle: Cycle, monitored: Monitored, attempt: Attempt | None = No
     holder = registry.facts().aliases.get(alias)
     where = f"v{holder}" if holder is not None else "no version"
     reason = f"a person moved the alias {alias!r} from v{cycle.production.number} to {where} while the cycle ran: theirs stands"
-    ending = attempt.ending("superseded", reason, holder) if attempt else Ending("superseded", reason, holder)
+    ending = (
+        attempt.ending("superseded", reason, holder)
+        if attempt
+        else Ending("superseded", reason, holder)
+    )
     if ending.challenger is not None and ending.challenger != holder:
-        registry.tag_version(ending.challenger, {"validation_status": "superseded", "retraining.reason": reason})
+        registry.tag_version(
+            ending.challenger, {"validation_status": "superseded", "retraining.reason": reason}
+        )
     return close(cycle, monitored, ending)
 
 
-def _judge_version(cycle: Cycle, monitored: Monitored, ending: Ending, more: Mapping[str, str] | None = None) -> None:
+def _judge_version(
+    cycle: Cycle, monitored: Monitored, ending: Ending, more: Mapping[str, str] | None = None
+) -> None:
     """Tag the challenger with its verdict, describe it, and put its score on its model."""
     if ending.challenger is None or ending.compared is None:
         return
     kill_point("before_losing_tag" if ending.name == "rejected" else "before_winning_tag")
     comparison = ending.compared.comparison
-    tags = {"retraining.verdict": comparison.verdict, "retraining.reason": ending.reason, **(more or {})}
+    tags = {
+        "retraining.verdict": comparison.verdict,
+        "retraining.reason": ending.reason,
+        **(more or {}),
+    }
     registry, metric = cycle.job.registry, cycle.job.settings.metric
-    registry.tag_version(ending.challenger, tags, description(outcome_of(cycle, monitored, ending), cycle.job.settings.command))
+    registry.tag_version(
+        ending.challenger,
+        tags,
+        description(outcome_of(cycle, monitored, ending), cycle.job.settings.command),
+    )
     kill_point("after_losing_tag" if ending.name == "rejected" else "after_winning_tag")
     if comparison.challenger.value is not None:
         registry.log_model_metrics(ending.challenger, {metric: comparison.challenger.value})
@@ -165,13 +202,17 @@ def _log_comparison(cycle: Cycle, compared: Compared) -> None:
         "data/test_rows_left_out": float(comparison.rows_dropped),
     }
     kept = {key: value for key, value in metrics.items() if value is not None}
-    cycle.job.registry.log_stage(str(cycle.run_id), "ModelComparison", metrics=kept, params={"verdict": comparison.verdict})
+    cycle.job.registry.log_stage(
+        str(cycle.run_id), "ModelComparison", metrics=kept, params={"verdict": comparison.verdict}
+    )
 
 
 def _save_the_decision(cycle: Cycle, monitored: Monitored, ending: Ending) -> None:
     """Save the decision before the alias moves, so that a later start can close this cycle should it die right after."""
     record = record_of(cycle, outcome_of(cycle, monitored, ending), monitored)
-    cycle.job.registry.save_files(str(cycle.run_id), {"decision.json": json.dumps(record_to_json(record), indent=1)})
+    cycle.job.registry.save_files(
+        str(cycle.run_id), {"decision.json": json.dumps(record_to_json(record), indent=1)}
+    )
 
 
 def _supersede_the_one_that_waited(cycle: Cycle, newer: int) -> None:
@@ -179,7 +220,9 @@ def _supersede_the_one_that_waited(cycle: Cycle, newer: int) -> None:
     waited = registry.facts().aliases.get("challenger")
     if waited is not None and waited != newer:
         reason = f"v{newer} was trained later, on more files"
-        registry.tag_version(waited, {"validation_status": "superseded", "retraining.reason": reason})
+        registry.tag_version(
+            waited, {"validation_status": "superseded", "retraining.reason": reason}
+        )
         registry.drop_alias("challenger")
 
 
@@ -187,6 +230,10 @@ def _note_probation(cycle: Cycle, monitored: Monitored) -> None:
     """Close a probation that was passed, or that cannot be held."""
     if cycle.run_id is None:
         return
-    said = "passed" if probation_result(cycle, monitored) == "passed" else monitored.skipped and f"not held: {monitored.skipped}"
+    said = (
+        "passed"
+        if probation_result(cycle, monitored) == "passed"
+        else monitored.skipped and f"not held: {monitored.skipped}"
+    )
     if said:
         cycle.job.registry.tag_version(cycle.production.number, {PROBATION: said})

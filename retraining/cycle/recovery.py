@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retraining.cycle.bookkeeping import add_to_ledger, files_archived_by, leave, load_ledger, save_ledger, what_was_left
+from retraining.cycle.bookkeeping import (
+    add_to_ledger,
+    files_archived_by,
+    leave,
+    load_ledger,
+    save_ledger,
+    what_was_left,
+)
 from retraining.cycle.completion import (
     MOVED,
     ROLLED_BACK_IN,
@@ -76,7 +83,9 @@ def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
     return Recovered(facts, ledger)
 
 
-def _settle_production(job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts) -> tuple[RegistryFacts, Ledger]:
+def _settle_production(
+    job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts
+) -> tuple[RegistryFacts, Ledger]:
     left = what_was_left(facts)
     last = left.get("production_version")
     if last is None or production.number == last:
@@ -91,17 +100,32 @@ def _settle_production(job: Job, facts: RegistryFacts, ledger: Ledger, productio
 
 
 def _all_archived(job: Job, ledger: Ledger, production: VersionFacts) -> bool:
-    return files_archived_by(job.registry.manifest(production)).keys() <= {*ledger.archive, *ledger.withdrawn}
+    return files_archived_by(job.registry.manifest(production)).keys() <= {
+        *ledger.archive,
+        *ledger.withdrawn,
+    }
 
 
-def finish_promotion(job: Job, ledger: Ledger, version: VersionFacts) -> tuple[RegistryFacts, Ledger]:
+def finish_promotion(
+    job: Job, ledger: Ledger, version: VersionFacts
+) -> tuple[RegistryFacts, Ledger]:
     """Complete what moving the alias began, by a person or by a cycle that died right after; then close that cycle's run."""
     if not job.dry_run:
         alias = job.settings.production_alias
-        check_rights(job.settings, f"The alias {alias!r} stays on v{version.number}, whose files wait to be archived.")
+        check_rights(
+            job.settings,
+            f"The alias {alias!r} stays on v{version.number}, whose files wait to be archived.",
+        )
     facts = job.registry.facts()
     ledger = _close_the_cycle(job, ledger, version.tags.get("retraining.parent_run_id"))
-    made_in = next((record for record in ledger.records if record.cycle_id == version.tags.get("retraining.cycle_id")), None)
+    made_in = next(
+        (
+            record
+            for record in ledger.records
+            if record.cycle_id == version.tags.get("retraining.cycle_id")
+        ),
+        None,
+    )
     by_person = made_in is None or made_in.ending != "promoted" or version.status == "rolled_back"
     ledger = complete_promotion(job, ledger, version, facts, by_person=by_person)
     leave(job, **_last_of(what_was_left(facts), ledger), production_version=version.number)
@@ -116,7 +140,14 @@ def _close_the_cycle(job: Job, ledger: Ledger, run_id: str | None) -> Ledger:
     if record is None or record.ending not in ("promoted", "rolled_back", REGISTERED):
         return ledger
     told = record.told
-    version = next((told[key] for key in ("challenger_version", "production_version") if told.get(key) is not None), "")
+    version = next(
+        (
+            told[key]
+            for key in ("challenger_version", "production_version")
+            if told.get(key) is not None
+        ),
+        "",
+    )
     name = f"{record.started:%Y-%m-%dT%H:%M:%SZ} {record.ending} v{version}"
     keys = ("ending", "reason", "trigger", "cycle_id", "production_version", "challenger_version")
     tags = {f"retraining.{key}": str(told[key]) for key in keys if told.get(key) is not None}
@@ -125,14 +156,20 @@ def _close_the_cycle(job: Job, ledger: Ledger, run_id: str | None) -> Ledger:
     return add_to_ledger(job, ledger, record)
 
 
-def _finish_roll_back(job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts) -> tuple[RegistryFacts, Ledger]:
+def _finish_roll_back(
+    job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts
+) -> tuple[RegistryFacts, Ledger]:
     """A roll-back tags the version before it moves the alias; it died in between.
 
     Raises:
         NoProductionModelError: the version to go back to was deleted since.
     """
-    target = int(production.tags.get(ROLLED_BACK_TO) or production.tags["retraining.previous_version"])
-    put_back(job, target, production.number, production.tags.get("retraining.reason", "rolled back"))
+    target = int(
+        production.tags.get(ROLLED_BACK_TO) or production.tags["retraining.previous_version"]
+    )
+    put_back(
+        job, target, production.number, production.tags.get("retraining.reason", "rolled back")
+    )
     ledger = _close_the_cycle(job, ledger, production.tags.get(ROLLED_BACK_IN))
     leave(job, **_last_of(what_was_left(facts), ledger), production_version=target)
     log.info("finished the roll-back from v%d to v%d", production.number, target)
@@ -172,10 +209,16 @@ def _settle_pending(job: Job, facts: RegistryFacts) -> RegistryFacts:
     for version in job.registry.versions("pending"):
         if version.number not in (waits, facts.aliases.get(job.settings.production_alias)):
             job.registry.tag_version(
-                version.number, {"validation_status": "superseded", "retraining.reason": "its cycle died before it was judged"}
+                version.number,
+                {
+                    "validation_status": "superseded",
+                    "retraining.reason": "its cycle died before it was judged",
+                },
             )
     waiting = job.registry.version(waits) if waits is not None else None
     if waiting is None or waiting.status != "superseded":
         return facts
-    job.registry.drop_alias("challenger")  # a cycle died between marking it and offering the newer one
+    job.registry.drop_alias(
+        "challenger"
+    )  # a cycle died between marking it and offering the newer one
     return job.registry.facts()

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from retraining.datasets import UNLABELLED, cut_into_blocks, features_and_labels, label_codes, row_hashes
+from retraining.datasets import (
+    UNLABELLED,
+    cut_into_blocks,
+    features_and_labels,
+    label_codes,
+    row_hashes,
+)
 from retraining.scoring import ROWS_PER_CHUNK, coding, predict
 from retraining.statistics import metric as metric_named
 
@@ -47,12 +53,19 @@ def whole_files(files: Sequence[DataFile]) -> tuple[Section, ...]:
     return tuple(Section(by_sha[block.sha256], (block.start, block.stop)) for block in blocks)
 
 
-def predictions(job: Job, model: Model, sections: Sequence[Section], estimator: object = None) -> Predictions:
+def predictions(
+    job: Job, model: Model, sections: Sequence[Section], estimator: object = None
+) -> Predictions:
     """A model's answers on the labelled rows of some sections; each section is a block."""
     asks = metric_named(job.settings.metric).needs == "probabilities"
     floors = job.settings.min_model_roc_auc is not None
     chosen = model.estimator if estimator is None else estimator
-    return predict(chosen, _chunks(job, sections, model.schema), model.schema, with_probabilities=asks or floors)
+    return predict(
+        chosen,
+        _chunks(job, sections, model.schema),
+        model.schema,
+        with_probabilities=asks or floors,
+    )
 
 
 def _chunks(job: Job, sections: Sequence[Section], schema: Schema) -> Iterator[Chunk]:
@@ -70,7 +83,12 @@ def _chunks(job: Job, sections: Sequence[Section], schema: Schema) -> Iterator[C
         yield _chunk(parts, blocks, schema, recode)
 
 
-def _chunk(parts: list[pa.Table], blocks: list[NDArray[np.int64]], schema: Schema, recode: NDArray[np.int64]) -> Chunk:
+def _chunk(
+    parts: list[pa.Table],
+    blocks: list[NDArray[np.int64]],
+    schema: Schema,
+    recode: NDArray[np.int64],
+) -> Chunk:
     features, _ = features_and_labels(parts, [[(0, len(part))] for part in parts], schema)
     codes = np.concatenate([label_codes(part) for part in parts])
     return features, recode[codes], np.concatenate(blocks)
@@ -78,7 +96,9 @@ def _chunk(parts: list[pa.Table], blocks: list[NDArray[np.int64]], schema: Schem
 
 def labelled_parts(job: Job, sections: Sequence[Section], schema: Schema) -> Iterator[pa.Table]:
     """The rows of each section that have a label and are not left out, one table a section; one file is open at a time."""
-    by_file = [(file, list(here)) for file, here in groupby(sections, key=lambda section: section.file)]
+    by_file = [
+        (file, list(here)) for file, here in groupby(sections, key=lambda section: section.file)
+    ]
     tables = job.tables_of([file for file, _ in by_file], schema)
     for (_, here), table in zip(by_file, tables, strict=True):
         for section in here:
@@ -99,7 +119,11 @@ def count_rows(job: Job, sections: Sequence[Section], schema: Schema) -> int:
 
 
 def leave_out_learned(
-    job: Job, sections: Sequence[Section], schema: Schema, learned: Iterable[Learned], files: Mapping[str, DataFile]
+    job: Job,
+    sections: Sequence[Section],
+    schema: Schema,
+    learned: Iterable[Learned],
+    files: Mapping[str, DataFile],
 ) -> tuple[tuple[Section, ...], int]:
     """Leave out each row whose feature values occur among the learned rows; the sections, and how many labelled rows that took.
 
@@ -112,7 +136,10 @@ def leave_out_learned(
     seen = _occurring(job, wanted, schema, _union(learned), files)
     before = count_rows(job, sections, schema)
     masks = [_among(values, seen) for values in hashes]
-    kept = tuple(replace(section, left_out=mask if mask.any() else None) for section, mask in zip(sections, masks, strict=True))
+    kept = tuple(
+        replace(section, left_out=mask if mask.any() else None)
+        for section, mask in zip(sections, masks, strict=True)
+    )
     return kept, before - count_rows(job, kept, schema)
 
 
@@ -129,7 +156,9 @@ def _union(learned: Iterable[Learned]) -> dict[str, tuple[Run, ...]]:
     return union
 
 
-def _occurring(job: Job, wanted: Hashes, schema: Schema, learned: Learned, files: Mapping[str, DataFile]) -> Hashes:
+def _occurring(
+    job: Job, wanted: Hashes, schema: Schema, learned: Learned, files: Mapping[str, DataFile]
+) -> Hashes:
     """Those of the wanted hashes (sorted, as what is returned) that occur in learned rows.
 
     Rows may have been learned by the million, so most are passed over by their lowest bits, without a search.
@@ -139,7 +168,9 @@ def _occurring(job: Job, wanted: Hashes, schema: Schema, learned: Learned, files
     marked[wanted & lowest] = True
     known = [(files[sha256], runs) for sha256, runs in learned.items() if sha256 in files and runs]
     found = [np.empty(0, np.uint64)]
-    for (_, runs), table in zip(known, job.tables_of([file for file, _ in known], schema), strict=True):
+    for (_, runs), table in zip(
+        known, job.tables_of([file for file, _ in known], schema), strict=True
+    ):
         values = row_hashes(table)
         for start, stop in runs:
             part = values[start:stop]

@@ -25,7 +25,10 @@ EVERY_FILE_WHOLE: Mapping[str, float] = {}
 
 
 def training_rows(
-    job: Job, files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]], schema: Schema, shares: Mapping[str, float] = EVERY_FILE_WHOLE
+    job: Job,
+    files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]],
+    schema: Schema,
+    shares: Mapping[str, float] = EVERY_FILE_WHOLE,
 ) -> tuple[pd.DataFrame, pd.Series[Any], bool]:
     """What the recipe is handed: the labelled rows of the runs, and whether some were left out.
 
@@ -37,8 +40,13 @@ def training_rows(
     files = [file for file, _ in files_and_runs]
     total = sum(stop - start for _, runs in files_and_runs for start, stop in runs)
     if not shares and (limit is None or total <= limit):
-        return *features_and_labels(job.tables_of(files, schema), [runs for _, runs in files_and_runs], schema), False
-    masks = [_within(file.rows, runs) & drawn_rows(file, shares.get(file.sha256, 1.0)) for file, runs in files_and_runs]
+        return *features_and_labels(
+            job.tables_of(files, schema), [runs for _, runs in files_and_runs], schema
+        ), False
+    masks = [
+        _within(file.rows, runs) & drawn_rows(file, shares.get(file.sha256, 1.0))
+        for file, runs in files_and_runs
+    ]
     if limit is not None:
         masks = _limited(job, files, masks, schema, limit)
     chosen = sum(int(mask.sum()) for mask in masks)
@@ -56,9 +64,14 @@ def drawn_rows(file: DataFile, share: float) -> Mask:
     return drawn
 
 
-def _limited(job: Job, files: Sequence[DataFile], masks: Sequence[Mask], schema: Schema, limit: int) -> list[Mask]:
+def _limited(
+    job: Job, files: Sequence[DataFile], masks: Sequence[Mask], schema: Schema, limit: int
+) -> list[Mask]:
     tables = job.tables_of(files, schema)
-    codes = [np.where(mask, label_codes(table), UNLABELLED) for mask, table in zip(masks, tables, strict=True)]
+    codes = [
+        np.where(mask, label_codes(table), UNLABELLED)
+        for mask, table in zip(masks, tables, strict=True)
+    ]
     chosen = recent_rows_by_class(np.concatenate(codes), limit)
     return np.split(chosen, np.cumsum([len(one) for one in codes])[:-1])
 
@@ -81,6 +94,8 @@ def _within(rows: int, runs: Sequence[Run]) -> Mask:
     return mask
 
 
-def _filtered(job: Job, parts: Sequence[tuple[DataFile, Mask]], schema: Schema) -> Iterator[pa.Table]:
+def _filtered(
+    job: Job, parts: Sequence[tuple[DataFile, Mask]], schema: Schema
+) -> Iterator[pa.Table]:
     tables = job.tables_of([file for file, _ in parts], schema)
     return (table.filter(pa.array(mask)) for (_, mask), table in zip(parts, tables, strict=True))

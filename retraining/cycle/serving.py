@@ -37,7 +37,11 @@ def _refuse_those_to_blame(cycle: Cycle) -> None:
     if not reasons or len(reasons) == len(files):
         return
     for file, reason in reasons.items():
-        cycle.job.refuse(file.name, f"production (v{cycle.production.number}) cannot predict its rows: {reason}", file.sha256)
+        cycle.job.refuse(
+            file.name,
+            f"production (v{cycle.production.number}) cannot predict its rows: {reason}",
+            file.sha256,
+        )
     first = next(iter(reasons))
     raise UnpredictableRowsError(
         f"v{cycle.production.number} cannot predict the rows of {len(reasons)} of {len(files)} files: {first.name!r}: {reasons[first]}.",

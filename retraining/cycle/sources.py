@@ -34,7 +34,12 @@ def fetch(job: Job) -> None:
         with job.stage("export from MongoDB"):
             schema = None if content is None else schema_from_json(content)
             found = mongodb.fetch(job.settings, schema, job.settings.new_data_dir, clock=job.now)
-        log.info("MongoDB: %d documents in %d files, %d refused", found.documents, len(found.files), found.refused)
+        log.info(
+            "MongoDB: %d documents in %d files, %d refused",
+            found.documents,
+            len(found.files),
+            found.refused,
+        )
     except (UnreachableError, CredentialsRefusedError) as error:
         log.warning("%s", error.what)
         job.source_error = error

@@ -49,7 +49,9 @@ def lost_before(cycle: Cycle, key: str) -> VersionFacts | None:
     return lost[-1] if lost else None
 
 
-def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, trigger: str) -> Challenger:
+def train_challenger(
+    cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, trigger: str
+) -> Challenger:
     """Have the recipe learn, and register the result as a pending version, with all its tags in one call.
 
     Raises:
@@ -58,12 +60,17 @@ def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, tr
     job, champion = cycle.job, cycle.production
     recipe = load_recipe(job.settings.recipe_path)
     with job.stage("reading"):
-        parts = [(replace(lineage.files[f.sha256], rows=f.rows), runs_outside(f.rows, f.reserved)) for f in lineage.learned]
+        parts = [
+            (replace(lineage.files[f.sha256], rows=f.rows), runs_outside(f.rows, f.reserved))
+            for f in lineage.learned
+        ]
         X, y, sampled = training_rows(job, parts, champion.schema, lineage.shares)
     with job.stage("training"):
         log.info("training on %d rows of %d files", len(X), len(parts))
         kill_point("mid_training")
-        estimator = train(recipe, X, y, needs_probabilities=needs_probabilities(job.settings)).estimator
+        estimator = train(
+            recipe, X, y, needs_probabilities=needs_probabilities(job.settings)
+        ).estimator
     manifest = Manifest(
         files=tuple(replace(file, reserved=()) for file in lineage.learned),
         held_out=lineage.held_out,
@@ -90,7 +97,9 @@ def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, tr
         "retraining.reason": f"trained because: {trigger}",
     }
     with job.stage("registering"):
-        whole = [(file, runs) for file, runs in parts if file.sha256 not in lineage.shares]  # drift is against what is recent
+        whole = [
+            (file, runs) for file, runs in parts if file.sha256 not in lineage.shares
+        ]  # drift is against what is recent
         sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
         wanted = candidate(recipe, estimator, manifest, tags, sketch)
         version = job.registry.register(wanted, parent=cycle.run_id, run_name="ModelRetraining")
@@ -98,9 +107,15 @@ def train_challenger(cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, tr
     return Challenger(estimator, version, manifest, answers)
 
 
-def candidate(recipe: Recipe, estimator: Any, manifest: Manifest, tags: dict[str, str], sketch: Sketch) -> Candidate:
+def candidate(
+    recipe: Recipe, estimator: Any, manifest: Manifest, tags: dict[str, str], sketch: Sketch
+) -> Candidate:
     """What the registry is handed: the estimator with its papers."""
-    params = {"training_rows": str(manifest.training_rows), "files": str(len(manifest.files)), "recipe_sha256": manifest.recipe_sha256}
+    params = {
+        "training_rows": str(manifest.training_rows),
+        "files": str(len(manifest.files)),
+        "recipe_sha256": manifest.recipe_sha256,
+    }
     if manifest.sampled:
         params["sampled"] = "by TRAIN_WINDOW or MAX_TRAINING_ROWS"
     return Candidate(
@@ -120,10 +135,17 @@ def sections_of(files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]]) -> tup
     """Each learned run as a block; where there are fewer than a batch has, each is cut, for drift is judged by blocks."""
     learned = [(file, run) for file, runs in files_and_runs for run in runs]
     pieces = 1 if len(learned) >= MIN_BLOCKS else math.ceil(MIN_BLOCKS / max(len(learned), 1))
-    cuts = ((file, np.linspace(start, stop, pieces + 1).astype(int).tolist()) for file, (start, stop) in learned)
-    return tuple(Section(file, run) for file, edges in cuts for run in pairwise(edges) if run[0] < run[1])
+    cuts = (
+        (file, np.linspace(start, stop, pieces + 1).astype(int).tolist())
+        for file, (start, stop) in learned
+    )
+    return tuple(
+        Section(file, run) for file, edges in cuts for run in pairwise(edges) if run[0] < run[1]
+    )
 
 
 def needs_probabilities(settings: Settings) -> bool:
     """Whether the metric, or a floor, takes `predict_proba`."""
-    return metric(settings.metric).needs == "probabilities" or settings.min_model_roc_auc is not None
+    return (
+        metric(settings.metric).needs == "probabilities" or settings.min_model_roc_auc is not None
+    )

@@ -31,7 +31,11 @@ def cut_into_blocks(files: Sequence[tuple[str, int]]) -> list[Block]:
     Then each file gives the same number of contiguous runs, the smallest for which there are at least 10 blocks; their lengths
     differ by one row at most, and the longer ones come first. No run is empty: a file gives at most as many as it has rows.
     """
-    enough = (runs for runs in range(1, MIN_BLOCKS) if sum(min(runs, rows) for _, rows in files) >= MIN_BLOCKS)
+    enough = (
+        runs
+        for runs in range(1, MIN_BLOCKS)
+        if sum(min(runs, rows) for _, rows in files) >= MIN_BLOCKS
+    )
     runs = next(enough, MIN_BLOCKS)
     return [
         Block(sha256, number, start, stop)
@@ -52,7 +56,9 @@ def reserve(blocks: Sequence[Block], fraction: float) -> set[Block]:
     The digest is the SHA-256 of the ASCII text `<sha256>:<number>`: the file's SHA-256 in lower-case hexadecimal, a colon, and the
     block's number in its file in decimal, counted from 0.
     """
-    wanted = math.ceil(Fraction(str(fraction)) * len(blocks))  # exact: 0.07 * 100 in floats is more than 7
+    wanted = math.ceil(
+        Fraction(str(fraction)) * len(blocks)
+    )  # exact: 0.07 * 100 in floats is more than 7
     count = max(1, min(wanted, len(blocks) - 1))
     return set(sorted(blocks, key=_digest)[:count])
 

@@ -67,10 +67,16 @@ def label_column(rows: RawRows, schema: Schema) -> Labels:
         label = None if text is None else label_from(text, schema.label_kind)
         if label is None:
             return UNLABELLED
-        return codes[label] if label in codes else UNLABELLED - 1 - unknown.setdefault(label_text(label), len(unknown))
+        return (
+            codes[label]
+            if label in codes
+            else UNLABELLED - 1 - unknown.setdefault(label_text(label), len(unknown))
+        )
 
     found = _by_distinct(rows, schema.target, code_of).astype(np.int32)
-    named = {text: _unknown_label(rows, found == UNLABELLED - 1 - code) for text, code in unknown.items()}
+    named = {
+        text: _unknown_label(rows, found == UNLABELLED - 1 - code) for text, code in unknown.items()
+    }
     return Labels(found, named)
 
 
@@ -89,7 +95,9 @@ def _boolean_number(text: str | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _by_distinct(rows: RawRows, name: str, read: Callable[[str | None], float]) -> NDArray[np.float64]:
+def _by_distinct(
+    rows: RawRows, name: str, read: Callable[[str | None], float]
+) -> NDArray[np.float64]:
     """Read each distinct text of a column once, then spread the values over the rows; code -1, a null, takes the last value."""
     raw = rows.columns[name]
     codes = pc.fill_null(raw.indices, -1).to_numpy()
@@ -102,7 +110,9 @@ def _by_distinct(rows: RawRows, name: str, read: Callable[[str | None], float]) 
             found = np.flatnonzero(codes == code)
             if not found.size:
                 continue
-            raise UnreadableFileError(f"{rows.where(int(found[0]))}: {shown(text)} in column {shown(name)} is not {error}") from None
+            raise UnreadableFileError(
+                f"{rows.where(int(found[0]))}: {shown(text)} in column {shown(name)} is not {error}"
+            ) from None
     spread: NDArray[np.float64] = values[codes]
     return spread
 

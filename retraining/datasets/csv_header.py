@@ -45,9 +45,13 @@ def refuse_other_formats(head: bytes, encoding: str) -> None:
     if re.match(rb"\s*(\{\s*[\"}]|\[\s*[\[{\"])", head):
         raise UnreadableFileError("the file is named .csv but holds JSON; deliver CSV or Parquet")
     if re.match(rb"\s*<(!doctype|\?xml|html|head|body)", head, re.IGNORECASE):
-        raise UnreadableFileError("the file is named .csv but holds HTML or XML (an error page instead of data?)")
+        raise UnreadableFileError(
+            "the file is named .csv but holds HTML or XML (an error page instead of data?)"
+        )
     if head.startswith(UTF16_MARKS) and encoding in {"utf-8", "utf-8-sig"}:
-        raise UnreadableFileError("the file is UTF-16 text; save it as UTF-8, or set CSV_ENCODING=utf-16 if every file is like this")
+        raise UnreadableFileError(
+            "the file is UTF-16 text; save it as UTF-8, or set CSV_ENCODING=utf-16 if every file is like this"
+        )
 
 
 def split_header(segment: Segment, separator: str) -> tuple[tuple[str, ...], Segment]:
@@ -62,12 +66,18 @@ def split_header(segment: Segment, separator: str) -> tuple[tuple[str, ...], Seg
     if not text.strip():
         raise UnreadableFileError("the file holds no header and no rows")
     try:
-        names = tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)))
+        names = tuple(
+            next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        )
     except csv.Error as error:
-        raise UnreadableFileError(f"the header on line {segment.line_at(start)} cannot be read: {error}") from None
+        raise UnreadableFileError(
+            f"the header on line {segment.line_at(start)} cannot be read: {error}"
+        ) from None
     _refuse_duplicates(names)
     stop += 2 if segment.data[stop : stop + 2] == b"\r\n" else 1
-    return names, Segment(segment.data[stop:], segment.first_line + count_lines(segment.data[:stop]))
+    return names, Segment(
+        segment.data[stop:], segment.first_line + count_lines(segment.data[:stop])
+    )
 
 
 def _record_end(data: bytes, start: int) -> int:
@@ -90,7 +100,9 @@ def _refuse_duplicates(names: Sequence[str]) -> None:
         raise UnreadableFileError(f"the header names more than one column {listed(twice)}")
 
 
-def refuse_missing_columns(names: Sequence[str], features: Sequence[str], target: str, rest: Segment | None = None) -> None:
+def refuse_missing_columns(
+    names: Sequence[str], features: Sequence[str], target: str, rest: Segment | None = None
+) -> None:
     """Refuse a header that lacks a column; names must match exactly, their order is free.
 
     Args:
@@ -109,10 +121,17 @@ def refuse_missing_columns(names: Sequence[str], features: Sequence[str], target
     by_likeness = {_alike(other): other for other in names}
     similar = {name: by_likeness[_alike(name)] for name in missing if _alike(name) in by_likeness}
     if similar:
-        pairs = "; ".join(f"{shown(other)} should be {shown(name)}" for name, other in similar.items())
-        raise UnreadableFileError(f"column names must match exactly, also in upper and lower case: {pairs}")
+        pairs = "; ".join(
+            f"{shown(other)} should be {shown(name)}" for name, other in similar.items()
+        )
+        raise UnreadableFileError(
+            f"column names must match exactly, also in upper and lower case: {pairs}"
+        )
     if len(missing) == len(features) + 1:
-        raise UnreadableFileError(_no_header_at_all(names, missing, rest) or f"no header with the expected columns: {found}")
+        raise UnreadableFileError(
+            _no_header_at_all(names, missing, rest)
+            or f"no header with the expected columns: {found}"
+        )
     if missing == [target]:
         raise UnreadableFileError(f"the label column {shown(target)} is missing; {found}")
     word = "column is" if len(missing) == 1 else f"{len(missing)} columns are"
@@ -123,8 +142,12 @@ def _alike(name: str) -> str:
     return re.sub(r"[\s_\ufeff-]+", "", name).casefold()
 
 
-def _no_header_at_all(names: Sequence[str], wanted: Sequence[str], rest: Segment | None) -> str | None:
-    lines = rest.data[: 2**16].decode(errors="replace").splitlines()[:LINES_SEARCHED] if rest else []
+def _no_header_at_all(
+    names: Sequence[str], wanted: Sequence[str], rest: Segment | None
+) -> str | None:
+    lines = (
+        rest.data[: 2**16].decode(errors="replace").splitlines()[:LINES_SEARCHED] if rest else []
+    )
     for line in lines:
         if all(name in line for name in wanted):
             count = lines.index(line) + 1

@@ -13,7 +13,14 @@ from pyarrow import csv
 
 from retraining.datasets.cells import LARGEST_EXACT_INTEGER, MISSING, number_pattern, shown
 from retraining.datasets.csv_header import refuse_other_formats, split_header
-from retraining.datasets.csv_segments import NEWLINE, RETURN, Segment, inside_quotes, read_segments, record_ends
+from retraining.datasets.csv_segments import (
+    NEWLINE,
+    RETURN,
+    Segment,
+    inside_quotes,
+    read_segments,
+    record_ends,
+)
 from retraining.datasets.raw_rows import RawRows
 from retraining.errors import UnreadableFileError
 
@@ -85,7 +92,9 @@ class _CsvPart:
         except pa.ArrowInvalid as error:
             self.refuse_ragged_rows()
             self.refuse_words([name for name, kind in wanted.items() if kind == "number"])
-            raise UnreadableFileError(f"the file cannot be read as CSV: {shown(str(error), 200)}") from None
+            raise UnreadableFileError(
+                f"the file cannot be read as CSV: {shown(str(error), 200)}"
+            ) from None
         columns = {name: _one_chunk(table.column(name)) for name in types}
         for name, kind in wanted.items():
             if kind == "number":
@@ -95,11 +104,21 @@ class _CsvPart:
     def parse(self, types: Mapping[str, pa.DataType]) -> pa.Table:
         quoted = self.segment.quoted
         # pyarrow drops a byte order mark wherever it begins to read; the blank line keeps one that belongs to a cell
-        data = b"\n" + self.segment.data if self.segment.data.startswith(_UTF8_MARK) else self.segment.data
+        data = (
+            b"\n" + self.segment.data
+            if self.segment.data.startswith(_UTF8_MARK)
+            else self.segment.data
+        )
         return csv.read_csv(
             pa.BufferReader(data),
-            csv.ReadOptions(column_names=list(self.names), block_size=len(data) + 1, use_threads=False),
-            csv.ParseOptions(delimiter=self.settings.csv_separator, quote_char='"' if quoted else False, newlines_in_values=quoted),
+            csv.ReadOptions(
+                column_names=list(self.names), block_size=len(data) + 1, use_threads=False
+            ),
+            csv.ParseOptions(
+                delimiter=self.settings.csv_separator,
+                quote_char='"' if quoted else False,
+                newlines_in_values=quoted,
+            ),
             csv.ConvertOptions(
                 column_types=types,
                 include_columns=list(types),
@@ -119,7 +138,9 @@ class _CsvPart:
 
     def refuse_ragged_rows(self) -> None:
         data = self.segment.data
-        separators = np.flatnonzero(np.frombuffer(data, np.uint8) == ord(self.settings.csv_separator))
+        separators = np.flatnonzero(
+            np.frombuffer(data, np.uint8) == ord(self.settings.csv_separator)
+        )
         separators = separators[~inside_quotes(data, separators)]
         starts, stops = _records(data)
         cells = np.searchsorted(separators, stops) - np.searchsorted(separators, starts) + 1
@@ -135,26 +156,42 @@ class _CsvPart:
         pattern = number_pattern(self.settings.csv_decimal)
         for name in names:
             texts = self.texts(name)
-            readable = pc.or_(pc.match_substring_regex(texts, pattern), pc.is_in(texts, pa.array(MISSING)))
-            self.refuse_where(~readable.to_numpy(zero_copy_only=False), name, texts, "is not a number")
+            readable = pc.or_(
+                pc.match_substring_regex(texts, pattern), pc.is_in(texts, pa.array(MISSING))
+            )
+            self.refuse_where(
+                ~readable.to_numpy(zero_copy_only=False), name, texts, "is not a number"
+            )
 
     def refuse_numbers_out_of_range(self, name: str, numbers: pa.Array) -> None:
         largest = np.abs(pc.fill_null(numbers, 0.0).to_numpy()).max()
-        if largest < LARGEST_EXACT_INTEGER:  # False for NaN too, which pyarrow takes from words such as -nan
+        if (
+            largest < LARGEST_EXACT_INTEGER
+        ):  # False for NaN too, which pyarrow takes from words such as -nan
             return
         texts = self.texts(name)
         finite = pc.fill_null(pc.is_finite(numbers), fill_value=True).to_numpy(zero_copy_only=False)
         self.refuse_where(~finite, name, texts, "is not a finite number")
         integers = pc.match_substring_regex(texts, r"^[ \t]*[+-]?[0-9]+[ \t]*\z")
         exact = pc.match_substring_regex(texts, rf"^[ \t]*[+-]?0*{LARGEST_EXACT_INTEGER}[ \t]*\z")
-        beyond = pc.and_(pc.and_not(integers, exact), pc.greater_equal(pc.abs(numbers), float(LARGEST_EXACT_INTEGER)))
+        beyond = pc.and_(
+            pc.and_not(integers, exact),
+            pc.greater_equal(pc.abs(numbers), float(LARGEST_EXACT_INTEGER)),
+        )
         beyond = pc.fill_null(beyond, fill_value=False).to_numpy(zero_copy_only=False)
-        self.refuse_where(beyond, name, texts, "is an integer beyond 2^53 and would lose digits (a key? name it in IGNORE_COLUMNS)")
+        self.refuse_where(
+            beyond,
+            name,
+            texts,
+            "is an integer beyond 2^53 and would lose digits (a key? name it in IGNORE_COLUMNS)",
+        )
 
     def refuse_where(self, bad: NDArray[np.bool_], name: str, texts: pa.Array, what: str) -> None:
         if bad.any():
             index = int(np.argmax(bad))
-            raise UnreadableFileError(f"{self.where(index)}: {shown(texts[index].as_py())} in column {shown(name)} {what}")
+            raise UnreadableFileError(
+                f"{self.where(index)}: {shown(texts[index].as_py())} in column {shown(name)} {what}"
+            )
 
 
 def _records(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

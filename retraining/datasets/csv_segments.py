@@ -133,7 +133,9 @@ def _refuse_bad_structure(segment: Segment, offset: int, separator: str) -> None
     data = segment.data
     nul = data.find(b"\0")
     if nul >= 0:
-        raise UnreadableFileError(f"a NUL byte on line {segment.line_at(nul)}: this is no text file, or it was written damaged")
+        raise UnreadableFileError(
+            f"a NUL byte on line {segment.line_at(nul)}: this is no text file, or it was written damaged"
+        )
     if not data.isascii():
         try:
             data.decode()
@@ -154,19 +156,29 @@ def _refuse_bad_quotes(segment: Segment, separator: str) -> None:
     quotes = np.flatnonzero(np.frombuffer(segment.data, np.uint8) == QUOTE)
     adjacent = np.diff(quotes) == 1
     opening, closing = quotes[::2], quotes[1::2]
-    reopens = np.concatenate(([False], adjacent[1::2]))[: opening.size]  # the second of a doubled pair
-    doubled = np.concatenate((adjacent[1::2], [False]))[: closing.size]  # the first of a doubled pair
+    reopens = np.concatenate(([False], adjacent[1::2]))[
+        : opening.size
+    ]  # the second of a doubled pair
+    doubled = np.concatenate((adjacent[1::2], [False]))[
+        : closing.size
+    ]  # the first of a doubled pair
     padded = np.frombuffer(b"\n" + segment.data + b"\n", np.uint8)
     edges = (ord(separator), NEWLINE, RETURN)
     before, after = np.isin(padded[opening], edges), np.isin(padded[closing + 2], edges)
     stray = np.concatenate((opening[~(reopens | before)], closing[~(doubled | after)]))
     if stray.size:
         line = segment.line_at(int(stray.min()))
-        raise UnreadableFileError(f"a stray quote on line {line}: a cell that holds a quote must be quoted whole, and its quotes doubled")
+        raise UnreadableFileError(
+            f"a stray quote on line {line}: a cell that holds a quote must be quoted whole, and its quotes doubled"
+        )
     if quotes.size % 2:
-        raise UnreadableFileError(f"a quote on line {segment.line_at(int(quotes[-1]))} is never closed")
+        raise UnreadableFileError(
+            f"a quote on line {segment.line_at(int(quotes[-1]))} is never closed"
+        )
 
 
 def _row_too_long(line: int, start: bytes) -> UnreadableFileError:
     hint = "; a quote that is never closed?" if b'"' in start else ""
-    return UnreadableFileError(f"the row on line {line} is longer than {MAX_ROW_BYTES // 2**20} MiB{hint}")
+    return UnreadableFileError(
+        f"the row on line {line} is longer than {MAX_ROW_BYTES // 2**20} MiB{hint}"
+    )

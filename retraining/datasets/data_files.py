@@ -67,4 +67,6 @@ def _unpacked(file: BinaryIO) -> Iterator[BinaryIO]:
         with gzip.GzipFile(fileobj=file) as unpacked:
             yield cast("BinaryIO", unpacked)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UnreadableFileError(f"the gzip file is damaged or cut short: {shown(str(error), 100)}") from None
+        raise UnreadableFileError(
+            f"the gzip file is damaged or cut short: {shown(str(error), 100)}"
+        ) from None

@@ -23,7 +23,9 @@ _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 _STR = pd.StringDtype("pyarrow", na_value=np.nan)
 
 
-def features_and_labels(tables: Iterable[pa.Table], runs: Sequence[Sequence[Run]], schema: Schema) -> tuple[pd.DataFrame, pd.Series[Any]]:
+def features_and_labels(
+    tables: Iterable[pa.Table], runs: Sequence[Sequence[Run]], schema: Schema
+) -> tuple[pd.DataFrame, pd.Series[Any]]:
     """The labelled rows of some runs of some files, in the order given, as a recipe takes them.
 
     Numbers and booleans are float64 columns (NaN = missing), strings pandas' `str` (NaN = missing), labels int64, bool or `str` by the
@@ -47,7 +49,11 @@ def features_and_labels(tables: Iterable[pa.Table], runs: Sequence[Sequence[Run]
         for start, stop in file_runs:
             part = table.slice(start, stop - start)
             labels = label_codes(part)
-            part = part if (labels != UNLABELLED).all() else part.filter(pa.array(labels != UNLABELLED))
+            part = (
+                part
+                if (labels != UNLABELLED).all()
+                else part.filter(pa.array(labels != UNLABELLED))
+            )
             here = slice(filled, filled + len(part))
             for row, name in enumerate(names):
                 numbers[row, here] = _numpy(part.column(name))
@@ -59,10 +65,15 @@ def features_and_labels(tables: Iterable[pa.Table], runs: Sequence[Sequence[Run]
     return X, pd.Series(label_values(codes[:filled], schema), name=schema.target, copy=False)
 
 
-def _frame(names: Sequence[str], numbers: NDArray[np.float64], texts: dict[str, _StringColumn]) -> pd.DataFrame:
+def _frame(
+    names: Sequence[str], numbers: NDArray[np.float64], texts: dict[str, _StringColumn]
+) -> pd.DataFrame:
     """One frame without a copy of the numbers (columns, rows); each text column is freed before the next is made."""
     words = {name: texts.pop(name).finished() for name in list(texts)}
-    parts = [pd.DataFrame(numbers.T, columns=list(names), copy=False), pd.DataFrame(words, copy=False)]
+    parts = [
+        pd.DataFrame(numbers.T, columns=list(names), copy=False),
+        pd.DataFrame(words, copy=False),
+    ]
     return pd.concat([part for part in parts if len(part.columns)], axis="columns")
 
 
@@ -80,7 +91,12 @@ def label_values(codes: NDArray[np.int32], schema: Schema) -> Any:
     """Label codes, none of them -1, as the array that a recipe takes: int64, bool or pandas' `str`."""
     if schema.label_kind == "string":
         indices = pa.array(codes)
-        return pd.array(pa.DictionaryArray.from_arrays(indices, pa.array(schema.classes)).cast(pa.large_string()), dtype=_STR)
+        return pd.array(
+            pa.DictionaryArray.from_arrays(indices, pa.array(schema.classes)).cast(
+                pa.large_string()
+            ),
+            dtype=_STR,
+        )
     return np.array(schema.classes, np.int64 if schema.label_kind == "integer" else np.bool_)[codes]
 
 
@@ -108,5 +124,7 @@ def _copied(chunk: pa.DictionaryArray) -> pa.DictionaryArray:
 
 def _numpy(column: pa.ChunkedArray) -> NDArray[Any]:
     """A column without nulls, without a copy where it is in one piece."""
-    array: NDArray[Any] = column.chunk(0).to_numpy() if column.num_chunks == 1 else column.to_numpy()
+    array: NDArray[Any] = (
+        column.chunk(0).to_numpy() if column.num_chunks == 1 else column.to_numpy()
+    )
     return array

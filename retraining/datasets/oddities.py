@@ -13,13 +13,19 @@ if TYPE_CHECKING:
 
     from retraining.records import Schema
 
-FLOAT32_MAX = float(np.finfo(np.float32).max)  # scikit-learn's trees and forests raise on anything beyond
+FLOAT32_MAX = float(
+    np.finfo(np.float32).max
+)  # scikit-learn's trees and forests raise on anything beyond
 LONG_TEXT = 10_000  # characters
 
 
 def oddities(table: pa.Table, schema: Schema) -> dict[str, str]:
     """By column, what a person should look at in one file's typed rows; most files have nothing."""
-    return {column.name: found for column in schema.columns for found in _of_column(table.column(column.name))}
+    return {
+        column.name: found
+        for column in schema.columns
+        for found in _of_column(table.column(column.name))
+    }
 
 
 def _of_column(values: pa.ChunkedArray) -> Iterator[str]:

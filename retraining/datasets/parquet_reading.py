@@ -45,7 +45,10 @@ class ParquetFile:
         """
         first_row = 0
         for batch in self._batches(list(wanted)):
-            columns = {name: _converted(batch.column(name), name, kind, first_row) for name, kind in wanted.items()}
+            columns = {
+                name: _converted(batch.column(name), name, kind, first_row)
+                for name, kind in wanted.items()
+            }
             yield RawRows(columns, batch.num_rows, first_row, partial(_row, first_row))
             first_row += batch.num_rows
 
@@ -53,7 +56,9 @@ class ParquetFile:
         with _damage_refused():
             for batch in self.file.iter_batches(ROWS_PER_BATCH, columns=names, use_threads=False):
                 if sorted(batch.schema.names) != sorted(names):
-                    raise UnreadableFileError(f"nested columns are in the way of {listed(names)}; flatten them")
+                    raise UnreadableFileError(
+                        f"nested columns are in the way of {listed(names)}; flatten them"
+                    )
                 batch.validate(full=True)  # offsets and UTF-8, which reading takes on trust
                 if batch.num_rows:
                     yield batch
@@ -69,7 +74,9 @@ def open_parquet(stream: BinaryIO) -> ParquetFile:
     if not head:
         raise UnreadableFileError("the file is empty (zero bytes)")
     if head != b"PAR1":
-        raise UnreadableFileError("the file is named .parquet but is no Parquet file (CSV belongs into a file named .csv)")
+        raise UnreadableFileError(
+            "the file is named .parquet but is no Parquet file (CSV belongs into a file named .csv)"
+        )
     with _damage_refused():
         file = pq.ParquetFile(stream, page_checksum_verification=True)
         names = tuple(file.schema_arrow.names)
@@ -87,7 +94,9 @@ def _damage_refused() -> Iterator[None]:
     except (pa.ArrowException, OSError, MemoryError, ValueError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UnreadableFileError(f"the Parquet file is damaged or cut short: {shown(str(error), 120)}") from None
+        raise UnreadableFileError(
+            f"the Parquet file is damaged or cut short: {shown(str(error), 120)}"
+        ) from None
 
 
 def _row(first_row: int, index: int) -> str:
@@ -98,7 +107,10 @@ def _converted(column: pa.Array, name: str, kind: Wanted, first_row: int) -> pa.
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_null(column.type) or column.null_count == len(column):
-        return pa.nulls(len(column), pa.float64() if kind == "number" else pa.dictionary(pa.int32(), pa.string()))
+        return pa.nulls(
+            len(column),
+            pa.float64() if kind == "number" else pa.dictionary(pa.int32(), pa.string()),
+        )
     if kind == "number":
         return _numbers(column, name, first_row)
     return _texts(column, name, kind).dictionary_encode()
@@ -106,12 +118,16 @@ def _converted(column: pa.Array, name: str, kind: Wanted, first_row: int) -> pa.
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this Arrow type holds texts."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
 
 
 def is_number(kind: pa.DataType) -> bool:
     """Whether a column of this Arrow type holds numbers."""
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
 
 
 def _numbers(column: pa.Array, name: str, first_row: int) -> pa.Array:
@@ -122,7 +138,9 @@ def _numbers(column: pa.Array, name: str, first_row: int) -> pa.Array:
     infinite = np.flatnonzero(np.isinf(values))
     if infinite.size:
         raise _refused(column, int(infinite[0]), name, first_row, "is not a finite number")
-    if pa.types.is_integer(column.type) or (pa.types.is_decimal(column.type) and column.type.scale <= 0):
+    if pa.types.is_integer(column.type) or (
+        pa.types.is_decimal(column.type) and column.type.scale <= 0
+    ):
         for index in np.flatnonzero(np.abs(values) >= LARGEST_EXACT_INTEGER).tolist():
             if abs(int(column[index].as_py())) > LARGEST_EXACT_INTEGER:
                 what = "is an integer beyond 2^53 and would lose digits (a key? name it in IGNORE_COLUMNS)"
@@ -130,7 +148,9 @@ def _numbers(column: pa.Array, name: str, first_row: int) -> pa.Array:
     return pa.array(values, from_pandas=True)  # NaN is missing
 
 
-def _refused(column: pa.Array, index: int, name: str, first_row: int, what: str) -> UnreadableFileError:
+def _refused(
+    column: pa.Array, index: int, name: str, first_row: int, what: str
+) -> UnreadableFileError:
     value = shown(str(column[index].as_py()))
     return UnreadableFileError(f"{_row(first_row, index)}: {value} in column {shown(name)} {what}")
 
@@ -138,11 +158,17 @@ def _refused(column: pa.Array, index: int, name: str, first_row: int, what: str)
 def _texts(column: pa.Array, name: str, kind: Wanted) -> pa.Array:
     readable = {
         "string": is_text(column.type) or pa.types.is_integer(column.type),
-        "boolean": is_text(column.type) or is_number(column.type) or pa.types.is_boolean(column.type),
+        "boolean": is_text(column.type)
+        or is_number(column.type)
+        or pa.types.is_boolean(column.type),
         "label": is_text(column.type) or is_number(column.type) or pa.types.is_boolean(column.type),
     }[kind]
     if not readable:
-        raise _wrong_type(column.type, name, {"string": "texts are", "boolean": "booleans are", "label": "a label is"}[kind])
+        raise _wrong_type(
+            column.type,
+            name,
+            {"string": "texts are", "boolean": "booleans are", "label": "a label is"}[kind],
+        )
     if pa.types.is_floating(column.type):
         column = _without_nan(column)
     return pc.cast(column, pa.string())
@@ -159,4 +185,6 @@ def _without_nan(column: pa.Array) -> pa.Array:
 
 
 def _wrong_type(kind: pa.DataType, name: str, wanted: str) -> UnreadableFileError:
-    return UnreadableFileError(f"column {shown(name)} is of type {shown(str(kind))}, where {wanted} expected")
+    return UnreadableFileError(
+        f"column {shown(name)} is of type {shown(str(kind))}, where {wanted} expected"
+    )

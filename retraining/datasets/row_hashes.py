@@ -34,7 +34,9 @@ def hash_rows(columns: Sequence[pa.Array]) -> Words:
     """
     hashes = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
-        hashes ^= _text_words(column) if pa.types.is_dictionary(column.type) else _number_words(column)
+        hashes ^= (
+            _text_words(column) if pa.types.is_dictionary(column.type) else _number_words(column)
+        )
         hashes += _GOLDEN  # wraps around, as splitmix64 does
         _mix(hashes)
     return hashes

@@ -72,20 +72,31 @@ class _Inference:
         target = self._settings.target_column
         if target not in names:
             if not self._columns:
-                raise self._wrong("TARGET_COLUMN", f"the data has no column {shown(target)}; it has {listed(list(names))}")
+                raise self._wrong(
+                    "TARGET_COLUMN",
+                    f"the data has no column {shown(target)}; it has {listed(list(names))}",
+                )
             raise UnreadableFileError(f"the label column {shown(target)} is missing")
-        features = [name for name in names if name != target and name not in self._settings.ignore_columns]
+        features = [
+            name for name in names if name != target and name not in self._settings.ignore_columns
+        ]
         if "" in features:
-            raise UnreadableFileError("a column has no name (an index that was written along? write the data without it)")
+            raise UnreadableFileError(
+                "a column has no name (an index that was written along? write the data without it)"
+            )
         if not features:
-            raise UnreadableFileError(f"there is no column beside the label {shown(target)} that could be learned from")
+            raise UnreadableFileError(
+                f"there is no column beside the label {shown(target)} that could be learned from"
+            )
         return features
 
     def _refuse_other_columns(self, features: Sequence[str]) -> None:
         lacking = [name for name in self._columns if name not in features]
         extra = [name for name in features if name not in self._columns]
         if lacking or extra:
-            parts = [f"lacks {listed(lacking)}"] * bool(lacking) + [f"has also {listed(extra)}"] * bool(extra)
+            parts = [f"lacks {listed(lacking)}"] * bool(lacking) + [
+                f"has also {listed(extra)}"
+            ] * bool(extra)
             raise UnreadableFileError(
                 f"its columns are not those of {shown(self._first_name, 100)}: it {' and '.join(parts)}; "
                 "name columns that are not to be learned from in IGNORE_COLUMNS"
@@ -115,7 +126,9 @@ class _Inference:
                     "or name it in IGNORE_COLUMNS"
                 )
         count = 0
-        for rows in file.rows({**dict.fromkeys(texts, "string"), self._settings.target_column: "label"}):
+        for rows in file.rows(
+            {**dict.fromkeys(texts, "string"), self._settings.target_column: "label"}
+        ):
             for name in texts:
                 self._columns[name].add_typed_texts(rows.columns[name].dictionary)
             self._add_labels(rows)
@@ -124,11 +137,14 @@ class _Inference:
 
     def _add_labels(self, rows: RawRows) -> None:
         column = rows.columns[self._settings.target_column]
-        counts = np.bincount(column.indices.drop_null().to_numpy(), minlength=len(column.dictionary))
+        counts = np.bincount(
+            column.indices.drop_null().to_numpy(), minlength=len(column.dictionary)
+        )
         self._labels.update(dict(zip(column.dictionary.to_pylist(), counts.tolist(), strict=True)))
         if len(self._labels) > MAX_CLASSES:
             raise self._wrong(
-                "TARGET_COLUMN", f"column {shown(self._settings.target_column)} has over {MAX_CLASSES:,} distinct labels: no classes"
+                "TARGET_COLUMN",
+                f"column {shown(self._settings.target_column)} has over {MAX_CLASSES:,} distinct labels: no classes",
             )
 
     def schema(self) -> Schema:
@@ -141,7 +157,9 @@ class _Inference:
         classes = tuple(sorted(counts))
         if len(classes) < 2:
             only = f"only the class {shown(str(classes[0]))}" if classes else "no label at all"
-            raise self._wrong("TARGET_COLUMN", f"column {shown(self._settings.target_column)} holds {only}")
+            raise self._wrong(
+                "TARGET_COLUMN", f"column {shown(self._settings.target_column)} holds {only}"
+            )
         return Schema(
             columns=tuple(column.column() for column in self._columns.values()),
             target=self._settings.target_column,
@@ -158,7 +176,10 @@ class _Inference:
             if found is None and isinstance(next(iter(counts)), bool):
                 found = {"true": True, "false": False}.get(named.lower())
             if found is None:
-                raise self._wrong("POSITIVE_CLASS", f"{shown(named)} is no class; the classes are {listed(sorted(map(str, counts)))}")
+                raise self._wrong(
+                    "POSITIVE_CLASS",
+                    f"{shown(named)} is no class; the classes are {listed(sorted(map(str, counts)))}",
+                )
             return found if len(counts) == 2 else None
         if len(counts) != 2:
             return None
@@ -180,4 +201,7 @@ def _is_integer(text: str) -> bool:
         label_from(text, "integer")
     except ValueError:
         return False
-    return not text.strip(" \t").lstrip("+-").startswith("0") or text.strip(" \t").lstrip("+-").partition(".")[0] == "0"
+    return (
+        not text.strip(" \t").lstrip("+-").startswith("0")
+        or text.strip(" \t").lstrip("+-").partition(".")[0] == "0"
+    )

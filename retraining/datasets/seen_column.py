@@ -25,18 +25,24 @@ class SeenColumn:
     numbers_only: bool = True
     booleans_only: bool = True  # true, false, 0, 1 in any case
     words_for_boolean: bool = False  # true or false was seen: 0 and 1 alone are numbers
-    texts: set[str] | None = field(default_factory=set)  # None: more than MAX_CATEGORIES, or not all known
+    texts: set[str] | None = field(
+        default_factory=set
+    )  # None: more than MAX_CATEGORIES, or not all known
 
     def add_untyped(self, texts: pa.Array, decimal: str) -> None:
         """Take distinct cells of a CSV file."""
         self._remember(texts)
         filled = texts.filter(pc.invert(pc.is_in(texts, value_set=pa.array(MISSING))))
         if self.numbers_only:
-            self.numbers_only = _all(pc.match_substring_regex(filled, inferred_number_pattern(decimal)))
+            self.numbers_only = _all(
+                pc.match_substring_regex(filled, inferred_number_pattern(decimal))
+            )
         if self.booleans_only:
             lower = pc.utf8_lower(filled)
             words = pc.is_in(lower, value_set=pa.array(["true", "false"]))
-            self.booleans_only = _all(pc.or_(words, pc.is_in(lower, value_set=pa.array(["0", "1"]))))
+            self.booleans_only = _all(
+                pc.or_(words, pc.is_in(lower, value_set=pa.array(["0", "1"])))
+            )
             self.words_for_boolean |= bool(pc.any(words, min_count=0).as_py())
 
     def add_typed_texts(self, texts: pa.Array) -> None:
@@ -71,7 +77,11 @@ class SeenColumn:
     def column(self) -> Column:
         """The schema's column; categories in the order of their code points."""
         kind = self.kind
-        return Column(self.name, kind, tuple(sorted(self.texts)) if kind == "string" and self.texts is not None else None)
+        return Column(
+            self.name,
+            kind,
+            tuple(sorted(self.texts)) if kind == "string" and self.texts is not None else None,
+        )
 
 
 def _all(matches: pa.Array) -> bool:

@@ -66,7 +66,9 @@ class TableWriter:
 def writing(path: Path) -> Iterator[TableWriter]:
     """Write a table file aside and rename it into place; after an error, or without a note, nothing is left behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=".", suffix=".tmp", delete=False
+    ) as file:
         aside = Path(file.name)
         try:
             writer = TableWriter(file.file)
@@ -93,10 +95,16 @@ def read_table_file(path: Path, *, sound: bool = False) -> tuple[pa.Table, dict[
     if path.stat().st_size < _SEAL.size:
         raise DamagedTableError(f"{path.name} is cut short")
     with pa.memory_map(str(path)) as mapped:
-        data = mapped.read_buffer()  # stays mapped after the file is closed, so that thousands of tables need no descriptors
+        data = (
+            mapped.read_buffer()
+        )  # stays mapped after the file is closed, so that thousands of tables need no descriptors
     body = len(data) - _SEAL.size
     magic, length, note_length, checksum = _SEAL.unpack(data[body:])
-    if magic != _MAGIC or length + note_length != body or not (sound or zlib.crc32(data[:body]) == checksum):
+    if (
+        magic != _MAGIC
+        or length + note_length != body
+        or not (sound or zlib.crc32(data[:body]) == checksum)
+    ):
         raise DamagedTableError(f"{path.name} is damaged")
     note = json.loads(data[length:body].to_pybytes())
     return pa.ipc.open_stream(data[:length]).read_all(), note

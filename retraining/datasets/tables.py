@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 _Result = TypeVar("_Result")
-_LAYOUT = 1  # part of every copy's name: a change of layout or of hashing leaves older copies unused
+_LAYOUT = (
+    1  # part of every copy's name: a change of layout or of hashing leaves older copies unused
+)
 
 
 class TableStore:
@@ -45,7 +47,9 @@ class TableStore:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder
         self._settings = settings
-        self._sound: dict[str, tuple[int, int]] = {}  # size and time of copies that this store has checked
+        self._sound: dict[
+            str, tuple[int, int]
+        ] = {}  # size and time of copies that this store has checked
 
     def validate(self, data_file: DataFile, schema: Schema) -> FileFacts:
         """Read a file by the schema, keep its columnar copy, and say what it holds.
@@ -64,7 +68,9 @@ class TableStore:
             )
         return facts
 
-    def validate_many(self, files: Sequence[DataFile], schema: Schema) -> list[FileFacts | UnreadableFileError]:
+    def validate_many(
+        self, files: Sequence[DataFile], schema: Schema
+    ) -> list[FileFacts | UnreadableFileError]:
         """`validate` for each file, in parallel and in the order given; a refusal is a value here, never raised."""
 
         def outcome(data_file: DataFile) -> FileFacts | UnreadableFileError:
@@ -85,7 +91,9 @@ class TableStore:
         table, facts = self._read(data_file, schema)
         if table is None:
             unknown = listed(list(facts.unknown_labels))
-            raise UnreadableFileError(f"labels in column {shown(schema.target)} are no class of the schema: {unknown}")
+            raise UnreadableFileError(
+                f"labels in column {shown(schema.target)} are no class of the schema: {unknown}"
+            )
         return table
 
     def tables_many(self, files: Sequence[DataFile], schema: Schema) -> Iterator[pa.Table]:
@@ -104,7 +112,9 @@ class TableStore:
 
     def prune(self, keep: AbstractSet[str], schema: Schema) -> None:
         """Delete every copy but those of the files with these hashes, read by this schema; leftovers of dead writers too."""
-        endings = {ending: self._digest(schema, ending) for ending in (".csv", ".csv.gz", ".parquet")}
+        endings = {
+            ending: self._digest(schema, ending) for ending in (".csv", ".csv.gz", ".parquet")
+        }
         kept = {f"{sha256}-{digest}.arrow" for sha256 in keep for digest in endings.values()}
         if self._folder.is_dir():
             for path in self._folder.iterdir():
@@ -145,10 +155,21 @@ class TableStore:
         return facts
 
     def _path(self, data_file: DataFile, schema: Schema) -> Path:
-        return self._folder / f"{data_file.sha256}-{self._digest(schema, format_of(data_file.name))}.arrow"
+        return (
+            self._folder
+            / f"{data_file.sha256}-{self._digest(schema, format_of(data_file.name))}.arrow"
+        )
 
     def _digest(self, schema: Schema, ending: str) -> str:
-        csv = () if ending == ".parquet" else (self._settings.csv_separator, self._settings.csv_decimal, self._settings.csv_encoding)
+        csv = (
+            ()
+            if ending == ".parquet"
+            else (
+                self._settings.csv_separator,
+                self._settings.csv_decimal,
+                self._settings.csv_encoding,
+            )
+        )
         columns = [(column.name, column.kind) for column in schema.columns]
         parts = [_LAYOUT, ending, csv, columns, schema.target, schema.label_kind, schema.classes]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
@@ -160,7 +181,9 @@ def new_categories(table: pa.Table, schema: Schema) -> dict[str, int]:
     for column in schema.columns:
         if column.kind == "string" and column.categories is not None:
             known = pa.array(column.categories, pa.string())
-            rows = sum(_rows_with_others(chunk, known) for chunk in table.column(column.name).chunks)
+            rows = sum(
+                _rows_with_others(chunk, known) for chunk in table.column(column.name).chunks
+            )
             if rows:
                 counts[column.name] = rows
     return counts
@@ -173,14 +196,22 @@ def _rows_with_others(chunk: pa.DictionaryArray, known: pa.Array) -> int:
 
 
 def _note_of(facts: FileFacts) -> dict[str, Any]:
-    return {"rows": facts.rows, "counts": list(facts.class_counts.values()), "extra_columns": list(facts.extra_columns)}
+    return {
+        "rows": facts.rows,
+        "counts": list(facts.class_counts.values()),
+        "extra_columns": list(facts.extra_columns),
+    }
 
 
 def _facts_from(note: Mapping[str, Any], schema: Schema) -> FileFacts:
     counts = dict(zip(schema.classes, note["counts"], strict=True))
-    return FileFacts(note["rows"], sum(note["counts"]), counts, extra_columns=tuple(note["extra_columns"]))
+    return FileFacts(
+        note["rows"], sum(note["counts"]), counts, extra_columns=tuple(note["extra_columns"])
+    )
 
 
-def _in_parallel(work: Callable[[DataFile], _Result], items: Iterable[DataFile]) -> Iterator[_Result]:
+def _in_parallel(
+    work: Callable[[DataFile], _Result], items: Iterable[DataFile]
+) -> Iterator[_Result]:
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         yield from pool.map(work, items)

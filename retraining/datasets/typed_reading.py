@@ -32,7 +32,9 @@ ROW_HASHES = ""
 ROWS_NAMED = 5
 
 
-def read_typed(data_file: DataFile, schema: Schema, settings: Settings, keep: Callable[[pa.RecordBatch], None]) -> FileFacts:
+def read_typed(
+    data_file: DataFile, schema: Schema, settings: Settings, keep: Callable[[pa.RecordBatch], None]
+) -> FileFacts:
     """Read a file to its end, handing each batch of typed rows to `keep`.
 
     `extra_columns` of the facts holds every column that the schema does not name, and `new_categories` nothing: both are for
@@ -85,7 +87,9 @@ class _Tally:
             self._where[text] = (*self._where.get(text, ()), *unknown.where)[:ROWS_NAMED]
 
     def facts(self, extra_columns: tuple[str, ...]) -> FileFacts:
-        unknown = {text: UnknownLabel(count, self._where[text]) for text, count in self._unknown.items()}
+        unknown = {
+            text: UnknownLabel(count, self._where[text]) for text, count in self._unknown.items()
+        }
         return FileFacts(
             rows=self.rows,
             labelled_rows=int(self._counts.sum()) + self._unknown.total(),

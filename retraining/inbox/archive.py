@@ -27,7 +27,11 @@ class Archive:
 
     def contents(self) -> dict[str, list[str]]:
         """SHA-256 -> names; a file whose stamp did not change since the last look is not read again."""
-        names = [entry.name for entry in entries_of(self.folder, "USED_DATA_DIR") if why_not_read(entry) is None]
+        names = [
+            entry.name
+            for entry in entries_of(self.folder, "USED_DATA_DIR")
+            if why_not_read(entry) is None
+        ]
         found: dict[str, list[str]] = {}
         for name, sha in sorted(self.state.digests(self.folder, names).items()):
             found.setdefault(sha, []).append(name)

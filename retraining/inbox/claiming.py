@@ -41,7 +41,9 @@ def copy_aside(source: Path, claims: Path) -> DataFile | None:
     if not unchanged(source, before):
         aside.unlink()
         return None
-    os.utime(aside, ns=(before.st_atime_ns, before.st_mtime_ns))  # the archive keeps the time of arrival
+    os.utime(
+        aside, ns=(before.st_atime_ns, before.st_mtime_ns)
+    )  # the archive keeps the time of arrival
     target = claims / (digest.hexdigest() + PurePath(source).suffix.lower())
     aside.replace(target)
     return DataFile(source.name, digest.hexdigest(), target)

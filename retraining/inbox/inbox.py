@@ -49,7 +49,9 @@ class Inbox:
     @property
     def claims(self) -> Path:
         """Copies of claimed files, on the archive's file system; a dry run touches nothing but `.retraining/`."""
-        return self.state.folder / "claimed" if self.dry_run else self.settings.used_data_dir / CLAIMS
+        return (
+            self.state.folder / "claimed" if self.dry_run else self.settings.used_data_dir / CLAIMS
+        )
 
     @property
     def _archive(self) -> Archive:
@@ -66,7 +68,12 @@ class Inbox:
         Raises:
             FolderGoneError: the folder is not there.
         """
-        return look(self.settings.new_data_dir, "NEW_DATA_DIR", self.settings.min_file_age_seconds, self.now())
+        return look(
+            self.settings.new_data_dir,
+            "NEW_DATA_DIR",
+            self.settings.min_file_age_seconds,
+            self.now(),
+        )
 
     def waiting(self, judged: Collection[str], known: Collection[str]) -> Waiting:
         """Sort the ready files by content: `judged` digests, copies of `known` ones or of each other, and fresh ones."""
@@ -92,11 +99,18 @@ class Inbox:
         """
         found: dict[str, dict[str, str]] = {}
         unread: list[str] = []
-        for folder, setting in ((self.settings.new_data_dir, "NEW_DATA_DIR"), (self.settings.used_data_dir, "USED_DATA_DIR")):
+        for folder, setting in (
+            (self.settings.new_data_dir, "NEW_DATA_DIR"),
+            (self.settings.used_data_dir, "USED_DATA_DIR"),
+        ):
             names = [entry.name for entry in entries_of(folder, setting) if is_data(entry)]
             digests = self.state.digests(folder, names)
             found[setting] = {sha: name for name, sha in digests.items()}
-            unread += [str(folder / name) for name in names if name not in digests and os.path.lexists(folder / name)]
+            unread += [
+                str(folder / name)
+                for name in names
+                if name not in digests and os.path.lexists(folder / name)
+            ]
         return found["NEW_DATA_DIR"], tuple(unread)
 
     # --- claiming -------------------------------------------------------------------------------------------------------

@@ -56,7 +56,9 @@ def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
     return Listing(tuple(name for _, name in sorted(ready)), tuple(sorted(links)), skipped)
 
 
-def _stable(ahead: list[tuple[os.DirEntry[str], os.stat_result]], skipped: dict[str, str], pause: float) -> list[tuple[int, str]]:
+def _stable(
+    ahead: list[tuple[os.DirEntry[str], os.stat_result]], skipped: dict[str, str], pause: float
+) -> list[tuple[int, str]]:
     """A time in the future says nothing of a file's age (a clock went back): it is ready when a second look finds it unchanged."""
     time.sleep(pause)
     stable = []

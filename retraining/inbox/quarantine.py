@@ -24,15 +24,25 @@ class Quarantine:
     folder: Path
     durable: bool
 
-    def put(self, source: Path, reason: str, sha256: str | None, *, folder: str, when: float) -> Path:
+    def put(
+        self, source: Path, reason: str, sha256: str | None, *, folder: str, when: float
+    ) -> Path:
         """Move any file here under a free name: the reason is there before the file is. `folder` tells whence, `when` is in seconds."""
         self.folder.mkdir(parents=True, exist_ok=True)
         target = free_path(self.folder, source.name, sha256, beside=f".{REASON_SUFFIX}.tmp")
         refused = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
-        note = {"file": source.name, "sha256": sha256, "reason": reason, "from": folder, "refused": refused}
+        note = {
+            "file": source.name,
+            "sha256": sha256,
+            "reason": reason,
+            "from": folder,
+            "refused": refused,
+        }
         aside = self.folder / f".{target.name}{REASON_SUFFIX}.tmp"
         content = json.dumps(note, indent=1, ensure_ascii=False) + "\n"
-        aside.write_text(content, encoding="utf-8", errors="backslashreplace")  # a name need not be UTF-8
+        aside.write_text(
+            content, encoding="utf-8", errors="backslashreplace"
+        )  # a name need not be UTF-8
         if self.durable:
             sync(aside)
         aside.replace(self.folder / (target.name + REASON_SUFFIX))
@@ -55,7 +65,9 @@ class Quarantine:
         if not self.folder.is_dir():
             return ()
         paths = sorted(self.folder.iterdir())
-        return tuple(p for p in paths if not p.name.startswith(".") and not p.name.endswith(REASON_SUFFIX))
+        return tuple(
+            p for p in paths if not p.name.startswith(".") and not p.name.endswith(REASON_SUFFIX)
+        )
 
     def sweep(self) -> None:
         """Remove what dead processes left: notes cut short, and notes whose file never came or was sent back."""

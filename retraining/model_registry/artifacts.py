@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from retraining.model_registry.connection import Connection
 
 _NOT_OURS = ("registered_model_meta", "__pycache__")  # written beside a model by whoever loads it
-_SECONDS_A_FILE, _SECONDS_A_BYTE = 0.05, 1e-6  # work, not waiting: a healthy transfer never uses up the budget
+_SECONDS_A_FILE, _SECONDS_A_BYTE = (
+    0.05,
+    1e-6,
+)  # work, not waiting: a healthy transfer never uses up the budget
 
 
 def folder_digest(folder: Path) -> str:
@@ -42,7 +45,11 @@ def folder_digest(folder: Path) -> str:
 
 def _own_files(folder: Path) -> list[Path]:
     files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in files if not any(part in _NOT_OURS for part in path.relative_to(folder).parts))
+    return sorted(
+        path
+        for path in files
+        if not any(part in _NOT_OURS for part in path.relative_to(folder).parts)
+    )
 
 
 class Artifacts:
@@ -72,7 +79,9 @@ class Artifacts:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             inside = path.parent.relative_to(folder).as_posix()
             allowance = _SECONDS_A_FILE + path.stat().st_size * _SECONDS_A_BYTE
-            self._connection.ask(partial(self._upload_one, location, path, inside), allowance=allowance)
+            self._connection.ask(
+                partial(self._upload_one, location, path, inside), allowance=allowance
+            )
             kill_point("mid_artifact_upload")
 
     def _upload_one(self, location: str, path: Path, inside: str, _: MlflowClient) -> None:
@@ -85,16 +94,22 @@ class Artifacts:
     def _repository(self, location: str) -> ArtifactRepository:
         """Kept, since a new one asks the server again what it can do."""
         if location not in self._repositories:
-            self._repositories[location] = get_artifact_repository(location, tracking_uri=self._connection.uri)
+            self._repositories[location] = get_artifact_repository(
+                location, tracking_uri=self._connection.uri
+            )
         return self._repositories[location]
 
     def read(self, location: str, name: str) -> bytes | None:
         """The content of one artifact, or None where there is none of that name."""
         local = local_folder(location)
         if local is not None:
-            return self._connection.ask(lambda _: _read_local(local / name), allowance=_SECONDS_A_FILE)
+            return self._connection.ask(
+                lambda _: _read_local(local / name), allowance=_SECONDS_A_FILE
+            )
         with self.folder() as folder:
-            return self._connection.ask(lambda _: self._read_remote(location, name, folder), allowance=_SECONDS_A_FILE)
+            return self._connection.ask(
+                lambda _: self._read_remote(location, name, folder), allowance=_SECONDS_A_FILE
+            )
 
     def _read_remote(self, location: str, name: str, folder: Path) -> bytes | None:
         repository = self._repository(location)
@@ -109,7 +124,10 @@ class Artifacts:
             self._connection.ask(lambda _: self._copy_remote(location, into), allowance=60)
         elif local.is_dir():
             self._connection.ask(
-                lambda _: shutil.copytree(local, into, ignore=shutil.ignore_patterns(*_NOT_OURS), dirs_exist_ok=True), allowance=60
+                lambda _: shutil.copytree(
+                    local, into, ignore=shutil.ignore_patterns(*_NOT_OURS), dirs_exist_ok=True
+                ),
+                allowance=60,
             )
 
     def _copy_remote(self, location: str, into: Path) -> None:
@@ -126,7 +144,9 @@ class Artifacts:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-                if folder.exists():  # refused for a moment; what is refused twice goes with the next cycle's sweep
+                if (
+                    folder.exists()
+                ):  # refused for a moment; what is refused twice goes with the next cycle's sweep
                     shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
             raise translated(error, self._connection.uri) from error
@@ -143,7 +163,11 @@ class Artifacts:
 
 def local_folder(location: str) -> Path | None:
     """The folder behind a `file:` URI or a plain path; None for what a server or an object store keeps."""
-    return Path(local_file_uri_to_path(location)) if urlsplit(location).scheme in ("", "file") else None
+    return (
+        Path(local_file_uri_to_path(location))
+        if urlsplit(location).scheme in ("", "file")
+        else None
+    )
 
 
 def _read_local(path: Path) -> bytes | None:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
-PATIENCE = 110.0  # seconds of waiting on MLflow in a cycle: an error must be told within two minutes
+PATIENCE = (
+    110.0  # seconds of waiting on MLflow in a cycle: an error must be told within two minutes
+)
 _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -49,7 +51,11 @@ class Connection:
     def sqlite_file(self) -> Path | None:
         """The database file of a local sqlite store."""
         prefix = "sqlite:///"
-        return Path(unquote(self.uri.removeprefix(prefix).partition("?")[0])) if self.uri.startswith(prefix) else None
+        return (
+            Path(unquote(self.uri.removeprefix(prefix).partition("?")[0]))
+            if self.uri.startswith(prefix)
+            else None
+        )
 
     def holds_a_store(self) -> bool:
         """Whether reading can find anything: opening a sqlite file that is not there would create it."""
@@ -60,7 +66,9 @@ class Connection:
         """Read, or write what may be written twice. `allowance` is the seconds that are work and not waiting."""
         return self._tell(question, self._retries, allowance)
 
-    def create(self, make: Callable[[MlflowClient], T], find: Callable[[MlflowClient], T | None]) -> T:
+    def create(
+        self, make: Callable[[MlflowClient], T], find: Callable[[MlflowClient], T | None]
+    ) -> T:
         """Write what must not be written twice: after an unclear answer it is looked up before it is tried once more."""
         if self._lost is not None:
             raise self._lost
@@ -83,7 +91,9 @@ class Connection:
                 return question(self._open())
             except Exception as error:
                 spent = time.monotonic() - began
-                if is_locked(error) and self._left - spent > max(1.0, spent):  # there is time for another such attempt
+                if is_locked(error) and self._left - spent > max(
+                    1.0, spent
+                ):  # there is time for another such attempt
                     continue
                 failure = translated(error, self.uri)
                 if isinstance(failure, UnreachableError):
@@ -94,10 +104,16 @@ class Connection:
 
     def _limit_waiting(self, retries: int) -> None:
         """MLflow reads its patience from the environment at every request: no request may outlast what is left of ours."""
-        pauses = 2.0 ** (retries + 1) if retries else 0.0  # MLflow waits 2, 4, 8 s between its attempts
-        seconds = math.floor((self._left - pauses) / (retries + 1)) if self.is_server else self._left
+        pauses = (
+            2.0 ** (retries + 1) if retries else 0.0
+        )  # MLflow waits 2, 4, 8 s between its attempts
+        seconds = (
+            math.floor((self._left - pauses) / (retries + 1)) if self.is_server else self._left
+        )
         if seconds < 1:
-            self._lost = unreachable(self.uri, "the time for waiting on it in one cycle is used up.")
+            self._lost = unreachable(
+                self.uri, "the time for waiting on it in one cycle is used up."
+            )
             raise self._lost
         if self.is_server:
             os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(min(self._timeout, seconds))

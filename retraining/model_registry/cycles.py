@@ -11,7 +11,15 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from retraining.model_registry import texts
 from retraining.model_registry.failures import without_credentials
-from retraining.model_registry.runs import ANY, CYCLE, ROLE, STAGE, TIMELINE, OurRuns, in_milliseconds
+from retraining.model_registry.runs import (
+    ANY,
+    CYCLE,
+    ROLE,
+    STAGE,
+    TIMELINE,
+    OurRuns,
+    in_milliseconds,
+)
 from retraining.serialisation import record_from_json, record_to_json
 
 if TYPE_CHECKING:
@@ -33,7 +41,11 @@ class CycleRuns(OurRuns):
     # --- reading ------------------------------------------------------------------------------------------------
     def cycle_records(self) -> tuple[CycleRecord, ...]:
         """Every ended cycle and registration, oldest first, from `decision.json` of their runs (slow; for a lost cache)."""
-        ended = [run for run in self._find_runs(CYCLE) if run.info.status in _ENDED and _ENDING in run.data.tags]
+        ended = [
+            run
+            for run in self._find_runs(CYCLE)
+            if run.info.status in _ENDED and _ENDING in run.data.tags
+        ]
         records = [record for run in ended if (record := self._record(run)) is not None]
         return tuple(sorted(records, key=lambda record: (record.number, record.started)))
 
@@ -46,7 +58,11 @@ class CycleRuns(OurRuns):
         content = self._artifacts.read(run.info.artifact_uri, DECISION)
         try:
             return None if content is None else record_from_json(json.loads(content))
-        except (ValueError, KeyError, TypeError):  # cut short when the disk was full: the cycle left no record
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+        ):  # cut short when the disk was full: the cycle left no record
             return None
 
     def open_runs(self) -> int:
@@ -72,7 +88,9 @@ class CycleRuns(OurRuns):
         self._artifacts.sweep()
         abandoned = self._find_runs(ANY, "attributes.status = 'RUNNING'")
         for run in abandoned:
-            self._end_run(run.info.run_id, "FINISHED" if run.data.tags[ROLE] == TIMELINE else "KILLED")
+            self._end_run(
+                run.info.run_id, "FINISHED" if run.data.tags[ROLE] == TIMELINE else "KILLED"
+            )
         return len(abandoned)
 
     def begin_cycle(self, cycle_id: str, started: datetime) -> str:
@@ -90,26 +108,46 @@ class CycleRuns(OurRuns):
     ) -> None:
         """Add a nested, FINISHED run such as `ModelMonitoring`; `dataset` = name, digest, rows of what it read."""
         run_id = self._create_nested(parent, name, STAGE)
-        self._log(run_id, texts.metrics(metrics or {}, in_milliseconds(self._clock())), texts.params(params or {}))
+        self._log(
+            run_id,
+            texts.metrics(metrics or {}, in_milliseconds(self._clock())),
+            texts.params(params or {}),
+        )
         if dataset is not None:
             for read_by in (run_id, parent):
-                self._connection.ask(methodcaller("log_inputs", read_by, datasets=[_dataset_input(*dataset)]))
+                self._connection.ask(
+                    methodcaller("log_inputs", read_by, datasets=[_dataset_input(*dataset)])
+                )
         self._end_run(run_id, "FINISHED")
 
-    def end_cycle(self, record: CycleRecord, *, name: str, status: str, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+    def end_cycle(
+        self,
+        record: CycleRecord,
+        *,
+        name: str,
+        status: str,
+        tags: Mapping[str, str],
+        metrics: Mapping[str, float],
+    ) -> None:
         """Tag, rename and end the parent run, draw its point on the timeline; the cycle counts as ended once this returns.
 
         Repeating it changes nothing: a point is identified by its cycle's start and number.
         """
         if record.run_id is None:
             return
-        self.save_files(record.run_id, {DECISION: json.dumps(record_to_json(record), indent=1, allow_nan=False)})
+        self.save_files(
+            record.run_id, {DECISION: json.dumps(record_to_json(record), indent=1, allow_nan=False)}
+        )
         began = in_milliseconds(record.started)
         self._log(
-            record.run_id, texts.metrics(metrics, began), tags=texts.run_tags({**tags, _ENDING: record.ending, MLFLOW_RUN_NAME: name})
+            record.run_id,
+            texts.metrics(metrics, began),
+            tags=texts.run_tags({**tags, _ENDING: record.ending, MLFLOW_RUN_NAME: name}),
         )
         if metrics:
-            self._log(self._timeline(record.started), texts.metrics(metrics, began, step=record.number))
+            self._log(
+                self._timeline(record.started), texts.metrics(metrics, began, step=record.number)
+            )
         self._end_run(record.run_id, status)
 
     def _timeline(self, started: datetime) -> str:

@@ -25,11 +25,18 @@ _LABEL_TYPES = {"integer": DataType.long, "boolean": DataType.boolean, "string":
 
 def signature(schema: Schema) -> ModelSignature:
     """The schema as MLflow enforces it: any value may be missing, and numbers are doubles (it takes neither long for double nor back)."""
-    inputs = [ColSpec(_COLUMN_TYPES[column.kind], column.name, required=False) for column in schema.columns]
-    return ModelSignature(MlflowSchema(inputs), MlflowSchema([ColSpec(_LABEL_TYPES[schema.label_kind])]))
+    inputs = [
+        ColSpec(_COLUMN_TYPES[column.kind], column.name, required=False)
+        for column in schema.columns
+    ]
+    return ModelSignature(
+        MlflowSchema(inputs), MlflowSchema([ColSpec(_LABEL_TYPES[schema.label_kind])])
+    )
 
 
-def save_estimator(estimator: Any, schema: Schema, pip_requirements: Sequence[str], model: Model, folder: Path) -> None:
+def save_estimator(
+    estimator: Any, schema: Schema, pip_requirements: Sequence[str], model: Model, folder: Path
+) -> None:
     """Write an MLflow model; nothing is inferred, which would take seconds and load it."""
     mlflow.sklearn.save_model(
         estimator,
@@ -58,7 +65,11 @@ class AnyModel:
     def predict(self, X: pd.DataFrame) -> np.ndarray[Any, Any]:
         """Labels of the rows, whose numbers are given the types that the model's signature wants."""
         wanted = self._model.metadata.get_input_schema()
-        types = {c.name: c.type.to_numpy() for c in wanted.inputs if c.name in X and c.type in _NUMBERS} if wanted is not None else {}
+        types = (
+            {c.name: c.type.to_numpy() for c in wanted.inputs if c.name in X and c.type in _NUMBERS}
+            if wanted is not None
+            else {}
+        )
         return np.asarray(self._model.predict(X.astype(types))).reshape(len(X), -1)[:, 0]
 
 

@@ -21,18 +21,26 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI takes it for agents, and hides the note and the Models page
+KIND = {
+    "mlflow.experimentKind": "custom_model_development"
+}  # else the UI takes it for agents, and hides the note and the Models page
 
 
 def artifact_root(settings: Settings) -> str:
     """Where this project's experiment keeps its artifacts, beside the store and absolute."""
-    return (settings.project / "mlflow_server" / "artifacts").as_uri() + "/" + quote(settings.mlflow_experiment_name)
+    return (
+        (settings.project / "mlflow_server" / "artifacts").as_uri()
+        + "/"
+        + quote(settings.mlflow_experiment_name)
+    )
 
 
 class InExperiment:
     """What runs and versions share: the line to MLflow, our experiment in it, and its artifacts."""
 
-    def __init__(self, settings: Settings, connection: Connection, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, settings: Settings, connection: Connection, clock: Callable[[], datetime]
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._connection = connection
@@ -44,7 +52,9 @@ class InExperiment:
         """Our experiment, or None where it was not created yet."""
         name = self._settings.mlflow_experiment_name
         if self._experiment is None and self._connection.holds_a_store():
-            self._experiment = self._connection.ask(lambda mlflow: mlflow.get_experiment_by_name(name))
+            self._experiment = self._connection.ask(
+                lambda mlflow: mlflow.get_experiment_by_name(name)
+            )
         if self._experiment is not None and self._experiment.lifecycle_stage == "deleted":
             number = self._experiment.experiment_id
             raise StoreError(
@@ -70,7 +80,9 @@ class InExperiment:
         # a server knows where its artifacts belong (it may proxy them); a bare store would put them into the working directory
         root = None if self._connection.is_server else artifact_root(self._settings)
         try:
-            mlflow.create_experiment(self._settings.mlflow_experiment_name, artifact_location=root, tags=KIND)
+            mlflow.create_experiment(
+                self._settings.mlflow_experiment_name, artifact_location=root, tags=KIND
+            )
         except Exception as error:
             if not already_exists(error):
                 raise

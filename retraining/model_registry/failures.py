@@ -7,16 +7,22 @@ import re
 from retraining import disks
 from retraining.errors import CredentialsRefusedError, RetrainingError, StoreError, UnreachableError
 
-UNCERTAIN = "No file was moved by this step; the next run looks up what MLflow holds before it goes on."
+UNCERTAIN = (
+    "No file was moved by this step; the next run looks up what MLflow holds before it goes on."
+)
 _OUT_OF_REACH = (408, 429, 502, 503, 504)
 _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
-_STATUS = re.compile(r"too many (\d{3}) error responses|failed with error code (\d{3})|^(\d{3}) (?:Client|Server) Error")
+_STATUS = re.compile(
+    r"too many (\d{3}) error responses|failed with error code (\d{3})|^(\d{3}) (?:Client|Server) Error"
+)
 
 _CAUSE = re.compile(
     r"Connection refused|[Tt]imed out|too many \d{3} error responses|Name or service not known|Temporary failure in name resolution"
     r"|Connection reset by peer|Remote end closed connection without response|certificate verify failed|No route to host"
 )
-_DRIVER = re.compile(r"\((?:\w+\.)+\w*Error\) (.+)")  # SQLAlchemy puts words of its own before what the database said
+_DRIVER = re.compile(
+    r"\((?:\w+\.)+\w*Error\) (.+)"
+)  # SQLAlchemy puts words of its own before what the database said
 
 
 class UnclearStoreError(StoreError):
@@ -66,11 +72,16 @@ def translated(error: Exception, store: str) -> RetrainingError:
             remedy="Find what holds it (`fuser` on the file shows the process), or run `make server` and point MLFLOW_TRACKING_URI to it.",
         )
     if _is_full(error):
-        what, remedy = f"The disk of the MLflow store {shown} or of its artifacts is full", "Free space there, then run again."
+        what, remedy = (
+            f"The disk of the MLflow store {shown} or of its artifacts is full",
+            "Free space there, then run again.",
+        )
     elif _is_forbidden(error):
         what = f"This user may not read and write all that the MLflow store {shown} consists of"
         remedy = "Give the job's user the right to read and write the database's file, its folder and the artifacts."
-    elif not is_file(store) and (status in _OUT_OF_REACH or (status is None and _is_out_of_reach(error))):
+    elif not is_file(store) and (
+        status in _OUT_OF_REACH or (status is None and _is_out_of_reach(error))
+    ):
         return unreachable(store, said)
     else:
         what = (
@@ -89,7 +100,11 @@ def unreachable(store: str, said: str) -> UnreachableError:
         remedy = "Look at the disk that the file is on, and at what else uses it; the next run goes on from here."
     else:
         remedy = "Start the MLflow server (`make server`) or correct MLFLOW_TRACKING_URI in .env; the next run goes on from here."
-    return UnreachableError(f"MLflow at {without_credentials(store)} cannot be reached: {said}", unchanged=UNCERTAIN, remedy=remedy)
+    return UnreachableError(
+        f"MLflow at {without_credentials(store)} cannot be reached: {said}",
+        unchanged=UNCERTAIN,
+        remedy=remedy,
+    )
 
 
 def _said(error: Exception) -> str:
@@ -106,14 +121,23 @@ def _said(error: Exception) -> str:
 def _http_status(error: Exception) -> int | None:
     if found := _STATUS.search(str(error)):
         return int(next(group for group in found.groups() if group))
-    by_code = {"TEMPORARILY_UNAVAILABLE": 503, "UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, "REQUEST_LIMIT_EXCEEDED": 429}
+    by_code = {
+        "TEMPORARILY_UNAVAILABLE": 503,
+        "UNAUTHENTICATED": 401,
+        "PERMISSION_DENIED": 403,
+        "REQUEST_LIMIT_EXCEEDED": 429,
+    }
     return by_code.get(str(getattr(error, "error_code", "")))
 
 
 def _is_out_of_reach(error: Exception) -> bool:
     said = str(error)
     lost = "failed with exception" in said or "failed with timeout exception" in said
-    return (said.startswith("API request to") and lost) or isinstance(error, (ConnectionError, TimeoutError)) or "ConnectionPool" in said
+    return (
+        (said.startswith("API request to") and lost)
+        or isinstance(error, (ConnectionError, TimeoutError))
+        or "ConnectionPool" in said
+    )
 
 
 def _is_full(error: Exception) -> bool:
@@ -123,4 +147,8 @@ def _is_full(error: Exception) -> bool:
 def _is_forbidden(error: Exception) -> bool:
     """Whether a file may not be opened or written; sqlite does not say more of one that it cannot open."""
     said = str(error)
-    return disks.is_forbidden(error) or "attempt to write a readonly database" in said or "unable to open database file" in said
+    return (
+        disks.is_forbidden(error)
+        or "attempt to write a readonly database" in said
+        or "unable to open database file" in said
+    )

@@ -25,7 +25,9 @@ class Registry(Protocol):
     def version(self, number: int) -> VersionFacts | None:
         """One version, or None where there is none of that number."""
 
-    def versions(self, status: str | None = None, *, attempt_key: str | None = None) -> tuple[VersionFacts, ...]:
+    def versions(
+        self, status: str | None = None, *, attempt_key: str | None = None
+    ) -> tuple[VersionFacts, ...]:
         """All versions, oldest first, or those of one `validation_status`, of one attempt, or both."""
 
     def manifest(self, version: VersionFacts) -> Manifest:
@@ -77,7 +79,15 @@ class Registry(Protocol):
     def save_files(self, run_id: str, texts: Mapping[str, str]) -> None:
         """Save small text artifacts (name -> content) on a run."""
 
-    def end_cycle(self, record: CycleRecord, *, name: str, status: str, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+    def end_cycle(
+        self,
+        record: CycleRecord,
+        *,
+        name: str,
+        status: str,
+        tags: Mapping[str, str],
+        metrics: Mapping[str, float],
+    ) -> None:
         """Tag, rename and end the parent run (`FINISHED` or `FAILED`), draw its point on the timeline.
 
         The cycle counts as ended once this returns.
@@ -96,7 +106,9 @@ class Registry(Protocol):
     def log_model_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
         """Put bare metrics on the version's logged model, for the Models page."""
 
-    def tag_version(self, version: int, tags: Mapping[str, str], description: str | None = None) -> None:
+    def tag_version(
+        self, version: int, tags: Mapping[str, str], description: str | None = None
+    ) -> None:
         """Set tags, and the description where given."""
 
     def set_alias(self, alias: str, version: int) -> None:

@@ -57,10 +57,17 @@ class MemoryRegistry:
         stored = self._versions.get(number)
         return None if stored is None else stored.facts
 
-    def versions(self, status: str | None = None, *, attempt_key: str | None = None) -> tuple[VersionFacts, ...]:
+    def versions(
+        self, status: str | None = None, *, attempt_key: str | None = None
+    ) -> tuple[VersionFacts, ...]:
         """All versions, oldest first, or those of one `validation_status`, of one attempt, or both."""
         every = (stored.facts for stored in self._versions.values())
-        return tuple(one for one in every if status in (None, one.status) and attempt_key in (None, one.tags.get("retraining.attempt_key")))
+        return tuple(
+            one
+            for one in every
+            if status in (None, one.status)
+            and attempt_key in (None, one.tags.get("retraining.attempt_key"))
+        )
 
     def manifest(self, version: VersionFacts) -> Manifest:
         """What a version was made from."""
@@ -96,7 +103,10 @@ class MemoryRegistry:
     def _candidate(self, version: VersionFacts) -> Candidate:
         stored = self._versions.get(version.number)
         if stored is None:
-            raise DamagedModelError(f"Version {version.number} is not in this registry.", remedy="Name a version that is there.")
+            raise DamagedModelError(
+                f"Version {version.number} is not in this registry.",
+                remedy="Name a version that is there.",
+            )
         return stored.candidate
 
     # --- writing: runs ------------------------------------------------------------------------------------------
@@ -119,18 +129,33 @@ class MemoryRegistry:
     def save_files(self, run_id: str, texts: Mapping[str, str]) -> None:
         """Nothing: nobody looks at a replay's files."""
 
-    def end_cycle(self, record: CycleRecord, *, name: str, status: str, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
+    def end_cycle(
+        self,
+        record: CycleRecord,
+        *,
+        name: str,
+        status: str,
+        tags: Mapping[str, str],
+        metrics: Mapping[str, float],
+    ) -> None:
         """Keep the cycle's record with its run."""
         if record.run_id is not None:
             begun = self._runs[record.run_id]
-            self._runs[record.run_id] = _Run(begun.cycle_id, begun.started, status, name, tags, metrics, record)
+            self._runs[record.run_id] = _Run(
+                begun.cycle_id, begun.started, status, name, tags, metrics, record
+            )
 
     # --- writing: versions --------------------------------------------------------------------------------------
     def register(self, candidate: Candidate, *, parent: str, run_name: str) -> int:
         """Keep an estimator as the next version."""
         number = max(self._versions, default=0) + 1
-        digests = {"retraining.cycle_id": candidate.manifest.cycle_id, "retraining.manifest_sha256": f"in memory {number}"}
-        facts = VersionFacts(number, f"{parent}/{run_name}", "memory", {**candidate.tags, **digests})
+        digests = {
+            "retraining.cycle_id": candidate.manifest.cycle_id,
+            "retraining.manifest_sha256": f"in memory {number}",
+        }
+        facts = VersionFacts(
+            number, f"{parent}/{run_name}", "memory", {**candidate.tags, **digests}
+        )
         self._versions[number] = _Stored(facts, candidate, dict(candidate.metrics))
         return number
 
@@ -144,7 +169,9 @@ class MemoryRegistry:
         """Keep metrics of a version."""
         self._stored(version).metrics.update(metrics)
 
-    def tag_version(self, version: int, tags: Mapping[str, str], description: str | None = None) -> None:
+    def tag_version(
+        self, version: int, tags: Mapping[str, str], description: str | None = None
+    ) -> None:
         """Set tags, and the description where given."""
         stored = self._stored(version)
         stored.facts = replace(stored.facts, tags={**stored.facts.tags, **tags})
@@ -152,7 +179,10 @@ class MemoryRegistry:
 
     def _stored(self, number: int) -> _Stored:
         if number not in self._versions:
-            raise StoreError(f"There is no version {number} in this registry.", remedy="Name a version that is there.")
+            raise StoreError(
+                f"There is no version {number} in this registry.",
+                remedy="Name a version that is there.",
+            )
         return self._versions[number]
 
     def set_alias(self, alias: str, version: int) -> None:

@@ -25,5 +25,9 @@ class MlflowRegistry(CycleRuns, Registration):
         patience: seconds that this object may spend waiting on MLflow, over all calls.
     """
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = now, patience: float = PATIENCE) -> None:
-        super().__init__(settings, Connection(settings.mlflow_tracking_uri, patience=patience), clock)
+    def __init__(
+        self, settings: Settings, *, clock: Callable[[], datetime] = now, patience: float = PATIENCE
+    ) -> None:
+        super().__init__(
+            settings, Connection(settings.mlflow_tracking_uri, patience=patience), clock
+        )

@@ -35,25 +35,36 @@ class RegisteredModel(OurRuns):
         model = self._look(lambda mlflow: mlflow.get_registered_model(self._name))
         if model is None:
             return RegistryFacts()
-        return RegistryFacts({alias: int(number) for alias, number in model.aliases.items()}, dict(model.tags))
+        return RegistryFacts(
+            {alias: int(number) for alias, number in model.aliases.items()}, dict(model.tags)
+        )
 
     def version(self, number: int) -> VersionFacts | None:
         """One version, or None where there is none of that number."""
         found = self._look(lambda mlflow: mlflow.get_model_version(self._name, str(number)))
         return None if found is None else _facts_of(found)
 
-    def versions(self, status: str | None = None, *, attempt_key: str | None = None) -> tuple[VersionFacts, ...]:
+    def versions(
+        self, status: str | None = None, *, attempt_key: str | None = None
+    ) -> tuple[VersionFacts, ...]:
         """All versions, oldest first, or those of one `validation_status`, of one attempt, or both."""
         if not self._connection.holds_a_store():
             return ()
         wanted = {"validation_status": status, ATTEMPT_KEY: attempt_key}
         tags = {name: value for name, value in wanted.items() if value is not None}
         found = self._connection.ask(lambda mlflow: self._find_versions(mlflow, tags))
-        return tuple(sorted((_facts_of(version) for version in found), key=lambda version: version.number))
+        return tuple(
+            sorted((_facts_of(version) for version in found), key=lambda version: version.number)
+        )
 
     def _find_versions(self, mlflow: MlflowClient, tags: Mapping[str, str]) -> list[ModelVersion]:
-        conditions = [f"name = '{self._name}'", *(f"tags.`{key}` = '{value}'" for key, value in tags.items())]
-        return paged(mlflow.search_model_versions, filter_string=" and ".join(conditions), max_results=PAGE)
+        conditions = [
+            f"name = '{self._name}'",
+            *(f"tags.`{key}` = '{value}'" for key, value in tags.items()),
+        ]
+        return paged(
+            mlflow.search_model_versions, filter_string=" and ".join(conditions), max_results=PAGE
+        )
 
     def _look(self, question: Callable[[MlflowClient], Any]) -> Any:
         """The answer, or None where MLflow says that there is no such thing, or where there is no store yet."""
@@ -69,13 +80,19 @@ class RegisteredModel(OurRuns):
         return self._connection.ask(ask) if self._connection.holds_a_store() else None
 
     # --- writing ------------------------------------------------------------------------------------------------
-    def tag_version(self, version: int, tags: Mapping[str, str], description: str | None = None) -> None:
+    def tag_version(
+        self, version: int, tags: Mapping[str, str], description: str | None = None
+    ) -> None:
         """Set tags in the order given, and the description where given."""
         if description is not None:
             said = texts.cut(description, texts.DESCRIPTION)
-            self._connection.ask(lambda mlflow: mlflow.update_model_version(self._name, str(version), said))
+            self._connection.ask(
+                lambda mlflow: mlflow.update_model_version(self._name, str(version), said)
+            )
         for name, value in texts.version_tags(tags).items():
-            self._connection.ask(methodcaller("set_model_version_tag", self._name, str(version), name, value))
+            self._connection.ask(
+                methodcaller("set_model_version_tag", self._name, str(version), name, value)
+            )
 
     def set_alias(self, alias: str, version: int) -> None:
         """Move an alias, or create it."""
@@ -92,7 +109,9 @@ class RegisteredModel(OurRuns):
     def drop_alias(self, alias: str) -> None:
         """Remove an alias; nothing where it is not there."""
         if alias in self.facts().aliases:
-            self._connection.ask(lambda mlflow: mlflow.delete_registered_model_alias(self._name, alias))
+            self._connection.ask(
+                lambda mlflow: mlflow.delete_registered_model_alias(self._name, alias)
+            )
 
     def tag_model(self, tags: Mapping[str, str]) -> None:
         """Set tags of the registered model."""
@@ -107,4 +126,6 @@ class RegisteredModel(OurRuns):
 
 
 def _facts_of(version: ModelVersion) -> VersionFacts:
-    return VersionFacts(int(version.version), version.run_id or "", version.source or "", dict(version.tags))
+    return VersionFacts(
+        int(version.version), version.run_id or "", version.source or "", dict(version.tags)
+    )

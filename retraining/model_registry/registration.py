@@ -19,7 +19,14 @@ from retraining.model_registry.estimators import save_estimator
 from retraining.model_registry.failures import already_exists
 from retraining.model_registry.runs import CYCLE_ID, TRAINING, in_milliseconds
 from retraining.model_registry.search_table import search_table
-from retraining.model_registry.stored_versions import MANIFEST, MANIFEST_RUN, MANIFEST_SHA256, MODEL_SHA256, SKETCHES, StoredVersions
+from retraining.model_registry.stored_versions import (
+    MANIFEST,
+    MANIFEST_RUN,
+    MANIFEST_SHA256,
+    MODEL_SHA256,
+    SKETCHES,
+    StoredVersions,
+)
 from retraining.serialisation import manifest_to_json
 
 if TYPE_CHECKING:
@@ -42,7 +49,11 @@ class Registration(StoredVersions):
         """Log the model on a nested run and create its version with all its tags in one call; the version's number."""
         manifest = json.dumps(manifest_to_json(candidate.manifest), indent=1)
         run_id = self._create_nested(parent, run_name, TRAINING)
-        self._log(run_id, texts.metrics(candidate.metrics, in_milliseconds(self._clock())), texts.params(candidate.params))
+        self._log(
+            run_id,
+            texts.metrics(candidate.metrics, in_milliseconds(self._clock())),
+            texts.params(candidate.params),
+        )
         self.save_files(run_id, _files_of(candidate, manifest))
         model = self._create_logged_model(run_id)
         own_tags = {
@@ -52,7 +63,9 @@ class Registration(StoredVersions):
             MANIFEST_SHA256: _sha256(manifest),
         }
         kill_point("after_upload")
-        number = self._create_version(model, run_id, parent, texts.version_tags({**candidate.tags, **own_tags}))
+        number = self._create_version(
+            model, run_id, parent, texts.version_tags({**candidate.tags, **own_tags})
+        )
         self._end_run(run_id, "FINISHED")
         return number
 
@@ -60,19 +73,39 @@ class Registration(StoredVersions):
         experiment = self._own_experiment().experiment_id
 
         def find(mlflow: MlflowClient) -> LoggedModel | None:
-            return next(iter(mlflow.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'", max_results=1)), None)
+            return next(
+                iter(
+                    mlflow.search_logged_models(
+                        [experiment], filter_string=f"source_run_id = '{run_id}'", max_results=1
+                    )
+                ),
+                None,
+            )
 
         return self._connection.create(
-            lambda mlflow: mlflow.create_logged_model(experiment, name=self._name, source_run_id=run_id, model_type="classifier"), find
+            lambda mlflow: mlflow.create_logged_model(
+                experiment, name=self._name, source_run_id=run_id, model_type="classifier"
+            ),
+            find,
         )
 
     def _upload_model(self, candidate: Candidate, model: LoggedModel) -> str:
         """Save the model aside, digest it, and copy it to its place: a copy that went wrong will not match."""
-        ids = {"run_id": model.source_run_id, "model_uuid": model.model_id, "model_id": model.model_id}
+        ids = {
+            "run_id": model.source_run_id,
+            "model_uuid": model.model_id,
+            "model_id": model.model_id,
+        }
         with self._artifacts.folder() as folder:
             try:
                 about = Model(artifact_path=model.artifact_location, **ids)
-                save_estimator(candidate.estimator, candidate.manifest.schema, candidate.pip_requirements, about, folder)
+                save_estimator(
+                    candidate.estimator,
+                    candidate.manifest.schema,
+                    candidate.pip_requirements,
+                    about,
+                    folder,
+                )
             except OSError:
                 raise
             except Exception as error:
@@ -83,10 +116,17 @@ class Registration(StoredVersions):
             self._artifacts.upload(model.artifact_location, folder)
             return folder_digest(folder)
 
-    def _create_version(self, model: LoggedModel, run_id: str, parent: str, tags: Mapping[str, str]) -> int:
+    def _create_version(
+        self, model: LoggedModel, run_id: str, parent: str, tags: Mapping[str, str]
+    ) -> int:
         def make(mlflow: MlflowClient) -> ModelVersion:
             return mlflow.create_model_version(
-                self._name, model.artifact_location, run_id, tags=tags, await_creation_for=0, model_id=model.model_id
+                self._name,
+                model.artifact_location,
+                run_id,
+                tags=tags,
+                await_creation_for=0,
+                model_id=model.model_id,
             )
 
         def find(mlflow: MlflowClient) -> ModelVersion | None:
@@ -94,17 +134,27 @@ class Registration(StoredVersions):
 
         self._connection.ask(lambda mlflow: mlflow.finalize_logged_model(model.model_id, "READY"))
         for made_in in (run_id, parent):  # the cycle's own page leads to the version too
-            self._connection.ask(methodcaller("log_outputs", made_in, [LoggedModelOutput(model.model_id, step=0)]))
+            self._connection.ask(
+                methodcaller("log_outputs", made_in, [LoggedModelOutput(model.model_id, step=0)])
+            )
         self._connection.ask(self._make_registered_model)
         number = int(self._connection.create(make, find).version)
-        if not self._connection.is_server:  # a server marks the model itself: the UI shows the version beside it
+        if (
+            not self._connection.is_server
+        ):  # a server marks the model itself: the UI shows the version beside it
             versions = json.dumps([{"name": self._name, "version": number}])
-            self._connection.ask(lambda mlflow: mlflow.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: versions}))
+            self._connection.ask(
+                lambda mlflow: mlflow.set_logged_model_tags(
+                    model.model_id, {MLFLOW_MODEL_VERSIONS: versions}
+                )
+            )
         return number
 
     def _make_registered_model(self, mlflow: MlflowClient) -> None:
         try:
-            mlflow.create_registered_model(self._name, description=texts.how_to_read(self._settings))
+            mlflow.create_registered_model(
+                self._name, description=texts.how_to_read(self._settings)
+            )
         except Exception as error:
             if not already_exists(error):
                 raise
@@ -115,11 +165,18 @@ class Registration(StoredVersions):
             digest = folder_digest(copy)
         run_id = version.run_id
         if not run_id or self._run(run_id) is None:  # registered without a run, or the run is gone
-            run_id = self._create_run(f"adopted v{version.number}", TRAINING, manifest.cycle_id, self._clock())
+            run_id = self._create_run(
+                f"adopted v{version.number}", TRAINING, manifest.cycle_id, self._clock()
+            )
             self._end_run(run_id, "FINISHED")
         text = json.dumps(manifest_to_json(manifest), indent=1)
         self.save_files(run_id, {MANIFEST: text})
-        own_tags = {CYCLE_ID: manifest.cycle_id, MANIFEST_RUN: run_id, MODEL_SHA256: digest, MANIFEST_SHA256: _sha256(text)}
+        own_tags = {
+            CYCLE_ID: manifest.cycle_id,
+            MANIFEST_RUN: run_id,
+            MODEL_SHA256: digest,
+            MANIFEST_SHA256: _sha256(text),
+        }
         self.tag_version(version.number, {**tags, **own_tags})
 
     def log_model_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
@@ -127,7 +184,10 @@ class Registration(StoredVersions):
         facts = self.version(version)
         model_id = facts.tags.get(_LOGGED_MODEL) if facts is not None else None
         if facts is not None and model_id is not None:
-            self._log(facts.run_id, texts.metrics(metrics, in_milliseconds(self._clock()), model_id=model_id))
+            self._log(
+                facts.run_id,
+                texts.metrics(metrics, in_milliseconds(self._clock()), model_id=model_id),
+            )
 
 
 def _files_of(candidate: Candidate, manifest: str) -> dict[str, str]:

@@ -60,7 +60,11 @@ class OurRuns(InExperiment):
         experiment = self._known_experiment()
         if experiment is None:
             return []
-        ours = (f"tags.`{ROLE}` LIKE '{role}'", f"tags.`{MODEL}` = '{self._settings.model_name}'", *conditions)
+        ours = (
+            f"tags.`{ROLE}` LIKE '{role}'",
+            f"tags.`{MODEL}` = '{self._settings.model_name}'",
+            *conditions,
+        )
         return self._connection.ask(
             lambda mlflow: paged(
                 mlflow.search_runs,
@@ -71,19 +75,35 @@ class OurRuns(InExperiment):
             )
         )
 
-    def _create_run(self, name: str, role: str, cycle_id: str, started: datetime, parent: str | None = None) -> str:
+    def _create_run(
+        self, name: str, role: str, cycle_id: str, started: datetime, parent: str | None = None
+    ) -> str:
         """Create a RUNNING run of ours; after an unclear answer the one that was created is found by its cycle, role and parent."""
         experiment = self._own_experiment().experiment_id
-        tags = {ROLE: role, CYCLE_ID: cycle_id, MODEL: self._settings.model_name} | ({MLFLOW_PARENT_RUN_ID: parent} if parent else {})
-        same = [f"tags.`{k}` = '{v}'" for k, v in {CYCLE_ID: cycle_id, MLFLOW_PARENT_RUN_ID: parent}.items() if v]
+        tags = {ROLE: role, CYCLE_ID: cycle_id, MODEL: self._settings.model_name} | (
+            {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
+        )
+        same = [
+            f"tags.`{k}` = '{v}'"
+            for k, v in {CYCLE_ID: cycle_id, MLFLOW_PARENT_RUN_ID: parent}.items()
+            if v
+        ]
 
         def find(mlflow: MlflowClient) -> Run | None:
-            wanted = " and ".join([f"tags.`{ROLE}` = '{role}'", f"tags.`{MODEL}` = '{self._settings.model_name}'", *same])
+            wanted = " and ".join(
+                [
+                    f"tags.`{ROLE}` = '{role}'",
+                    f"tags.`{MODEL}` = '{self._settings.model_name}'",
+                    *same,
+                ]
+            )
             runs = mlflow.search_runs([experiment], f"{wanted} and attributes.status = 'RUNNING'")
             return next((run for run in runs if run.info.run_name == name), None)
 
         start = in_milliseconds(started)
-        run = self._connection.create(methodcaller("create_run", experiment, start_time=start, tags=tags, run_name=name), find)
+        run = self._connection.create(
+            methodcaller("create_run", experiment, start_time=start, tags=tags, run_name=name), find
+        )
         self._runs_made[run.info.run_id] = run
         return str(run.info.run_id)
 
@@ -98,12 +118,24 @@ class OurRuns(InExperiment):
         if run is not None:
             self._artifacts.save_texts(run.info.artifact_uri, texts)
 
-    def _log(self, run_id: str, metrics: Sequence[Metric] = (), params: Sequence[Param] = (), tags: Sequence[RunTag] = ()) -> None:
+    def _log(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        params: Sequence[Param] = (),
+        tags: Sequence[RunTag] = (),
+    ) -> None:
         """Log all at once, in as few calls as MLflow's limits allow."""
         for start in range(0, max(len(params), len(tags), 1 if metrics else 0), _PER_CALL):
             part = slice(start, start + _PER_CALL)
             some = metrics if start == 0 else ()
-            self._connection.ask(methodcaller("log_batch", run_id, metrics=some, params=params[part], tags=tags[part]))
+            self._connection.ask(
+                methodcaller(
+                    "log_batch", run_id, metrics=some, params=params[part], tags=tags[part]
+                )
+            )
 
     def _end_run(self, run_id: str, status: str) -> None:
-        self._connection.ask(lambda mlflow: mlflow.set_terminated(run_id, status, in_milliseconds(self._clock())))
+        self._connection.ask(
+            lambda mlflow: mlflow.set_terminated(run_id, status, in_milliseconds(self._clock()))
+        )

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FIRST = ("rank_test", "mean_test", "std_test", "param_")  # what a reader looks for; times and single folds follow
+FIRST = (
+    "rank_test",
+    "mean_test",
+    "std_test",
+    "param_",
+)  # what a reader looks for; times and single folds follow
 TWICE = "params"  # scikit-learn lists each setting once more, as a dictionary
 
 
@@ -23,7 +28,11 @@ def search_table(results: Any) -> str | None:
         The text of the table, or None.
     """
     try:
-        columns = {str(name): [_text(value) for value in values] for name, values in dict(results).items() if name != TWICE}
+        columns = {
+            str(name): [_text(value) for value in values]
+            for name, values in dict(results).items()
+            if name != TWICE
+        }
     except (TypeError, ValueError):
         return None
     if len({len(values) for values in columns.values()}) != 1:
@@ -36,7 +45,9 @@ def search_table(results: Any) -> str | None:
 
 
 def _place(name: str) -> int:
-    return next((place for place, prefix in enumerate(FIRST) if name.startswith(prefix)), len(FIRST))
+    return next(
+        (place for place, prefix in enumerate(FIRST) if name.startswith(prefix)), len(FIRST)
+    )
 
 
 def _text(value: Any) -> str:

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
     from retraining.records import Manifest, VersionFacts
 
-MODEL_SHA256, MANIFEST_SHA256, MANIFEST_RUN = "retraining.model_sha256", "retraining.manifest_sha256", "retraining.manifest_run"
+MODEL_SHA256, MANIFEST_SHA256, MANIFEST_RUN = (
+    "retraining.model_sha256",
+    "retraining.manifest_sha256",
+    "retraining.manifest_run",
+)
 MANIFEST, SKETCHES = "manifest.json", "sketches.json"
 
 
@@ -34,7 +38,10 @@ class StoredVersions(RegisteredModel):
         if content is None:
             raise damaged(version, f"{MANIFEST} of version {version.number} is missing {where}.")
         if hashlib.sha256(content).hexdigest() != version.tags.get(MANIFEST_SHA256):
-            raise damaged(version, f"{MANIFEST} of version {version.number} {where} is not the one that was registered.")
+            raise damaged(
+                version,
+                f"{MANIFEST} of version {version.number} {where} is not the one that was registered.",
+            )
         return manifest_from_json(json.loads(content))
 
     def sketches(self, version: VersionFacts) -> Mapping[str, Any] | None:
@@ -58,7 +65,10 @@ class StoredVersions(RegisteredModel):
         location = self._model_location(version)
         with self._model_copy(version, location) as copy:
             if folder_digest(copy) != version.tags.get(MODEL_SHA256):
-                raise damaged(version, f"The model files of version {version.number} in {location} are not those that were registered.")
+                raise damaged(
+                    version,
+                    f"The model files of version {version.number} in {location} are not those that were registered.",
+                )
             return self._load(version, copy)
 
     @contextmanager
@@ -67,7 +77,10 @@ class StoredVersions(RegisteredModel):
         with self._artifacts.folder() as folder:
             self._artifacts.copy(location, folder)
             if not any(folder.iterdir()):
-                raise damaged(version, f"The model files of version {version.number} are missing from {location}.")
+                raise damaged(
+                    version,
+                    f"The model files of version {version.number} are missing from {location}.",
+                )
             yield folder
 
     def _load(self, version: VersionFacts, checked: Path) -> Any:
@@ -81,11 +94,16 @@ class StoredVersions(RegisteredModel):
         except Exception as error:
             if isinstance(error, OSError) and str(error.filename).startswith(str(checked.parent)):
                 raise  # this machine's disk refused a private copy, which was whole a moment ago
-            raise damaged(version, f"Version {version.number} cannot be loaded here ({type(error).__name__}: {error}).") from error
+            raise damaged(
+                version,
+                f"Version {version.number} cannot be loaded here ({type(error).__name__}: {error}).",
+            ) from error
         return estimator
 
     def _model_location(self, version: VersionFacts) -> str:
-        location = self._look(lambda mlflow: mlflow.get_model_version_download_uri(self._name, str(version.number)))
+        location = self._look(
+            lambda mlflow: mlflow.get_model_version_download_uri(self._name, str(version.number))
+        )
         if location is None:
             raise StoreError(
                 f"Version {version.number} of {self._name!r} is not in the registry any more.",
@@ -98,4 +116,6 @@ def damaged(version: VersionFacts, what: str) -> DamagedModelError:
     """The error for a version that must not be used, with the two ways out."""
     back = version.tags.get("retraining.previous_version") or "N"
     command = f"python pipeline_orchestrator.py rollback --to {back}"
-    return DamagedModelError(what, remedy=f"Restore the files from a backup, or go back to another version: `{command}`.")
+    return DamagedModelError(
+        what, remedy=f"Restore the files from a backup, or go back to another version: `{command}`."
+    )

@@ -55,7 +55,13 @@ def params(values: Mapping[str, str]) -> list[Param]:
     return [Param(key(name), cut(value, PARAM)) for name, value in values.items()]
 
 
-def metrics(values: Mapping[str, float], at: int, *, step: int = 0, model_id: str | None = None) -> list[Metric]:
+def metrics(
+    values: Mapping[str, float], at: int, *, step: int = 0, model_id: str | None = None
+) -> list[Metric]:
     """Metrics of a run, at a time in milliseconds; what is not finite has no place on a chart."""
-    finite = {name: float(value) for name, value in values.items() if value is not None and math.isfinite(value)}
+    finite = {
+        name: float(value)
+        for name, value in values.items()
+        if value is not None and math.isfinite(value)
+    }
     return [Metric(key(name), value, at, step, model_id=model_id) for name, value in finite.items()]

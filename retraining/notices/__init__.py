@@ -32,10 +32,20 @@ def send_start(settings: Settings, *, dry_run: bool = False) -> None:
     """Tell the health check that a cycle started: to be called once the lock is held."""
     if settings.healthcheck_url and not dry_run:
         url = settings.healthcheck_url
-        _within(SECONDS_FOR_A_START, {"HEALTHCHECK_URL": lambda: healthcheck.start(url)}, settings.secrets())
+        _within(
+            SECONDS_FOR_A_START,
+            {"HEALTHCHECK_URL": lambda: healthcheck.start(url)},
+            settings.secrets(),
+        )
 
 
-def send(settings: Settings, told: Mapping[str, Any], *, log_tail: Sequence[str] = (), now: datetime | None = None) -> None:
+def send(
+    settings: Settings,
+    told: Mapping[str, Any],
+    *,
+    log_tail: Sequence[str] = (),
+    now: datetime | None = None,
+) -> None:
     """Tell everybody how a cycle ended.
 
     Args:
@@ -49,25 +59,37 @@ def send(settings: Settings, told: Mapping[str, Any], *, log_tail: Sequence[str]
     moment = now or datetime.now(UTC)
     secrets = settings.secrets()
     content = masked(told, secrets)
-    _attempt("alerts.jsonl", lambda: alerts.append(settings.state_dir, alerts.alerts_of(content, settings, moment)), secrets)
+    _attempt(
+        "alerts.jsonl",
+        lambda: alerts.append(settings.state_dir, alerts.alerts_of(content, settings, moment)),
+        secrets,
+    )
     if (path := settings.metrics_textfile) is not None:
-        _attempt("METRICS_TEXTFILE", lambda: textfile.update(path, content, settings, moment), secrets)
+        _attempt(
+            "METRICS_TEXTFILE", lambda: textfile.update(path, content, settings, moment), secrets
+        )
     calls: dict[str, Callable[[], None]] = {}
     if (url := settings.healthcheck_url) is not None:
         lines = [str(masked(line, secrets)) for line in log_tail]
-        calls["HEALTHCHECK_URL"] = lambda: healthcheck.end(url, int(told.get("exit_code") or 0), lines)
+        calls["HEALTHCHECK_URL"] = lambda: healthcheck.end(
+            url, int(told.get("exit_code") or 0), lines
+        )
     if (hook := settings.webhook_url) is not None:
         calls["WEBHOOK_URL"] = lambda: webhook.post(hook, content, settings.webhook_secret, moment)
     _within(SECONDS_FOR_AN_END, calls, secrets)
 
 
-def _within(seconds: float, calls: Mapping[str, Callable[[], None]], secrets: tuple[str, ...]) -> None:
+def _within(
+    seconds: float, calls: Mapping[str, Callable[[], None]], secrets: tuple[str, ...]
+) -> None:
     """Make the calls side by side and wait no longer than `seconds`.
 
     A socket's time-out would not do: it bounds neither an answer that drips nor the look-up of a name.
     """
     threads = {
-        name: threading.Thread(target=_attempt, args=(name, call, secrets), name=f"notice {name}", daemon=True)
+        name: threading.Thread(
+            target=_attempt, args=(name, call, secrets), name=f"notice {name}", daemon=True
+        )
         for name, call in calls.items()
     }
     end = time.monotonic() + seconds
@@ -76,7 +98,9 @@ def _within(seconds: float, calls: Mapping[str, Callable[[], None]], secrets: tu
     for name, thread in threads.items():
         thread.join(max(0.0, end - time.monotonic()))
         if thread.is_alive():
-            log.warning("%s did not answer within %g seconds; the cycle is not affected", name, seconds)
+            log.warning(
+                "%s did not answer within %g seconds; the cycle is not affected", name, seconds
+            )
 
 
 def _attempt(name: str, action: Callable[[], object], secrets: tuple[str, ...]) -> None:
@@ -84,7 +108,11 @@ def _attempt(name: str, action: Callable[[], object], secrets: tuple[str, ...]) 
     try:
         action()
     except Exception as error:  # noqa: BLE001 - the edge of the cycle: anything that a notice raises ends here
-        log.warning("%s could not be served (%s); the cycle is not affected", name, masked(f"{type(error).__name__}: {error}", secrets))
+        log.warning(
+            "%s could not be served (%s); the cycle is not affected",
+            name,
+            masked(f"{type(error).__name__}: {error}", secrets),
+        )
 
 
 __all__ = ["send", "send_start"]

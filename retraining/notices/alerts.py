@@ -72,7 +72,12 @@ def _quarantine(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
     count = _numbers(told, "files").get("quarantined") or 0
     if count:
         remedy = f"Read the .reason.json beside each file in {settings.quarantine_dir}, mend it, then `{settings.command} requeue FILE`."
-        yield alert("quarantine", f"{count} {'file' if count == 1 else 'files'} went to quarantine", remedy, quarantined=count)
+        yield alert(
+            "quarantine",
+            f"{count} {'file' if count == 1 else 'files'} went to quarantine",
+            remedy,
+            quarantined=count,
+        )
 
 
 def _data_drift(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
@@ -84,8 +89,13 @@ def _data_drift(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
             "Look at the drift table of the cycle's report.html and ask what feeds these columns; "
             "RETRAIN_WHEN=threshold,drift would retrain on it."
         )
-        psi = {str(feature.get("name")): feature.get("psi_corrected", feature.get("psi")) for feature in features[:20]}
-        what = f"inputs drifted: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        psi = {
+            str(feature.get("name")): feature.get("psi_corrected", feature.get("psi"))
+            for feature in features[:20]
+        }
+        what = f"inputs drifted: {', '.join(names[:5])}" + (
+            f" and {len(names) - 5} more" if len(names) > 5 else ""
+        )
         yield alert("data_drift", what, remedy, psi=psi, threshold=settings.drift_threshold)
 
 
@@ -96,17 +106,25 @@ def _concept_drift(told: Mapping[str, Any], settings: Settings) -> Iterator[Aler
     is_worse = score < limit if settings.greater_is_better else score > limit
     if is_worse:
         what = f"production scored {told.get('metric')} {score:.4f} on the new rows, worse than the threshold {limit:g}"
-        retrains = settings.auto_retrain_enabled and {"threshold", "always"} & set(settings.retrain_when)
+        retrains = settings.auto_retrain_enabled and {"threshold", "always"} & set(
+            settings.retrain_when
+        )
         if retrains:
             remedy = "The cycle retrains by itself; if this repeats, ask whether the features still tell the label."
         else:
             remedy = "Nothing was set to retrain on it: see AUTO_RETRAIN_ENABLED and RETRAIN_WHEN, and look for a cause in the data."
-        yield alert("concept_drift", what, remedy, score=score, threshold=limit, rows=told.get("new_rows"))
+        yield alert(
+            "concept_drift", what, remedy, score=score, threshold=limit, rows=told.get("new_rows")
+        )
 
 
 def _promotion(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
     old, new = told.get("previous_version"), told.get("challenger_version")
-    numbers = {"improvement": told.get("improvement"), "interval": told.get("interval"), "test_rows": told.get("test_rows")}
+    numbers = {
+        "improvement": told.get("improvement"),
+        "interval": told.get("interval"),
+        "test_rows": told.get("test_rows"),
+    }
     if told.get("ending") == "promoted":
         yield alert(
             "promotion",
@@ -124,7 +142,13 @@ def _rollback(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
         left, restored = told.get("previous_version"), told.get("production_version")
         what = f"v{left} failed its probation; v{restored} is back in production"
         remedy = f"`{settings.command} explain v{left}` shows the numbers. The next attempt waits for more files; nothing needs to be done."
-        yield alert("rollback", what, remedy, score=_numbers(told, "scores").get("production_on_new"), rows=told.get("new_rows"))
+        yield alert(
+            "rollback",
+            what,
+            remedy,
+            score=_numbers(told, "scores").get("production_on_new"),
+            rows=told.get("new_rows"),
+        )
 
 
 def _numbers(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:

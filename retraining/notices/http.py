@@ -23,7 +23,9 @@ class NotTakenError(Exception):
         self.may_pass = status in (408, 429) or (status >= 500 and not self.refuses_method)
 
 
-def send(url: str, body: bytes | None, headers: Mapping[str, str], *, timeout: float, tries: int = 3) -> None:
+def send(
+    url: str, body: bytes | None, headers: Mapping[str, str], *, timeout: float, tries: int = 3
+) -> None:
     """POST `body`, or GET without one; what may pass (no answer, 5xx, 408, 429) is tried again after a pause.
 
     Redirects are not followed.
@@ -36,7 +38,9 @@ def send(url: str, body: bytes | None, headers: Mapping[str, str], *, timeout: f
         try:
             _send_once(url, body, headers, timeout)
         except (OSError, NotTakenError) as error:
-            is_final = attempt + 1 == tries or (isinstance(error, NotTakenError) and not error.may_pass)
+            is_final = attempt + 1 == tries or (
+                isinstance(error, NotTakenError) and not error.may_pass
+            )
             if is_final:
                 raise
             time.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
@@ -75,4 +79,6 @@ def _without_password(url: str) -> tuple[str, dict[str, str]]:
         return url, {}
     host = parts.netloc.rpartition("@")[2]
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return urlunsplit(parts._replace(netloc=host)), {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+    return urlunsplit(parts._replace(netloc=host)), {
+        "Authorization": "Basic " + base64.b64encode(pair.encode()).decode()
+    }

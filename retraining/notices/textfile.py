@@ -40,17 +40,37 @@ class Family:
     remembered: bool = False
 
 
-LAST_SUCCESS = Family("retraining_last_success_timestamp_seconds", "End of the last cycle with exit code 0.", remembered=True)
+LAST_SUCCESS = Family(
+    "retraining_last_success_timestamp_seconds",
+    "End of the last cycle with exit code 0.",
+    remembered=True,
+)
 LAST_RUN = Family("retraining_last_run_timestamp_seconds", "End of the last cycle.")
 EXIT_CODE = Family("retraining_exit_code", "Exit code of the last cycle.")
 ENDING = Family("retraining_ending", "1 for the ending of the last cycle, 0 for the others.")
-VERSION = Family("retraining_production_version", "Version that holds the production alias.", remembered=True)
-FILES = Family("retraining_files", "Files waiting and judged in the inbox, and moved by the last cycle.")
+VERSION = Family(
+    "retraining_production_version", "Version that holds the production alias.", remembered=True
+)
+FILES = Family(
+    "retraining_files", "Files waiting and judged in the inbox, and moved by the last cycle."
+)
 SCORE = Family("retraining_score", "Score of the last cycle that scored.", remembered=True)
-THRESHOLD = Family("retraining_threshold", "RETRAIN_THRESHOLD at the last cycle that scored.", remembered=True)
-IMPROVEMENT = Family("retraining_improvement", "Challenger less champion at the last comparison; above 0 is better.", remembered=True)
-NEW_ROWS = Family("retraining_new_rows", "Labelled rows judged by the last cycle that scored.", remembered=True)
-DRIFT = Family("retraining_drift_material", "1 where the last cycle that judged drift found it material.", remembered=True)
+THRESHOLD = Family(
+    "retraining_threshold", "RETRAIN_THRESHOLD at the last cycle that scored.", remembered=True
+)
+IMPROVEMENT = Family(
+    "retraining_improvement",
+    "Challenger less champion at the last comparison; above 0 is better.",
+    remembered=True,
+)
+NEW_ROWS = Family(
+    "retraining_new_rows", "Labelled rows judged by the last cycle that scored.", remembered=True
+)
+DRIFT = Family(
+    "retraining_drift_material",
+    "1 where the last cycle that judged drift found it material.",
+    remembered=True,
+)
 STAGE = Family("retraining_stage_seconds", "Duration of each stage of the last cycle.")
 
 
@@ -77,19 +97,40 @@ def render(told: Mapping[str, Any], settings: Settings, now: datetime, before: s
     found: dict[Family, list[str]] = {}
     for family, labels, value in _samples(told, now):
         if value is not None:
-            found.setdefault(family, []).append(_line(family.name, {**common, **labels}, float(value)))
+            found.setdefault(family, []).append(
+                _line(family.name, {**common, **labels}, float(value))
+            )
     parts = []
     for family in _FAMILIES:
         lines = found.get(family) or (_lines_of(family.name, before) if family.remembered else [])
         if lines:
-            parts += [f"# HELP {family.name} {family.meaning}", f"# TYPE {family.name} gauge", *lines]
+            parts += [
+                f"# HELP {family.name} {family.meaning}",
+                f"# TYPE {family.name} gauge",
+                *lines,
+            ]
     return "\n".join(parts) + "\n"
 
 
-_FAMILIES = (LAST_SUCCESS, LAST_RUN, EXIT_CODE, ENDING, VERSION, FILES, SCORE, THRESHOLD, IMPROVEMENT, NEW_ROWS, DRIFT, STAGE)
+_FAMILIES = (
+    LAST_SUCCESS,
+    LAST_RUN,
+    EXIT_CODE,
+    ENDING,
+    VERSION,
+    FILES,
+    SCORE,
+    THRESHOLD,
+    IMPROVEMENT,
+    NEW_ROWS,
+    DRIFT,
+    STAGE,
+)
 
 
-def _samples(told: Mapping[str, Any], now: datetime) -> Iterator[tuple[Family, dict[str, str], Any]]:
+def _samples(
+    told: Mapping[str, Any], now: datetime
+) -> Iterator[tuple[Family, dict[str, str], Any]]:
     code = told.get("exit_code") or 0
     yield LAST_SUCCESS, {}, now.timestamp() if code == 0 else None
     yield LAST_RUN, {}, now.timestamp()

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-TIMESTAMP, SIGNATURE, DELIVERY = "X-Retraining-Timestamp", "X-Retraining-Signature", "X-Retraining-Delivery"
+TIMESTAMP, SIGNATURE, DELIVERY = (
+    "X-Retraining-Timestamp",
+    "X-Retraining-Signature",
+    "X-Retraining-Delivery",
+)
 TIMEOUT = 2.5
 
 

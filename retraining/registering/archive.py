@@ -29,17 +29,27 @@ def named_files(job: Job, folder: Path) -> Iterator[tuple[DataFile, ...]]:
     """
     settings = job.settings
     if not folder.is_dir():
-        raise UsageError(f"The folder {folder} is not there.", remedy="Name a folder of the project with --train-from.")
+        raise UsageError(
+            f"The folder {folder} is not there.",
+            remedy="Name a folder of the project with --train-from.",
+        )
     if _same(folder, settings.used_data_dir):
         yield ()
         return
     settings.used_data_dir.mkdir(parents=True, exist_ok=True)
-    age = settings.min_file_age_seconds if _same(folder, settings.new_data_dir) else 0  # no producer writes to another folder
-    source = replace(job.inbox, settings=replace(settings, new_data_dir=folder, min_file_age_seconds=age))
+    age = (
+        settings.min_file_age_seconds if _same(folder, settings.new_data_dir) else 0
+    )  # no producer writes to another folder
+    source = replace(
+        job.inbox, settings=replace(settings, new_data_dir=folder, min_file_age_seconds=age)
+    )
     try:
         claimed = source.claim(source.listing().ready)
         if not claimed:
-            raise UsageError(f"{folder} holds no CSV or Parquet file.", remedy="Put training files there, or name another folder.")
+            raise UsageError(
+                f"{folder} holds no CSV or Parquet file.",
+                remedy="Put training files there, or name another folder.",
+            )
         yield claimed
     finally:
         job.inbox.release()
@@ -64,7 +74,9 @@ def archive_by_arrival(job: Job, recovered: Recovered) -> tuple[DataFile, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     job.settings.new_data_dir.mkdir(parents=True, exist_ok=True)
     found = [
-        DataFile(names[0], sha, folder / names[0]) for sha, names in job.inbox.archived().items() if sha not in recovered.ledger.withdrawn
+        DataFile(names[0], sha, folder / names[0])
+        for sha, names in job.inbox.archived().items()
+        if sha not in recovered.ledger.withdrawn
     ]
     return tuple(sorted(found, key=lambda file: (file.path.stat().st_mtime_ns, file.name)))
 
@@ -79,15 +91,24 @@ def data_file(path: Path) -> DataFile:
 def unseen_files(job: Job, seen: tuple[DataFile, ...], schema: Schema) -> tuple[DataFile, ...]:
     """Files of the inbox that can be read: a model from elsewhere has not seen them."""
     known = {file.sha256 for file in seen}
-    claimed = [file for file in job.inbox.claim(job.inbox.listing().ready) if file.sha256 not in known]
+    claimed = [
+        file for file in job.inbox.claim(job.inbox.listing().ready) if file.sha256 not in known
+    ]
     facts = zip(claimed, job.tables.validate_many(claimed, schema), strict=True)
-    return tuple(replace(file, rows=one.rows) for file, one in facts if not isinstance(one, UnreadableFileError) and not one.unknown_labels)
+    return tuple(
+        replace(file, rows=one.rows)
+        for file, one in facts
+        if not isinstance(one, UnreadableFileError) and not one.unknown_labels
+    )
 
 
 def schema_of(job: Job, files: tuple[DataFile, ...]) -> Schema:
     """The columns, types and classes that the files together have."""
     if not files:
-        raise UsageError(f"{job.settings.used_data_dir} holds no CSV or Parquet file.", remedy="Put training files there.")
+        raise UsageError(
+            f"{job.settings.used_data_dir} holds no CSV or Parquet file.",
+            remedy="Put training files there.",
+        )
     try:
         return read_schema_from(files, job.settings)
     except UnreadableFileError as error:

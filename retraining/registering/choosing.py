@@ -37,7 +37,9 @@ def choose(job: Job, archived: tuple[DataFile, ...], named: tuple[DataFile, ...]
         schema = schema_of(job, named)
         choice = Choice(schema, _unreadable(job, others, schema))
     for why in _unreadable(job, named, choice.schema).values():
-        raise PersonNeededError(f"A file cannot be learned: {why}.", remedy="Mend it, or move it out of the folder.")
+        raise PersonNeededError(
+            f"A file cannot be learned: {why}.", remedy="Mend it, or move it out of the folder."
+        )
     return choice
 
 
@@ -47,5 +49,7 @@ def _unreadable(job: Job, files: tuple[DataFile, ...], schema: Schema) -> dict[s
         if isinstance(facts, UnreadableFileError):
             found[file.sha256] = f"{file.name}: {facts}"
         elif facts.unknown_labels:
-            found[file.sha256] = f"{file.name}: it has the class {next(iter(facts.unknown_labels))!r}, which the named files lack"
+            found[file.sha256] = (
+                f"{file.name}: it has the class {next(iter(facts.unknown_labels))!r}, which the named files lack"
+            )
     return found

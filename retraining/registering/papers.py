@@ -32,11 +32,20 @@ class Papers:
     schema: Schema
     manifest: Manifest
     tags: dict[str, str]
-    left_out: Mapping[str, str] = field(default_factory=dict)  # archived files that are not learned: SHA-256 -> name and reason
+    left_out: Mapping[str, str] = field(
+        default_factory=dict
+    )  # archived files that are not learned: SHA-256 -> name and reason
 
 
 def make_papers(
-    job: Job, recovered: Recovered, files: tuple[DataFile, ...], choice: Choice, made_by: str, *, reserve: bool, key: str
+    job: Job,
+    recovered: Recovered,
+    files: tuple[DataFile, ...],
+    choice: Choice,
+    made_by: str,
+    *,
+    reserve: bool,
+    key: str,
 ) -> Papers:
     """Read every file by the schema, put new ones into a batch, and write the manifest."""
     schema = choice.schema
@@ -44,7 +53,11 @@ def make_papers(
     known = recovered.ledger.known_files()
     new = [file for file in read if file.sha256 not in known]
     number = recovered.ledger.next_number
-    cut = reserve_from(new, job.settings.holdout_fraction) if reserve and new else tuple(BatchFile(f.name, f.sha256, f.rows) for f in new)
+    cut = (
+        reserve_from(new, job.settings.holdout_fraction)
+        if reserve and new
+        else tuple(BatchFile(f.name, f.sha256, f.rows) for f in new)
+    )
     batch = Batch(number, cut) if new else None
     started = job.now()
     cycle_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
@@ -52,14 +65,18 @@ def make_papers(
     testing = {one.number for one in last_batches(batches)} if reserve else set()
     here = {file.sha256: file.name for file in read}
     ordered = [
-        replace(file, name=here[file.sha256], reserved=file.reserved if one.number in testing else ())
+        replace(
+            file, name=here[file.sha256], reserved=file.reserved if one.number in testing else ()
+        )
         for one in batches
         for file in one.files
         if file.sha256 in here
     ]
     holder = recovered.facts.aliases.get(job.settings.production_alias)
     manifest = Manifest(
-        files=tuple(replace(file, reserved=()) for file in ordered if runs_outside(file.rows, file.reserved)),
+        files=tuple(
+            replace(file, reserved=()) for file in ordered if runs_outside(file.rows, file.reserved)
+        ),
         held_out=tuple(file for file in ordered if file.reserved),
         consumed=(),
         schema=schema,
@@ -70,7 +87,11 @@ def make_papers(
         attempt_key=key,
         left_out=tuple(choice.left_out),
     )
-    tags = {"validation_status": "approved", "retraining.cycle_id": cycle_id, "retraining.attempt_key": key}
+    tags = {
+        "validation_status": "approved",
+        "retraining.cycle_id": cycle_id,
+        "retraining.attempt_key": key,
+    }
     if holder is not None:
         tags["retraining.previous_version"] = str(holder)
     return Papers(cycle_id, started, read, batch, schema, manifest, tags, choice.left_out)
@@ -79,7 +100,10 @@ def make_papers(
 def _read(job: Job, files: tuple[DataFile, ...], schema: Schema) -> Iterator[DataFile]:
     for file, facts in zip(files, job.tables.validate_many(files, schema), strict=True):
         if isinstance(facts, UnreadableFileError):
-            raise PersonNeededError(f"{file.path} cannot be learned: {facts}.", remedy="Mend it or move it out of the folder.")
+            raise PersonNeededError(
+                f"{file.path} cannot be learned: {facts}.",
+                remedy="Mend it or move it out of the folder.",
+            )
         yield replace(file, rows=facts.rows)
 
 

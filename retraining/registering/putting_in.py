@@ -34,18 +34,30 @@ if TYPE_CHECKING:
 
 
 def put_in(
-    job: Job, recovered: Recovered, papers: Papers, text: str, estimator: Any, sections: Sequence[Section], *, set_alias: bool
+    job: Job,
+    recovered: Recovered,
+    papers: Papers,
+    text: str,
+    estimator: Any,
+    sections: Sequence[Section],
+    *,
+    set_alias: bool,
 ) -> Answer:
     """Register, score on rows that the model has not seen, and say how to go on."""
     baseline, answers = _baseline(job, papers, estimator, sections)
     run_id = begin_run(job, papers.cycle_id, papers.started)
     kill_point("after_run_creation")
     recipe = load_recipe(job.settings.recipe_path)
-    papers.tags.update({"retraining.parent_run_id": run_id, "retraining.reason": reason_of(baseline)})
+    papers.tags.update(
+        {"retraining.parent_run_id": run_id, "retraining.reason": reason_of(baseline)}
+    )
     record = _record(recovered.ledger.next_number, papers, run_id, baseline, None)
     job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
     by_sha = {file.sha256: file for file in papers.files}
-    learned = [(by_sha[file.sha256], runs_outside(file.rows, file.reserved)) for file in with_reservations(papers)]
+    learned = [
+        (by_sha[file.sha256], runs_outside(file.rows, file.reserved))
+        for file in with_reservations(papers)
+    ]
     sketch = sketch_of(job, sections_of(learned), papers.schema, answers)
     wanted = replace(
         candidate(recipe, estimator, papers.manifest, papers.tags, sketch),
@@ -65,11 +77,18 @@ def put_in(
         holder = version
         kill_point("after_first_alias")
     finish(job, recovered, papers, run_id, version, baseline, holder=holder)
-    told = {"version": version, "changed": True, "alias": set_alias, "score": baseline.value if baseline else None}
+    told = {
+        "version": version,
+        "changed": True,
+        "alias": set_alias,
+        "score": baseline.value if baseline else None,
+    }
     return Answer(told, in_words(job, papers, version, baseline, set_alias=set_alias))
 
 
-def _baseline(job: Job, papers: Papers, estimator: Any, sections: Sequence[Section]) -> tuple[Score | None, Predictions | None]:
+def _baseline(
+    job: Job, papers: Papers, estimator: Any, sections: Sequence[Section]
+) -> tuple[Score | None, Predictions | None]:
     """The score on rows that the model has not learned; None where there are none."""
     if not sections:
         return None, None
@@ -85,9 +104,24 @@ def _baseline(job: Job, papers: Papers, estimator: Any, sections: Sequence[Secti
     return Score(job.settings.metric, score(chosen, answers), len(answers.truth), interval), answers
 
 
-def _record(number: int, papers: Papers, run_id: str, baseline: Score | None, version: int | None) -> CycleRecord:
-    outcome = Outcome(REGISTERED, reason_of(baseline), cycle_id=papers.cycle_id, run_id=run_id, challenger_version=version)
-    return CycleRecord(number, papers.cycle_id, run_id, papers.started, outcome_to_json(outcome), batch=papers.batch)
+def _record(
+    number: int, papers: Papers, run_id: str, baseline: Score | None, version: int | None
+) -> CycleRecord:
+    outcome = Outcome(
+        REGISTERED,
+        reason_of(baseline),
+        cycle_id=papers.cycle_id,
+        run_id=run_id,
+        challenger_version=version,
+    )
+    return CycleRecord(
+        number,
+        papers.cycle_id,
+        run_id,
+        papers.started,
+        outcome_to_json(outcome),
+        batch=papers.batch,
+    )
 
 
 def finish(
@@ -104,16 +138,24 @@ def finish(
     record = _record(number, papers, run_id, baseline, version)
     job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
     name = f"{papers.started:%Y-%m-%dT%H:%M:%SZ} {REGISTERED} v{version}"
-    tags = {"retraining.ending": REGISTERED, "retraining.reason": reason_of(baseline), "retraining.cycle_id": papers.cycle_id}
+    tags = {
+        "retraining.ending": REGISTERED,
+        "retraining.reason": reason_of(baseline),
+        "retraining.cycle_id": papers.cycle_id,
+    }
     job.registry.end_cycle(record, name=name, status="FINISHED", tags=tags, metrics={})
     kill_point("after_run_ends")
-    holder = holder if holder is not None else recovered.facts.aliases.get(job.settings.production_alias)
+    holder = (
+        holder if holder is not None else recovered.facts.aliases.get(job.settings.production_alias)
+    )
     leave(job, number=number, run_id=run_id, production_version=holder)
     kill_point("after_leaving")
     if holder == version:
         note_the_schema(job, papers.schema)
     ledger = add_to_ledger(job, recovered.ledger, record)
-    ledger = replace(ledger, archive={**ledger.archive, **{file.sha256: file.name for file in papers.files}})
+    ledger = replace(
+        ledger, archive={**ledger.archive, **{file.sha256: file.name for file in papers.files}}
+    )
     recovered = replace(recovered, facts=job.registry.facts(), ledger=ledger)
     save_ledger(job, recovered.facts, ledger)
     job.inbox.release()
@@ -128,7 +170,12 @@ def say_again(job: Job, recovered: Recovered, same: VersionFacts, *, set_alias: 
     if set_alias and holder is None:
         job.registry.set_alias(alias, same.number)
         left = recovered.left
-        leave(job, number=int(left.get("number", 0)), run_id=str(left.get("run_id", "")), production_version=same.number)
+        leave(
+            job,
+            number=int(left.get("number", 0)),
+            run_id=str(left.get("run_id", "")),
+            production_version=same.number,
+        )
         save_ledger(job, job.registry.facts(), recovered.ledger)
         text += f" It holds the alias {alias!r} now."
     elif set_alias and holder != same.number:

@@ -19,7 +19,14 @@ from retraining.cycle.training import needs_probabilities
 from retraining.errors import DamagedModelError, PersonNeededError, UsageError
 from retraining.ledger import runs_outside
 from retraining.local_state import sha256_of
-from retraining.registering.archive import archive_by_arrival, bring_into_the_archive, data_file, named_files, schema_of, unseen_files
+from retraining.registering.archive import (
+    archive_by_arrival,
+    bring_into_the_archive,
+    data_file,
+    named_files,
+    schema_of,
+    unseen_files,
+)
 from retraining.registering.choosing import Choice, choose
 from retraining.registering.papers import make_papers, with_reservations
 from retraining.registering.putting_in import finish, put_in, say_again
@@ -41,7 +48,9 @@ class Request:
     example: Path | None = None
     set_alias: bool = False
     trust_pickle: bool = False
-    schema: Schema | None = None  # replay's, of the whole history: a class that the first rows lack is no new class
+    schema: Schema | None = (
+        None  # replay's, of the whole history: a class that the first rows lack is no new class
+    )
 
     @property
     def names_a_source(self) -> bool:
@@ -76,9 +85,16 @@ def register(job: Job, request: Request) -> Answer:
 
 
 def _model_in_its_folder(job: Job) -> Path | None:
-    models = sorted(path for path in (job.settings.project / "model").glob("*") if path.is_file() and not path.name.startswith("."))
+    models = sorted(
+        path
+        for path in (job.settings.project / "model").glob("*")
+        if path.is_file() and not path.name.startswith(".")
+    )
     if len(models) > 1:
-        raise UsageError(f"{len(models)} files stand in {models[0].parent}.", remedy="Name one of them with --model FILE.")
+        raise UsageError(
+            f"{len(models)} files stand in {models[0].parent}.",
+            remedy="Name one of them with --model FILE.",
+        )
     return models[0] if models else None
 
 
@@ -95,9 +111,15 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
     recipe = load_recipe(job.settings.recipe_path)
     folder = job.settings.project / str(request.train_from)
     with named_files(job, folder) as named:
-        choice = Choice(request.schema) if request.schema else choose(job, archive_by_arrival(job, recovered), named)
+        choice = (
+            Choice(request.schema)
+            if request.schema
+            else choose(job, archive_by_arrival(job, recovered), named)
+        )
         bring_into_the_archive(job, folder, named)
-    files = tuple(file for file in archive_by_arrival(job, recovered) if file.sha256 not in choice.left_out)
+    files = tuple(
+        file for file in archive_by_arrival(job, recovered) if file.sha256 not in choice.left_out
+    )
     key = _digest_of(recipe.sha256, *sorted(file.sha256 for file in files))
     same = _registered_before(job, key)
     if same is not None:
@@ -105,19 +127,35 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
     papers = make_papers(job, recovered, files, choice, recipe.sha256, reserve=True, key=key)
     by_sha = {file.sha256: file for file in papers.files}
     with job.stage("training"):
-        parts = [(by_sha[file.sha256], runs_outside(file.rows, file.reserved)) for file in with_reservations(papers)]
+        parts = [
+            (by_sha[file.sha256], runs_outside(file.rows, file.reserved))
+            for file in with_reservations(papers)
+        ]
         X, y, sampled = training_rows(job, parts, papers.schema)
-        estimator = train(recipe, X, y, needs_probabilities=needs_probabilities(job.settings)).estimator
-    papers = replace(papers, manifest=replace(papers.manifest, training_rows=len(X), sampled=sampled))
-    reserved = [Section(by_sha[file.sha256], run) for file in papers.manifest.held_out for run in file.reserved]
+        estimator = train(
+            recipe, X, y, needs_probabilities=needs_probabilities(job.settings)
+        ).estimator
+    papers = replace(
+        papers, manifest=replace(papers.manifest, training_rows=len(X), sampled=sampled)
+    )
+    reserved = [
+        Section(by_sha[file.sha256], run)
+        for file in papers.manifest.held_out
+        for run in file.reserved
+    ]
     sections = reserved or whole_files(unseen_files(job, papers.files, papers.schema))
-    return put_in(job, recovered, papers, recipe.text, estimator, sections, set_alias=request.set_alias)
+    return put_in(
+        job, recovered, papers, recipe.text, estimator, sections, set_alias=request.set_alias
+    )
 
 
 def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer:
     path = Path(str(request.model))
     if not path.is_file():
-        raise UsageError(f"The model file {path} is not there.", remedy="Name a file with --model, relative to the working directory.")
+        raise UsageError(
+            f"The model file {path} is not there.",
+            remedy="Name a file with --model, relative to the working directory.",
+        )
     if not request.trust_pickle:
         raise UsageError(
             f"{path} is a pickle, and loading a pickle runs whatever code is in it: it was not loaded.",
@@ -132,14 +170,31 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
     examples = named or files
     if not examples:
         raise UsageError(
-            "A bare model says nothing of its columns.", remedy="Name a file of rows with --example, or put some into used_data/."
+            "A bare model says nothing of its columns.",
+            remedy="Name a file of rows with --example, or put some into used_data/.",
         )
     estimator = _unpickled(path)
-    papers = make_papers(job, recovered, files, Choice(schema_of(job, examples)), sha256_of(path), reserve=False, key=key)
+    papers = make_papers(
+        job,
+        recovered,
+        files,
+        Choice(schema_of(job, examples)),
+        sha256_of(path),
+        reserve=False,
+        key=key,
+    )
     unseen = unseen_files(job, papers.files, papers.schema)
     text = f"# registered from the pickle {path.name}, SHA-256 {sha256_of(path)}\n"
     try:
-        return put_in(job, recovered, papers, text, estimator, whole_files(unseen), set_alias=request.set_alias)
+        return put_in(
+            job,
+            recovered,
+            papers,
+            text,
+            estimator,
+            whole_files(unseen),
+            set_alias=request.set_alias,
+        )
     except DamagedModelError as error:
         raise UsageError(
             f"{path} does not fit the data. {error}",
@@ -152,7 +207,8 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
     version = job.registry.version(number)
     if version is None:
         raise PersonNeededError(
-            f"There is no version {number} of {job.settings.model_name!r}.", remedy="Look its number up in the MLflow UI."
+            f"There is no version {number} of {job.settings.model_name!r}.",
+            remedy="Look its number up in the MLflow UI.",
         )
     if version.is_ours:
         text = f"v{number} is known to this job already; nothing was changed."
@@ -162,9 +218,18 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
     examples = (data_file(request.example),) if request.example else files
     if not examples:
         raise UsageError(
-            "Adopting needs rows to take columns from.", remedy="Name a file of rows with --example, or put some into used_data/."
+            "Adopting needs rows to take columns from.",
+            remedy="Name a file of rows with --example, or put some into used_data/.",
         )
-    papers = make_papers(job, recovered, files, Choice(schema_of(job, examples)), "", reserve=False, key=_digest_of("adopted", str(number)))
+    papers = make_papers(
+        job,
+        recovered,
+        files,
+        Choice(schema_of(job, examples)),
+        "",
+        reserve=False,
+        key=_digest_of("adopted", str(number)),
+    )
     run_id = begin_run(job, papers.cycle_id, papers.started)
     before = recovered.left.get("production_version")
     tags = {key: text for key, text in papers.tags.items() if key != "retraining.previous_version"}
@@ -190,11 +255,23 @@ def _unpickled(path: Path) -> Any:
 
     try:
         estimator = joblib.load(path)  # reads plain pickles too
-    except (pickle.UnpicklingError, ImportError, AttributeError, EOFError, ValueError, TypeError, KeyError, IndexError) as error:
+    except (
+        pickle.UnpicklingError,
+        ImportError,
+        AttributeError,
+        EOFError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+    ) as error:
         raise UsageError(
             f"{path} cannot be unpickled here: {type(error).__name__}: {error}.",
             remedy="It needs the packages, in the versions, that it was saved with; or train a first model with --train-from.",
         ) from error
     if not callable(getattr(estimator, "predict", None)):
-        raise UsageError(f"{path} holds a {type(estimator).__name__}, which has no predict.", remedy="Pickle a fitted estimator.")
+        raise UsageError(
+            f"{path} holds a {type(estimator).__name__}, which has no predict.",
+            remedy="Pickle a fitted estimator.",
+        )
     return estimator

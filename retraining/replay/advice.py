@@ -30,8 +30,14 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "RETRAIN_WHEN=always": {"retrain_when": ("always",)},
     "PROMOTE_WHEN=better": {"promote_when": "better"},
     "PROMOTE_WHEN=unless_worse": {"promote_when": "unless_worse"},
-    "RETRAIN_WHEN=drop,adaptive PROMOTE_WHEN=unless_worse": {"retrain_when": ("drop", "adaptive"), "promote_when": "unless_worse"},
-    "RETRAIN_WHEN=always PROMOTE_WHEN=unless_worse": {"retrain_when": ("always",), "promote_when": "unless_worse"},
+    "RETRAIN_WHEN=drop,adaptive PROMOTE_WHEN=unless_worse": {
+        "retrain_when": ("drop", "adaptive"),
+        "promote_when": "unless_worse",
+    },
+    "RETRAIN_WHEN=always PROMOTE_WHEN=unless_worse": {
+        "retrain_when": ("always",),
+        "promote_when": "unless_worse",
+    },
     "TRAIN_WINDOW=all": {"train_window": None},
     "TRAIN_WINDOW=8": {"train_window": TrainWindow(8)},
     "TRAIN_WINDOW=16": {"train_window": TrainWindow(16)},
@@ -84,29 +90,48 @@ def with_candidates(lineup: Lineup) -> Lineup:
     return replace(lineup, names=names, policies={CURRENT: now, **lineup.policies, **differing})
 
 
-def advise(plays: Mapping[str, Sequence[Play]], lineup: Lineup, cuts: Sequence[Cut]) -> list[Advice]:
+def advise(
+    plays: Mapping[str, Sequence[Play]], lineup: Lineup, cuts: Sequence[Cut]
+) -> list[Advice]:
     """The candidates, greatest gain first. Their intervals hold together at 95 % (Bonferroni), since the best of many is looked for."""
     names = [name for name in CANDIDATES if name in plays]
     whole = sum(rows_always_fits(cut) for cut in cuts)
-    shares = {name: sum(play.rows_fitted for play in plays[name]) / whole for name in (CURRENT, *names)}
+    shares = {
+        name: sum(play.rows_fitted for play in plays[name]) / whole for name in (CURRENT, *names)
+    }
     sign = 1 if lineup.current.greater_is_better else -1
     found = []
     for name in names:
         gains = sign * (_by_cycle(plays[name]) - _by_cycle(plays[CURRENT]))
         interval = interval_by_stretches(gains, 1 - (1 - CONFIDENCE) / len(names))
-        found.append(Advice(tuple(name.split()), float(np.nanmean(gains)), interval, shares[name], shares[CURRENT]))
+        found.append(
+            Advice(
+                tuple(name.split()),
+                float(np.nanmean(gains)),
+                interval,
+                shares[name],
+                shares[CURRENT],
+            )
+        )
     return sorted(found, key=lambda one: -one.gain)
 
 
 def _by_cycle(played: Sequence[Play]) -> NDArray[np.float64]:
     """(cycles,) served scores, averaged over the offsets: these play the same rows, so they are no further evidence."""
     shortest = min(len(play.served) for play in played)
-    scores = np.array([[np.nan if value is None else value for value in play.served[:shortest]] for play in played])
+    scores = np.array(
+        [
+            [np.nan if value is None else value for value in play.served[:shortest]]
+            for play in played
+        ]
+    )
     means: NDArray[np.float64] = scores.mean(axis=0)
     return means
 
 
-def interval_by_stretches(gains: NDArray[np.float64], confidence: float) -> tuple[float, float] | None:
+def interval_by_stretches(
+    gains: NDArray[np.float64], confidence: float
+) -> tuple[float, float] | None:
     """A t interval of the mean over stretches of five cycles: neighbouring cycles are served by one model, so they are alike.
 
     None with fewer than five stretches.
@@ -124,7 +149,9 @@ def interval_by_stretches(gains: NDArray[np.float64], confidence: float) -> tupl
 
 def in_words(found: Sequence[Advice]) -> str:
     """The lines worth changing, or that nothing is clearly better."""
-    told = ["What other lines in .env would have gained a cycle, with an interval that allows for the number of tries:"]
+    told = [
+        "What other lines in .env would have gained a cycle, with an interval that allows for the number of tries:"
+    ]
     told += [f"  {_line(one)}" for one in found]
     best = next((one for one in found if one.worth_it), None)
     if best is None:
@@ -133,5 +160,9 @@ def in_words(found: Sequence[Advice]) -> str:
 
 
 def _line(one: Advice) -> str:
-    interval = f"[{one.interval[0]:+.4f}, {one.interval[1]:+.4f}]" if one.interval else "(too few cycles for an interval)"
+    interval = (
+        f"[{one.interval[0]:+.4f}, {one.interval[1]:+.4f}]"
+        if one.interval
+        else "(too few cycles for an interval)"
+    )
     return f"{one.gain:+.4f} {interval}  {' '.join(one.lines)}; fits {one.rows_fitted:.0%} of all rows, now {one.rows_fitted_now:.0%}"

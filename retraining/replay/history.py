@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from retraining.datasets import UNLABELLED, TableStore, features_and_labels, label_codes, read_schema_from
+from retraining.datasets import (
+    UNLABELLED,
+    TableStore,
+    features_and_labels,
+    label_codes,
+    read_schema_from,
+)
 from retraining.errors import SettingsError, UnreadableFileError, UsageError
 from retraining.local_state import sha256_of
 from retraining.records import DataFile
@@ -45,7 +51,9 @@ class History:
     def features_and_labels(self, rows: Run) -> tuple[pd.DataFrame, pd.Series[Any]]:
         """What a recipe is handed for a range of rows."""
         start, stop = rows
-        return features_and_labels([self.table.slice(start, stop - start)], [[(0, stop - start)]], self.schema)
+        return features_and_labels(
+            [self.table.slice(start, stop - start)], [[(0, stop - start)]], self.schema
+        )
 
     def answers(self, estimator: Any, rows: Run, *, with_probabilities: bool) -> Predictions:
         """What a model says about a range of rows."""
@@ -79,7 +87,9 @@ def read_history(paths: Sequence[Path], settings: Settings, scratch: Path) -> Hi
         schema = read_schema_from(files, settings)
         tables = [_labelled(store.table(file, schema)) for file in files]
     except UnreadableFileError as error:
-        raise UsageError(f"The history cannot be read: {error}.", remedy="Mend that file, or name other files.") from error
+        raise UsageError(
+            f"The history cannot be read: {error}.", remedy="Mend that file, or name other files."
+        ) from error
     try:
         check_metric(metric(settings.metric), len(schema.classes))
     except ValueError as error:
@@ -104,7 +114,9 @@ def sensible_rows_per_cycle(history: History, settings: Settings, files_per_cycl
     return min(at_most, max(rows // CYCLES, files_per_cycle * FEWEST_ROWS))
 
 
-def cut_at_offsets(history: History, *, initial: int, per_cycle: int, offsets: int) -> tuple[Cut, ...]:
+def cut_at_offsets(
+    history: History, *, initial: int, per_cycle: int, offsets: int
+) -> tuple[Cut, ...]:
     """Offset i leaves out the first i * per_cycle / offsets rows; a partial last cycle is left out.
 
     Raises:
@@ -114,7 +126,13 @@ def cut_at_offsets(history: History, *, initial: int, per_cycle: int, offsets: i
     for offset in range(offsets):
         first = offset * per_cycle // offsets
         starts = range(first + initial, rows - per_cycle + 1, per_cycle)
-        cuts.append(Cut(offset, (first, first + initial), tuple((start, start + per_cycle) for start in starts)))
+        cuts.append(
+            Cut(
+                offset,
+                (first, first + initial),
+                tuple((start, start + per_cycle) for start in starts),
+            )
+        )
     if not cuts[-1].cycles:
         raise UsageError(
             f"The history has {rows:,} labelled rows: too few for a first model of {initial:,} rows and a cycle of {per_cycle:,}"

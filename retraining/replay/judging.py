@@ -62,10 +62,14 @@ class Judge:
     cut: Cut
     settings: Settings
 
-    def score(self, estimator: Any, rows: Run, mask: NDArray[np.bool_] | None = None) -> float | None:
+    def score(
+        self, estimator: Any, rows: Run, mask: NDArray[np.bool_] | None = None
+    ) -> float | None:
         """The metric over a range of rows, or over some of them."""
         chosen = metric(self.settings.metric)
-        answers = self.history.answers(estimator, rows, with_probabilities=chosen.needs == "probabilities")
+        answers = self.history.answers(
+            estimator, rows, with_probabilities=chosen.needs == "probabilities"
+        )
         return score(chosen, answers if mask is None else subset(answers, mask))
 
     def worsened(self, value: float, by: float) -> float:
@@ -93,7 +97,9 @@ class Judge:
         gain = self.gain(promoted, replaced, self.cut.cycles[cycle + 1 : cycle + 1 + NEXT_CYCLES])
         return gain is not None and gain < -POINT / 2
 
-    def flattered_by(self, claimed: float, challenger: Any, champion: Any, cycle: int) -> float | None:
+    def flattered_by(
+        self, claimed: float, challenger: Any, champion: Any, cycle: int
+    ) -> float | None:
         """By how much a comparison at the end of a cycle (from 0) favoured the challenger, against the truth of the next batch."""
         truth = self.gain(challenger, champion, self.cut.cycles[cycle + 1 : cycle + 2])
         return None if truth is None else claimed - truth

@@ -70,13 +70,22 @@ class Player:
 
 def _job(settings: Settings, registry: Registry, tables: SharedTables, now: datetime) -> Job:
     state = LocalState(settings.state_dir)
-    job = Job(settings, state, Inbox(settings, state, durable=False), lambda: registry, lambda: now, shows_pages=False)
+    job = Job(
+        settings,
+        state,
+        Inbox(settings, state, durable=False),
+        lambda: registry,
+        lambda: now,
+        shows_pages=False,
+    )
     job.tables = tables
     return job
 
 
 def _register_first_model(job: Job, deliveries: Deliveries) -> None:
-    request = registering.Request(train_from=job.settings.used_data_dir, set_alias=True, schema=deliveries.history.schema)
+    request = registering.Request(
+        train_from=job.settings.used_data_dir, set_alias=True, schema=deliveries.history.schema
+    )
     registering.register(job, request)
 
 
@@ -122,12 +131,17 @@ class _Tally:
             self._add_attempt(cycle, outcome, outcome.challenger_version)
 
     def _add_attempt(self, cycle: int, outcome: Outcome, number: int) -> None:
-        challenger, champion = self._estimator(number), self._estimator(outcome.previous_version or 0)
+        challenger, champion = (
+            self._estimator(number),
+            self._estimator(outcome.previous_version or 0),
+        )
         self.fitted.append(self._training_rows(number))
         if outcome.ending in ("promoted", "awaiting_approval"):
             self.promotions.append(self.judge.was_wrong(challenger, champion, cycle))
         if outcome.comparison is not None and outcome.comparison.improvement is not None:
-            flattery = self.judge.flattered_by(outcome.comparison.improvement, challenger, champion, cycle)
+            flattery = self.judge.flattered_by(
+                outcome.comparison.improvement, challenger, champion, cycle
+            )
             self.flattery += [] if flattery is None else [flattery]
 
     def _estimator(self, number: int) -> Any:

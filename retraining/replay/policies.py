@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 CURRENT = "current"
 DEFAULT = (CURRENT, *yardsticks.ALL)
-READING = ("target_column", "ignore_columns", "positive_class", "csv_separator", "csv_decimal", "csv_encoding")
+READING = (
+    "target_column",
+    "ignore_columns",
+    "positive_class",
+    "csv_separator",
+    "csv_decimal",
+    "csv_encoding",
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,12 @@ class Lineup:
     current: Settings
 
 
-def line_up(names: Sequence[str], current: Settings, environment: Mapping[str, str], env_file: Path | None = None) -> Lineup:
+def line_up(
+    names: Sequence[str],
+    current: Settings,
+    environment: Mapping[str, str],
+    env_file: Path | None = None,
+) -> Lineup:
     """Find out what each name stands for.
 
     Raises:
@@ -48,7 +60,9 @@ def line_up(names: Sequence[str], current: Settings, environment: Mapping[str, s
     return Lineup(names, policies, tuple(name for name in names if name not in policies), current)
 
 
-def from_file(name: str, current: Settings, environment: Mapping[str, str], env_file: Path | None = None) -> Settings:
+def from_file(
+    name: str, current: Settings, environment: Mapping[str, str], env_file: Path | None = None
+) -> Settings:
     """The project's settings with the lines of a file in their place, which beat the environment too; the data is read as ever."""
     path = Path(name)
     if not path.is_file():
@@ -58,7 +72,9 @@ def from_file(name: str, current: Settings, environment: Mapping[str, str], env_
         )
     lines, problems = read_env_file(path)
     known = set(settings_module.SETTING_NAMES)
-    problems += [problem for line in lines if line not in known for problem in nearest_name(line, known)]
+    problems += [
+        problem for line in lines if line not in known for problem in nearest_name(line, known)
+    ]
     if problems:
         raise SettingsError(tuple(problems), where=str(path))
     policy = settings_module.load(current.project, {**environment, **lines}, env_file)

@@ -32,7 +32,9 @@ class Progress:
             left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
             filled = WIDTH * self.done // self.total
             bar = "#" * filled + "." * (WIDTH - filled)
-            self.terminal.write(f"\r[{bar}] {self.done:,} of {self.total:,} cycles, {left / 60:.1f} min left ")
+            self.terminal.write(
+                f"\r[{bar}] {self.done:,} of {self.total:,} cycles, {left / 60:.1f} min left "
+            )
             self.terminal.flush()
 
     def clear(self) -> None:

@@ -41,7 +41,12 @@ def play_from(cut: Cut, lineup: Lineup, stage: Stage) -> dict[str, Play]:
     player = Player(stage.run_cycle, folder / "tables", stage.days_per_cycle, tick=stage.tick)
     plays = {}
     for number, (name, policy) in enumerate(lineup.policies.items()):
-        settings = project_for(folder / f"project-{number}", policy, stage.recipe, files_per_cycle=stage.files_per_cycle)
+        settings = project_for(
+            folder / f"project-{number}",
+            policy,
+            stage.recipe,
+            files_per_cycle=stage.files_per_cycle,
+        )
         plays[name] = player.play(settings, deliveries)
         shutil.rmtree(settings.project)
     if lineup.yardsticks:

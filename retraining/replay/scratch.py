@@ -84,7 +84,11 @@ class Deliveries:
         batch = self.folder / f"{cycle:05d}"
         if not batch.is_dir():
             batch.mkdir(parents=True)
-            self._write(batch, even_runs(rows, self.files_per_cycle if cycle else self.initial_files()), arrival)
+            self._write(
+                batch,
+                even_runs(rows, self.files_per_cycle if cycle else self.initial_files()),
+                arrival,
+            )
         for path in batch.iterdir():
             os.link(path, into / path.name)
 
@@ -101,7 +105,9 @@ def write_rows(history: History, rows: Run, path: Path) -> None:
     labels = [history.schema.classes[code] for code in label_codes(part).tolist()]
     columns = [*(part.column(name) for name in history.schema.names), pa.array(labels)]
     names = [*history.schema.names, history.schema.target]
-    table = pa.table(dict(zip(names, columns, strict=True))).replace_schema_metadata({"rows": json.dumps(rows)})
+    table = pa.table(dict(zip(names, columns, strict=True))).replace_schema_metadata(
+        {"rows": json.dumps(rows)}
+    )
     pq.write_table(table, path, compression="none")
 
 

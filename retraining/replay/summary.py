@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 BARS = "▁▂▃▄▅▆▇█"
 DRAWN = 40  # characters; longer histories are drawn by means of neighbouring cycles
-HEADINGS = ("policy", "served", "gap", "retrains", "rows fitted", "promoted", "wrong", "rolled back", "served, cycle by cycle")
+HEADINGS = (
+    "policy",
+    "served",
+    "gap",
+    "retrains",
+    "rows fitted",
+    "promoted",
+    "wrong",
+    "rolled back",
+    "served, cycle by cycle",
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +49,20 @@ class Line:
 def summarise(plays: Plays, cuts: Sequence[Cut], *, greater_is_better: bool) -> list[Line]:
     """A line for each policy."""
     whole = sum(rows_always_fits(cut) for cut in cuts)
-    return [_line(name, played, plays, whole, greater_is_better=greater_is_better) for name, played in plays.items()]
+    return [
+        _line(name, played, plays, whole, greater_is_better=greater_is_better)
+        for name, played in plays.items()
+    ]
 
 
-def _line(name: str, played: Sequence[Play], plays: Plays, whole: int, *, greater_is_better: bool) -> Line:
-    gaps = [gap for place in range(len(played)) if (gap := gap_of(name, place, plays, greater_is_better=greater_is_better)) is not None]
+def _line(
+    name: str, played: Sequence[Play], plays: Plays, whole: int, *, greater_is_better: bool
+) -> Line:
+    gaps = [
+        gap
+        for place in range(len(played))
+        if (gap := gap_of(name, place, plays, greater_is_better=greater_is_better)) is not None
+    ]
     return Line(
         name=name,
         served=_mean([play.mean for play in played if play.mean is not None]),
@@ -89,8 +108,15 @@ def in_words(plays: Plays, cuts: Sequence[Cut], metric: str, *, greater_is_bette
     per_cycle = first.cycles[0][1] - first.cycles[0][0]
     head = f"{len(first.cycles)} cycles of {per_cycle:,} rows after a first model of {first.initial[1] - first.initial[0]:,} rows"
     offsets = f", from {len(cuts)} offsets (the means are shown)" if len(cuts) > 1 else ""
-    told = [f"{head}{offsets}; served = mean {metric} over cycles.", "", *_aligned([HEADINGS, *rows]), ""]
-    told.append(f"drawn from {scale[0]:.3f} to {scale[1]:.3f}; wrong = over {POINT / 2:g} worse in the next 3 cycles than what it replaced")
+    told = [
+        f"{head}{offsets}; served = mean {metric} over cycles.",
+        "",
+        *_aligned([HEADINGS, *rows]),
+        "",
+    ]
+    told.append(
+        f"drawn from {scale[0]:.3f} to {scale[1]:.3f}; wrong = over {POINT / 2:g} worse in the next 3 cycles than what it replaced"
+    )
     told.append(_about_the_gap(lines))
     return "\n".join(told)
 
@@ -130,7 +156,13 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def drawing(values: Sequence[float | None], scale: tuple[float, float]) -> str:
     """Bars between the lowest and the highest value of the scale; a blank where a value is undefined."""
     size = -(-len(values) // DRAWN)
-    parts = [[value for value in values[start : start + size] if value is not None] for start in range(0, len(values), size)]
+    parts = [
+        [value for value in values[start : start + size] if value is not None]
+        for start in range(0, len(values), size)
+    ]
     low, high = scale
     step = (high - low) / len(BARS) or 1.0
-    return "".join(BARS[min(len(BARS) - 1, int((sum(part) / len(part) - low) / step))] if part else " " for part in parts)
+    return "".join(
+        BARS[min(len(BARS) - 1, int((sum(part) / len(part) - low) / step))] if part else " "
+        for part in parts
+    )

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from retraining.records import Run
 
 ALL = ("static", "always", "window:4", "window:8", "window:16", "every:4", "tutorial")
-BEST_OF = ("always", "window:4", "window:8", "window:16")  # a policy's gap is against the best of these in hindsight
+BEST_OF = (
+    "always",
+    "window:4",
+    "window:8",
+    "window:16",
+)  # a policy's gap is against the best of these in hindsight
 NAME = re.compile(r"static|always|tutorial|(window|every):[1-9][0-9]{0,5}")
 TEST_SHARE = 0.2  # of the tutorial's random split
 
@@ -50,7 +55,9 @@ class Fits:
 
     def on_all(self, rows: Run) -> Fitted | None:
         """A model of a range of rows; None where they are of one class."""
-        fitted = self.in_use.get(rows) or self.on_some(rows, np.ones(rows[1] - rows[0], dtype=np.bool_))
+        fitted = self.in_use.get(rows) or self.on_some(
+            rows, np.ones(rows[1] - rows[0], dtype=np.bool_)
+        )
         if fitted is not None:
             self.in_use[rows] = fitted
         return fitted
@@ -108,17 +115,36 @@ class Yardstick:
         if challenger is None:
             return None
         self.fitted.append(challenger.rows)
-        won = judge.is_worse(judge.score(self.serving.estimator, rows, test), judge.score(challenger.estimator, rows, test))
+        won = judge.is_worse(
+            judge.score(self.serving.estimator, rows, test),
+            judge.score(challenger.estimator, rows, test),
+        )
         return challenger if won else None
 
     def play(self) -> Play:
         """What was seen, after the last step."""
         cut = self.fits.judge.cut
-        rows, served, version = tuple(stop - start for start, stop in cut.cycles), tuple(self.served), tuple(self.version[:-1])
-        return Play(cut.offset, rows, served, version, sum(self.fitted), len(self.fitted), self.version[-1] - 1, self.wrong, rollbacks=0)
+        rows, served, version = (
+            tuple(stop - start for start, stop in cut.cycles),
+            tuple(self.served),
+            tuple(self.version[:-1]),
+        )
+        return Play(
+            cut.offset,
+            rows,
+            served,
+            version,
+            sum(self.fitted),
+            len(self.fitted),
+            self.version[-1] - 1,
+            self.wrong,
+            rollbacks=0,
+        )
 
 
-def play_yardsticks(names: Sequence[str], judge: Judge, recipe: Recipe, tick: Callable[[], None] = lambda: None) -> list[Play]:
+def play_yardsticks(
+    names: Sequence[str], judge: Judge, recipe: Recipe, tick: Callable[[], None] = lambda: None
+) -> list[Play]:
     """Play yardsticks of one offset side by side, so that they share fits; `tick` is called after each cycle of each."""
     fits = Fits(judge, recipe)
     running = [_started(name, fits) for name in names]
@@ -144,5 +170,7 @@ def _started(name: str, fits: Fits) -> Yardstick:
 def random_test_rows(rows: Run) -> NDArray[np.bool_]:
     """A random fifth of a range of rows, as a mask; the same for the same range."""
     count = rows[1] - rows[0]
-    chosen: NDArray[np.bool_] = np.random.default_rng(rows).permutation(count) < round(count * TEST_SHARE)
+    chosen: NDArray[np.bool_] = np.random.default_rng(rows).permutation(count) < round(
+        count * TEST_SHARE
+    )
     return chosen

@@ -46,21 +46,51 @@ def contest(outcome: Outcome) -> Contest | None:
     champion, challenger = _titles(outcome, on_probation=on_probation)
     scores = (comparison.champion, comparison.challenger)
     rows = [
-        ContestRow(model, typeset(value_text(metric, score.value)), typeset(interval_text(metric, score.interval)), picture)
-        for model, score, picture in zip((champion, challenger), scores, _ranges(scores), strict=True)
+        ContestRow(
+            model,
+            typeset(value_text(metric, score.value)),
+            typeset(interval_text(metric, score.interval)),
+            picture,
+        )
+        for model, score, picture in zip(
+            (champion, challenger), scores, _ranges(scores), strict=True
+        )
         if score.value is not None
     ]
-    rows.append(_difference_row(f"{challenger} less {champion}" if on_probation else "Difference", comparison))
-    where, title = ("fresh", f"Probation of {challenger}") if on_probation else ("test", "Production and challenger")
-    blocks = f"{count_text(comparison.rows, f'{where} row')} in {count_text(comparison.blocks, 'block')}"
-    caption = f"Both on the same {blocks}; intervals at {100 * comparison.confidence:g} % confidence."
-    return Contest(title, caption, "Range", tuple(rows), VERDICTS[comparison.verdict], _dropped(comparison))
+    rows.append(
+        _difference_row(
+            f"{challenger} less {champion}" if on_probation else "Difference", comparison
+        )
+    )
+    where, title = (
+        ("fresh", f"Probation of {challenger}")
+        if on_probation
+        else ("test", "Production and challenger")
+    )
+    blocks = (
+        f"{count_text(comparison.rows, f'{where} row')} in {count_text(comparison.blocks, 'block')}"
+    )
+    caption = (
+        f"Both on the same {blocks}; intervals at {100 * comparison.confidence:g} % confidence."
+    )
+    return Contest(
+        title, caption, "Range", tuple(rows), VERDICTS[comparison.verdict], _dropped(comparison)
+    )
 
 
 def _difference_row(title: str, comparison: Comparison) -> ContestRow:
-    metric, value, interval = comparison.challenger.metric, comparison.improvement, comparison.interval
+    metric, value, interval = (
+        comparison.challenger.metric,
+        comparison.improvement,
+        comparison.interval,
+    )
     picture = None if value is None else ranges([(value, interval)], mine=0, around_zero=True)[0]
-    return ContestRow(title, typeset(difference_text(metric, value)), typeset(interval_text(metric, interval, signed=True)), picture)
+    return ContestRow(
+        title,
+        typeset(difference_text(metric, value)),
+        typeset(interval_text(metric, interval, signed=True)),
+        picture,
+    )
 
 
 def _dropped(comparison: Comparison) -> str:
@@ -78,8 +108,13 @@ def _ranges(scores: tuple[Score, Score]) -> tuple[Range | None, ...]:
 def _titles(outcome: Outcome, *, on_probation: bool) -> tuple[str, str]:
     """The champion's and the challenger's; the version on probation is the one that served when the cycle began."""
     if not on_probation:
-        return f"Production {name(outcome.previous_version)}", f"Challenger {name(outcome.challenger_version)}"
+        return (
+            f"Production {name(outcome.previous_version)}",
+            f"Challenger {name(outcome.challenger_version)}",
+        )
     before = outcome.hindsight.rival if outcome.hindsight else None
     if before is None and outcome.ending == "rolled_back":
         before = outcome.production_version
-    return name(before) if before is not None else "the version before", name(outcome.previous_version)
+    return name(before) if before is not None else "the version before", name(
+        outcome.previous_version
+    )

@@ -37,9 +37,19 @@ def render(outcome: Outcome, material: ReportMaterial) -> str:
         facts=_facts(outcome, material),
         advice=undo(outcome, material.command),
         contest=contest(outcome),
-        results=[table for table in (by_class(outcome), by_slice(outcome), _mistakes(outcome, material.test_set)) if table],
+        results=[
+            table
+            for table in (
+                by_class(outcome),
+                by_slice(outcome),
+                _mistakes(outcome, material.test_set),
+            )
+            if table
+        ],
         matrices=matrices(outcome, material.test_set),
-        classes=[printable(label, 40) for label in material.test_set.classes] if material.test_set else [],
+        classes=[printable(label, 40) for label in material.test_set.classes]
+        if material.test_set
+        else [],
         curves=curve_pictures(outcome, material.test_set),
         champion_name=f"production {champion}",
         challenger_name=f"challenger {challenger}",
@@ -47,9 +57,13 @@ def render(outcome: Outcome, material: ReportMaterial) -> str:
         files=files(material),
         line=line,
         line_label=timeline_words(outcome.metric, scored) if line else "",
-        line_threshold=typeset(value_text(outcome.metric, outcome.threshold)) if line and line.threshold is not None else "",
+        line_threshold=typeset(value_text(outcome.metric, outcome.threshold))
+        if line and line.threshold is not None
+        else "",
         decisions=decisions(records, material.hindsight)[:MOST_DECISIONS],
-        seconds=[(printable(stage, 40), f"{seconds:.1f} s") for stage, seconds in outcome.seconds.items()],
+        seconds=[
+            (printable(stage, 40), f"{seconds:.1f} s") for stage, seconds in outcome.seconds.items()
+        ],
         confidence=f"{100 * outcome.comparison.confidence:g} %" if outcome.comparison else "",
     )
 
@@ -61,10 +75,19 @@ def _facts(outcome: Outcome, material: ReportMaterial) -> list[tuple[str, str]]:
         ("When", time_text(outcome.started) if outcome.started else ""),
         ("Model", printable(material.model_name, 80)),
         ("In production", name(outcome.production_version)),
-        ("Score on the new rows", f"{score_text(served)} on {count_text(served.rows, 'row')}" if served else ""),
-        ("Threshold", value_text(outcome.metric, outcome.threshold) if outcome.threshold is not None else ""),
+        (
+            "Score on the new rows",
+            f"{score_text(served)} on {count_text(served.rows, 'row')}" if served else "",
+        ),
+        (
+            "Threshold",
+            value_text(outcome.metric, outcome.threshold) if outcome.threshold is not None else "",
+        ),
         ("Trigger", printable(outcome.trigger or "", 80)),
-        ("Files", f"{counts.waiting} waiting, {counts.judged} judged, {counts.archived} archived, {counts.quarantined} quarantined"),
+        (
+            "Files",
+            f"{counts.waiting} waiting, {counts.judged} judged, {counts.archived} archived, {counts.quarantined} quarantined",
+        ),
         ("Run", outcome.run_id or ""),
     ]
     return [(label, typeset(text)) for label, text in facts if text]
@@ -84,4 +107,9 @@ def _with_this_cycle(scored: list[Served], outcome: Outcome) -> list[Served]:
         return scored
     before, after = outcome.previous_version, outcome.production_version
     label = f"{started.day} {started:%b %Y}"
-    return [*scored, Served(outcome.number or 0, label, served.value, served.interval, before, after, outcome.ending)]
+    return [
+        *scored,
+        Served(
+            outcome.number or 0, label, served.value, served.interval, before, after, outcome.ending
+        ),
+    ]

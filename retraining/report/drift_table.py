@@ -47,17 +47,28 @@ def drift_table(drift: Drift, distributions: Mapping[str, Distribution]) -> Drif
     features = sorted(drift.features, key=_badness, reverse=True)
     rows = tuple(_row(feature, distributions) for feature in features[:MOST_FEATURES])
     beyond = len(features) - len(rows)
-    return DriftTable(_sentence(drift), rows, f"{count_text(beyond, 'calmer feature')} left out here." if beyond else "")
+    return DriftTable(
+        _sentence(drift),
+        rows,
+        f"{count_text(beyond, 'calmer feature')} left out here." if beyond else "",
+    )
 
 
 def _badness(feature: Mapping[str, Any]) -> tuple[bool, bool, float]:
-    return bool(feature.get("material")), bool(feature.get("detected")), feature.get("psi_corrected") or 0.0
+    return (
+        bool(feature.get("material")),
+        bool(feature.get("detected")),
+        feature.get("psi_corrected") or 0.0,
+    )
 
 
 def _sentence(drift: Drift) -> str:
     if drift.detected is None:
         return "There were too few files to judge drift; the numbers are shown for information."
-    material, detected = (sum(bool(feature.get(word)) for feature in drift.features) for word in ("material", "detected"))
+    material, detected = (
+        sum(bool(feature.get(word)) for feature in drift.features)
+        for word in ("material", "detected")
+    )
     whole = count_text(len(drift.features), "feature")
     if not detected:
         return f"No drift was detected in {whole}."
@@ -72,7 +83,9 @@ def _row(feature: Mapping[str, Any], distributions: Mapping[str, Distribution]) 
     return DriftRow(
         name=name,
         picture=histogram(distribution) if distribution else None,
-        label=f"Distribution of {name} before and now: {_shift(distribution)}" if distribution else "",
+        label=f"Distribution of {name} before and now: {_shift(distribution)}"
+        if distribution
+        else "",
         psi=psi,
         q=q,
         finding=finding,
@@ -94,7 +107,9 @@ def _shift(distribution: Distribution) -> str:
         return "one side has no rows"
     changes = [
         (100 * (new / now - old / before), printable(name, 40))
-        for name, old, new in zip(distribution.bins, distribution.reference, distribution.current, strict=False)
+        for name, old, new in zip(
+            distribution.bins, distribution.reference, distribution.current, strict=False
+        )
     ]
     (most, gained), (least, lost) = max(changes), min(changes)
     if round(most, 1) == 0 == round(least, 1):

@@ -111,13 +111,30 @@ def histogram(distribution: Distribution) -> Histogram | None:
         )
         for i, share in enumerate(before)
     )
-    corners = [(i * step, (i + 1) * step, HISTOGRAM_HEIGHT * (1 - share / top)) for i, share in enumerate(now)]
-    return Histogram(bars, polyline(point for left, right, y in corners for point in ((left, max(y, 1.0)), (right, max(y, 1.0)))))
+    corners = [
+        (i * step, (i + 1) * step, HISTOGRAM_HEIGHT * (1 - share / top))
+        for i, share in enumerate(now)
+    ]
+    return Histogram(
+        bars,
+        polyline(
+            point
+            for left, right, y in corners
+            for point in ((left, max(y, 1.0)), (right, max(y, 1.0)))
+        ),
+    )
 
 
-def ranges(found: Sequence[tuple[float, tuple[float, float] | None]], *, mine: int, around_zero: bool = False) -> tuple[Range, ...]:
+def ranges(
+    found: Sequence[tuple[float, tuple[float, float] | None]],
+    *,
+    mine: int,
+    around_zero: bool = False,
+) -> tuple[Range, ...]:
     """Values with their intervals on one scale; `mine` is the one in the accent colour."""
-    ends = [end for value, interval in found for end in (value, *(interval or ()))] + ([0.0] if around_zero else [])
+    ends = [end for value, interval in found for end in (value, *(interval or ()))] + (
+        [0.0] if around_zero else []
+    )
     low, high = min(ends), max(ends)
     room = (high - low) * 0.06 or 1.0
 
@@ -127,7 +144,15 @@ def ranges(found: Sequence[tuple[float, tuple[float, float] | None]], *, mine: i
     drawn = []
     for i, (value, interval) in enumerate(found):
         left, right = interval or (value, value)
-        drawn.append(Range(place(left), place(right), place(value), place(0.0) if around_zero else None, i == mine))
+        drawn.append(
+            Range(
+                place(left),
+                place(right),
+                place(value),
+                place(0.0) if around_zero else None,
+                i == mine,
+            )
+        )
     return tuple(drawn)
 
 
@@ -147,7 +172,10 @@ def timeline(cycles: Sequence[Served], threshold: float | None) -> Timeline | No
     inner = max(LEAST_WIDTH, min(WIDEST_STEP * steps, PAGE_WIDTH), NARROWEST_STEP * steps)
 
     def height(score: float) -> float:
-        return _round(MARGIN_TOP + (high - score) / (high - low) * (TIMELINE_HEIGHT - MARGIN_TOP - MARGIN_BOTTOM))
+        return _round(
+            MARGIN_TOP
+            + (high - score) / (high - low) * (TIMELINE_HEIGHT - MARGIN_TOP - MARGIN_BOTTOM)
+        )
 
     dots: list[Dot] = []
     free_from = 0.0
@@ -192,7 +220,11 @@ def _nice_range(low: float, high: float) -> tuple[float, float, list[float]]:
 def _shares(counts: Sequence[float]) -> list[float]:
     """Shares of at most MOST_BINS bins; neighbours of a longer list are drawn as one."""
     total, together = sum(counts), math.ceil(len(counts) / MOST_BINS)
-    return [sum(counts[i : i + together]) / total for i in range(0, len(counts), together)] if total > 0 else []
+    return (
+        [sum(counts[i : i + together]) / total for i in range(0, len(counts), together)]
+        if total > 0
+        else []
+    )
 
 
 def _round(number: float) -> float:

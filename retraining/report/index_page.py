@@ -9,10 +9,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.report.figures import timeline
-from retraining.report.past import PastDecision, cycles_only, decision, served_scores, timeline_words
+from retraining.report.past import (
+    PastDecision,
+    cycles_only,
+    decision,
+    served_scores,
+    timeline_words,
+)
 from retraining.report.rendering import render_template, typeset
 from retraining.report.verdict import name
-from retraining.report.words import ENDINGS, count_text, ending_words, interval_text, printable, value_text
+from retraining.report.words import (
+    ENDINGS,
+    count_text,
+    ending_words,
+    interval_text,
+    printable,
+    value_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,11 +62,17 @@ class IndexRow:
 
 
 def render(
-    records: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight], reports: Mapping[str, str], model_name: str, serving: int | None
+    records: Sequence[CycleRecord],
+    hindsight: Mapping[str, Hindsight],
+    reports: Mapping[str, str],
+    model_name: str,
+    serving: int | None,
 ) -> str:
     """The whole page, newest cycle first."""
     cycles = cycles_only(records)
-    last = next((record for record in reversed(cycles) if record.served is not None), None)  # one that failed has no score to draw
+    last = next(
+        (record for record in reversed(cycles) if record.served is not None), None
+    )  # one that failed has no score to draw
     metric = last.told.get("metric") if last else None
     scored = served_scores(cycles)
     line = timeline(scored, last.told.get("threshold") if last else None)
@@ -64,8 +83,13 @@ def render(
         width="72rem",
         model_name=printable(model_name, 80),
         sentence=_sentence(cycles, serving),
-        rows=[_row(record, hindsight.get(record.cycle_id), reports.get(record.cycle_id)) for record in reversed(cycles)],
-        endings=[(ending, ending_words(ending), counts[ending]) for ending in ENDINGS if counts[ending]],
+        rows=[
+            _row(record, hindsight.get(record.cycle_id), reports.get(record.cycle_id))
+            for record in reversed(cycles)
+        ],
+        endings=[
+            (ending, ending_words(ending), counts[ending]) for ending in ENDINGS if counts[ending]
+        ],
         total=len(cycles),
         line=line,
         metric=metric,
@@ -91,7 +115,9 @@ def _row(record: CycleRecord, hindsight: Hindsight | None, report: str | None) -
         ending=record.ending,
         version=name(record.told.get("production_version")),
         score=typeset(value_text(metric, value)),
-        interval=typeset(interval_text(metric, score.interval)) if score and value is not None else "",
+        interval=typeset(interval_text(metric, score.interval))
+        if score and value is not None
+        else "",
         decision=decision(record, hindsight),
         reason=printable(record.told.get("reason") or "", 300),
         report=report,

@@ -37,15 +37,30 @@ class CurvePicture:
 
 def matrices(outcome: Outcome, test_set: TestSet | None) -> list[Matrix]:
     """Confusion matrices of production and challenger; none where there are too many classes to read them."""
-    if test_set is None or len(test_set.classes) > on_test_set.MOST_CLASSES or not test_set.champion.truth.size:
+    if (
+        test_set is None
+        or len(test_set.classes) > on_test_set.MOST_CLASSES
+        or not test_set.champion.truth.size
+    ):
         return []
-    names = (f"Production {name(outcome.previous_version)}", f"Challenger {name(outcome.challenger_version)}")
+    names = (
+        f"Production {name(outcome.previous_version)}",
+        f"Challenger {name(outcome.challenger_version)}",
+    )
     drawn = []
     for title, model in zip(names, (test_set.champion, test_set.challenger), strict=True):
         found = on_test_set.confusion(model)
         codes = range(len(test_set.classes))
-        cells = (tuple((f"{found.counts[true][said]:,}", f"{found.share(true, said):.3f}") for said in codes) for true in codes)
-        rows = tuple((printable(label, 40), row) for label, row in zip(test_set.classes, cells, strict=True))
+        cells = (
+            tuple(
+                (f"{found.counts[true][said]:,}", f"{found.share(true, said):.3f}")
+                for said in codes
+            )
+            for true in codes
+        )
+        rows = tuple(
+            (printable(label, 40), row) for label, row in zip(test_set.classes, cells, strict=True)
+        )
         drawn.append(Matrix(title, rows))
     return drawn
 
@@ -56,7 +71,11 @@ def curve_pictures(outcome: Outcome, test_set: TestSet | None) -> list[CurvePict
         return []
     found = [on_test_set.curves(model) for model in (test_set.champion, test_set.challenger)]
     versions = (name(outcome.previous_version), name(outcome.challenger_version))
-    positive = f"P({printable(test_set.classes[-1], 20)})" if len(test_set.classes) == 2 else "predicted probability"
+    positive = (
+        f"P({printable(test_set.classes[-1], 20)})"
+        if len(test_set.classes) == 2
+        else "predicted probability"
+    )
     kinds = (
         ("ROC curve", "area under it", "false positive rate", "true positive rate"),
         ("Calibration", "mean distance from the diagonal", positive, "came true"),
@@ -64,7 +83,11 @@ def curve_pictures(outcome: Outcome, test_set: TestSet | None) -> list[CurvePict
     pictures = []
     for (title, summary, across, up), both in zip(kinds, zip(*found, strict=True), strict=True):
         if any(both):
-            numbers = ", ".join(f"{version} {curve.summary:.3f}" for version, curve in zip(versions, both, strict=True) if curve)
+            numbers = ", ".join(
+                f"{version} {curve.summary:.3f}"
+                for version, curve in zip(versions, both, strict=True)
+                if curve
+            )
             lines = [square_line(curve.points) if curve else "" for curve in both]
             caption = f"{title}; {summary}: {numbers}"
             pictures.append(CurvePicture(lines[0], lines[1], caption, caption, across, up))

@@ -33,11 +33,18 @@ def note(outcome: Outcome, command: str = COMMAND) -> str:
     heads = ("", f"production {name(champion)}", f"challenger {name(outcome.challenger_version)}")
     rows = [_row(heads), "| --- | --- | --- |", *map(_row, _note_rows(outcome))]
     table = "\n".join(rows)
-    lines = [f"**{_markdown(ending_words(outcome.ending))}.** {_markdown(verdict_sentence(outcome))}", table]
+    lines = [
+        f"**{_markdown(ending_words(outcome.ending))}.** {_markdown(verdict_sentence(outcome))}",
+        table,
+    ]
     if outcome.comparison is not None:
         lines.append(f"Verdict: {VERDICTS[outcome.comparison.verdict]}.")
     advice = undo(outcome, command)
-    after = f"To undo it: `{printable(advice.command)}`. {advice.text}" if advice.command else advice.text
+    after = (
+        f"To undo it: `{printable(advice.command)}`. {advice.text}"
+        if advice.command
+        else advice.text
+    )
     return "\n\n".join([*lines, f"Why: {_markdown(printable(outcome.reason))}", after])
 
 
@@ -48,7 +55,9 @@ def _row(cells: Iterable[str]) -> str:
 
 def description(outcome: Outcome, command: str = COMMAND) -> str:
     """A version's description: what it replaced, by how much, on how many rows, and how to undo it, in one paragraph."""
-    if outcome.ending == "rolled_back":  # told of the version that failed, which this cycle did not train
+    if (
+        outcome.ending == "rolled_back"
+    ):  # told of the version that failed, which this cycle did not train
         return f"{verdict_sentence(outcome)} {undo(outcome, command).text}"
     version, champion = name(outcome.challenger_version), name(outcome.previous_version)
     start = {
@@ -73,11 +82,17 @@ def verdict_block(outcome: Outcome, width: int = USUAL, command: str = COMMAND) 
     """
     stamp = time_text(outcome.started) if outcome.started else ""
     head = ending_words(outcome.ending).upper() + (" (dry run)" if outcome.dry_run else "")
-    lines = [f"{head}  {stamp}".rstrip(), *_labelled("what", _headline(outcome), width), *_labelled("why", outcome.reason, width)]
+    lines = [
+        f"{head}  {stamp}".rstrip(),
+        *_labelled("what", _headline(outcome), width),
+        *_labelled("why", outcome.reason, width),
+    ]
     for label, text in _numbers(outcome):
         lines += _labelled(label, text, width)
     on_record = outcome.cycle_id is not None and not outcome.dry_run
-    lines.append(_whole("see", f"{command} explain {outcome.cycle_id}" if on_record else f"{command} status"))
+    lines.append(
+        _whole("see", f"{command} explain {outcome.cycle_id}" if on_record else f"{command} status")
+    )
     if outcome.run_url:
         lines.append(_whole("", outcome.run_url))
     advice = undo(outcome, command)
@@ -96,7 +111,12 @@ def quarantine_csv(rows: Iterable[RefusedFile]) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("file", "sha256", "rows", "reason"))
     for row in rows:
-        cells = (printable(row.name), row.sha256, "" if row.rows is None else str(row.rows), printable(row.reason, 2000))
+        cells = (
+            printable(row.name),
+            row.sha256,
+            "" if row.rows is None else str(row.rows),
+            printable(row.reason, 2000),
+        )
         table.writerow([_no_formula(cell) for cell in cells])
     return text.getvalue()
 
@@ -104,7 +124,11 @@ def quarantine_csv(rows: Iterable[RefusedFile]) -> str:
 def _note_rows(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
     metric = outcome.metric or "score"
     served, comparison = outcome.production_on_new, outcome.comparison
-    yield (f"{metric} on {count_text(served.rows if served else 0, 'new row')}", score_text(served), NOTHING)
+    yield (
+        f"{metric} on {count_text(served.rows if served else 0, 'new row')}",
+        score_text(served),
+        NOTHING,
+    )
     if comparison is not None:
         rows = f"{metric} on {count_text(comparison.rows, 'test row')}"
         yield (rows, score_text(comparison.champion), score_text(comparison.challenger))
@@ -122,25 +146,47 @@ def _headline(outcome: Outcome) -> str:
         "awaiting_approval": f"{new} waits for approval, {serving} stays in production",
         "rolled_back": f"{serving} is back in production, {old} failed its probation",
         "superseded": f"a person moved the alias while the cycle ran; {new} was set aside",
-    }.get(outcome.ending, f"{serving} stays in production" if outcome.production_version else "production is as it was")
+    }.get(
+        outcome.ending,
+        f"{serving} stays in production"
+        if outcome.production_version
+        else "production is as it was",
+    )
 
 
 def _numbers(outcome: Outcome) -> Iterator[tuple[str, str]]:
     served, comparison, files = outcome.production_on_new, outcome.comparison, outcome.files
     if served is not None:
-        limit = "" if outcome.threshold is None else f", threshold {value_text(outcome.metric, outcome.threshold)}"
-        yield "new data", f"{served.metric} {score_text(served)} on {count_text(served.rows, 'row')}{limit}"
+        limit = (
+            ""
+            if outcome.threshold is None
+            else f", threshold {value_text(outcome.metric, outcome.threshold)}"
+        )
+        yield (
+            "new data",
+            f"{served.metric} {score_text(served)} on {count_text(served.rows, 'row')}{limit}",
+        )
     for label, against in (("test", comparison), ("probation", outcome.probation)):
         if against is not None:
             yield from _compared(label, against)
-    moved = (f"{files.waiting} waiting", f"{files.judged} judged", f"{files.archived} archived", f"{files.quarantined} quarantined")
+    moved = (
+        f"{files.waiting} waiting",
+        f"{files.judged} judged",
+        f"{files.archived} archived",
+        f"{files.quarantined} quarantined",
+    )
     yield "files", ", ".join(moved)
 
 
 def _compared(label: str, comparison: Comparison) -> Iterator[tuple[str, str]]:
-    texts = [f"{_gain(comparison)} on {count_text(comparison.rows, 'row')}: {VERDICTS[comparison.verdict]}"]
+    texts = [
+        f"{_gain(comparison)} on {count_text(comparison.rows, 'row')}: {VERDICTS[comparison.verdict]}"
+    ]
     if comparison.challenger.value is not None:
-        texts.insert(0, f"challenger {score_text(comparison.challenger)}, champion {score_text(comparison.champion)}")
+        texts.insert(
+            0,
+            f"challenger {score_text(comparison.challenger)}, champion {score_text(comparison.champion)}",
+        )
     yield from zip((label, ""), texts, strict=False)
 
 
@@ -158,7 +204,14 @@ def _labelled(label: str, text: str, width: int) -> list[str]:
 
 def _markdown(text: str) -> str:
     """Text that Markdown shows as it stands: no cell ends early, no tag, no emphasis, no link."""
-    for special, shown in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("*", "\\*"), ("`", "\\`"), ("](", "]\\(")):
+    for special, shown in (
+        ("\\", "\\\\"),
+        ("|", "\\|"),
+        ("<", "&lt;"),
+        ("*", "\\*"),
+        ("`", "\\`"),
+        ("](", "]\\("),
+    ):
         text = text.replace(special, shown)
     return text
 

@@ -46,20 +46,28 @@ class Confusion:
 def confusion(predictions: Predictions) -> Confusion:
     """Count rows by true and predicted class."""
     count = predictions.class_count
-    cells = np.bincount(predictions.truth * count + predictions.predicted, minlength=count**2).reshape(count, count)
+    cells = np.bincount(
+        predictions.truth * count + predictions.predicted, minlength=count**2
+    ).reshape(count, count)
     return Confusion(tuple(tuple(int(cell) for cell in row) for row in cells))
 
 
 def frequent_mistakes(test_set: TestSet) -> list[tuple[str, str, int, int]]:
     """(true class, predicted class, champion's rows, challenger's rows) of the most frequent mistakes of both."""
     count = len(test_set.classes)
-    pairs = [model.truth * count + model.predicted for model in (test_set.champion, test_set.challenger)]
+    pairs = [
+        model.truth * count + model.predicted for model in (test_set.champion, test_set.challenger)
+    ]
     codes, times = np.unique(np.concatenate(pairs), return_counts=True)
     wrong = codes // count != codes % count
     order = np.argsort(-times[wrong], kind="stable")[:MOST_MISTAKES]
     names = [str(name) for name in test_set.classes]
     return [
-        (names[code // count], names[code % count], *(int(np.count_nonzero(pair == code)) for pair in pairs))
+        (
+            names[code // count],
+            names[code % count],
+            *(int(np.count_nonzero(pair == code)) for pair in pairs),
+        )
         for code in codes[wrong][order]
     ]
 
@@ -104,7 +112,11 @@ def curves(predictions: Predictions) -> tuple[Curve | None, Curve | None]:
     """ROC (two classes only) and calibration of one model; None where it gave no probabilities."""
     if predictions.probabilities is None:
         return None, None
-    roc = roc_curve(predictions.truth, predictions.probabilities) if predictions.class_count == 2 else None
+    roc = (
+        roc_curve(predictions.truth, predictions.probabilities)
+        if predictions.class_count == 2
+        else None
+    )
     return roc, calibration(predictions.truth, predictions.probabilities)
 
 

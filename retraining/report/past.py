@@ -40,7 +40,10 @@ class PastDecision:
 
 def cycles_only(records: Iterable[CycleRecord]) -> list[CycleRecord]:
     """Cycles without registrations, oldest first."""
-    return sorted((record for record in records if record.ending != REGISTERED), key=lambda record: (record.number, record.started))
+    return sorted(
+        (record for record in records if record.ending != REGISTERED),
+        key=lambda record: (record.number, record.started),
+    )
 
 
 def label_of(record: CycleRecord) -> str:
@@ -53,15 +56,34 @@ def served_scores(records: Sequence[CycleRecord]) -> list[Served]:
     served = []
     for record in records:
         if record.served is not None and record.served.value is not None:
-            before, after = record.told.get("previous_version"), record.told.get("production_version")
+            before, after = (
+                record.told.get("previous_version"),
+                record.told.get("production_version"),
+            )
             score = record.served
-            served.append(Served(record.number, label_of(record), score.value or 0.0, score.interval, before, after, record.ending))
+            served.append(
+                Served(
+                    record.number,
+                    label_of(record),
+                    score.value or 0.0,
+                    score.interval,
+                    before,
+                    after,
+                    record.ending,
+                )
+            )
     return served[-MOST_CYCLES:]
 
 
-def decisions(records: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) -> list[PastDecision]:
+def decisions(
+    records: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]
+) -> list[PastDecision]:
     """What the cycles decided about a challenger or a version on probation, newest first."""
-    return [decision(record, hindsight.get(record.cycle_id)) for record in reversed(records) if record.ending in DECISIONS]
+    return [
+        decision(record, hindsight.get(record.cycle_id))
+        for record in reversed(records)
+        if record.ending in DECISIONS
+    ]
 
 
 def decision(record: CycleRecord, hindsight: Hindsight | None) -> PastDecision:
@@ -83,7 +105,10 @@ def decision(record: CycleRecord, hindsight: Hindsight | None) -> PastDecision:
 def decision_words(record: CycleRecord) -> str:
     """Which version did what: `v8 promoted over v7`."""
     told = record.told
-    before, after, challenger = (name(told.get(key)) for key in ("previous_version", "production_version", "challenger_version"))
+    before, after, challenger = (
+        name(told.get(key))
+        for key in ("previous_version", "production_version", "challenger_version")
+    )
     return {
         "promoted": f"{challenger} promoted over {before}",
         "rejected": f"{challenger} rejected for {after}",
@@ -97,7 +122,9 @@ def decision_words(record: CycleRecord) -> str:
 def timeline_words(metric: str | None, served: Sequence[Served]) -> str:
     """The timeline as text, for those who do not see it."""
     scores = [cycle.score for cycle in served]
-    promotions, roll_backs = (sum(cycle.ending == ending for cycle in served) for ending in ("promoted", "rolled_back"))
+    promotions, roll_backs = (
+        sum(cycle.ending == ending for cycle in served) for ending in ("promoted", "rolled_back")
+    )
     change = gain_text(metric, scores[-1] - scores[0], None)
     return (
         f"Served {metric} over {len(served)} cycles, from {served[0].label} to {served[-1].label}: a change of {change} "

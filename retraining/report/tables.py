@@ -39,7 +39,9 @@ class FactsTable:
 def facts_table(table: FactsTable) -> FactsTable:
     """`table` with the rows that fit on a page, and a word about the others."""
     beyond = len(table.rows) - MOST_ROWS
-    rows = tuple((*row[: table.words], *map(typeset, row[table.words :])) for row in table.rows[:MOST_ROWS])
+    rows = tuple(
+        (*row[: table.words], *map(typeset, row[table.words :])) for row in table.rows[:MOST_ROWS]
+    )
     left_out = f"{beyond:,} more are left out here." if beyond > 0 else ""
     return replace(table, rows=rows, left_out=left_out)
 
@@ -49,16 +51,30 @@ def by_class(outcome: Outcome) -> FactsTable | None:
     if outcome.comparison is None or not outcome.comparison.per_class:
         return None
     champion, challenger = _versions(outcome)
-    heads = ("Class", "Rows", *(f"{rate.capitalize()}, {version}" for rate in RATES for version in (champion, challenger)))
+    heads = (
+        "Class",
+        "Rows",
+        *(
+            f"{rate.capitalize()}, {version}"
+            for rate in RATES
+            for version in (champion, challenger)
+        ),
+    )
     rows = tuple(
         (
             printable(entry.get("name"), 80),
             f"{entry.get('support', 0):,}",
-            *(_percent(entry.get(f"{model}_{rate}")) for rate in RATES for model in ("champion", "challenger")),
+            *(
+                _percent(entry.get(f"{model}_{rate}"))
+                for rate in RATES
+                for model in ("champion", "challenger")
+            ),
         )
         for entry in outcome.comparison.per_class
     )
-    return facts_table(FactsTable("classes", "By class", "Shares of the test rows of each class.", heads, rows))
+    return facts_table(
+        FactsTable("classes", "By class", "Shares of the test rows of each class.", heads, rows)
+    )
 
 
 def by_slice(outcome: Outcome) -> FactsTable | None:
@@ -79,28 +95,60 @@ def by_slice(outcome: Outcome) -> FactsTable | None:
         for entry in slices
     )
     caption = "What the challenger changes in each slice, worst first; p of losing nothing, corrected for the number of slices."
-    return facts_table(FactsTable("slices", "By slice", caption, ("Slice", "Finding", "Rows", "Change", "p"), rows, words=2))
+    return facts_table(
+        FactsTable(
+            "slices",
+            "By slice",
+            caption,
+            ("Slice", "Finding", "Rows", "Change", "p"),
+            rows,
+            words=2,
+        )
+    )
 
 
-def mistakes(test_set: TestSet, found: Sequence[tuple[str, str, int, int]], outcome: Outcome) -> FactsTable | None:
+def mistakes(
+    test_set: TestSet, found: Sequence[tuple[str, str, int, int]], outcome: Outcome
+) -> FactsTable | None:
     """The most frequent mistakes, where there are too many classes for a matrix."""
     if not found:
         return None
     champion, challenger = _versions(outcome)
-    rows = tuple((printable(true, 80), printable(said, 80), f"{before:,}", f"{after:,}") for true, said, before, after in found)
+    rows = tuple(
+        (printable(true, 80), printable(said, 80), f"{before:,}", f"{after:,}")
+        for true, said, before, after in found
+    )
     caption = f"Test rows of the most frequent mistakes among {len(test_set.classes)} classes."
     return facts_table(
-        FactsTable("mistakes", "Frequent mistakes", caption, ("True class", "Predicted", champion, challenger), rows, words=2)
+        FactsTable(
+            "mistakes",
+            "Frequent mistakes",
+            caption,
+            ("True class", "Predicted", champion, challenger),
+            rows,
+            words=2,
+        )
     )
 
 
 def files(material: ReportMaterial) -> list[FactsTable]:
     """Files used and refused."""
-    used = tuple((printable(file.name, 120), file.sha256[:12], f"{file.rows:,}") for file in material.used)
-    refused = tuple((printable(file.name, 120), printable(file.reason), _count(file.rows)) for file in material.refused)
+    used = tuple(
+        (printable(file.name, 120), file.sha256[:12], f"{file.rows:,}") for file in material.used
+    )
+    refused = tuple(
+        (printable(file.name, 120), printable(file.reason), _count(file.rows))
+        for file in material.refused
+    )
     tables = [
         FactsTable(
-            "used", "Files used", _files(len(used), "judged by this cycle"), ("File", "SHA-256", "Rows"), used, words=2, folded=True
+            "used",
+            "Files used",
+            _files(len(used), "judged by this cycle"),
+            ("File", "SHA-256", "Rows"),
+            used,
+            words=2,
+            folded=True,
         ),
         FactsTable(
             "refused",

@@ -18,7 +18,17 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
     """
     told: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
     told |= {
-        name: getattr(outcome, name) for name in ("ending", "reason", "exit_code", "dry_run", "cycle_id", "run_id", "run_url", "trigger")
+        name: getattr(outcome, name)
+        for name in (
+            "ending",
+            "reason",
+            "exit_code",
+            "dry_run",
+            "cycle_id",
+            "run_id",
+            "run_url",
+            "trigger",
+        )
     }
     told |= {
         "verdict": outcome.comparison.verdict if outcome.comparison else None,
@@ -30,7 +40,10 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
         **_scores(outcome),
         "new_rows": outcome.new_rows,
         "test_rows": outcome.comparison.rows if outcome.comparison else None,
-        "files": {name: getattr(outcome.files, name) for name in ("waiting", "judged", "archived", "quarantined")},
+        "files": {
+            name: getattr(outcome.files, name)
+            for name in ("waiting", "judged", "archived", "quarantined")
+        },
         "drift": {
             "detected": outcome.drift.detected,
             "material": outcome.drift.material,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining.report.words import count_text, ending_words, gain_text, printable, score_text, value_text
+from retraining.report.words import (
+    count_text,
+    ending_words,
+    gain_text,
+    printable,
+    score_text,
+    value_text,
+)
 
 if TYPE_CHECKING:
     from retraining.records import Comparison, Outcome
@@ -29,7 +36,9 @@ def verdict_sentence(outcome: Outcome) -> str:
         "kept": _kept,
         "superseded": _superseded,
     }.get(outcome.ending)
-    sentence = tell(outcome) if tell else f"{ending_words(outcome.ending)}: {printable(outcome.reason)}"
+    sentence = (
+        tell(outcome) if tell else f"{ending_words(outcome.ending)}: {printable(outcome.reason)}"
+    )
     return f"Dry run, nothing was changed. {sentence}" if outcome.dry_run else sentence
 
 
@@ -37,21 +46,31 @@ def undo(outcome: Outcome, command: str = COMMAND) -> Advice:
     """How to take the decision back; `command` is how the job is started in this project."""
     version = name(outcome.challenger_version)
     if outcome.dry_run:
-        return Advice("Nothing was changed, so there is nothing to undo. To do it, run without --dry-run.")
+        return Advice(
+            "Nothing was changed, so there is nothing to undo. To do it, run without --dry-run."
+        )
     if outcome.ending == "promoted":
         return Advice(
             f"This moves the alias back to {name(outcome.previous_version)} and holds promotions until rollback --resume lifts the hold.",
             f"{command} rollback",
         )
     if outcome.ending == "awaiting_approval":
-        return Advice(f"Approve {version} by moving the production alias to it in the MLflow UI; without that, nothing changes.")
+        return Advice(
+            f"Approve {version} by moving the production alias to it in the MLflow UI; without that, nothing changes."
+        )
     if outcome.ending == "rolled_back":
         left = name(outcome.previous_version)
-        return Advice(f"If {left} should serve after all, move the production alias to it in the MLflow UI.")
+        return Advice(
+            f"If {left} should serve after all, move the production alias to it in the MLflow UI."
+        )
     if outcome.ending in ("kept", "rejected"):
-        return Advice("The alias was not moved, so there is nothing to undo; run --force judges the same files again.")
+        return Advice(
+            "The alias was not moved, so there is nothing to undo; run --force judges the same files again."
+        )
     if outcome.ending == "failed":
-        return Advice("The next start finishes or takes back what this one left; the log's last lines say what to try.")
+        return Advice(
+            "The next start finishes or takes back what this one left; the log's last lines say what to try."
+        )
     return Advice("The alias was not moved by this cycle, so there is nothing to undo.")
 
 
@@ -86,7 +105,11 @@ def _awaiting_approval(outcome: Outcome) -> str:
 
 
 def _superseded(outcome: Outcome) -> str:
-    moved = "removed the alias" if outcome.production_version is None else f"moved the alias to {name(outcome.production_version)}"
+    moved = (
+        "removed the alias"
+        if outcome.production_version is None
+        else f"moved the alias to {name(outcome.production_version)}"
+    )
     return f"A person {moved} while this cycle ran, so their choice stands and {name(outcome.challenger_version)} was set aside."
 
 
@@ -104,7 +127,11 @@ def _kept(outcome: Outcome) -> str:
     served = outcome.production_on_new
     if served is None or served.value is None:
         return f"{start}: {printable(outcome.reason)}"
-    limit = "" if outcome.threshold is None else f" (the threshold is {value_text(outcome.metric, outcome.threshold)})"
+    limit = (
+        ""
+        if outcome.threshold is None
+        else f" (the threshold is {value_text(outcome.metric, outcome.threshold)})"
+    )
     return f"{start}: its {served.metric} on {count_text(served.rows, 'new row')} is {score_text(served)}{limit}."
 
 

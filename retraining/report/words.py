@@ -9,7 +9,16 @@ if TYPE_CHECKING:
 
     from retraining.records import Score
 
-SHARES = ("accuracy", "error_rate", "balanced_accuracy", "top_k_accuracy", "f1", "precision", "recall", "jaccard")
+SHARES = (
+    "accuracy",
+    "error_rate",
+    "balanced_accuracy",
+    "top_k_accuracy",
+    "f1",
+    "precision",
+    "recall",
+    "jaccard",
+)
 NOTHING = "-"
 
 ENDINGS = {
@@ -49,11 +58,15 @@ def value_text(metric: str | None, value: float | None) -> str:
     return f"{100 * value:.1f} %" if is_share(metric) else f"{value:.4f}"
 
 
-def interval_text(metric: str | None, interval: tuple[float, float] | None, *, signed: bool = False) -> str:
+def interval_text(
+    metric: str | None, interval: tuple[float, float] | None, *, signed: bool = False
+) -> str:
     """An interval in brackets, in the unit of `value_text` (percent, or points where `signed`); empty where there is none."""
     if interval is None:
         return ""
-    if is_share(metric) and not signed:  # a share is never beyond 0 and 1, though an interval of few blocks may be
+    if (
+        is_share(metric) and not signed
+    ):  # a share is never beyond 0 and 1, though an interval of few blocks may be
         interval = max(0.0, interval[0]), min(1.0, interval[1])
     low, high = (_number(metric, end, signed=signed) for end in interval)
     return f"[{low}, {high}]"
@@ -75,7 +88,9 @@ def difference_text(metric: str | None, value: float | None) -> str:
 
 def gain_text(metric: str | None, value: float | None, interval: tuple[float, float] | None) -> str:
     """A signed difference with its interval: `+3.1 points [+0.4, +5.8]`."""
-    return f"{difference_text(metric, value)} {interval_text(metric, interval, signed=True)}".strip()
+    return (
+        f"{difference_text(metric, value)} {interval_text(metric, interval, signed=True)}".strip()
+    )
 
 
 def count_text(number: int, noun: str) -> str:
@@ -90,7 +105,10 @@ def time_text(moment: datetime | None) -> str:
 
 def printable(text: object, limit: int = 500) -> str:
     """Untrusted text on one line: control characters and lone surrogates shown as escapes, the rest cut at `limit` characters."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in str(text)[: limit + 1])
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
+        for c in str(text)[: limit + 1]
+    )
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 

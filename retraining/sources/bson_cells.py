@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     Cell = Callable[[Any], str]
 
-EXACT_INTEGERS = 2**53  # beyond it a double skips integers, so a number column would hold another value than the document
+EXACT_INTEGERS = (
+    2**53
+)  # beyond it a double skips integers, so a number column would hold another value than the document
 LONGEST_CELL = 100_000  # characters; readers of CSV give up on a file with cells not much longer
 MISSING = frozenset({"", "NaN", "nan", "NULL", "null", "NA", "N/A"})
 NUMERIC_TRUTHS = {"": "", "0": "false", "0.0": "false", "-0.0": "false", "1": "true", "1.0": "true"}
@@ -85,23 +87,38 @@ def text_cell(value: Any) -> str:
 
 def cell_of(kind: Kind | LabelKind) -> Cell:
     """The function that turns a value into a cell of a column, or of a label, of that kind."""
-    return {"number": number_cell, "boolean": boolean_cell, "string": text_cell, "integer": integer_cell}[kind]
+    return {
+        "number": number_cell,
+        "boolean": boolean_cell,
+        "string": text_cell,
+        "integer": integer_cell,
+    }[kind]
 
 
 def is_scalar(value: Any) -> bool:
     """Whether a value can stand in a cell at all: not an array, a document, binary data or a code."""
-    return isinstance(value, (str, bool, int, float, Decimal128, datetime, DatetimeMS, ObjectId)) or _is_uuid(value)
+    return isinstance(
+        value, (str, bool, int, float, Decimal128, datetime, DatetimeMS, ObjectId)
+    ) or _is_uuid(value)
 
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return str(value) if type(value) is str else _missing(value, expected="a text")  # bson.Code is a subclass of str
+        return (
+            str(value) if type(value) is str else _missing(value, expected="a text")
+        )  # bson.Code is a subclass of str
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
         return _date_text(value)
     if isinstance(value, float):
-        return "" if math.isnan(value) else str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return (
+            ""
+            if math.isnan(value)
+            else str(int(value))
+            if value.is_integer() and abs(value) < 1e15
+            else repr(value)
+        )
     if isinstance(value, (int, ObjectId, Decimal128)):
         return "" if str(value) == "NaN" else str(value)
     if isinstance(value, Binary) and _is_uuid(value):
@@ -110,7 +127,11 @@ def _text(value: Any) -> str:
 
 
 def _date_text(value: datetime) -> str:
-    stamp = value.replace(tzinfo=None) if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    stamp = (
+        value.replace(tzinfo=None)
+        if value.tzinfo is None
+        else value.astimezone(UTC).replace(tzinfo=None)
+    )
     return stamp.isoformat(timespec="milliseconds" if stamp.microsecond else "seconds") + "Z"
 
 
@@ -118,7 +139,10 @@ def _number_text(value: str) -> str:
     text = value.strip()
     if text in MISSING:
         return ""
-    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", text) or len(text) > 400:
+    if (
+        not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", text)
+        or len(text) > 400
+    ):
         raise MisfitError(f"{_shown(value)} is not a number")
     return _exact(int(text)) if re.fullmatch(r"[+-]?[0-9]+", text) else _double_text(float(text))
 
@@ -141,7 +165,9 @@ def _double_text(value: float) -> str:
 
 def _exact(value: int) -> str:
     if abs(value) > EXACT_INTEGERS:
-        raise MisfitError(f"{_shown(value)} is an integer beyond 2^53, which no double holds exactly")
+        raise MisfitError(
+            f"{_shown(value)} is an integer beyond 2^53, which no double holds exactly"
+        )
     return str(int(value))
 
 
@@ -153,8 +179,16 @@ def _missing(value: Any, *, expected: str) -> str:
     """The empty cell for a missing value; anything else is of a type that the column cannot hold."""
     if value is None:
         return ""
-    names = {dict: "a document", list: "an array", datetime: "a date", DatetimeMS: "a date out of range", bytes: "binary data"}
-    raise MisfitError(f"{names.get(type(value), 'a value of type ' + type(value).__name__)} where {expected} is expected")
+    names = {
+        dict: "a document",
+        list: "an array",
+        datetime: "a date",
+        DatetimeMS: "a date out of range",
+        bytes: "binary data",
+    }
+    raise MisfitError(
+        f"{names.get(type(value), 'a value of type ' + type(value).__name__)} where {expected} is expected"
+    )
 
 
 def _shown(value: Any) -> str:

@@ -14,10 +14,21 @@ from urllib.parse import unquote
 
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient, ReadPreference, WriteConcern
-from pymongo.errors import ConfigurationError, InvalidName, InvalidURI, OperationFailure, PyMongoError
+from pymongo.errors import (
+    ConfigurationError,
+    InvalidName,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+)
 from pymongo.read_concern import ReadConcern
 
-from retraining.errors import CredentialsRefusedError, RetrainingError, SettingsError, UnreachableError
+from retraining.errors import (
+    CredentialsRefusedError,
+    RetrainingError,
+    SettingsError,
+    UnreachableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,9 +41,17 @@ if TYPE_CHECKING:
 LEDGER_SUFFIX = "_retraining"
 NOT_AUTHORIZED = 13
 AUTHENTICATION_FAILED = (18, 8000)  # 8000 is Atlas's
-NO_MAJORITY_READS = (72, 115, 148, 238)  # InvalidOptions, CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented
+NO_MAJORITY_READS = (
+    72,
+    115,
+    148,
+    238,
+)  # InvalidOptions, CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented
 # One odd document must not end the scan: a date beyond the year 9999 and broken UTF-8 reach the checks of the cells.
-TOLERANT = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="surrogateescape")
+TOLERANT = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="surrogateescape",
+)
 UNCHANGED = "Files that were complete before stay delivered; nothing is half-delivered, and the watermark did not move."
 
 
@@ -68,7 +87,9 @@ def connected(settings: Settings, patience: Patience) -> Iterator[Source]:
     try:
         yield _source(client, settings, patience)
     except InvalidName as error:
-        raise SettingsError((f"DATABASE_NAME or COLLECTION_NAME: {error}",), where="MongoDB") from error
+        raise SettingsError(
+            (f"DATABASE_NAME or COLLECTION_NAME: {error}",), where="MongoDB"
+        ) from error
     except PyMongoError as error:
         raise _in_our_words(error, settings) from error
     finally:
@@ -88,7 +109,11 @@ def _client(settings: Settings, patience: Patience) -> MongoClient[dict[str, Any
         if str(settings.mongo_uri).startswith("mongodb+srv:") and not isinstance(error, InvalidURI):
             raise _unreachable(settings, "its name was not found (mongodb+srv)") from None
         # The driver's message may quote the password, so it is looked at and not shown.
-        fault = "it names a user and no password" if "password is required" in str(error).lower() else "not an address of MongoDB"
+        fault = (
+            "it names a user and no password"
+            if "password is required" in str(error).lower()
+            else "not an address of MongoDB"
+        )
         problem = f"MONGO_URI: {fault} (mongodb://USER:PASSWORD@HOST:PORT/, special characters as %40 and so on)"
         raise SettingsError((problem,), where="MongoDB") from None
 
@@ -115,9 +140,17 @@ def _source(client: MongoClient[dict[str, Any]], settings: Settings, patience: P
         concern = ReadConcern()
         first = collection(name, concern).find_one({}, {"_id": 1})
     if first == {}:
-        raise SettingsError((f"COLLECTION_NAME: {name} is a view without _id, by which documents are told apart",), where="MongoDB")
+        raise SettingsError(
+            (f"COLLECTION_NAME: {name} is a view without _id, by which documents are told apart",),
+            where="MongoDB",
+        )
     now = client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
-    return Source(collection(name, concern), collection(name + LEDGER_SUFFIX, concern), now, is_empty=first is None)
+    return Source(
+        collection(name, concern),
+        collection(name + LEDGER_SUFFIX, concern),
+        now,
+        is_empty=first is None,
+    )
 
 
 def _in_our_words(error: PyMongoError, settings: Settings) -> RetrainingError:
@@ -149,13 +182,22 @@ def _unreachable(settings: Settings, why: str) -> UnreachableError:
 
 def _hosts(settings: Settings) -> str:
     """The hosts of the address, without user, password or options."""
-    hosts = str(settings.mongo_uri).rpartition("://")[2].rpartition("@")[2].partition("/")[0].partition("?")[0]
+    hosts = (
+        str(settings.mongo_uri)
+        .rpartition("://")[2]
+        .rpartition("@")[2]
+        .partition("/")[0]
+        .partition("?")[0]
+    )
     return hosts if re.fullmatch(r"[\w.,:\[\]-]+", hosts) else "MONGO_URI"
 
 
 def _short(error: PyMongoError, settings: Settings) -> str:
     """The first clause of the driver's message, which goes on for lines, with every secret blotted out."""
-    text = re.split(r",? (?:full error|Timeout|\(configured timeouts)\b", str(error))[0].strip() or type(error).__name__
+    text = (
+        re.split(r",? (?:full error|Timeout|\(configured timeouts)\b", str(error))[0].strip()
+        or type(error).__name__
+    )
     for secret in settings.secrets():
         for form in (secret, unquote(secret)):
             text = text.replace(form, "***")

@@ -62,7 +62,11 @@ class Pending:
 
     def is_full(self, rows: int) -> bool:
         """Whether the file should be closed."""
-        return len(self.items) >= rows or self.id_bytes >= LARGEST_IDS or self.characters >= LARGEST_FILE
+        return (
+            len(self.items) >= rows
+            or self.id_bytes >= LARGEST_IDS
+            or self.characters >= LARGEST_FILE
+        )
 
 
 @dataclass(frozen=True)
@@ -137,4 +141,6 @@ class Export:
     def _delivery(self, pending: Pending, sha256: str, size: int) -> Delivery:
         suffix = "jsonl" if pending.refused else "csv"
         ids = tuple(item.id for item in pending.items)
-        return Delivery(0, f"mongodb.{suffix}", sha256, size, pending.refused, ids, self.owner, self.clock())
+        return Delivery(
+            0, f"mongodb.{suffix}", sha256, size, pending.refused, ids, self.owner, self.clock()
+        )

@@ -66,9 +66,19 @@ class Ledger:
         """Make the ledger where there is none; returns its watermark."""
         for field in ("state", "newest", "timeless"):
             self._records.create_index([("model", 1), (field, 1)])
-        self._records.create_index([("model", 1), ("number", 1), ("sha256", 1)])  # the digests are read from it alone
+        self._records.create_index(
+            [("model", 1), ("number", 1), ("sha256", 1)]
+        )  # the digests are read from it alone
         with suppress(DuplicateKeyError):
-            self._records.insert_one({"_id": self._watermark_id, "revision": 0, "cut": None, "below": None, "released": []})
+            self._records.insert_one(
+                {
+                    "_id": self._watermark_id,
+                    "revision": 0,
+                    "cut": None,
+                    "below": None,
+                    "released": [],
+                }
+            )
         return self.watermark()
 
     def is_there(self) -> bool:
@@ -77,7 +87,9 @@ class Ledger:
 
     def watermark(self) -> Watermark:
         """The watermark as it is now."""
-        found: Mapping[str, Any] = self._records.find_one({"_id": self._watermark_id}) or {"revision": 0}
+        found: Mapping[str, Any] = self._records.find_one({"_id": self._watermark_id}) or {
+            "revision": 0
+        }
         released = frozenset(found.get("released") or ())
         columns = tuple(found.get("columns") or ())
         return Watermark(found["revision"], found.get("cut"), found.get("below"), released, columns)
@@ -85,7 +97,9 @@ class Ledger:
     def advance(self, seen: Watermark, cut: ObjectId, below: int) -> bool:
         """Move the watermark; False where somebody else moved it, or released a delivery, since it was `seen`."""
         change = {"$set": {"cut": cut, "below": below}, "$inc": {"revision": 1}}
-        answer = self._records.update_one({"_id": self._watermark_id, "revision": seen.revision}, change)
+        answer = self._records.update_one(
+            {"_id": self._watermark_id, "revision": seen.revision}, change
+        )
         return bool(answer.matched_count)
 
     def keep_columns(self, columns: Iterable[str]) -> None:
@@ -94,7 +108,11 @@ class Ledger:
 
     def release(self, delivery: Delivery) -> None:
         """Give the documents of a delivery back, and have the next scan look at all ids; one update, so it cannot be half done."""
-        change = {"$push": {"released": delivery.number}, "$set": {"cut": None, "below": None}, "$inc": {"revision": 1}}
+        change = {
+            "$push": {"released": delivery.number},
+            "$set": {"cut": None, "below": None},
+            "$inc": {"revision": 1},
+        }
         self._records.update_one({"_id": self._watermark_id}, change)
 
     def unfinished(self, released: frozenset[int]) -> tuple[Delivery, ...]:
@@ -105,15 +123,24 @@ class Ledger:
 
     def known(self, watermark: Watermark) -> set[bytes]:
         """The keys of all claimed ids that a scan from the watermark can meet. Sets `last` and `last_owner`."""
-        newest = self._records.find_one({"model": self._model}, {"number": 1, "owner": 1}, sort=[("number", -1)])
+        newest = self._records.find_one(
+            {"model": self._model}, {"number": 1, "owner": 1}, sort=[("number", -1)]
+        )
         self.last, self.last_owner = (
             (newest["number"], newest["owner"]) if newest else (0, None)
         )  # read first: a claim after this look stands in the way of ours
         query: dict[str, Any] = {"model": self._model}
         if watermark.cut is not None:
-            query = {"$or": [{**query, "newest": {"$gte": watermark.cut}}, {**query, "timeless": True}]}
+            query = {
+                "$or": [{**query, "newest": {"$gte": watermark.cut}}, {**query, "timeless": True}]
+            }
         records = self._records.find(query, {"number": 1, "ids": 1})
-        return {key_of(_id) for record in records if record["number"] not in watermark.released for _id in record["ids"]}
+        return {
+            key_of(_id)
+            for record in records
+            if record["number"] not in watermark.released
+            for _id in record["ids"]
+        }
 
     def claimed_since(self) -> set[bytes]:
         """The keys of the ids that others claimed since the last look. Moves `last`."""
@@ -135,7 +162,9 @@ class Ledger:
         """Claim the documents of a delivery under the next number; None where another exporter was first."""
         number = self.last + 1
         stem, _, suffix = delivery.file.partition(".")
-        numbered = replace(delivery, number=number, file=f"{stem}-{number:08d}-{delivery.sha256[:12]}.{suffix}")
+        numbered = replace(
+            delivery, number=number, file=f"{stem}-{number:08d}-{delivery.sha256[:12]}.{suffix}"
+        )
         try:
             self._records.insert_one(_record(self._model, numbered))
         except DuplicateKeyError:
@@ -180,4 +209,6 @@ def _record(model: str, delivery: Delivery) -> dict[str, Any]:
 def _delivery(record: Mapping[str, Any]) -> Delivery:
     names = ("number", "file", "sha256", "size", "refused", "owner")
     prepared_at = record["prepared_at"].replace(tzinfo=UTC)
-    return Delivery(**{name: record[name] for name in names}, ids=tuple(record["ids"]), prepared_at=prepared_at)
+    return Delivery(
+        **{name: record[name] for name in names}, ids=tuple(record["ids"]), prepared_at=prepared_at
+    )

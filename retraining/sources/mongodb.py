@@ -50,7 +50,12 @@ class Fetched:
 
 
 def fetch(
-    settings: Settings, schema: Schema | None, inbox_folder: Path, *, clock: Callable[[], datetime], patience: Patience | None = None
+    settings: Settings,
+    schema: Schema | None,
+    inbox_folder: Path,
+    *,
+    clock: Callable[[], datetime],
+    patience: Patience | None = None,
 ) -> Fetched:
     """Export the documents that no export has delivered yet.
 
@@ -71,20 +76,42 @@ def fetch(
     patience = patience or Patience()
     with connected(settings, patience) as source:
         ledger = Ledger(source.ledger, settings.model_name)
-        if source.is_empty and not ledger.is_there():  # most likely a wrong name, under which nothing should be made
+        if (
+            source.is_empty and not ledger.is_there()
+        ):  # most likely a wrong name, under which nothing should be made
             log.warning("%s", nothing_there(settings))
             return Fetched()
         finish_what_a_dead_export_left(ledger, outbox, owner=owner, clock=clock)
         watermark = ledger.watermark()
         start = scan_start(source.documents, ledger, watermark, patience)
-        known = ledger.known(start)  # read before the documents: who claims one of them later wins against our claim
+        known = ledger.known(
+            start
+        )  # read before the documents: who claims one of them later wins against our claim
         if ledger.last_owner not in (None, owner):
-            log.info("MongoDB: %s exports for the model %r too; each document goes to one of you", ledger.last_owner, settings.model_name)
-        scan = Scan(source.documents, start, cut_at(source.server_time, settings.mongo_settle_seconds), known)
+            log.info(
+                "MongoDB: %s exports for the model %r too; each document goes to one of you",
+                ledger.last_owner,
+                settings.model_name,
+            )
+        scan = Scan(
+            source.documents,
+            start,
+            cut_at(source.server_time, settings.mongo_settle_seconds),
+            known,
+        )
         layout, documents = _layout(schema, settings, ledger, watermark, iter(scan))
         if layout is None:
             return Fetched()
-        export = Export(ledger, outbox, known, ledger.digests(watermark.released), layout, settings.mongo_rows_per_file, owner, clock)
+        export = Export(
+            ledger,
+            outbox,
+            known,
+            ledger.digests(watermark.released),
+            layout,
+            settings.mongo_rows_per_file,
+            owner,
+            clock,
+        )
         deliveries = export.run(documents)
         kill_point("mongodb_before_watermark")
         ledger.advance(watermark, scan.cut, scan.below)
@@ -108,7 +135,9 @@ def nothing_there(settings: Settings) -> str:
     return f"MongoDB holds no document in {settings.database_name}.{settings.collection_name}, or no such collection."
 
 
-def finish_what_a_dead_export_left(ledger: Ledger, outbox: Outbox, *, owner: str, clock: Callable[[], datetime]) -> None:
+def finish_what_a_dead_export_left(
+    ledger: Ledger, outbox: Outbox, *, owner: str, clock: Callable[[], datetime]
+) -> None:
     """Deliver what was claimed here, give back what was lost here, and leave what another machine claimed."""
     for delivery in ledger.unfinished(ledger.open().released):
         if outbox.is_aside(delivery):
@@ -118,14 +147,26 @@ def finish_what_a_dead_export_left(ledger: Ledger, outbox: Outbox, *, owner: str
             ledger.mark_delivered(delivery, clock())
         elif delivery.owner == owner:
             ledger.release(delivery)
-            log.warning("MongoDB: the bytes of %s were lost before they were delivered; its documents are exported again", delivery.file)
+            log.warning(
+                "MongoDB: the bytes of %s were lost before they were delivered; its documents are exported again",
+                delivery.file,
+            )
         else:
-            log.warning("MongoDB: %d documents (%s) wait for %s to deliver them", len(delivery.ids), delivery.file, delivery.owner)
+            log.warning(
+                "MongoDB: %d documents (%s) wait for %s to deliver them",
+                len(delivery.ids),
+                delivery.file,
+                delivery.owner,
+            )
     outbox.discard_all_aside()
 
 
 def _layout(
-    schema: Schema | None, settings: Settings, ledger: Ledger, watermark: Watermark, documents: Documents
+    schema: Schema | None,
+    settings: Settings,
+    ledger: Ledger,
+    watermark: Watermark,
+    documents: Documents,
 ) -> tuple[Layout | None, Documents]:
     """How the files are laid out, and the documents with those put back that were looked at for it."""
     if schema is not None:
@@ -136,7 +177,11 @@ def _layout(
     columns = columns_found(first, settings)
     if settings.target_column not in columns:
         if first:
-            log.warning("MongoDB: none of the first %d documents has the field %r; nothing is exported", len(first), settings.target_column)
+            log.warning(
+                "MongoDB: none of the first %d documents has the field %r; nothing is exported",
+                len(first),
+                settings.target_column,
+            )
         return None, documents
     ledger.keep_columns(columns)
     return layout_without_schema(columns, settings), chain(first, documents)
@@ -147,5 +192,8 @@ def _told(deliveries: list[Delivery]) -> Fetched:
     documents = sum(len(delivery.ids) for delivery in deliveries if not delivery.refused)
     refused = sum(len(delivery.ids) for delivery in deliveries if delivery.refused)
     if refused:
-        log.warning("MongoDB: %d documents do not fit the columns; see the .jsonl files in quarantine", refused)
+        log.warning(
+            "MongoDB: %d documents do not fit the columns; see the .jsonl files in quarantine",
+            refused,
+        )
     return Fetched(files, documents, refused)

@@ -49,7 +49,9 @@ class Outbox:
                     f"The folder {folder} ({name}) is not there; nothing was exported from MongoDB.",
                     remedy="Mount or create the folder, or correct the setting; an unmounted disk is the usual cause.",
                 )
-        return cls(inbox, settings.used_data_dir, settings.quarantine_dir, settings.min_file_age_seconds)
+        return cls(
+            inbox, settings.used_data_dir, settings.quarantine_dir, settings.min_file_age_seconds
+        )
 
     def set_aside(self, content: bytes, *, refused: bool, now: datetime) -> str:
         """Write the bytes beside where they will stand, and to the disk; returns their SHA-256.
@@ -90,7 +92,11 @@ class Outbox:
 
     def holds(self, delivery: Delivery) -> bool:
         """Whether the delivery's bytes stand in the inbox, the archive or quarantine, under any name."""
-        paths = (path for folder in (self.inbox, self.archive, self.quarantine) for path in _files(folder))
+        paths = (
+            path
+            for folder in (self.inbox, self.archive, self.quarantine)
+            for path in _files(folder)
+        )
         return any(_holds(path, delivery.size, delivery.sha256) for path in paths)
 
     def discard_all_aside(self) -> None:
@@ -132,7 +138,9 @@ def _write_to_disk(path: Path, content: bytes, modified: float) -> None:
 def _files(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
         with os.scandir(folder) as entries:
-            yield from [Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False)]
+            yield from [
+                Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False)
+            ]
 
 
 def _holds(path: Path, size: int, sha256: str) -> bool:

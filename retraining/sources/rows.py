@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 ID = "_id"
 LONGEST_ROW = 1_000_000  # characters; the reader of the inbox takes rows up to 4 MiB
-DEEPEST_PATH = 20  # levels of nested documents that are looked into for columns; MongoDB itself allows 100
+DEEPEST_PATH = (
+    20  # levels of nested documents that are looked into for columns; MongoDB itself allows 100
+)
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,15 @@ class Layout:
             except MisfitError as misfit:
                 raise MisfitError(f"field {name!r}: {misfit}") from None
             except UnicodeEncodeError:
-                raise MisfitError(f"field {name!r}: a text that cannot be written as {self.encoding}") from None
+                raise MisfitError(
+                    f"field {name!r}: a text that cannot be written as {self.encoding}"
+                ) from None
             cells.append(text)
         if sum(map(len, cells)) > LONGEST_ROW:
             raise MisfitError(f"a row of more than {LONGEST_ROW:,} characters")
-        if not any(text for name, text in zip(self.cells, cells, strict=True) if name in self.learned):
+        if not any(
+            text for name, text in zip(self.cells, cells, strict=True) if name in self.learned
+        ):
             raise MisfitError("none of the columns has a value in this document")
         return tuple(cells)
 
@@ -99,7 +105,9 @@ def columns_found(documents: Iterable[Mapping[str, Any]], settings: Settings) ->
         seen.update(dict.fromkeys(_paths(document)))
     names = [name for name in seen if name != ID or ID in settings.ignore_columns]
     target = settings.target_column
-    return (*(name for name in names if name != target), target) if target in names else tuple(names)
+    return (
+        (*(name for name in names if name != target), target) if target in names else tuple(names)
+    )
 
 
 def field_at(document: Mapping[str, Any], path: str) -> Any:
@@ -114,7 +122,9 @@ def field_at(document: Mapping[str, Any], path: str) -> Any:
 def plain_cell(value: Any) -> str:
     """A cell where nothing is known of the column: numbers as numbers, anything else as text."""
     if isinstance(value, (float, Decimal128)):
-        number_cell(value)  # refuses what is infinite; as a text it would turn the column into one of strings
+        number_cell(
+            value
+        )  # refuses what is infinite; as a text it would turn the column into one of strings
     return text_cell(value)
 
 
@@ -158,5 +168,7 @@ def _with_decimal(cell: Cell, decimal: str) -> Cell:
     if cell is number_cell:
         return lambda value: number_cell(value).replace(".", decimal)
     if cell is plain_cell:
-        return lambda value: plain_cell(value).replace(".", decimal if isinstance(value, (float, Decimal128)) else ".")
+        return lambda value: plain_cell(value).replace(
+            ".", decimal if isinstance(value, (float, Decimal128)) else "."
+        )
     return cell

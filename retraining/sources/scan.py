@@ -43,7 +43,9 @@ def cut_at(server_time: datetime, settle_seconds: float) -> ObjectId:
     return ObjectId(min(max(0, int(seconds)), 2**32 - 1).to_bytes(4, "big") + bytes(8))
 
 
-def scan_start(documents: Collection[Document], ledger: Ledger, watermark: Watermark, patience: Patience) -> Watermark:
+def scan_start(
+    documents: Collection[Document], ledger: Ledger, watermark: Watermark, patience: Patience
+) -> Watermark:
     """The watermark, or one with an earlier cut where documents below it are not in the ledger."""
     if watermark.cut is None:
         return watermark
@@ -51,7 +53,9 @@ def scan_start(documents: Collection[Document], ledger: Ledger, watermark: Water
     try:
         if documents.count_documents(older, maxTimeMS=patience.count) == watermark.below:
             return watermark
-        log.info("MongoDB: documents came late or were deleted; every _id is compared with those delivered")
+        log.info(
+            "MongoDB: documents came late or were deleted; every _id is compared with those delivered"
+        )
     except ExecutionTimeout:
         log.info("MongoDB: too many documents to count; every _id is compared with those delivered")
     known, below = ledger.known(replace(watermark, cut=None)), 0
@@ -88,7 +92,9 @@ class Scan:
             yield document
 
     def _unknown_without_time(self) -> Documents:
-        ids = (found[ID] for found in _read(self.documents.find({ID: {"$type": OTHER_TYPES}}, [ID])))
+        ids = (
+            found[ID] for found in _read(self.documents.find({ID: {"$type": OTHER_TYPES}}, [ID]))
+        )
         unknown = (_id for _id in ids if key_of(_id) not in self.known)
         while some := list(islice(unknown, AT_ONCE)):
             yield from _read(self.documents.find({ID: {"$in": some}}))

@@ -70,15 +70,22 @@ def estimate(metric: Metric, predictions: Predictions, *, seed: int = 0) -> Esti
     return _estimate(metric, (predictions,), score(metric, predictions), seed=seed)
 
 
-def estimate_improvement(metric: Metric, champion: Predictions, challenger: Predictions, *, seed: int = 0) -> Estimate:
+def estimate_improvement(
+    metric: Metric, champion: Predictions, challenger: Predictions, *, seed: int = 0
+) -> Estimate:
     """What the challenger gains over the champion (> 0: it is better) and the error of that.
 
     Raises:
         ValueError: the two were not scored on the same rows.
     """
-    same = (np.array_equal(champion.truth, challenger.truth), np.array_equal(champion.blocks, challenger.blocks))
+    same = (
+        np.array_equal(champion.truth, challenger.truth),
+        np.array_equal(champion.blocks, challenger.blocks),
+    )
     if not all(same) or champion.class_count != challenger.class_count:
-        raise ValueError("champion and challenger must be scored on the same rows, blocks and classes")
+        raise ValueError(
+            "champion and challenger must be scored on the same rows, blocks and classes"
+        )
     before, after = score(metric, champion), score(metric, challenger)
     if before is None or after is None:
         return _estimate(metric, (champion, challenger), None, seed=seed)
@@ -86,7 +93,9 @@ def estimate_improvement(metric: Metric, champion: Predictions, challenger: Pred
     return _estimate(metric, (champion, challenger), gain, seed=seed)
 
 
-def score_interval(metric: Metric, predictions: Predictions, confidence: float = 0.95, *, seed: int = 0) -> tuple[float, float] | None:
+def score_interval(
+    metric: Metric, predictions: Predictions, confidence: float = 0.95, *, seed: int = 0
+) -> tuple[float, float] | None:
     """Interval of a model's score, kept within the metric's range; None under five blocks or where the score is undefined."""
     found = estimate(metric, predictions, seed=seed)
     interval = t_interval(found, confidence)
@@ -97,7 +106,13 @@ def score_interval(metric: Metric, predictions: Predictions, confidence: float =
 
 
 def compare(
-    metric: Metric, champion: Predictions, challenger: Predictions, *, confidence: float, min_rows: int, seed: int = 0
+    metric: Metric,
+    champion: Predictions,
+    challenger: Predictions,
+    *,
+    confidence: float,
+    min_rows: int,
+    seed: int = 0,
 ) -> PairedResult:
     """Compare two models on the same rows at a two-sided confidence such as 0.95.
 
@@ -115,7 +130,9 @@ def judge(found: Estimate, *, confidence: float, min_rows: int) -> PairedResult:
     interval = t_interval(found, confidence)
     if interval is not None and (found.blocks < MIN_BLOCKS or found.rows < min_rows):
         interval = min(interval[0], 0.0), max(interval[1], 0.0)
-    return PairedResult(found.value, interval, _verdict(interval), found.standard_error, found.rows, found.blocks)
+    return PairedResult(
+        found.value, interval, _verdict(interval), found.standard_error, found.rows, found.blocks
+    )
 
 
 def spent_alpha(alpha: float, attempt: int) -> float:
@@ -140,7 +157,9 @@ def t_interval(found: Estimate, confidence: float) -> tuple[float, float] | None
     return found.value - half, found.value + half
 
 
-def _estimate(metric: Metric, models: Sequence[Predictions], value: float | None, *, seed: int) -> Estimate:
+def _estimate(
+    metric: Metric, models: Sequence[Predictions], value: float | None, *, seed: int
+) -> Estimate:
     distinct, blocks = np.unique(models[0].blocks, return_inverse=True)
     error = None
     if value is not None and distinct.size > 1:

@@ -88,7 +88,10 @@ def drift(
     Raises:
         ValueError: a feature's two histograms do not have the same bins.
     """
-    found = [_distance_and_p(reference[name], current[name], name, nominal=name in nominal, seed=seed) for name in current]
+    found = [
+        _distance_and_p(reference[name], current[name], name, nominal=name in nominal, seed=seed)
+        for name in current
+    ]
     q_values = iter(benjamini_hochberg([p for _, p in found if p is not None]))
     results = []
     for name, (moved, p) in zip(current, found, strict=True):
@@ -115,9 +118,13 @@ def expected_psi(bins: int, reference_rows: float, current_rows: float) -> float
     return (bins - 1) * (1 / reference_rows + 1 / current_rows)
 
 
-def _distance_and_p(reference: Integers, current: Integers, name: str, *, nominal: bool, seed: int) -> tuple[float, float | None]:
+def _distance_and_p(
+    reference: Integers, current: Integers, name: str, *, nominal: bool, seed: int
+) -> tuple[float, float | None]:
     if reference.ndim != 2 or current.ndim != 2 or reference.shape[1] != current.shape[1]:
-        raise ValueError(f"{name}: histograms {reference.shape} and {current.shape} must be (blocks, bins) of the same bins")
+        raise ValueError(
+            f"{name}: histograms {reference.shape} and {current.shape} must be (blocks, bins) of the same bins"
+        )
     before, after = _joined(reference), _joined(current)
     if not len(before) or not len(after):
         return 0.0, None
@@ -144,10 +151,17 @@ def _psi(reference: Integers, current: Integers) -> tuple[float, float]:
     if not reference.any() or not current.any():
         return 0.0, 0.0
     bins = int(used.sum())
-    before, after = ((side.sum(axis=0)[used] + 0.5) / (side.sum() + bins / 2) for side in (reference, current))
-    sides: tuple[Side, Side] = side_of(_joined(reference), nominal=True), side_of(_joined(current), nominal=True)
+    before, after = (
+        (side.sum(axis=0)[used] + 0.5) / (side.sum() + bins / 2) for side in (reference, current)
+    )
+    sides: tuple[Side, Side] = (
+        side_of(_joined(reference), nominal=True),
+        side_of(_joined(current), nominal=True),
+    )
     alike = likeness(sides)
-    expected = expected_psi(bins, independent_rows(sides[0], alike), independent_rows(sides[1], alike))
+    expected = expected_psi(
+        bins, independent_rows(sides[0], alike), independent_rows(sides[1], alike)
+    )
     return float(((after - before) * np.log(after / before)).sum()), expected
 
 

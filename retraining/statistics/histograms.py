@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     Integers = NDArray[np.integer[Any]]
 
 MISSING = -1
-MOST_CATEGORIES = 30  # rarer ones share the bin of the others, or noise in them would drown the rest
+MOST_CATEGORIES = (
+    30  # rarer ones share the bin of the others, or noise in them would drown the rest
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ def number_bins(values: Floats, count: int = 10) -> NumberBins:
     quantiles = np.quantile(known, np.arange(1, count) / count, method="inverted_cdf")
     found, times = np.unique(quantiles, return_counts=True)
     # a value that is two quantiles at once: the edge right above it closes a bin of its own
-    with np.errstate(over="ignore"):  # above the largest float comes infinity, which is an edge like any other
+    with np.errstate(
+        over="ignore"
+    ):  # above the largest float comes infinity, which is an edge like any other
         edges = np.union1d(found, np.nextafter(found[times > 1], np.inf))
     return NumberBins(tuple(float(edge) for edge in edges))
 
@@ -66,14 +70,18 @@ def category_bins(categories: Sequence[str], counts: Sequence[int]) -> CategoryB
     return CategoryBins(tuple(categories[place] for place in kept))
 
 
-def number_histograms(values: Floats, bins: NumberBins, blocks: Integers, block_count: int) -> NDArray[np.int64]:
+def number_histograms(
+    values: Floats, bins: NumberBins, blocks: Integers, block_count: int
+) -> NDArray[np.int64]:
     """(blocks, bins) rows of `values` (n,) in each bin; `blocks` (n,) are numbers in 0..block_count-1."""
     places = np.searchsorted(np.asarray(bins.edges), values, side="right")
     places[np.isnan(values)] = bins.count - 1
     return _count(places, bins.count, blocks, block_count)
 
 
-def category_histograms(codes: Integers, bins: CategoryBins, blocks: Integers, block_count: int) -> NDArray[np.int64]:
+def category_histograms(
+    codes: Integers, bins: CategoryBins, blocks: Integers, block_count: int
+) -> NDArray[np.int64]:
     """(blocks, bins) rows of `codes` (n,) as `category_codes` gives them in each bin."""
     places = np.where(codes == MISSING, bins.count - 1, codes)
     return _count(places, bins.count, blocks, block_count)
@@ -83,7 +91,9 @@ def category_codes(values: Sequence[str | None], bins: CategoryBins) -> NDArray[
     """The bin of each value: MISSING for None. Give it a dictionary's values once and index the result by the rows' codes."""
     known = {category: place for place, category in enumerate(bins.categories)}
     other = len(bins.categories)
-    return np.array([MISSING if value is None else known.get(value, other) for value in values], dtype=np.int64)
+    return np.array(
+        [MISSING if value is None else known.get(value, other) for value in values], dtype=np.int64
+    )
 
 
 def _count(places: Integers, bins: int, blocks: Integers, block_count: int) -> NDArray[np.int64]:

@@ -28,10 +28,14 @@ LABEL_METRICS = (
 def count_labels(truth: Integers, predicted: Integers, class_count: int) -> Floats:
     """(k, 3) counts over all rows."""
     one_block = np.zeros(truth.size, dtype=np.intp)
-    return count_labels_by_block(truth, predicted, class_count, one_block, 1).reshape(class_count, 3)
+    return count_labels_by_block(truth, predicted, class_count, one_block, 1).reshape(
+        class_count, 3
+    )
 
 
-def count_labels_by_block(truth: Integers, predicted: Integers, class_count: int, blocks: Integers, block_count: int) -> Floats:
+def count_labels_by_block(
+    truth: Integers, predicted: Integers, class_count: int, blocks: Integers, block_count: int
+) -> Floats:
     """(blocks, k, 3) counts; `blocks` are numbers in 0..block_count-1."""
     right = truth == predicted
     cells = block_count * class_count
@@ -63,7 +67,9 @@ def label_score(name: str, counts: Floats) -> Floats:
     return _ratio((support * _ratio(above, below)).sum(axis=-1), support.sum(axis=-1), empty=np.nan)
 
 
-def _fraction(family: str, hits: Floats, predicted: Floats, support: Floats) -> tuple[Floats, Floats]:
+def _fraction(
+    family: str, hits: Floats, predicted: Floats, support: Floats
+) -> tuple[Floats, Floats]:
     if family == "precision":
         return hits, predicted
     if family == "recall":

@@ -76,12 +76,19 @@ class Predictions:
     def __post_init__(self) -> None:
         shape = self.truth.shape
         if len(shape) != 1 or self.predicted.shape != shape or self.blocks.shape != shape:
-            raise ValueError(f"truth {shape}, predicted {self.predicted.shape} and blocks {self.blocks.shape} must be one length")
+            raise ValueError(
+                f"truth {shape}, predicted {self.predicted.shape} and blocks {self.blocks.shape} must be one length"
+            )
         for name, codes in (("truth", self.truth), ("predicted", self.predicted)):
             if codes.size and not (codes.min() >= 0 and codes.max() < self.class_count):
                 raise ValueError(f"{name} holds codes outside 0..{self.class_count - 1}")
-        if self.probabilities is not None and self.probabilities.shape != (*shape, self.class_count):
-            raise ValueError(f"probabilities {self.probabilities.shape} must be ({shape[0]}, {self.class_count})")
+        if self.probabilities is not None and self.probabilities.shape != (
+            *shape,
+            self.class_count,
+        ):
+            raise ValueError(
+                f"probabilities {self.probabilities.shape} must be ({shape[0]}, {self.class_count})"
+            )
 
 
 def metric(name: str) -> Metric:
@@ -94,7 +101,9 @@ def metric(name: str) -> Metric:
         return Metric(name, greater_is_better=name not in SMALLER_IS_BETTER, needs="labels")
     if name in FROM_PROBABILITIES:
         return Metric(name, greater_is_better=True, needs="probabilities")
-    raise ValueError(f"{name!r} is not one of scikit-learn's classification metrics, nor error_rate")
+    raise ValueError(
+        f"{name!r} is not one of scikit-learn's classification metrics, nor error_rate"
+    )
 
 
 def check_metric(chosen: Metric, class_count: int) -> None:
@@ -109,7 +118,9 @@ def check_metric(chosen: Metric, class_count: int) -> None:
             "(f1_macro for labels, roc_auc_ovr for probabilities)"
         )
     if class_count <= TOP_K and chosen.name == "top_k_accuracy":
-        raise ValueError(f"top_k_accuracy counts the best {TOP_K} classes, so with {class_count} it is always 1")
+        raise ValueError(
+            f"top_k_accuracy counts the best {TOP_K} classes, so with {class_count} it is always 1"
+        )
 
 
 def score(chosen: Metric, predictions: Predictions) -> float | None:
@@ -186,7 +197,9 @@ ROW_VALUES: dict[str, Callable[[Predictions], Floats]] = {
 
 
 def _probabilities(predictions: Predictions) -> Floats:
-    assert predictions.probabilities is not None, "callers look whether the model gives probabilities"
+    assert predictions.probabilities is not None, (
+        "callers look whether the model gives probabilities"
+    )
     return np.clip(predictions.probabilities, 0, 1)
 
 
@@ -195,7 +208,9 @@ def _has_what_it_needs(chosen: Metric, predictions: Predictions) -> bool:
         return True
     probabilities = predictions.probabilities
     # NaN fails both comparisons, so it counts as a probability that is none
-    return probabilities is not None and bool(np.all((probabilities >= -SLACK) & (probabilities <= 1 + SLACK)))
+    return probabilities is not None and bool(
+        np.all((probabilities >= -SLACK) & (probabilities <= 1 + SLACK))
+    )
 
 
 def _defined(value: float) -> float | None:
@@ -220,7 +235,11 @@ class _Replay(ClassifierMixin, BaseEstimator):
 
 def _scorer_value(chosen: Metric, predictions: Predictions) -> float:
     rows = np.arange(predictions.truth.size)
-    if chosen.name == "average_precision" and not np.any(predictions.truth == 1) and predictions.class_count == 2:
+    if (
+        chosen.name == "average_precision"
+        and not np.any(predictions.truth == 1)
+        and predictions.class_count == 2
+    ):
         return np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -36,21 +36,32 @@ def combine(batches: Sequence[Estimate]) -> Estimate:
     return Estimate(value, error, int(rows.sum()), sum(batch.blocks for batch in known))
 
 
-def compare_with_record(metric: Metric, record: Sequence[Estimate], current: Estimate, *, confidence: float = 0.95) -> PairedResult:
+def compare_with_record(
+    metric: Metric, record: Sequence[Estimate], current: Estimate, *, confidence: float = 0.95
+) -> PairedResult:
     """A version's score on the newest batch against its own earlier batches, oldest first: `worse` is a significant drop.
 
     `improvement` is current less record, > 0 where it now does better. With three earlier batches or more, the error also holds
     how much its score moves from batch to batch beyond chance, by successive differences (von Neumann, 1941): a slow decline
     stays visible against them, where a plain variance would take it for noise.
     """
-    known = [batch for batch in record if batch.value is not None and batch.standard_error is not None]
+    known = [
+        batch for batch in record if batch.value is not None and batch.standard_error is not None
+    ]
     past = combine(known)
-    if past.value is None or past.standard_error is None or current.value is None or current.standard_error is None:
+    if (
+        past.value is None
+        or past.standard_error is None
+        or current.value is None
+        or current.standard_error is None
+    ):
         return PairedResult(None, None, "not_enough_evidence", None, current.rows, current.blocks)
     change = current.value - past.value if metric.greater_is_better else past.value - current.value
     between = _variance_between(known) * (1 + 1 / len(known))
     error = math.sqrt(past.standard_error**2 + current.standard_error**2 + between)
-    return judge(Estimate(change, error, current.rows, current.blocks), confidence=confidence, min_rows=0)
+    return judge(
+        Estimate(change, error, current.rows, current.blocks), confidence=confidence, min_rows=0
+    )
 
 
 def _variance_between(batches: Sequence[Estimate]) -> float:

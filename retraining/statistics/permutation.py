@@ -67,13 +67,20 @@ def distance(difference: Floats, *, nominal: bool) -> Floats:
 
 def likeness(sides: tuple[Side, Side]) -> float:
     """The intra-block correlation of rows, 0..1, within each side: the analysis of variance estimator (Donner, 1986)."""
-    rows, blocks = sum(float(side.sizes.sum()) for side in sides), sum(side.sizes.size for side in sides)
+    rows, blocks = (
+        sum(float(side.sizes.sum()) for side in sides),
+        sum(side.sizes.size for side in sides),
+    )
     freedom = blocks - 2
     if freedom <= 0 or rows <= blocks:
         return 0.0
     between = sum(float(side.sizes @ (side.departures**2).sum(axis=1)) for side in sides) / freedom
-    within = sum(float(side.sizes @ (side.profiles * (1 - side.profiles)).sum(axis=1)) for side in sides) / (rows - blocks)
-    block_rows = sum(float(side.sizes.sum() * (1 - side.weights @ side.weights)) for side in sides) / freedom
+    within = sum(
+        float(side.sizes @ (side.profiles * (1 - side.profiles)).sum(axis=1)) for side in sides
+    ) / (rows - blocks)
+    block_rows = (
+        sum(float(side.sizes.sum() * (1 - side.weights @ side.weights)) for side in sides) / freedom
+    )
     spread = between + (block_rows - 1) * within
     return min(1.0, max(0.0, (between - within) / spread)) if spread > 0 else 0.0
 
@@ -102,14 +109,20 @@ def run_length(sides: tuple[Side, Side], alike: float) -> int:
     return longest
 
 
-def permuted_distances(sides: tuple[Side, Side], alike: float, labellings: Integers, *, nominal: bool) -> Floats:
+def permuted_distances(
+    sides: tuple[Side, Side], alike: float, labellings: Integers, *, nominal: bool
+) -> Floats:
     """(permutations,) distances under random labels; `labellings` (permutations, blocks) say who takes whose place."""
-    both = Side(np.concatenate([s.sizes for s in sides]), np.concatenate([s.profiles for s in sides]))
+    both = Side(
+        np.concatenate([s.sizes for s in sides]), np.concatenate([s.profiles for s in sides])
+    )
     noise = _noise(both.sizes, alike)
     # a block pulls the pooled profile to itself, a large one more, which hides part of its departure
     pull = both.weights
     seen = 1 - 2 * pull + (pull**2 @ noise**2) / noise**2
-    departures = both.departures / (noise * np.sqrt(np.maximum(seen, 1e-9) / (1 - 1 / noise.size)))[:, None]
+    departures = (
+        both.departures / (noise * np.sqrt(np.maximum(seen, 1e-9) / (1 - 1 / noise.size)))[:, None]
+    )
     weights = np.concatenate([-sides[0].weights, sides[1].weights]) * noise
     # weights of blocks of one size add up to zero, and so do their departures; a sum of others would vary too little
     spread = _spread_kept(weights) * _spread_kept(departures)
@@ -127,7 +140,9 @@ def random_labellings(blocks: int, run: int, count: int, *, seed: int) -> Intege
 def _spread_kept(values: Floats) -> float:
     """The part of the squares that is left when the mean is taken off."""
     squares = float((values**2).sum())
-    return float(((values - values.mean(axis=0)) ** 2).sum()) / squares if squares > ROUNDING else 1.0
+    return (
+        float(((values - values.mean(axis=0)) ** 2).sum()) / squares if squares > ROUNDING else 1.0
+    )
 
 
 def _noise(sizes: Floats, alike: float) -> Floats:

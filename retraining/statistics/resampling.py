@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     Integers = NDArray[np.integer[Any]]
 
 RESAMPLES = 2000
-MOST_RESAMPLED_BLOCKS = 200  # more are joined with their neighbours: the cost stays flat, the error stays honest
+MOST_RESAMPLED_BLOCKS = (
+    200  # more are joined with their neighbours: the cost stays flat, the error stays honest
+)
 MOST_GROUPS = 40  # for metrics that are scored anew without each group
 
 
-def standard_error(chosen: Metric, models: Sequence[Predictions], blocks: Integers, *, seed: int) -> float | None:
+def standard_error(
+    chosen: Metric, models: Sequence[Predictions], blocks: Integers, *, seed: int
+) -> float | None:
     """The error over blocks, but never less than it would be if all rows were independent.
 
     Rows of a block are alike or independent, never less than that. A smaller error over blocks is the luck of having few of
@@ -35,10 +39,16 @@ def standard_error(chosen: Metric, models: Sequence[Predictions], blocks: Intege
     """
     differences = _row_differences(chosen, models)
     if differences is not None:
-        return _larger(mean_error(differences, blocks), _row_mean_error(chosen, models, differences))
-    dealt = np.random.default_rng(seed).permutation(blocks.size) % min(blocks.size, MOST_RESAMPLED_BLOCKS // 2)
+        return _larger(
+            mean_error(differences, blocks), _row_mean_error(chosen, models, differences)
+        )
+    dealt = np.random.default_rng(seed).permutation(blocks.size) % min(
+        blocks.size, MOST_RESAMPLED_BLOCKS // 2
+    )
     if _is_vectorised(chosen, models[0].class_count):
-        return _larger(*(bootstrap_error(chosen, models, each, seed=seed) for each in (blocks, dealt)))
+        return _larger(
+            *(bootstrap_error(chosen, models, each, seed=seed) for each in (blocks, dealt))
+        )
     return _larger(*(jackknife_error(chosen, models, each) for each in (blocks, dealt)))
 
 
@@ -55,7 +65,9 @@ def mean_error(values: Floats, blocks: Integers) -> float | None:
     return math.sqrt((sizes.size - 1) / sizes.size * float(shifts @ shifts))
 
 
-def bootstrap_error(chosen: Metric, models: Sequence[Predictions], blocks: Integers, *, seed: int) -> float | None:
+def bootstrap_error(
+    chosen: Metric, models: Sequence[Predictions], blocks: Integers, *, seed: int
+) -> float | None:
     """Error by 2,000 resamples of whole blocks, the same ones for both models (Efron and Tibshirani, 1993, chapter 6).
 
     Resampling B blocks understates their spread by (B-1)/B, which is given back. Resamples in which the score is undefined are
@@ -64,7 +76,11 @@ def bootstrap_error(chosen: Metric, models: Sequence[Predictions], blocks: Integ
     joined, count = join_neighbours(blocks, MOST_RESAMPLED_BLOCKS)
     if count < 2:
         return None
-    weights = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
+    weights = (
+        np.random.default_rng(seed)
+        .multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+        .astype(float)
+    )
     resampled = [_resampled_scores(chosen, model, joined, weights) for model in models]
     differences = resampled[-1] - resampled[0] if len(resampled) == 2 else resampled[0]
     known = differences[np.isfinite(differences)]
@@ -73,7 +89,9 @@ def bootstrap_error(chosen: Metric, models: Sequence[Predictions], blocks: Integ
     return float(known.std(ddof=1)) * math.sqrt(count / (count - 1))
 
 
-def jackknife_error(chosen: Metric, models: Sequence[Predictions], blocks: Integers) -> float | None:
+def jackknife_error(
+    chosen: Metric, models: Sequence[Predictions], blocks: Integers
+) -> float | None:
     """Error by leaving out one group of blocks at a time, for metrics that only scikit-learn's scorer can tell.
 
     Some forty scorings instead of thousands (Shao and Tu, The Jackknife and Bootstrap, 1995, section 2.3).
@@ -107,7 +125,9 @@ def pair_counts(truth: Integers, scores: Floats, blocks: Integers, block_count: 
     counts = np.zeros((block_count, block_count))
     for block in range(block_count):
         negatives = np.sort(scores[(truth == 0) & (blocks == block)])
-        below = negatives.searchsorted(scores[positive], "left") + negatives.searchsorted(scores[positive], "right")
+        below = negatives.searchsorted(scores[positive], "left") + negatives.searchsorted(
+            scores[positive], "right"
+        )
         counts[:, block] = np.bincount(blocks[positive], weights=below / 2, minlength=block_count)
     return counts
 
@@ -133,16 +153,22 @@ def _is_vectorised(chosen: Metric, class_count: int) -> bool:
     return chosen.name in LABEL_METRICS or (class_count == 2 and chosen.name.startswith("roc_auc"))
 
 
-def _resampled_scores(chosen: Metric, model: Predictions, blocks: Integers, weights: Floats) -> Floats:
+def _resampled_scores(
+    chosen: Metric, model: Predictions, blocks: Integers, weights: Floats
+) -> Floats:
     """(resamples,) scores under weights (resamples, B); NaN where undefined."""
     count = weights.shape[1]
     if chosen.name in LABEL_METRICS:
-        counts = count_labels_by_block(model.truth, model.predicted, model.class_count, blocks, count)
+        counts = count_labels_by_block(
+            model.truth, model.predicted, model.class_count, blocks, count
+        )
         totals = weights @ counts.reshape(count, -1)
         return label_score(chosen.name, totals.reshape(-1, model.class_count, 3))
     assert model.probabilities is not None
     wins = pair_counts(model.truth, model.probabilities[:, 1], blocks, count)
-    rows = np.stack([np.bincount(blocks[model.truth == code], minlength=count) for code in (0, 1)], axis=1)
+    rows = np.stack(
+        [np.bincount(blocks[model.truth == code], minlength=count) for code in (0, 1)], axis=1
+    )
     pairs = (weights @ rows).prod(axis=1)
     scores: Floats = np.full(pairs.size, np.nan)
     np.divide(((weights @ wins) * weights).sum(axis=1), pairs, out=scores, where=pairs > 0)

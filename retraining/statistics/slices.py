@@ -62,11 +62,16 @@ class SliceResult:
     vetoes: bool
 
 
-def per_class(champion: Predictions, challenger: Predictions, classes: Sequence[Label]) -> tuple[ClassResult, ...]:
+def per_class(
+    champion: Predictions, challenger: Predictions, classes: Sequence[Label]
+) -> tuple[ClassResult, ...]:
     """Recall, precision and F1 of both models for each class; `classes` holds the name of each code."""
     before, after = _rates(champion), _rates(challenger)
     support = np.bincount(champion.truth, minlength=champion.class_count)
-    return tuple(ClassResult(name, int(rows), *old, *new) for name, rows, old, new in zip(classes, support, before, after, strict=True))
+    return tuple(
+        ClassResult(name, int(rows), *old, *new)
+        for name, rows, old, new in zip(classes, support, before, after, strict=True)
+    )
 
 
 def judge_slices(
@@ -81,11 +86,23 @@ def judge_slices(
 ) -> tuple[SliceResult, ...]:
     """Each slice's loss, in the order given; `slices` maps a name to its rows, a mask (n,)."""
     found = {
-        name: estimate_improvement(metric, subset(champion, rows), subset(challenger, rows), seed=seed) for name, rows in slices.items()
+        name: estimate_improvement(
+            metric, subset(champion, rows), subset(challenger, rows), seed=seed
+        )
+        for name, rows in slices.items()
     }
-    judged = [name for name, estimate in found.items() if estimate.rows >= MIN_SLICE_ROWS and _is_sure(estimate)]
-    adjusted = dict(zip(judged, holm([_chance_of_loss(found[name]) for name in judged]), strict=True))
-    return tuple(_result(name, estimate, adjusted.get(name), max_loss, alpha) for name, estimate in found.items())
+    judged = [
+        name
+        for name, estimate in found.items()
+        if estimate.rows >= MIN_SLICE_ROWS and _is_sure(estimate)
+    ]
+    adjusted = dict(
+        zip(judged, holm([_chance_of_loss(found[name]) for name in judged]), strict=True)
+    )
+    return tuple(
+        _result(name, estimate, adjusted.get(name), max_loss, alpha)
+        for name, estimate in found.items()
+    )
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -111,7 +128,9 @@ def _chance_of_loss(estimate: Estimate) -> float:
     return float(special.stdtr(estimate.blocks - 1, estimate.value / estimate.standard_error))
 
 
-def _result(name: str, estimate: Estimate, p: float | None, max_loss: float, alpha: float) -> SliceResult:
+def _result(
+    name: str, estimate: Estimate, p: float | None, max_loss: float, alpha: float
+) -> SliceResult:
     loss = None if estimate.value is None else 0.0 - estimate.value
     vetoes = loss is not None and p is not None and loss > max_loss and p < alpha
     return SliceResult(name, estimate.rows, estimate.blocks, loss, p, vetoes)
@@ -119,7 +138,10 @@ def _result(name: str, estimate: Estimate, p: float | None, max_loss: float, alp
 
 def _rates(predictions: Predictions) -> list[tuple[float | None, float | None, float | None]]:
     counts = count_labels(predictions.truth, predictions.predicted, predictions.class_count)
-    return [(_share(hits, support), _share(hits, predicted), _share(2 * hits, predicted + support)) for hits, predicted, support in counts]
+    return [
+        (_share(hits, support), _share(hits, predicted), _share(2 * hits, predicted + support))
+        for hits, predicted, support in counts
+    ]
 
 
 def _share(part: Any, whole: Any) -> float | None:

@@ -6,4 +6,12 @@ from retraining.trainer.loading import Recipe, load_recipe
 from retraining.trainer.output import stdout_to_log
 from retraining.trainer.requirements import pip_requirements
 
-__all__ = ["Recipe", "Trained", "check_recipe", "load_recipe", "pip_requirements", "stdout_to_log", "train"]
+__all__ = [
+    "Recipe",
+    "Trained",
+    "check_recipe",
+    "load_recipe",
+    "pip_requirements",
+    "stdout_to_log",
+    "train",
+]

@@ -46,7 +46,9 @@ class BrokenContractError(Exception):
     """What a recipe or its estimator did wrong, as the end of a sentence that begins with its name."""
 
 
-def train(recipe: Recipe, X: pd.DataFrame, y: pd.Series, *, needs_probabilities: bool = False) -> Trained:
+def train(
+    recipe: Recipe, X: pd.DataFrame, y: pd.Series, *, needs_probabilities: bool = False
+) -> Trained:
     """Have the recipe fit a model, and try that model on some of the training rows.
 
     The recipe is handed copies that share memory until they are written to (pandas copies on write): it cannot harm `X` and `y`.
@@ -65,7 +67,13 @@ def train(recipe: Recipe, X: pd.DataFrame, y: pd.Series, *, needs_probabilities:
         started = time.perf_counter()
         estimator = fit(recipe, X.copy(deep=False), y.copy(deep=False))
         seconds = time.perf_counter() - started
-        ask(estimator, some_rows(X), known_classes(y), recipe.path, needs_probabilities=needs_probabilities)
+        ask(
+            estimator,
+            some_rows(X),
+            known_classes(y),
+            recipe.path,
+            needs_probabilities=needs_probabilities,
+        )
     except BrokenContractError as error:
         raise RecipeError(f"The training recipe {recipe.path} {error}", remedy=REMEDY) from error
     return Trained(estimator, seconds)
@@ -82,12 +90,23 @@ def fit(recipe: Recipe, X: pd.DataFrame, y: pd.Series) -> Any:
     if estimator is None:
         raise BrokenContractError("returned None; train_model must return a fitted estimator")
     if isinstance(estimator, type) or not callable(getattr(estimator, "predict", None)):
-        what = f"the class {estimator.__name__}" if isinstance(estimator, type) else f"a {type(estimator).__name__} without predict"
+        what = (
+            f"the class {estimator.__name__}"
+            if isinstance(estimator, type)
+            else f"a {type(estimator).__name__} without predict"
+        )
         raise BrokenContractError(f"returned {what}; train_model must return a fitted estimator")
     return estimator
 
 
-def ask(estimator: Any, rows: pd.DataFrame, known: frozenset[Label], path: Path, *, needs_probabilities: bool) -> Answers:
+def ask(
+    estimator: Any,
+    rows: pd.DataFrame,
+    known: frozenset[Label],
+    path: Path,
+    *,
+    needs_probabilities: bool,
+) -> Answers:
     """Return the estimator's answers about `rows`, after checking that they can be used.
 
     Raises:
@@ -95,11 +114,15 @@ def ask(estimator: Any, rows: pd.DataFrame, known: frozenset[Label], path: Path,
     """
     labels = _array(estimator, "predict", rows, path)
     if labels.shape != (len(rows),):
-        raise BrokenContractError(f"returned an estimator whose predict answers {len(rows)} rows by an array of shape {labels.shape}")
+        raise BrokenContractError(
+            f"returned an estimator whose predict answers {len(rows)} rows by an array of shape {labels.shape}"
+        )
     strange = sorted({repr(label) for label in labels.tolist() if label not in known})
     if strange:
         classes = ", ".join(sorted(map(repr, known))[:10])
-        raise BrokenContractError(f"returned an estimator that predicts {', '.join(strange[:5])}; the classes are {classes}")
+        raise BrokenContractError(
+            f"returned an estimator that predicts {', '.join(strange[:5])}; the classes are {classes}"
+        )
     try:
         return Answers(labels, _probabilities(estimator, rows, known, path))
     except BrokenContractError:
@@ -108,21 +131,29 @@ def ask(estimator: Any, rows: pd.DataFrame, known: frozenset[Label], path: Path,
         return Answers(labels, None)
 
 
-def _probabilities(estimator: Any, rows: pd.DataFrame, known: frozenset[Label], path: Path) -> np.ndarray:
+def _probabilities(
+    estimator: Any, rows: pd.DataFrame, known: frozenset[Label], path: Path
+) -> np.ndarray:
     if not callable(getattr(estimator, "predict_proba", None)):
         raise BrokenContractError("returned an estimator without predict_proba, which METRIC takes")
     probabilities = _array(estimator, "predict_proba", rows, path)
     classes = np.asarray(getattr(estimator, "classes_", ()), dtype=object).ravel().tolist()
     if not classes or not set(classes) <= known:
-        raise BrokenContractError(f"returned an estimator whose classes_ are {classes[:10]}; they name the columns of predict_proba")
+        raise BrokenContractError(
+            f"returned an estimator whose classes_ are {classes[:10]}; they name the columns of predict_proba"
+        )
     if probabilities.shape != (len(rows), len(classes)):
         expected = (len(rows), len(classes))
-        raise BrokenContractError(f"returned an estimator whose predict_proba has the shape {probabilities.shape}, not {expected}")
+        raise BrokenContractError(
+            f"returned an estimator whose predict_proba has the shape {probabilities.shape}, not {expected}"
+        )
     sound = np.issubdtype(probabilities.dtype, np.number) and bool(
         (probabilities >= 0).all() and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
     )
     if not sound:
-        raise BrokenContractError("returned an estimator whose predict_proba has rows that are not probabilities with the sum 1")
+        raise BrokenContractError(
+            "returned an estimator whose predict_proba has rows that are not probabilities with the sum 1"
+        )
     return probabilities
 
 
@@ -130,7 +161,9 @@ def _array(estimator: Any, method: str, rows: pd.DataFrame, path: Path) -> np.nd
     def asked() -> np.ndarray:
         return np.asarray(getattr(estimator, method)(rows.copy(deep=False)))
 
-    return cast("np.ndarray", call(asked, path=path, failed=f"returned an estimator whose {method} raises"))
+    return cast(
+        "np.ndarray", call(asked, path=path, failed=f"returned an estimator whose {method} raises")
+    )
 
 
 def known_classes(y: pd.Series) -> frozenset[Label]:

@@ -9,7 +9,15 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 
-from retraining.trainer.calling import Answers, BrokenContractError, ask, call, fit, known_classes, some_rows
+from retraining.trainer.calling import (
+    Answers,
+    BrokenContractError,
+    ask,
+    call,
+    fit,
+    known_classes,
+    some_rows,
+)
 from retraining.trainer.loading import Recipe, project_hidden
 
 if TYPE_CHECKING:
@@ -18,7 +26,9 @@ if TYPE_CHECKING:
 NEVER_SEEN = "a value that was never seen"
 
 
-def check_recipe(recipe: Recipe, X: pd.DataFrame, y: pd.Series, *, needs_probabilities: bool = False) -> tuple[str, ...]:
+def check_recipe(
+    recipe: Recipe, X: pd.DataFrame, y: pd.Series, *, needs_probabilities: bool = False
+) -> tuple[str, ...]:
     """Try a recipe on some rows, and say what would go wrong in a cycle.
 
     It is fitted twice, so a few hundred rows of your own data are enough. In a test of yours:
@@ -35,10 +45,15 @@ def check_recipe(recipe: Recipe, X: pd.DataFrame, y: pd.Series, *, needs_probabi
     Returns:
         A sentence for each problem; empty if the recipe is sound.
     """
-    return tuple(f"The training recipe {recipe.path} {problem}." for problem in _problems(recipe, X, y, needs_probabilities))
+    return tuple(
+        f"The training recipe {recipe.path} {problem}."
+        for problem in _problems(recipe, X, y, needs_probabilities)
+    )
 
 
-def _problems(recipe: Recipe, X: pd.DataFrame, y: pd.Series, needs_probabilities: bool) -> Iterator[str]:
+def _problems(
+    recipe: Recipe, X: pd.DataFrame, y: pd.Series, needs_probabilities: bool
+) -> Iterator[str]:
     if _imports_the_job(recipe):
         yield "imports retraining; a version is served where that cannot be imported"
     known, rows = known_classes(y), some_rows(X)
@@ -71,7 +86,10 @@ def _imports_the_job(recipe: Recipe) -> bool:
 
 def _with_odd_rows(answers: Callable[[pd.DataFrame], Answers], rows: pd.DataFrame) -> Iterator[str]:
     words = [name for name in rows.columns if not pd.api.types.is_numeric_dtype(rows[name])]
-    for what, value, columns in (("a missing value", None, list(rows.columns)), (f"the category {NEVER_SEEN!r}", NEVER_SEEN, words)):
+    for what, value, columns in (
+        ("a missing value", None, list(rows.columns)),
+        (f"the category {NEVER_SEEN!r}", NEVER_SEEN, words),
+    ):
         try:
             answers(_each_once(rows, columns, value))
         except BrokenContractError:
@@ -79,7 +97,11 @@ def _with_odd_rows(answers: Callable[[pd.DataFrame], Answers], rows: pd.DataFram
 
 
 def _first_that_fails(
-    answers: Callable[[pd.DataFrame], Answers], rows: pd.DataFrame, columns: list[Any], value: str | None, what: str
+    answers: Callable[[pd.DataFrame], Answers],
+    rows: pd.DataFrame,
+    columns: list[Any],
+    value: str | None,
+    what: str,
 ) -> Iterator[str]:
     for name in columns:
         try:
@@ -93,13 +115,23 @@ def _each_once(rows: pd.DataFrame, columns: list[Any], value: str | None) -> pd.
     """Return the rows with `value` put once into each of the columns, repeating rows where there are fewer than columns."""
     table = rows.iloc[np.arange(max(len(rows), len(columns))) % len(rows)].reset_index(drop=True)
     for place, name in enumerate(columns):
-        cells = table[name].astype(float) if pd.api.types.is_numeric_dtype(table[name]) else table[name].copy()
+        cells = (
+            table[name].astype(float)
+            if pd.api.types.is_numeric_dtype(table[name])
+            else table[name].copy()
+        )
         cells[place] = value
         table[name] = cells
     return table
 
 
-def _fitted_again(recipe: Recipe, X: pd.DataFrame, y: pd.Series, answers: Callable[[Any], Answers], expected: Answers) -> Iterator[str]:
+def _fitted_again(
+    recipe: Recipe,
+    X: pd.DataFrame,
+    y: pd.Series,
+    answers: Callable[[Any], Answers],
+    expected: Answers,
+) -> Iterator[str]:
     try:
         again = answers(fit(recipe, X.copy(deep=False), y.copy(deep=False)))
     except BrokenContractError as error:
@@ -109,15 +141,25 @@ def _fitted_again(recipe: Recipe, X: pd.DataFrame, y: pd.Series, answers: Callab
         yield "gives another model when called again with the same rows; set each random_state to a number"
 
 
-def _far_away(recipe: Recipe, estimator: Any, answers: Callable[[Any], Answers], expected: Answers) -> Iterator[str]:
+def _far_away(
+    recipe: Recipe, estimator: Any, answers: Callable[[Any], Answers], expected: Answers
+) -> Iterator[str]:
     """Pickle and unpickle with the project's folder not importable, as where a version is loaded."""
     failed = "returned an estimator that cannot be pickled and loaded away from the project:"
     try:
         with project_hidden(recipe.path.parent):
-            travelled = call(lambda: cloudpickle.loads(cloudpickle.dumps(estimator)), path=recipe.path, failed=failed)
+            travelled = call(
+                lambda: cloudpickle.loads(cloudpickle.dumps(estimator)),
+                path=recipe.path,
+                failed=failed,
+            )
             there = answers(travelled)
     except BrokenContractError as error:
-        yield f"{error}" if str(error).startswith(failed) else f"{error}, once pickled and loaded away from the project"
+        yield (
+            f"{error}"
+            if str(error).startswith(failed)
+            else f"{error}, once pickled and loaded away from the project"
+        )
         return
     if not _agree(there, expected):
         yield "returned an estimator that predicts otherwise once pickled and loaded"

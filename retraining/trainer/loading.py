@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 OUR_PACKAGE = Path(__file__).resolve().parent.parent
-REMEDY = "Mend the recipe; `python pipeline_orchestrator.py check` tries it without touching anything."
+REMEDY = (
+    "Mend the recipe; `python pipeline_orchestrator.py check` tries it without touching anything."
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def load_recipe(path: Path) -> Recipe:
     helpers: dict[str, types.ModuleType] = {}
     try:
         with project_importable(path.parent, helpers), stdout_to_log(), no_sudden_end():
-            sys.modules[module.__name__] = module  # dataclasses and cloudpickle look a class's module up there
+            sys.modules[module.__name__] = (
+                module  # dataclasses and cloudpickle look a class's module up there
+            )
             cloudpickle.register_pickle_by_value(module)
             exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - a recipe is code to execute
         text = source.decode(tokenize.detect_encoding(io.BytesIO(source).readline)[0])
@@ -68,7 +72,9 @@ def load_recipe(path: Path) -> Recipe:
         raise
     except BaseException as error:
         sys.modules.pop(module.__name__, None)
-        raise RecipeError(f"The training recipe {path} cannot be loaded: {describe(error, path)}", remedy=REMEDY) from error
+        raise RecipeError(
+            f"The training recipe {path} cannot be loaded: {describe(error, path)}", remedy=REMEDY
+        ) from error
     return Recipe(path, text, sha256, module, _train_model_of(module, path), helpers)
 
 
@@ -76,19 +82,30 @@ def _bytes_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise RecipeError(f"The training recipe {path} cannot be read: {error.strerror}", remedy="Put the recipe back.") from error
+        raise RecipeError(
+            f"The training recipe {path} cannot be read: {error.strerror}",
+            remedy="Put the recipe back.",
+        ) from error
 
 
 def _train_model_of(module: types.ModuleType, path: Path) -> Callable[..., Any]:
     function = getattr(module, "train_model", None)
     if not callable(function):
-        found = "defines no function train_model" if function is None else "has a train_model that is not a function"
-        raise RecipeError(f"The training recipe {path} {found}; it needs train_model(X_train, y_train)", remedy=REMEDY)
+        found = (
+            "defines no function train_model"
+            if function is None
+            else "has a train_model that is not a function"
+        )
+        raise RecipeError(
+            f"The training recipe {path} {found}; it needs train_model(X_train, y_train)",
+            remedy=REMEDY,
+        )
     try:
         inspect.signature(function).bind("X_train", "y_train")
     except TypeError as error:
         raise RecipeError(
-            f"The training recipe {path} cannot be called as train_model(X_train, y_train): {error}", remedy=REMEDY
+            f"The training recipe {path} cannot be called as train_model(X_train, y_train): {error}",
+            remedy=REMEDY,
         ) from error
     except ValueError:  # compiled code may have no signature to look at
         pass
@@ -98,10 +115,14 @@ def _train_model_of(module: types.ModuleType, path: Path) -> Callable[..., Any]:
 def describe(error: BaseException, path: Path) -> str:
     """Say in one line what was raised, and where in the recipe, or in a file beside it."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
-    words = " ".join("".join(c if c.isprintable() else " " for c in message).split()).removesuffix(".")
+    words = " ".join("".join(c if c.isprintable() else " " for c in message).split()).removesuffix(
+        "."
+    )
     words = words if len(words) <= 400 else f"{words[:400]}..."
     place = _place_of(error, path)
-    return type(error).__name__ + (f" in {place}" if place else "") + (f": {words}" if words else "")
+    return (
+        type(error).__name__ + (f" in {place}" if place else "") + (f": {words}" if words else "")
+    )
 
 
 def _place_of(error: BaseException, path: Path) -> str:
@@ -114,7 +135,11 @@ def _place_of(error: BaseException, path: Path) -> str:
     if not own:
         return ""
     file, line = own[0] if isinstance(error, SyntaxError) else own[-1]
-    return f"line {line}" if file == str(path) else f"{os.path.relpath(file, path.parent)}, line {line}"
+    return (
+        f"line {line}"
+        if file == str(path)
+        else f"{os.path.relpath(file, path.parent)}, line {line}"
+    )
 
 
 @contextmanager

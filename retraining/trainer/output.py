@@ -48,6 +48,9 @@ def _descriptor_on(spool: TextIO) -> Iterator[None]:
 def _log_lines_of(spool: TextIO) -> None:
     spool.seek(0)
     for line in islice(spool, MOST_LINES):
-        LOG.info("the recipe printed: %s", "".join(c if c.isprintable() else " " for c in line[:LONGEST_LINE]).strip())
+        LOG.info(
+            "the recipe printed: %s",
+            "".join(c if c.isprintable() else " " for c in line[:LONGEST_LINE]).strip(),
+        )
     if spool.readline():
         LOG.info("the recipe printed more than %d lines: the rest is left out", MOST_LINES)

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
     from retraining.trainer.loading import Recipe
 
-ALWAYS = ("cloudpickle", "numpy", "pandas", "scikit-learn")  # what any version is made of and fed with
+ALWAYS = (
+    "cloudpickle",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+)  # what any version is made of and fed with
 IN_ALWAYS = {"cloudpickle", "numpy", "pandas", "sklearn"}
 
 
@@ -26,8 +31,19 @@ def pip_requirements(recipe: Recipe) -> list[str]:
     A package that is imported but not installed is left out: the recipe evidently did without.
     """
     files = [Path(module.__file__) for module in recipe.helpers.values() if module.__file__]
-    texts = [recipe.text, *(decode_source(file.read_bytes()) for file in files if file.suffix == ".py" and file.exists())]
-    imported = {name for text in texts for name in _imported(text)} - set(recipe.helpers) - sys.stdlib_module_names
+    texts = [
+        recipe.text,
+        *(
+            decode_source(file.read_bytes())
+            for file in files
+            if file.suffix == ".py" and file.exists()
+        ),
+    ]
+    imported = (
+        {name for text in texts for name in _imported(text)}
+        - set(recipe.helpers)
+        - sys.stdlib_module_names
+    )
     packages = {*ALWAYS, *_distributions_of(frozenset(imported - IN_ALWAYS))}
     return [f"{name}=={metadata.version(name)}" for name in sorted(packages, key=str.lower)]
 
@@ -37,8 +53,13 @@ def _distributions_of(imported: frozenset[str]) -> frozenset[str]:
     """Names of the distributions that brought these modules; importlib.metadata takes every record apart, five times as slow."""
     if not imported:
         return frozenset()
-    brings = re.compile(rf"^(?:{'|'.join(map(re.escape, imported))})(?:/|\.py,|\.[^/,]+\.so,|$)", re.MULTILINE)
-    records = ((one, one.read_text("RECORD") or one.read_text("top_level.txt") or "") for one in metadata.distributions())
+    brings = re.compile(
+        rf"^(?:{'|'.join(map(re.escape, imported))})(?:/|\.py,|\.[^/,]+\.so,|$)", re.MULTILINE
+    )
+    records = (
+        (one, one.read_text("RECORD") or one.read_text("top_level.txt") or "")
+        for one in metadata.distributions()
+    )
     return frozenset(one.name for one, text in records if brings.search(text))
 
 

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 def in_memory() -> Iterator[Path]:
     """A folder on a memory disk, else in the usual place."""
     memory = Path("/dev/shm")
-    place = memory if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1 << 30 else None
+    place = (
+        memory
+        if memory.is_dir()
+        and os.access(memory, os.W_OK)
+        and shutil.disk_usage(memory).free > 1 << 30
+        else None
+    )
     folder = Path(tempfile.mkdtemp(prefix="retraining-crash-", dir=place))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

@@ -32,8 +32,13 @@ def groups(*, huge: bool) -> list[Group]:
     found: dict[str, Group] = {}
     for case in CASES:
         if huge or len(case.content) < HUGE:
-            settings = {name.upper(): str(value).replace("\t", r"\t") for name, value in case.settings.items()}
-            found.setdefault(f"{case.schema} {settings}", (case.schema, settings, []))[2].append(case)
+            settings = {
+                name.upper(): str(value).replace("\t", r"\t")
+                for name, value in case.settings.items()
+            }
+            found.setdefault(f"{case.schema} {settings}", (case.schema, settings, []))[2].append(
+                case
+            )
     return list(found.values())
 
 
@@ -43,8 +48,15 @@ def registered_for(project: Project, schema: Schema) -> Project:
     rows = [",".join((*(column.name for column in schema.columns), schema.target))]
     for place in range(60):
         label = schema.classes[place % len(schema.classes)]
-        rows.append(",".join((*(dice.choice(CELLS[column.kind]) for column in schema.columns), str(label))))
-    settings = {"TARGET_COLUMN": schema.target, "IGNORE_COLUMNS": ",".join(schema.ignored), "RETRAIN_THRESHOLD": "0", "MIN_NEW_FILES": "1"}
+        rows.append(
+            ",".join((*(dice.choice(CELLS[column.kind]) for column in schema.columns), str(label)))
+        )
+    settings = {
+        "TARGET_COLUMN": schema.target,
+        "IGNORE_COLUMNS": ",".join(schema.ignored),
+        "RETRAIN_THRESHOLD": "0",
+        "MIN_NEW_FILES": "1",
+    }
     project.configure(**{name: value for name, value in settings.items() if value})
     (project.folder / "train_classification_model.py").write_text(RECIPE)
     project.put("first.csv", "\n".join(rows) + "\n", to="used_data", age=7200)
@@ -52,7 +64,9 @@ def registered_for(project: Project, schema: Schema) -> Project:
     return project
 
 
-def judged_as_they_should(project: Project, settings: dict[str, str], cases: Iterable[Case]) -> list[str]:
+def judged_as_they_should(
+    project: Project, settings: dict[str, str], cases: Iterable[Case]
+) -> list[str]:
     """Deliver all, run one cycle, and say of which files it made something else than the corpus demands; the inbox is empty afterwards."""
     project.configure(**settings)
     names = {f"{place:03d} {case.name}": case for place, case in enumerate(cases)}
@@ -65,9 +79,13 @@ def judged_as_they_should(project: Project, settings: dict[str, str], cases: Ite
     rows = sum(1 for case in accepted for row in case.rows or () if row[-1] is not None)
     wrong = [] if ended.code == (0 if accepted else 3) else [f"exit code {ended.code}: {ended}"]
     if accepted and (told["new_rows"], told["files"]["judged"]) != (rows, len(accepted)):
-        wrong.append(f"{told['new_rows']} rows of {told['files']['judged']} files were judged, {rows} of {len(accepted)} expected")
+        wrong.append(
+            f"{told['new_rows']} rows of {told['files']['judged']} files were judged, {rows} of {len(accepted)} expected"
+        )
     wrong += [
-        f"{names[name].title}: {what}, {expected[name]} expected" for name, what in _made_of(project, names) if what != expected[name]
+        f"{names[name].title}: {what}, {expected[name]} expected"
+        for name, what in _made_of(project, names)
+        if what != expected[name]
     ]
     for path in [*project.folder.glob("new_data/*"), *project.folder.glob("quarantine/*")]:
         path.unlink()
@@ -82,8 +100,18 @@ def _expected(names: dict[str, Case]) -> dict[str, str]:
     found = {}
     for name, case in names.items():
         is_read = name.lower().endswith(READ_ENDINGS)
-        found[name] = "left" if not is_read else "duplicate" if case.content in seen else "accepted" if case.rows is not None else "refused"
-        seen |= {case.content} if is_read and case.content else set()  # nothing is no copy of nothing
+        found[name] = (
+            "left"
+            if not is_read
+            else "duplicate"
+            if case.content in seen
+            else "accepted"
+            if case.rows is not None
+            else "refused"
+        )
+        seen |= (
+            {case.content} if is_read and case.content else set()
+        )  # nothing is no copy of nothing
     return found
 
 
@@ -98,4 +126,11 @@ def _made_of(project: Project, names: dict[str, Case]) -> Iterable[tuple[str, st
         else:
             reason = json.loads(note.read_text())["reason"]
             missing = [word for word in case.refused if word not in reason]
-            yield name, "duplicate" if reason.startswith("duplicate") else f"refused without {missing}: {reason}" if missing else "refused"
+            yield (
+                name,
+                "duplicate"
+                if reason.startswith("duplicate")
+                else f"refused without {missing}: {reason}"
+                if missing
+                else "refused",
+            )

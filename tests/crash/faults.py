@@ -52,16 +52,22 @@ class Fault:
 
     def install(self) -> None:
         if self.call == "fsync":
-            os.fsync = self._before(os.fsync, lambda descriptor: Path(f"/proc/self/fd/{descriptor}").readlink())
+            os.fsync = self._before(
+                os.fsync, lambda descriptor: Path(f"/proc/self/fd/{descriptor}").readlink()
+            )
         elif self.call == "write":
             self._install_on_writes()
         else:
             for name in BY_PATH[self.call]:
                 module, attribute = (os, io)[name.startswith("io")], name.partition(".")[2]
-                setattr(module, attribute, self._before(getattr(module, attribute), lambda path: path))
+                setattr(
+                    module, attribute, self._before(getattr(module, attribute), lambda path: path)
+                )
             builtins.open = io.open
 
-    def _before(self, real: Callable[..., Any], path_of: Callable[[Any], object]) -> Callable[..., Any]:
+    def _before(
+        self, real: Callable[..., Any], path_of: Callable[[Any], object]
+    ) -> Callable[..., Any]:
         def call(first: Any, *more: Any, **named: Any) -> Any:
             self.count(path_of(first))
             return real(first, *more, **named)

@@ -70,7 +70,10 @@ class Zygote:
             "words": [],
             "script": ORCHESTRATOR,
         }
-        asked = [{**nothing, **start, "scratch": str(self._scratch / f"{place}")} for place, start in enumerate(starts)]
+        asked = [
+            {**nothing, **start, "scratch": str(self._scratch / f"{place}")}
+            for place, start in enumerate(starts)
+        ]
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
@@ -82,13 +85,21 @@ class Zygote:
     def empty_store(self) -> Path:
         """A database with MLflow's tables and nothing in them: making one takes longer than most starts."""
         store = self._scratch / "empty.db"
-        made = {"registry_side": ["make_store", f"sqlite:///{store}", "", ""], "environment": environment_of_cron(self._scratch)}
+        made = {
+            "registry_side": ["make_store", f"sqlite:///{store}", "", ""],
+            "environment": environment_of_cron(self._scratch),
+        }
         self.fork(made)[0].expect(0)
         return store
 
     def _ended(self, place: int, told: dict[str, Any]) -> Ended:
-        out, err, fault = ((self._scratch / f"{place}.{name}").read_text(errors="replace") for name in ("out", "err", "fault"))
-        return Ended(told["code"], out, err, seconds=told["seconds"], fault=json.loads(fault or "{}"))
+        out, err, fault = (
+            (self._scratch / f"{place}.{name}").read_text(errors="replace")
+            for name in ("out", "err", "fault")
+        )
+        return Ended(
+            told["code"], out, err, seconds=told["seconds"], fault=json.loads(fault or "{}")
+        )
 
     def _answer(self) -> str:
         assert self._process.stdout is not None
@@ -115,7 +126,11 @@ class ForkedProject(Project):
     @classmethod
     def at(cls, folder: Path, zygote: Zygote, **settings: str) -> ForkedProject:
         """Folders, quick settings and a recipe that fits in a millisecond."""
-        made = cls(folder, {**Project.made(folder).settings, "MIN_TEST_ROWS": "20", **settings}, zygote=zygote)
+        made = cls(
+            folder,
+            {**Project.made(folder).settings, "MIN_TEST_ROWS": "20", **settings},
+            zygote=zygote,
+        )
         made.configure()
         made.recipe(RECIPE)
         made.take_store(zygote.empty_store)
@@ -147,7 +162,10 @@ class ForkedProject(Project):
         **how: Any,
     ) -> dict[str, Any]:
         failing = (
-            dict(zip(("call", "error", "nth", "lasting"), fault, strict=False)) | {"root": str(self.folder / below)} if fault else None
+            dict(zip(("call", "error", "nth", "lasting"), fault, strict=False))
+            | {"root": str(self.folder / below)}
+            if fault
+            else None
         )
         acting = {"at": person[0], "asks": self._asked(*person[1:])} if person else None
         words = (*words, "--project", str(self.folder))
@@ -157,15 +175,23 @@ class ForkedProject(Project):
     # --- the registry, as a person sees it ----------------------------------------------------------------------------------
     @property
     def store(self) -> str:
-        return self.settings.get("MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow_server/backend_db/mlflow.db")
+        return self.settings.get(
+            "MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow_server/backend_db/mlflow.db"
+        )
 
     def ask(self, question: str, *arguments: Any) -> Any:
         """Ask MLflow's client, in a worker without our code."""
-        asked = {"registry_side": self._asked(question, *arguments), "environment": environment_of_cron(self.folder)}
+        asked = {
+            "registry_side": self._asked(question, *arguments),
+            "environment": environment_of_cron(self.folder),
+        }
         return self.zygote.fork(asked)[0].expect(0).json
 
     def _asked(self, question: str, *arguments: Any) -> list[Any]:
-        names = (self.settings.get("MODEL_NAME", "classifier"), self.settings.get("MLFLOW_EXPERIMENT_NAME", "retraining"))
+        names = (
+            self.settings.get("MODEL_NAME", "classifier"),
+            self.settings.get("MLFLOW_EXPERIMENT_NAME", "retraining"),
+        )
         return [question, self.store, *names, *arguments]
 
     def registry(self) -> dict[str, Any]:
@@ -230,9 +256,18 @@ class Snapshot:
             if path.name != "mlflow_server":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.rmtree(folder / "mlflow_server" / "artifacts", ignore_errors=True)
-        shutil.copytree(self.kept, folder, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("mlflow.db*"))
+        shutil.copytree(
+            self.kept,
+            folder,
+            symlinks=True,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns("mlflow.db*"),
+        )
         if (self.kept / store).is_file():
-            with closing(sqlite3.connect(self.kept / store)) as saved, closing(sqlite3.connect(folder / store)) as live:
+            with (
+                closing(sqlite3.connect(self.kept / store)) as saved,
+                closing(sqlite3.connect(folder / store)) as live,
+            ):
                 saved.backup(live)
         else:
             shutil.rmtree(folder / "mlflow_server", ignore_errors=True)
@@ -248,4 +283,11 @@ def digest(path: Path) -> str:
 def data_files(folder: Path) -> Iterator[Path]:
     """Visible regular files, without the reasons beside refused ones."""
     paths: Sequence[Path] = sorted(folder.glob("*")) if folder.is_dir() else []
-    return (p for p in paths if p.is_file() and not p.is_symlink() and not p.name.startswith(".") and not p.name.endswith(".reason.json"))
+    return (
+        p
+        for p in paths
+        if p.is_file()
+        and not p.is_symlink()
+        and not p.name.startswith(".")
+        and not p.name.endswith(".reason.json")
+    )

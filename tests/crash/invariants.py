@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 WITHDRAWN = "retraining.withdrawn."
 EVER_IN_PRODUCTION = ("approved", "rolled_back")
-LEFTOVERS = ("*.tmp", "*.part", ".claimed", "*.being-made", ".retraining/tmp/*", ".retraining/claimed")
+LEFTOVERS = (
+    "*.tmp",
+    "*.part",
+    ".claimed",
+    "*.being-made",
+    ".retraining/tmp/*",
+    ".retraining/claimed",
+)
 
 
 def broken(project: ForkedProject, delivered: Counter[str], first: set[str]) -> list[str]:
@@ -27,7 +34,12 @@ def broken(project: ForkedProject, delivered: Counter[str], first: set[str]) -> 
         first: those that version 1 found in the archive.
     """
     registry = project.registry()
-    found = [*_files(project, delivered), *_archive(project, registry, first), *_versions(registry), *_nothing_left(project, registry)]
+    found = [
+        *_files(project, delivered),
+        *_archive(project, registry, first),
+        *_versions(registry),
+        *_nothing_left(project, registry),
+    ]
     return [*found, *_check_is_content(project), *_rests(project), *_is_the_registrys(project)]
 
 
@@ -42,7 +54,10 @@ def _files(project: ForkedProject, delivered: Counter[str]) -> Iterator[str]:
     if strange:
         yield f"files nobody delivered: {[(sha[:8], places[sha]) for sha in strange]}"
     refused = {path.name for path in data_files(project.folder / "quarantine")}
-    reasons = {path.name.removesuffix(".reason.json") for path in (project.folder / "quarantine").glob("*.reason.json")}
+    reasons = {
+        path.name.removesuffix(".reason.json")
+        for path in (project.folder / "quarantine").glob("*.reason.json")
+    }
     if refused != reasons:
         yield f"in quarantine without a reason, or a reason without its file: {sorted(refused ^ reasons)}"
 
@@ -52,13 +67,19 @@ def _archive(project: ForkedProject, registry: dict[str, Any], first: set[str]) 
     if holder is None:
         yield "no version holds the alias production"
         return
-    withdrawn = {name.removeprefix(WITHDRAWN) for name in registry["tags"] if name.startswith(WITHDRAWN)}
+    withdrawn = {
+        name.removeprefix(WITHDRAWN) for name in registry["tags"] if name.startswith(WITHDRAWN)
+    }
     used, versions = project.digests("used_data"), registry["versions"]
     manifest = versions[holder]["manifest"]
     lost = {file["sha256"] for file in manifest["files"] + manifest["held_out"]} - used - withdrawn
     if lost:
         yield f"production v{holder} was made from {len(lost)} files that are not in used_data"
-    promoted = [v for number, v in versions.items() if number == holder or v["tags"]["validation_status"] in EVER_IN_PRODUCTION]
+    promoted = [
+        v
+        for number, v in versions.items()
+        if number == holder or v["tags"]["validation_status"] in EVER_IN_PRODUCTION
+    ]
     expected = first.union(*(version["manifest"]["consumed"] for version in promoted)) - withdrawn
     if used != expected:
         yield f"used_data: {len(used - expected)} files too many, {len(expected - used)} missing"
@@ -68,7 +89,10 @@ def _archive(project: ForkedProject, registry: dict[str, Any], first: set[str]) 
 
 def _versions(registry: dict[str, Any]) -> Iterator[str]:
     waits, holder = registry["aliases"].get("challenger"), registry["aliases"].get("production")
-    statuses = {number: version["tags"]["validation_status"] for number, version in registry["versions"].items()}
+    statuses = {
+        number: version["tags"]["validation_status"]
+        for number, version in registry["versions"].items()
+    }
     pending = {number for number, status in statuses.items() if status == "pending"} - {waits}
     if pending:
         yield f"pending versions that nobody judges: {sorted(pending)}"
@@ -76,11 +100,15 @@ def _versions(registry: dict[str, Any]) -> Iterator[str]:
         yield f"v{waits} waits for a person without having been judged"
     if holder is not None and statuses[holder] != "approved":
         yield f"v{holder} is in production and tagged {statuses[holder]}"
-    cycles = Counter(version["tags"]["retraining.cycle_id"] for version in registry["versions"].values())
+    cycles = Counter(
+        version["tags"]["retraining.cycle_id"] for version in registry["versions"].values()
+    )
     if max(cycles.values(), default=0) > 1:
         yield f"a cycle made two versions: {cycles.most_common(1)}"
     before = registry["versions"].get(holder, {}).get("tags", {}).get("retraining.previous_version")
-    there = int(before) if before and int(before) in statuses else None  # a person may have deleted it
+    there = (
+        int(before) if before and int(before) in statuses else None
+    )  # a person may have deleted it
     if registry["aliases"].get("previous_production") != there:
         yield f"previous_production is v{registry['aliases'].get('previous_production')}, v{holder} replaced v{before}"
 
@@ -90,7 +118,10 @@ def _nothing_left(project: ForkedProject, registry: dict[str, Any]) -> Iterator[
     if running:
         yield f"runs left RUNNING: {running}"
     left = [
-        str(p.relative_to(project.folder)) for pattern in LEFTOVERS for p in project.folder.rglob(pattern) if "artifacts" not in p.parts
+        str(p.relative_to(project.folder))
+        for pattern in LEFTOVERS
+        for p in project.folder.rglob(pattern)
+        if "artifacts" not in p.parts
     ]
     if left:
         yield f"temporary files are left: {sorted(left)}"
@@ -98,7 +129,9 @@ def _nothing_left(project: ForkedProject, registry: dict[str, Any]) -> Iterator[
 
 def _check_is_content(project: ForkedProject) -> Iterator[str]:
     said = project.start("check", "--deep", "--json").expect(0).json
-    problems = [one for one in said["problems"] if "retraining.hold" not in one["where"]]  # a hold is a person's word
+    problems = [
+        one for one in said["problems"] if "retraining.hold" not in one["where"]
+    ]  # a hold is a person's word
     if not said["ok"] or problems:
         yield f"check --deep: {said['problems']}"
 

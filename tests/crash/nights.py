@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from tests.crash.forked import ForkedProject
 
 KILLED_SHARE = 0.2
-BAD_FILES = ("", "speed,load,city,target\n", "speed,load,city,target\n1,2\n", "<html>", 'speed,load,city,target\n"1,2,north,1\n')
+BAD_FILES = (
+    "",
+    "speed,load,city,target\n",
+    "speed,load,city,target\n1,2\n",
+    "<html>",
+    'speed,load,city,target\n"1,2,north,1\n',
+)
 
 
 def thirty_nights(project: ForkedProject, nights: int = 30) -> list[str]:
@@ -24,18 +30,26 @@ def thirty_nights(project: ForkedProject, nights: int = 30) -> list[str]:
     endings = [project.cycle()["ending"] for _ in range(nights)]
     trained = len(project.registry()["versions"]) - 1
     wrong = [f"{trained} trainings"] if trained != 1 else []
-    wrong += [f"endings {Counter(endings)}"] if endings != ["rejected"] + ["unchanged"] * (nights - 1) else []
+    wrong += (
+        [f"endings {Counter(endings)}"]
+        if endings != ["rejected"] + ["unchanged"] * (nights - 1)
+        else []
+    )
     return [*wrong, *broken(project, delivered.all, delivered.first)]
 
 
-def hundreds_of_cycles(project: ForkedProject, cycles: int, *, seed: int, look_every: int = 10) -> list[str]:
+def hundreds_of_cycles(
+    project: ForkedProject, cycles: int, *, seed: int, look_every: int = 10
+) -> list[str]:
     """Files come, good, bad and twice; the concept turns, recipes change, and a fifth of the starts is killed by the clock."""
     dice = random.Random(seed)
     delivered = SCENARIOS["keep"].made(project)
     left_at_first, wrong = temporary_files(project), []
     for cycle in range(cycles):
         for place in range(dice.choice((0, 2, 3, 4, 6))):
-            delivered.all[_deliver(project, dice, f"{seed}-{cycle}-{place}", turned=cycle // 5 % 2 == 1)] += 1
+            delivered.all[
+                _deliver(project, dice, f"{seed}-{cycle}-{place}", turned=cycle // 5 % 2 == 1)
+            ] += 1
         if dice.random() < 0.1:
             project.recipe(dice.choice((RECIPE, LOSING_RECIPE)))
         dies = dice.random() < KILLED_SHARE
@@ -45,10 +59,16 @@ def hundreds_of_cycles(project: ForkedProject, cycles: int, *, seed: int, look_e
         if cycle % look_every == look_every - 1:
             wrong += _settled(project, delivered.all, delivered.first, cycle)
     left = temporary_files(project)
-    return wrong if left <= left_at_first else [*wrong, f"temporary files: {left_at_first} at first, {left} at the end"]
+    return (
+        wrong
+        if left <= left_at_first
+        else [*wrong, f"temporary files: {left_at_first} at first, {left} at the end"]
+    )
 
 
-def _settled(project: ForkedProject, delivered: Counter[str], first: set[str], cycle: int) -> list[str]:
+def _settled(
+    project: ForkedProject, delivered: Counter[str], first: set[str], cycle: int
+) -> list[str]:
     """One more run, which copies need to be put away; a start of which every file was refused ends 3 and did so."""
     project.start("run", "--force")
     return [f"after cycle {cycle}: {one}" for one in broken(project, delivered, first)]
@@ -68,7 +88,11 @@ def _deliver(project: ForkedProject, dice: random.Random, name: str, *, turned: 
 
 def temporary_files(project: ForkedProject) -> int:
     """Files in `.retraining/` beside logs and columnar copies, whose numbers are bounded by others."""
-    paths = (path.relative_to(project.folder / ".retraining") for path in (project.folder / ".retraining").rglob("*") if path.is_file())
+    paths = (
+        path.relative_to(project.folder / ".retraining")
+        for path in (project.folder / ".retraining").rglob("*")
+        if path.is_file()
+    )
     return sum(1 for path in paths if path.parts[0] not in ("logs", "tables"))
 
 

@@ -14,7 +14,9 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 def answer(question: str, store: str, model: str, experiment: str, *arguments: Any) -> Any:
     """What is asked of the store: `whole`, or a move by a person; `make_store` makes one."""
     if question == "make_store":
-        return SqlAlchemyStore(store, Path(store.removeprefix("sqlite:///")).parent.as_uri()).engine.dispose()
+        return SqlAlchemyStore(
+            store, Path(store.removeprefix("sqlite:///")).parent.as_uri()
+        ).engine.dispose()
     set_tracking_uri(store)  # artifacts are read by a run's address, which goes by this
     client = MlflowClient(store, store)
     if question == "whole":
@@ -30,11 +32,22 @@ def whole(client: MlflowClient, store: str, model: str, experiment: str) -> dict
     registered = client.search_registered_models(f"name = '{model}'")
     versions = client.search_model_versions(f"name = '{model}'", max_results=5000)
     return {
-        "aliases": {name: int(number) for name, number in registered[0].aliases.items()} if registered else {},
+        "aliases": {name: int(number) for name, number in registered[0].aliases.items()}
+        if registered
+        else {},
         "tags": dict(registered[0].tags) if registered else {},
-        "versions": {int(v.version): {"tags": dict(v.tags), "manifest": manifest(client, v.run_id)} for v in versions},
+        "versions": {
+            int(v.version): {"tags": dict(v.tags), "manifest": manifest(client, v.run_id)}
+            for v in versions
+        },
         "runs": [
-            {"id": r.info.run_id, "name": r.info.run_name, "status": r.info.status, "tags": own(r.data.tags), "metrics": r.data.metrics}
+            {
+                "id": r.info.run_id,
+                "name": r.info.run_name,
+                "status": r.info.status,
+                "tags": own(r.data.tags),
+                "metrics": r.data.metrics,
+            }
             for r in runs
         ],
     }

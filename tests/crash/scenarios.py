@@ -43,7 +43,8 @@ class Scenario:
         self.prepare(project)
         where = project.whereabouts()
         return Delivered(
-            Counter({sha: len(folders) for sha, folders in where.items()}), project.digests("used_data") & first_files(project)
+            Counter({sha: len(folders) for sha, folders in where.items()}),
+            project.digests("used_data") & first_files(project),
         )
 
     def start(self, project: ForkedProject, **how: Any) -> Ended:
@@ -145,8 +146,22 @@ GATE = (
     "after_run_creation",
 )
 END = ("before_run_ends", "after_run_ends", "after_leaving", "before_unlock", "before_notices")
-TRAINING = ("mid_training", "mid_artifact_upload", "mid_artifact_upload:9", "after_upload", "after_version_creation", "after_comparison")
-ARCHIVING = ("between_archived_files", "between_archived_files:3", "after_rename", "after_rename:2", "after_last_file", "after_approved")
+TRAINING = (
+    "mid_training",
+    "mid_artifact_upload",
+    "mid_artifact_upload:9",
+    "after_upload",
+    "after_version_creation",
+    "after_comparison",
+)
+ARCHIVING = (
+    "between_archived_files",
+    "between_archived_files:3",
+    "after_rename",
+    "after_rename:2",
+    "after_last_file",
+    "after_approved",
+)
 SCENARIOS = {
     s.name: s
     for s in (
@@ -166,15 +181,31 @@ SCENARIOS = {
                 *END,
             ),
         ),
-        Scenario("reject", _losing, "rejected", places=("after_comparison", "before_losing_tag", "after_losing_tag", *END)),
+        Scenario(
+            "reject",
+            _losing,
+            "rejected",
+            places=("after_comparison", "before_losing_tag", "after_losing_tag", *END),
+        ),
         Scenario("keep", _keeping, "kept", places=("after_scoring", *END)),
         Scenario(
             "leave to a person",
             _waiting_for_a_person,
             "awaiting_approval",
-            places=("before_winning_tag", "after_winning_tag", "before_challenger", "after_challenger", *END),
+            places=(
+                "before_winning_tag",
+                "after_winning_tag",
+                "before_challenger",
+                "after_challenger",
+                *END,
+            ),
         ),
-        Scenario("finish what a person approved", _approved, "unchanged", places=(*ARCHIVING, "after_recovery")),
+        Scenario(
+            "finish what a person approved",
+            _approved,
+            "unchanged",
+            places=(*ARCHIVING, "after_recovery"),
+        ),
         Scenario(
             "roll back",
             _on_probation,
@@ -185,7 +216,12 @@ SCENARIOS = {
             "rollback command",
             _promoted,
             words=("rollback", "--why", "a test"),
-            places=("rollback_after_hold", "rollback_after_tag", "mid_roll_back", "after_roll_back"),
+            places=(
+                "rollback_after_hold",
+                "rollback_after_tag",
+                "mid_roll_back",
+                "after_roll_back",
+            ),
         ),
         Scenario(
             "forget",

@@ -44,14 +44,23 @@ def closed(folder: Path) -> Iterator[None]:
         folder.chmod(0o755)
 
 
-def test_a_closed_folder_is_named_by_check_and_by_a_start_before_anything_is_learned(stages: Callable[[str], Stage]) -> None:
+def test_a_closed_folder_is_named_by_check_and_by_a_start_before_anything_is_learned(
+    stages: Callable[[str], Stage],
+) -> None:
     forked = stages("promote").project
     assert Project.start(forked, "check", "--json").expect(0).json["problems"] == []
     with an_ordinary_user(forked.folder):
         for name in ("new_data", "used_data"):
             with closed(forked.folder / name):
-                ended, checked = Project.start(forked, "run"), Project.start(forked, "check", "--json")
-                assert name == "used_data" or Project.start(forked, "run", "--dry-run", "--json").expect(0).json["ending"] == "promoted"
+                ended, checked = (
+                    Project.start(forked, "run"),
+                    Project.start(forked, "check", "--json"),
+                )
+                assert (
+                    name == "used_data"
+                    or Project.start(forked, "run", "--dry-run", "--json").expect(0).json["ending"]
+                    == "promoted"
+                )
             what, unchanged, remedy = ended.expect(3).error
             assert f"{forked.folder / name} ({name.upper()}_DIR): the user" in what
             assert unchanged.startswith("Nothing was changed")
@@ -61,17 +70,28 @@ def test_a_closed_folder_is_named_by_check_and_by_a_start_before_anything_is_lea
             assert "(QUARANTINE_DIR)" in Project.start(forked, "run").expect(3).error[0]
         forked.put("secret.csv", "").chmod(0)
         (problem,) = Project.start(forked, "check", "--json").expect(0).json["problems"]
-        assert problem["what"] == "1 files in the inbox cannot be read by this user, and are left there: secret.csv"
+        assert (
+            problem["what"]
+            == "1 files in the inbox cannot be read by this user, and are left there: secret.csv"
+        )
         assert Project.start(forked, "run", "--json").expect(0).json["ending"] == "promoted"
 
 
-def test_what_a_promotion_could_not_archive_is_not_lost_and_the_next_start_archives_it(stages: Callable[[str], Stage]) -> None:
+def test_what_a_promotion_could_not_archive_is_not_lost_and_the_next_start_archives_it(
+    stages: Callable[[str], Stage],
+) -> None:
     stage = stages("promote")
     forked = stage.project
-    what, unchanged, _ = forked.start("run", fault=("unlink", "EACCES", 2), below="new_data").expect(1).error
-    assert what.startswith("v2 is in production, but not all of its files could be archived: Permission denied: '")
+    what, unchanged, _ = (
+        forked.start("run", fault=("unlink", "EACCES", 2), below="new_data").expect(1).error
+    )
+    assert what.startswith(
+        "v2 is in production, but not all of its files could be archived: Permission denied: '"
+    )
     assert unchanged.startswith("The alias 'production' stays on v2")
-    problems = [problem["what"] for problem in forked.start("check", "--json").expect(0).json["problems"]]
+    problems = [
+        problem["what"] for problem in forked.start("check", "--json").expect(0).json["problems"]
+    ]
     assert problems[0] == "v2 is in production, but 2 of its files are not archived yet."
     assert not [what for what in problems if "missing" in what]
     with an_ordinary_user(forked.folder), closed(forked.folder / "new_data"):
@@ -81,14 +101,22 @@ def test_what_a_promotion_could_not_archive_is_not_lost_and_the_next_start_archi
     assert broken(forked, stage.delivered.all, stage.delivered.first) == []
 
 
-def test_a_file_that_only_waits_to_be_archived_can_be_forgotten(stages: Callable[[str], Stage]) -> None:
+def test_a_file_that_only_waits_to_be_archived_can_be_forgotten(
+    stages: Callable[[str], Stage],
+) -> None:
     forked = stages("promote").project
     forked.start("run", kill_at="between_archived_files")
-    said = [problem["what"] for problem in forked.start("check", "--json").expect(0).json["problems"]]
-    assert {"temporary", "RUNNING", "archived"} <= {word.strip(".") for what in said for word in what.split()}
+    said = [
+        problem["what"] for problem in forked.start("check", "--json").expect(0).json["problems"]
+    ]
+    assert {"temporary", "RUNNING", "archived"} <= {
+        word.strip(".") for what in said for word in what.split()
+    }
     newest = max(forked.names("new_data"))
     others, refused = forked.names("new_data") - {newest}, forked.names("quarantine")
-    assert forked.start("forget", newest, "--why", "a sensor lied", "--json").expect(0).json["learned_by"] == [2]
+    assert forked.start("forget", newest, "--why", "a sensor lied", "--json").expect(0).json[
+        "learned_by"
+    ] == [2]
     assert others <= forked.names("used_data")
     assert forked.names("quarantine") == {newest} | refused
     assert forked.names("new_data") == set()

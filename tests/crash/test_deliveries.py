@@ -28,14 +28,22 @@ NOBODY = 65534
 
 
 @pytest.mark.parametrize("of_schema", sorted({group[0].label_kind for group in groups(huge=False)}))
-def test_every_file_of_the_corpus_ends_where_it_should(forked: ForkedProject, of_schema: str) -> None:
+def test_every_file_of_the_corpus_ends_where_it_should(
+    forked: ForkedProject, of_schema: str
+) -> None:
     chosen = [group for group in groups(huge=False) if group[0].label_kind == of_schema]
     registered_for(forked, chosen[0][0])
-    wrong = [one for _, settings, cases in chosen for one in judged_as_they_should(forked, settings, cases)]
+    wrong = [
+        one
+        for _, settings, cases in chosen
+        for one in judged_as_they_should(forked, settings, cases)
+    ]
     assert wrong == []
 
 
-def test_a_file_that_production_cannot_predict_stops_the_others_for_one_start_only(stages: Callable[[str], Stage]) -> None:
+def test_a_file_that_production_cannot_predict_stops_the_others_for_one_start_only(
+    stages: Callable[[str], Stage],
+) -> None:
     """1e300 is a number, and more than a tree of 32-bit floats takes."""
     forked = stages("keep").project
     forked.put("far.csv", "speed,load,city,target\n1e300,1,north,1\n")
@@ -44,7 +52,9 @@ def test_a_file_that_production_cannot_predict_stops_the_others_for_one_start_on
     assert "float32" in (forked.folder / "quarantine" / "far.csv.reason.json").read_text()
 
 
-def test_what_is_no_file_to_read_is_left_and_said_by_a_start_that_has_nothing_of_a_login(forked: ForkedProject) -> None:
+def test_what_is_no_file_to_read_is_left_and_said_by_a_start_that_has_nothing_of_a_login(
+    forked: ForkedProject,
+) -> None:
     """As cron may start it: an empty environment, the root folder, and a user who owns the project and nothing else."""
     SCENARIOS["keep"].made(forked)
     inbox = forked.folder / "new_data"
@@ -56,14 +66,46 @@ def test_what_is_no_file_to_read_is_left_and_said_by_a_start_that_has_nothing_of
     for name in ("half.csv.part", "half.csv.tmp", ".half.csv", "notes.txt"):
         forked.put(name, table(seed=8))
     somebody = somebody_who_owns(forked.folder)
-    command = ["env", "-i", *somebody, sys.executable, str(CLONE / ORCHESTRATOR), "run", "--json", "--project", str(forked.folder)]
-    done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, check=False)
+    command = [
+        "env",
+        "-i",
+        *somebody,
+        sys.executable,
+        str(CLONE / ORCHESTRATOR),
+        "run",
+        "--json",
+        "--project",
+        str(forked.folder),
+    ]
+    done = subprocess.run(
+        command,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
     assert done.returncode == 0, done
     told = json.loads(done.stdout)
     assert (told["ending"], told["files"]["quarantined"]) == ("kept", 1)
     assert forked.names("quarantine") == {"link.csv"}
-    assert {"pipe.csv", "socket.csv", "folder.csv", "secret.csv", "half.csv.part", "half.csv.tmp", "notes.txt"} <= forked.names("new_data")
-    said = ["pipe.csv", "socket.csv", "folder.csv", "notes.txt", *(["secret.csv"] if somebody or os.getuid() else [])]
+    assert {
+        "pipe.csv",
+        "socket.csv",
+        "folder.csv",
+        "secret.csv",
+        "half.csv.part",
+        "half.csv.tmp",
+        "notes.txt",
+    } <= forked.names("new_data")
+    said = [
+        "pipe.csv",
+        "socket.csv",
+        "folder.csv",
+        "notes.txt",
+        *(["secret.csv"] if somebody or os.getuid() else []),
+    ]
     assert [name for name in said if f"left {name!r} where it is" not in done.stderr] == []
 
 
@@ -73,8 +115,17 @@ def somebody_who_owns(folder: Path) -> list[str]:
     ways = {parent for path in needed for parent in path.parents}
     folder.parent.parent.chmod(0o755)
     folder.parent.chmod(0o755)
-    if os.getuid() or not shutil.which("setpriv") or not all(way.stat().st_mode & stat.S_IXOTH for way in ways):
+    if (
+        os.getuid()
+        or not shutil.which("setpriv")
+        or not all(way.stat().st_mode & stat.S_IXOTH for way in ways)
+    ):
         return []
     for path in (folder, *folder.rglob("*")):
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-    return [str(shutil.which("setpriv")), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return [
+        str(shutil.which("setpriv")),
+        f"--reuid={NOBODY}",
+        f"--regid={NOBODY}",
+        "--clear-groups",
+    ]

@@ -34,18 +34,27 @@ def test_whatever_call_fails_nothing_is_lost(stages: Callable[[str], Stage]) -> 
     assert {fault: wrong for fault, wrong in found.items() if wrong} == {}
 
 
-def test_a_disk_that_stays_full_ends_a_start_in_three_lines_wherever_it_was(stages: Callable[[str], Stage]) -> None:
+def test_a_disk_that_stays_full_ends_a_start_in_three_lines_wherever_it_was(
+    stages: Callable[[str], Stage],
+) -> None:
     stage = stages("promote")
-    found = {(call, nth): stage.failed_call(call, "ENOSPC", nth, lasting=True) for call, nth in (("open", 10), ("write", 60))}
+    found = {
+        (call, nth): stage.failed_call(call, "ENOSPC", nth, lasting=True)
+        for call, nth in (("open", 10), ("write", 60))
+    }
     assert {where: wrong for where, wrong in found.items() if wrong} == {}
 
 
-def test_a_private_copy_that_is_refused_for_a_moment_is_no_damaged_model_and_does_not_stay(stages: Callable[[str], Stage]) -> None:
+def test_a_private_copy_that_is_refused_for_a_moment_is_no_damaged_model_and_does_not_stay(
+    stages: Callable[[str], Stage],
+) -> None:
     stage = stages("keep")
     assert {nth: wrong for nth in (12, 15, 24) if (wrong := stage.failed_copy(nth))} == {}
 
 
-def test_troubles_end_with_their_codes_and_are_forgotten_once_mended(stages: Callable[[str], Stage]) -> None:
+def test_troubles_end_with_their_codes_and_are_forgotten_once_mended(
+    stages: Callable[[str], Stage],
+) -> None:
     stage = stages("promote")
     troubles = {
         "database locked": partial(stage.meanwhile, locked_for(3), {0}),
@@ -76,7 +85,9 @@ def test_many_cycles_in_one_process_open_no_more_descriptors(forked: ForkedProje
 # --- deliveries that are not what they seem --------------------------------------------------------------------------------------
 
 
-def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_was_withdrawn(stages: Callable[[str], Stage]) -> None:
+def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_was_withdrawn(
+    stages: Callable[[str], Stage],
+) -> None:
     """A person approved; while the job looks for the files to archive, one of them refuses to be read for a moment."""
     forked = stages("finish what a person approved").project
     assert forked.start("run", fault=("open", "EACCES", 1), below="new_data").fault["happened"]
@@ -85,7 +96,9 @@ def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_was_withdrawn(stag
 
 
 @pytest.mark.parametrize("place", ["after_claim", "after_scoring"])
-def test_an_inbox_that_changes_under_a_cycle_that_dies_loses_nothing(stages: Callable[[str], Stage], place: str) -> None:
+def test_an_inbox_that_changes_under_a_cycle_that_dies_loses_nothing(
+    stages: Callable[[str], Stage], place: str
+) -> None:
     stage = stages("keep")
     forked, delivered = stage.project, stage.delivered
     forked.start("run", kill_at=place)
@@ -99,11 +112,17 @@ def test_an_inbox_that_changes_under_a_cycle_that_dies_loses_nothing(stages: Cal
     assert all(len(folders) == 1 for folders in where.values())
 
 
-def test_the_patience_that_a_user_sets_in_the_env_file_is_the_patience_of_a_start(forked: ForkedProject) -> None:
+def test_the_patience_that_a_user_sets_in_the_env_file_is_the_patience_of_a_start(
+    forked: ForkedProject,
+) -> None:
     forked.deliver(*tables(3, seed=41))
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        forked.configure(MLFLOW_TRACKING_URI=url, MLFLOW_HTTP_REQUEST_TIMEOUT="1", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+        forked.configure(
+            MLFLOW_TRACKING_URI=url,
+            MLFLOW_HTTP_REQUEST_TIMEOUT="1",
+            MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
+        )
         ended = forked.start("run")
     assert ended.code == 69
     assert ended.seconds < 15

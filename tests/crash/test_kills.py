@@ -33,7 +33,9 @@ QUICK = {  # a handful; the rest is in bench/soak.py
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_killed_at_a_named_place_the_next_start_finishes_or_undoes_the_rest(stages: Callable[[str], Stage], name: str) -> None:
+def test_killed_at_a_named_place_the_next_start_finishes_or_undoes_the_rest(
+    stages: Callable[[str], Stage], name: str
+) -> None:
     stage = stages(name)
     assert {place: wrong for place in QUICK[name] if (wrong := stage.killed_at(place))} == {}
 
@@ -45,21 +47,34 @@ def test_killed_by_the_clock_nothing_is_lost(stages: Callable[[str], Stage]) -> 
     assert {moment: wrong for moment in moments if (wrong := stage.killed_after(moment))} == {}
 
 
-def test_killed_while_the_database_is_half_changed_everything_can_read_it_and_nothing_is_lost(stages: Callable[[str], Stage]) -> None:
+def test_killed_while_the_database_is_half_changed_everything_can_read_it_and_nothing_is_lost(
+    stages: Callable[[str], Stage],
+) -> None:
     stage = stages("promote")
     assert {number: wrong for number in (4, 20) if (wrong := stage.killed_in_commit(number))} == {}
 
 
 def test_every_kill_point_of_the_job_is_tried_by_some_scenario() -> None:
-    code = [path.read_text() for path in (CLONE / "retraining").rglob("*.py")] + [(CLONE / "pipeline_orchestrator.py").read_text()]
-    named = {name for text in code for call in re.findall(r"kill_point\((.*)\)", text) for name in re.findall(r'"(\w+)"', call)}
+    code = [path.read_text() for path in (CLONE / "retraining").rglob("*.py")] + [
+        (CLONE / "pipeline_orchestrator.py").read_text()
+    ]
+    named = {
+        name
+        for text in code
+        for call in re.findall(r"kill_point\((.*)\)", text)
+        for name in re.findall(r'"(\w+)"', call)
+    }
     named -= {"rejected"}  # the condition by which one of two names is taken
-    tried = {place.partition(":")[0] for scenario in SCENARIOS.values() for place in scenario.places}
+    tried = {
+        place.partition(":")[0] for scenario in SCENARIOS.values() for place in scenario.places
+    }
     assert {name for name in named if not name.startswith("mongodb_")} - tried == set()
 
 
 def test_a_kill_point_kills_only_who_was_asked_to_die_there(forked: ForkedProject) -> None:
-    assert forked.start("run", kill_at="after_commit").code == 0  # nothing waits: that place is not on the way
+    assert (
+        forked.start("run", kill_at="after_commit").code == 0
+    )  # nothing waits: that place is not on the way
     assert forked.start("run", kill_at="after_lock").code == KILLED
 
 
@@ -78,14 +93,20 @@ def test_bytes_that_a_dead_cycle_committed_outlive_a_failed_recovery_and_a_produ
     killed(forked.start("run", kill_at="after_commit"))
     forked.configure(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert forked.start("run").code == 69
-    forked.configure(MLFLOW_TRACKING_URI=f"sqlite:///{forked.folder}/mlflow_server/backend_db/mlflow.db")
-    for path, text in zip(sorted((forked.folder / "new_data").glob("batch-*")), tables(9, seed=77), strict=False):
+    forked.configure(
+        MLFLOW_TRACKING_URI=f"sqlite:///{forked.folder}/mlflow_server/backend_db/mlflow.db"
+    )
+    for path, text in zip(
+        sorted((forked.folder / "new_data").glob("batch-*")), tables(9, seed=77), strict=False
+    ):
         path.write_text(text)
     forked.start("run").expect(0)
     assert set(delivered.all) - set(forked.whereabouts()) == set()
 
 
-def test_a_roll_back_to_a_named_version_is_finished_to_that_one(stages: Callable[[str], Stage]) -> None:
+def test_a_roll_back_to_a_named_version_is_finished_to_that_one(
+    stages: Callable[[str], Stage],
+) -> None:
     stage = stages("promote")
     forked, delivered = stage.project, stage.delivered
     forked.cycle()
@@ -98,7 +119,9 @@ def test_a_roll_back_to_a_named_version_is_finished_to_that_one(stages: Callable
     assert broken(forked, every_file_of(forked), delivered.first) == []
 
 
-def test_a_roll_back_that_died_still_makes_the_next_attempt_wait(stages: Callable[[str], Stage]) -> None:
+def test_a_roll_back_that_died_still_makes_the_next_attempt_wait(
+    stages: Callable[[str], Stage],
+) -> None:
     """Its cycle is closed with the decision that it saved, so that the failed probation counts."""
     forked = stages("roll back").project
     killed(forked.start("run", kill_at="after_roll_back"))

@@ -41,7 +41,16 @@ NAMES = (
     " .csv",
     "a.csv.reason.json.csv",
 )
-CELLS = (SCRIPT, "=HYPERLINK(1)", "+1+cmd", "@SUM(1)", "'; DROP TABLE runs; --", "\u202e", "{{7*7}}", "${jndi:ldap}")
+CELLS = (
+    SCRIPT,
+    "=HYPERLINK(1)",
+    "+1+cmd",
+    "@SUM(1)",
+    "'; DROP TABLE runs; --",
+    "\u202e",
+    "{{7*7}}",
+    "${jndi:ldap}",
+)
 
 
 class Tags(HTMLParser):
@@ -63,22 +72,32 @@ class Tags(HTMLParser):
 
 
 def artifacts(project: ForkedProject, name: str) -> list[str]:
-    return [path.read_text() for path in Path(project.folder).glob(f"mlflow_server/artifacts/**/{name}")]
+    return [
+        path.read_text() for path in Path(project.folder).glob(f"mlflow_server/artifacts/**/{name}")
+    ]
 
 
 @pytest.mark.parametrize("content", ["good", "refused"])
-def test_a_hostile_file_name_is_data_wherever_it_goes(stages: Callable[[str], Stage], content: str) -> None:
+def test_a_hostile_file_name_is_data_wherever_it_goes(
+    stages: Callable[[str], Stage], content: str
+) -> None:
     stage = stages("promote")
     forked, delivered = stage.project, stage.delivered
     for place, name in enumerate(NAMES):
-        text = table(30, seed=500 + place, turned=True) if content == "good" else f"speed,load,city,target\n{place},2\n"
+        text = (
+            table(30, seed=500 + place, turned=True)
+            if content == "good"
+            else f"speed,load,city,target\n{place},2\n"
+        )
         delivered.all[digest(forked.put(name, text))] += 1
     ended = forked.cycle("-v")
     assert ended["ending"] == "promoted"
     assert ended["files"]["quarantined"] == 2 + (len(NAMES) if content == "refused" else 0)
     assert not [*forked.folder.rglob("owned"), *Path("/").glob("owned")]
     folder = "used_data" if content == "good" else "quarantine"
-    assert len(forked.names(folder) & set(NAMES)) >= len(NAMES) - (2 if content == "refused" else 0)  # two leave no room for a reason
+    assert len(forked.names(folder) & set(NAMES)) >= len(NAMES) - (
+        2 if content == "refused" else 0
+    )  # two leave no room for a reason
     for page in artifacts(forked, "report.html"):
         seen = Tags()
         seen.feed(page)
@@ -117,6 +136,9 @@ def test_a_hostile_name_is_sent_back_like_any_other(stages: Callable[[str], Stag
         forked.put(name, f"speed,load,city,target\n1\n{place}")
     assert forked.cycle()["files"]["quarantined"] == len(NAMES)
     for name in sorted(forked.names("quarantine")):
-        assert len(forked.start("requeue", "--json", f"quarantine/{name}").expect(0).json["requeued"]) == 1
+        assert (
+            len(forked.start("requeue", "--json", f"quarantine/{name}").expect(0).json["requeued"])
+            == 1
+        )
     assert forked.names("quarantine") == set()
     assert len(forked.names("new_data")) == 4 + len(NAMES)

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from tests.crash.scenarios import Scenario
     from tests.model_registry.misbehaving import Front
 
-ALLOWED_CODES = {0, 1, 2, 3, 69}  # what a start may end with when a disk or a server fails under it; 2: its settings cannot be read
+ALLOWED_CODES = {
+    0,
+    1,
+    2,
+    3,
+    69,
+}  # what a start may end with when a disk or a server fails under it; 2: its settings cannot be read
 READING = (("status",), ("history",), ("check",), ("run", "--dry-run"))
 LONGEST = 120  # seconds until an error must be told
 
@@ -49,7 +55,9 @@ class Stage:
     def put_back(self) -> Stage:
         """The same eve, whatever was done to the project since; what a test adds to `delivered` is its own."""
         self.eve.restore()
-        return replace(self, delivered=Delivered(Counter(self.delivered.all), set(self.delivered.first)))
+        return replace(
+            self, delivered=Delivered(Counter(self.delivered.all), set(self.delivered.first))
+        )
 
     def killed_at(self, place: str) -> list[str]:
         """Kill at a named place, then start once more."""
@@ -103,10 +111,16 @@ class Stage:
     def failed_copy(self, nth: int) -> list[str]:
         """Let the nth opening of a private copy fail once: no model is damaged for that, and no copy stays."""
         self.eve.restore()
-        ended = self.scenario.start(self.project, fault=("open", "EACCES", nth), below=".retraining/tmp")
+        ended = self.scenario.start(
+            self.project, fault=("open", "EACCES", nth), below=".retraining/tmp"
+        )
         left = [path.name for path in (self.project.folder / ".retraining" / "tmp").glob("*")]
         wrong = [f"private copies are left: {left}"] if left else []
-        return [*wrong, *told_badly(ended), *([f"exit code {ended.code}"] if ended.code not in (0, 1) else [])]
+        return [
+            *wrong,
+            *told_badly(ended),
+            *([f"exit code {ended.code}"] if ended.code not in (0, 1) else []),
+        ]
 
     def deleted_under_it(self, place: str, *what: str) -> list[str]:
         """A person deletes something when the start comes to `place`, sees to the alias afterwards, and the job starts once more."""
@@ -114,18 +128,30 @@ class Stage:
         wrong = told_badly(self.scenario.start(self.project, person=(place, *what)))
         consumed = self.project.digests("used_data") - self.delivered.first
         see_to_the_alias(self.project)
-        if what == ("delete_model_version", "2") and consumed:  # what it consumed is recorded nowhere any more
+        if (
+            what == ("delete_model_version", "2") and consumed
+        ):  # what it consumed is recorded nowhere any more
             healed = self.scenario.heal(self.project)
             wrong += [f"the next start did not heal: {healed}"] if healed.code else []
-            return wrong + [f"{sha[:8]} is lost" for sha in self.delivered.all if sha not in self.project.whereabouts()]
+            return wrong + [
+                f"{sha[:8]} is lost"
+                for sha in self.delivered.all
+                if sha not in self.project.whereabouts()
+            ]
         return [*wrong, *self.scenario.broken(self.project, self.delivered)]
 
-    def meanwhile(self, trouble: Callable[[ForkedProject], Iterator[None]], codes: set[int]) -> list[str]:
+    def meanwhile(
+        self, trouble: Callable[[ForkedProject], Iterator[None]], codes: set[int]
+    ) -> list[str]:
         """Start while something is wrong, mend it, and start once more."""
         self.eve.restore()
         with contextmanager(trouble)(self.project):
             ended = self.scenario.start(self.project)
-        wrong = [f"one of the exit codes {sorted(codes)} was expected: {ended}"] if ended.code not in codes else []
+        wrong = (
+            [f"one of the exit codes {sorted(codes)} was expected: {ended}"]
+            if ended.code not in codes
+            else []
+        )
         return [*wrong, *told_badly(ended), *self.scenario.broken(self.project, self.delivered)]
 
 
@@ -167,13 +193,37 @@ def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[Snapsho
     project = ForkedProject.at(folder, zygote, MLFLOW_TRACKING_URI=url, **settings)
     store = folder / "mlflow_server"
     (store / "backend_db").mkdir(parents=True, exist_ok=True)
-    where = ["--backend-store-uri", f"sqlite:///{store}/backend_db/mlflow.db", "--artifacts-destination", str(store / "artifacts")]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", *where]
-    dies_with_us = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []  # however we end
+    where = [
+        "--backend-store-uri",
+        f"sqlite:///{store}/backend_db/mlflow.db",
+        "--artifacts-destination",
+        str(store / "artifacts"),
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        *where,
+    ]
+    dies_with_us = (
+        ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+    )  # however we end
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder.parent / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            [*dies_with_us, *command], env={**os.environ, **quiet}, cwd=folder.parent, stdout=log, stderr=log, start_new_session=True
+            [*dies_with_us, *command],
+            env={**os.environ, **quiet},
+            cwd=folder.parent,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         wait_for(url, server)
@@ -190,7 +240,9 @@ def locked_for(seconds: float) -> Callable[[ForkedProject], Iterator[None]]:
     """Another process holds the database, from the first moment on."""
 
     def trouble(project: ForkedProject) -> Iterator[None]:
-        holder = sqlite3.connect(project.folder / "mlflow_server/backend_db/mlflow.db", check_same_thread=False)
+        holder = sqlite3.connect(
+            project.folder / "mlflow_server/backend_db/mlflow.db", check_same_thread=False
+        )
         holder.execute("BEGIN EXCLUSIVE")
         letting_go = threading.Timer(seconds, holder.close)
         letting_go.start()
@@ -203,7 +255,10 @@ def locked_for(seconds: float) -> Callable[[ForkedProject], Iterator[None]]:
 
 def model_files(project: ForkedProject) -> list[Path]:
     """The pickled models in the artifacts, the oldest first."""
-    return sorted(project.folder.glob("mlflow_server/artifacts/**/model.pkl"), key=lambda path: path.stat().st_mtime)
+    return sorted(
+        project.folder.glob("mlflow_server/artifacts/**/model.pkl"),
+        key=lambda path: path.stat().st_mtime,
+    )
 
 
 def damaged(how: str) -> Callable[[ForkedProject], Iterator[None]]:
@@ -217,14 +272,22 @@ def damaged(how: str) -> Callable[[ForkedProject], Iterator[None]]:
         else:
             middle = len(whole) // 2
             flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
-            path.write_bytes({"truncated": whole[:middle], "flipped": flipped, "swapped": b"cos\nsystem\n(S'touch /tmp/owned'\ntR."}[how])
+            path.write_bytes(
+                {
+                    "truncated": whole[:middle],
+                    "flipped": flipped,
+                    "swapped": b"cos\nsystem\n(S'touch /tmp/owned'\ntR.",
+                }[how]
+            )
         yield
         path.write_bytes(whole)
 
     return trouble
 
 
-def answering(front: Front, what: str, after: int, *, once: bool) -> Callable[[ForkedProject], Iterator[None]]:
+def answering(
+    front: Front, what: str, after: int, *, once: bool
+) -> Callable[[ForkedProject], Iterator[None]]:
     """The server misbehaves from some request on, or at that one alone; `what` is one of `misbehaving`'s words."""
 
     def trouble(project: ForkedProject) -> Iterator[None]:
@@ -260,7 +323,11 @@ def moved_away(name: str) -> Callable[[ForkedProject], Iterator[None]]:
 def small_disk(folder: Path, megabytes: int) -> Iterator[bool]:
     """A disk of its own at `folder`; False where this machine does not let us make one."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", folder], check=False, capture_output=True)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", folder],
+        check=False,
+        capture_output=True,
+    )
     try:
         yield made.returncode == 0
     finally:
@@ -273,7 +340,9 @@ def disk_with(kilobytes: int) -> Callable[[ForkedProject], Iterator[None]]:
 
     def trouble(project: ForkedProject) -> Iterator[None]:
         ballast = project.folder.with_name("ballast")
-        ballast.write_bytes(bytes(max(0, shutil.disk_usage(project.folder).free - kilobytes * 1024)))
+        ballast.write_bytes(
+            bytes(max(0, shutil.disk_usage(project.folder).free - kilobytes * 1024))
+        )
         yield
         ballast.unlink()
 
@@ -288,10 +357,23 @@ def overlapping(project: ForkedProject, count: int = 8) -> list[str]:
 
     Work is time on a core, not on a clock: a machine that does other things too makes eight processes wait for each other.
     """
-    command = [sys.executable, str(CLONE / ORCHESTRATOR), "run", "--json", "--project", str(project.folder)]
-    nowhere: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = [
+        sys.executable,
+        str(CLONE / ORCHESTRATOR),
+        "run",
+        "--json",
+        "--project",
+        str(project.folder),
+    ]
+    nowhere: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
     environment = environment_of_cron(project.folder)
-    processes = [subprocess.Popen(command, cwd="/", env=environment, **nowhere) for _ in range(count)]
+    processes = [
+        subprocess.Popen(command, cwd="/", env=environment, **nowhere) for _ in range(count)
+    ]
     ended: list[tuple[int, float]] = []
     for process in processes:
         _, status, used = os.wait4(process.pid, 0)
@@ -300,4 +382,8 @@ def overlapping(project: ForkedProject, count: int = 8) -> list[str]:
     codes = sorted(code for code, _ in ended)
     slowest = max((seconds for code, seconds in ended if code == 75), default=0.0)
     wrong = [] if codes == [0] + [75] * (count - 1) else [f"exit codes {codes}"]
-    return wrong if slowest < 1 else [*wrong, f"the slowest worked {slowest:.2f} s before it was turned away"]
+    return (
+        wrong
+        if slowest < 1
+        else [*wrong, f"the slowest worked {slowest:.2f} s before it was turned away"]
+    )

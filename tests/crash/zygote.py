@@ -130,7 +130,10 @@ def die_in_commit(number: int) -> None:
     def committing(connection: Any) -> None:
         nonlocal left
         journal = Path(f"{connection.engine.url.database}-journal")
-        begun = journal.is_file() and journal.read_bytes()[:1] not in (b"", b"\0")  # sqlite's own mark of a journal that counts
+        begun = journal.is_file() and journal.read_bytes()[:1] not in (
+            b"",
+            b"\0",
+        )  # sqlite's own mark of a journal that counts
         left -= begun
         if begun and not left:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -143,7 +146,11 @@ def turn_the_clock(seconds: float) -> None:
     """Let this worker live at another time."""
     real = time.time
     time.time = lambda: real() + seconds
-    run.datetime = type("Turned", (datetime,), {"now": classmethod(lambda cls, zone: datetime.now(zone) + timedelta(seconds=seconds))})
+    run.datetime = type(
+        "Turned",
+        (datetime,),
+        {"now": classmethod(lambda cls, zone: datetime.now(zone) + timedelta(seconds=seconds))},
+    )
 
 
 def fork(start: dict[str, Any]) -> int:
@@ -154,7 +161,10 @@ def fork(start: dict[str, Any]) -> int:
     code = 70
     try:
         for number, name in ((1, "out"), (2, "err"), (3, "fault")):
-            os.dup2(os.open(f"{start['scratch']}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+            os.dup2(
+                os.open(f"{start['scratch']}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                number,
+            )
         code = work(start)
         sys.stdout.flush()
         sys.stderr.flush()

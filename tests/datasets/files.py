@@ -40,7 +40,9 @@ def rows_of(table: pa.Table, schema: Schema) -> list[tuple[Any, ...]]:
         values = table.column(position).to_pylist()
         if column.kind != "string":
             values = [None if math.isnan(value) else value for value in values]
-        columns.append([bool(v) if column.kind == "boolean" and v is not None else v for v in values])
+        columns.append(
+            [bool(v) if column.kind == "boolean" and v is not None else v for v in values]
+        )
     codes = table.column(len(schema.columns)).to_pylist()
     labels = [None if code == UNLABELLED else schema.classes[code] for code in codes]
     return list(zip(*columns, labels, strict=True))

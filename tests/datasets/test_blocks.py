@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from retraining.datasets import Block, cut_into_blocks, reserve
 
 shas = st.binary(min_size=1, max_size=4).map(lambda data: hashlib.sha256(data).hexdigest())
-batches = st.lists(st.tuples(shas, st.integers(1, 40)), min_size=1, max_size=14, unique_by=lambda file: file[0])
+batches = st.lists(
+    st.tuples(shas, st.integers(1, 40)), min_size=1, max_size=14, unique_by=lambda file: file[0]
+)
 
 
 def test_ten_files_or_more_are_blocks_as_they_are() -> None:
@@ -22,7 +24,12 @@ def test_ten_files_or_more_are_blocks_as_they_are() -> None:
 
 def test_fewer_files_are_cut_into_equal_runs_so_that_there_are_ten() -> None:
     blocks = cut_into_blocks([("a", 10), ("b", 11), ("c", 100)])
-    assert [(b.start, b.stop) for b in blocks if b.sha256 == "b"] == [(0, 3), (3, 6), (6, 9), (9, 11)]
+    assert [(b.start, b.stop) for b in blocks if b.sha256 == "b"] == [
+        (0, 3),
+        (3, 6),
+        (6, 9),
+        (9, 11),
+    ]
     assert len(blocks) == 12
     assert len(cut_into_blocks([("a", 1000)])) == 10
 
@@ -46,18 +53,25 @@ def test_blocks_cover_every_row_once_in_order_with_equal_runs(files: list[tuple[
 
 
 @given(batches, st.sampled_from([0.01, 0.1, 0.2, 0.3, 0.5, 0.9, 0.99]))
-def test_the_reserved_are_the_smallest_digests_never_none_and_never_all(files: list[tuple[str, int]], fraction: float) -> None:
+def test_the_reserved_are_the_smallest_digests_never_none_and_never_all(
+    files: list[tuple[str, int]], fraction: float
+) -> None:
     blocks = cut_into_blocks(files)
     chosen = reserve(blocks, fraction)
     wanted = math.ceil(Fraction(str(fraction)) * len(blocks))
     assert len(chosen) == (1 if len(blocks) == 1 else min(max(wanted, 1), len(blocks) - 1))
-    digests = {block: hashlib.sha256(f"{block.sha256}:{block.number}".encode()).hexdigest() for block in blocks}
+    digests = {
+        block: hashlib.sha256(f"{block.sha256}:{block.number}".encode()).hexdigest()
+        for block in blocks
+    }
     assert all(digests[taken] < digests[left] for taken in chosen for left in set(blocks) - chosen)
     assert reserve(blocks[::-1], fraction) == chosen, "the order of the files does not matter"
 
 
 def test_seven_hundredths_of_a_hundred_blocks_are_seven() -> None:
-    assert len(reserve([Block(f"{i:064x}", 0, 0, 1) for i in range(100)], 0.07)) == 7  # in floats 0.07 * 100 is more than 7
+    assert (
+        len(reserve([Block(f"{i:064x}", 0, 0, 1) for i in range(100)], 0.07)) == 7
+    )  # in floats 0.07 * 100 is more than 7
 
 
 def test_nothing_gives_nothing() -> None:

@@ -20,19 +20,51 @@ from retraining.records import Column, Schema
 from tests.datasets.corpus import HEAD, ROWS, SCHEMA, parquet
 from tests.datasets.files import put, rows_of, store
 
-EXAMPLES = int(os.environ.get("DATASETS_EXAMPLES", "40"))  # more of them by hand, after a change of the reading
+EXAMPLES = int(
+    os.environ.get("DATASETS_EXAMPLES", "40")
+)  # more of them by hand, after a change of the reading
 TEXTS = Schema((Column("a", "string"), Column("b", "string")), "t", "string", ("x", "y"))
-quick = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 pieces = st.sampled_from(
-    [",", ";", "\t", "\n", "\r\n", "\r", '"', '""', "1", "2.5", "x", "y", "NaN", "true", " ", "é", "\ufeff", "a,b,t\n", "\0", "\\"]
+    [
+        ",",
+        ";",
+        "\t",
+        "\n",
+        "\r\n",
+        "\r",
+        '"',
+        '""',
+        "1",
+        "2.5",
+        "x",
+        "y",
+        "NaN",
+        "true",
+        " ",
+        "é",
+        "\ufeff",
+        "a,b,t\n",
+        "\0",
+        "\\",
+    ]
 )
 cells = st.text(st.sampled_from("ab1,;\t\"\n\r é\ufeff\\#'.-"), max_size=6)
 
 
-def accepted(content: bytes, schema: Schema, name: str = "f.csv", **changed: Any) -> list[tuple[Any, ...]] | None:
+def accepted(
+    content: bytes, schema: Schema, name: str = "f.csv", **changed: Any
+) -> list[tuple[Any, ...]] | None:
     """The rows of a file, or None where it is refused with a reason, or holds an unknown label."""
     with tempfile.TemporaryDirectory() as folder:
-        file, tables = put(Path(folder), content, name), store(Path(folder), max_unlabelled_share=1.0, **changed)
+        file, tables = (
+            put(Path(folder), content, name),
+            store(Path(folder), max_unlabelled_share=1.0, **changed),
+        )
         try:
             unknown = tables.validate(file, schema).unknown_labels
             return None if unknown else rows_of(tables.table(file, schema), schema)
@@ -43,12 +75,17 @@ def accepted(content: bytes, schema: Schema, name: str = "f.csv", **changed: Any
     return None
 
 
-def strictly(content: bytes, encoding: str = "utf-8-sig", separator: str = ",") -> list[tuple[str | None, ...]]:
+def strictly(
+    content: bytes, encoding: str = "utf-8-sig", separator: str = ","
+) -> list[tuple[str | None, ...]]:
     """The oracle: rows by Python's own reader, strict; blank lines are no rows, an empty text is missing."""
     text = io.StringIO(content.decode(encoding), newline="")
     records = [record for record in csv.reader(text, delimiter=separator, strict=True) if record]
     assert all(len(record) == len(records[0]) for record in records)
-    return [tuple(record[records[0].index(name)] or None for name in ("a", "b", "t")) for record in records[1:]]
+    return [
+        tuple(record[records[0].index(name)] or None for name in ("a", "b", "t"))
+        for record in records[1:]
+    ]
 
 
 @quick
@@ -89,7 +126,12 @@ def test_where_a_file_is_cut_into_segments_changes_nothing(body: str, segment_by
     st.permutations(["a", "b", "t"]),
 )
 def test_what_pythons_writer_writes_is_read_back_cell_by_cell(
-    rows: list[tuple[str, str, str]], separator: str, line_end: str, quoting: Any, encoding: str, order: list[str]
+    rows: list[tuple[str, str, str]],
+    separator: str,
+    line_end: str,
+    quoting: Any,
+    encoding: str,
+    order: list[str],
 ) -> None:
     text = io.StringIO(newline="")
     if quoting == csv.QUOTE_MINIMAL:
@@ -105,7 +147,9 @@ def test_what_pythons_writer_writes_is_read_back_cell_by_cell(
 
 @quick
 @given(st.integers(1, 6), st.integers(0, 5), st.sampled_from(["add", "delete"]), st.data())
-def test_a_row_with_a_cell_more_or_less_is_refused_never_shifted(rows: int, cell: int, change: str, data: st.DataObject) -> None:
+def test_a_row_with_a_cell_more_or_less_is_refused_never_shifted(
+    rows: int, cell: int, change: str, data: st.DataObject
+) -> None:
     lines = [*HEAD.splitlines(), *(ROWS.splitlines()[0].split(",") for _ in range(rows))]
     broken = lines[data.draw(st.integers(1, rows))]
     assert isinstance(broken, list)
@@ -127,7 +171,10 @@ def test_a_damaged_parquet_file_raises_nothing_but_a_reason(flips: list[tuple[in
 
 
 @quick
-@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53), st.sampled_from([".", ","]))
+@given(
+    st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53),
+    st.sampled_from([".", ","]),
+)
 def test_a_number_is_read_as_python_reads_it(number: float, decimal: str) -> None:
     schema = replace(TEXTS, columns=(Column("a", "number"), Column("b", "string")))
     text = repr(number).replace(".", decimal)

@@ -26,11 +26,16 @@ SECOND = "5,50,true,Oslo,0\n6,60,true,Bonn,1\n"
 
 @pytest.fixture
 def tables(tmp_path: Path) -> list[pa.Table]:
-    files = [put(tmp_path, (HEAD + FIRST).encode(), "1.csv"), put(tmp_path, (HEAD + SECOND).encode(), "2.csv")]
+    files = [
+        put(tmp_path, (HEAD + FIRST).encode(), "1.csv"),
+        put(tmp_path, (HEAD + SECOND).encode(), "2.csv"),
+    ]
     return list(store(tmp_path).tables_many(files, SCHEMA))
 
 
-def test_the_labelled_rows_of_the_runs_come_in_order_with_the_promised_types(tables: list[pa.Table]) -> None:
+def test_the_labelled_rows_of_the_runs_come_in_order_with_the_promised_types(
+    tables: list[pa.Table],
+) -> None:
     X, y = features_and_labels(iter(tables), [[(0, 4)], [(0, 2)]], SCHEMA)
     assert list(X.columns) == ["speed", "load", "ok", "city"]
     assert [str(kind) for kind in X.dtypes] == ["float64", "float64", "float64", "str"]
@@ -85,16 +90,28 @@ def test_numbers_are_one_array_that_costs_no_copy(tables: list[pa.Table]) -> Non
 
 @pytest.mark.parametrize("kind", ["number", "string"])
 def test_columns_may_all_be_of_one_kind(kind: str, tables: list[pa.Table]) -> None:
-    only = replace(SCHEMA, columns=tuple(column for column in SCHEMA.columns if column.kind == kind))
+    only = replace(
+        SCHEMA, columns=tuple(column for column in SCHEMA.columns if column.kind == kind)
+    )
     X, y = features_and_labels(tables, [[(0, 4)], [(0, 2)]], only)
     assert list(X.columns) == list(only.names)
     assert X.index.equals(y.index)
 
 
-def test_equal_rows_hash_equal_whatever_the_file_its_format_and_its_neighbours(tmp_path: Path) -> None:
+def test_equal_rows_hash_equal_whatever_the_file_its_format_and_its_neighbours(
+    tmp_path: Path,
+) -> None:
     one_store = store(tmp_path, max_unlabelled_share=1.0)
-    csv = one_store.table(put(tmp_path, (HEAD + "7,7,1,Bonn,1\n1.0,10,true,Rome,1\n-0,,,,1\n2.5,2e1,FALSE,Oslo,\n").encode()), SCHEMA)
-    turned = one_store.table(put(tmp_path, b"city,target,ok,load,speed\n,0,,NaN,0\n", "t.csv"), SCHEMA)
+    csv = one_store.table(
+        put(
+            tmp_path,
+            (HEAD + "7,7,1,Bonn,1\n1.0,10,true,Rome,1\n-0,,,,1\n2.5,2e1,FALSE,Oslo,\n").encode(),
+        ),
+        SCHEMA,
+    )
+    turned = one_store.table(
+        put(tmp_path, b"city,target,ok,load,speed\n,0,,NaN,0\n", "t.csv"), SCHEMA
+    )
     typed = one_store.table(put(tmp_path, parquet(), "p.parquet"), SCHEMA)
     assert row_hashes(csv)[[1, 3]].tolist() == row_hashes(typed).tolist()
     assert row_hashes(csv)[2] == row_hashes(turned)[0]
@@ -113,7 +130,9 @@ def test_row_hashes_are_the_same_in_every_process_and_version() -> None:
 
     rome = int.from_bytes(hashlib.blake2b(b"Rome", digest_size=8).digest(), "little")
     one = int(np.float64(1.0).view(np.uint64))
-    assert int(hash_rows([texts, numbers])[0]) == mixed(((mixed((rome + golden) % 2**64) ^ one) + golden) % 2**64)
+    assert int(hash_rows([texts, numbers])[0]) == mixed(
+        ((mixed((rome + golden) % 2**64) ^ one) + golden) % 2**64
+    )
 
 
 def test_rows_that_differ_anywhere_hash_differently() -> None:
@@ -126,8 +145,12 @@ def test_rows_that_differ_anywhere_hash_differently() -> None:
 
 
 def test_a_category_beside_a_number_is_not_confused_with_its_neighbour() -> None:
-    a = hash_rows([pa.array(["x"]).dictionary_encode(), pa.array([None], pa.string()).dictionary_encode()])
-    b = hash_rows([pa.array([None], pa.string()).dictionary_encode(), pa.array(["x"]).dictionary_encode()])
+    a = hash_rows(
+        [pa.array(["x"]).dictionary_encode(), pa.array([None], pa.string()).dictionary_encode()]
+    )
+    b = hash_rows(
+        [pa.array([None], pa.string()).dictionary_encode(), pa.array(["x"]).dictionary_encode()]
+    )
     assert a[0] != b[0]
 
 

@@ -23,7 +23,9 @@ def test_an_accepted_file_is_read_as_exactly_what_it_says(case: Case, tmp_path: 
     file, tables = put(tmp_path, case.content, case.name), store(tmp_path, **case.settings)
     facts = tables.validate(file, case.schema)
     rows = rows_of(tables.table(file, case.schema), case.schema)
-    assert [repr(row) for row in rows] == [repr(row) for row in case.rows or ()]  # repr: -0.0 is not 0.0, nor 1 True
+    assert [repr(row) for row in rows] == [
+        repr(row) for row in case.rows or ()
+    ]  # repr: -0.0 is not 0.0, nor 1 True
     assert facts == tables.validate(file, case.schema), "the columnar copy must tell the same"
     assert (facts.rows, dict(facts.unknown_labels)) == (len(rows), {})
     assert {name: getattr(facts, name) for name in case.facts} == case.facts
@@ -32,7 +34,9 @@ def test_an_accepted_file_is_read_as_exactly_what_it_says(case: Case, tmp_path: 
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.title)
-def test_a_refused_file_gets_a_reason_that_names_the_place_and_leaves_nothing_behind(case: Case, tmp_path: Path) -> None:
+def test_a_refused_file_gets_a_reason_that_names_the_place_and_leaves_nothing_behind(
+    case: Case, tmp_path: Path
+) -> None:
     tables = store(tmp_path, **case.settings)
     with pytest.raises(UnreadableFileError) as refusal:
         tables.validate(put(tmp_path, case.content, case.name), case.schema)

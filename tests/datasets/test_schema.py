@@ -22,12 +22,16 @@ def inferred(folder: Path, *contents: str | bytes, **changed: Any) -> Schema:
     files = []
     for number, content in enumerate(contents):
         data = content if isinstance(content, bytes) else content.encode()
-        files.append(put(folder, data, f"{number}.parquet" if data.startswith(b"PAR1") else f"{number}.csv"))
+        files.append(
+            put(folder, data, f"{number}.parquet" if data.startswith(b"PAR1") else f"{number}.csv")
+        )
     return read_schema_from(files, settings(folder, **changed))
 
 
 def column(folder: Path, *cells: str) -> Column:
-    return inferred(folder, "c,target\n" + "".join(f"{cell},{i % 2}\n" for i, cell in enumerate(cells))).columns[0]
+    return inferred(
+        folder, "c,target\n" + "".join(f"{cell},{i % 2}\n" for i, cell in enumerate(cells))
+    ).columns[0]
 
 
 def labels(folder: Path, *cells: str, **changed: Any) -> Schema:
@@ -62,11 +66,15 @@ def parquet(**columns: Any) -> bytes:
         (("2026-11-20", "2026-11-21"), "string"),
     ],
 )
-def test_a_columns_kind_follows_from_all_its_cells(cells: tuple[str, ...], kind: str, tmp_path: Path) -> None:
+def test_a_columns_kind_follows_from_all_its_cells(
+    cells: tuple[str, ...], kind: str, tmp_path: Path
+) -> None:
     assert column(tmp_path, *cells).kind == kind
 
 
-def test_categories_are_those_seen_in_any_file_sorted_and_without_the_missing_one(tmp_path: Path) -> None:
+def test_categories_are_those_seen_in_any_file_sorted_and_without_the_missing_one(
+    tmp_path: Path,
+) -> None:
     schema = inferred(tmp_path, "c,target\nRome,0\n,1\n", "c,target\nOslo,0\nNA,1\n")
     assert schema.columns == (Column("c", "string", ("NA", "Oslo", "Rome")),)
 
@@ -93,13 +101,17 @@ def test_one_file_with_a_word_makes_a_column_of_numbers_text_in_all(tmp_path: Pa
         (("10", "9", "NA"), "integer", (9, 10)),
     ],
 )
-def test_a_labels_kind_and_its_sorted_classes(cells: tuple[str, ...], kind: str, classes: tuple[Any, ...], tmp_path: Path) -> None:
+def test_a_labels_kind_and_its_sorted_classes(
+    cells: tuple[str, ...], kind: str, classes: tuple[Any, ...], tmp_path: Path
+) -> None:
     schema = labels(tmp_path, *cells)
     assert (schema.label_kind, schema.classes) == (kind, classes)
     assert [type(one) for one in schema.classes] == [type(one) for one in classes]
 
 
-def test_the_positive_class_of_two_is_the_rarer_one_and_of_equally_many_the_larger(tmp_path: Path) -> None:
+def test_the_positive_class_of_two_is_the_rarer_one_and_of_equally_many_the_larger(
+    tmp_path: Path,
+) -> None:
     assert labels(tmp_path, "0", "1", "1").positive_class == 0
     assert labels(tmp_path, "0", "0", "1").positive_class == 1
     assert labels(tmp_path, "0", "1").positive_class == 1
@@ -110,8 +122,12 @@ def test_the_positive_class_of_two_is_the_rarer_one_and_of_equally_many_the_larg
 def test_the_positive_class_of_the_settings_is_compared_as_text(tmp_path: Path) -> None:
     assert labels(tmp_path, "0", "1", "1", positive_class="1").positive_class == 1
     assert labels(tmp_path, "true", "False", positive_class="FALSE").positive_class is False
-    assert labels(tmp_path, "0", "1", "2", positive_class="1").positive_class is None, "three classes have no positive one"
-    with pytest.raises(SettingsError, match=r"POSITIVE_CLASS: 'maybe' is no class; the classes are 'no', 'yes'"):
+    assert labels(tmp_path, "0", "1", "2", positive_class="1").positive_class is None, (
+        "three classes have no positive one"
+    )
+    with pytest.raises(
+        SettingsError, match=r"POSITIVE_CLASS: 'maybe' is no class; the classes are 'no', 'yes'"
+    ):
         labels(tmp_path, "yes", "no", positive_class="maybe")
 
 
@@ -124,7 +140,9 @@ def test_the_positive_class_of_the_settings_is_compared_as_text(tmp_path: Path) 
         ("c,target\n" + "".join(f"1,{i}\n" for i in range(1200)), "distinct labels"),
     ],
 )
-def test_a_target_that_gives_no_classes_is_an_error_of_the_settings(content: str, words: str, tmp_path: Path) -> None:
+def test_a_target_that_gives_no_classes_is_an_error_of_the_settings(
+    content: str, words: str, tmp_path: Path
+) -> None:
     with pytest.raises(SettingsError) as error:
         inferred(tmp_path, content)
     assert words in str(error.value)
@@ -133,7 +151,10 @@ def test_a_target_that_gives_no_classes_is_an_error_of_the_settings(content: str
 @pytest.mark.parametrize(
     ("contents", "words"),
     [
-        (("a,b,target\n1,2,0\n", "a,c,target\n1,2,1\n"), ("'1.csv'", "'0.csv'", "lacks 'b'", "has also 'c'", "IGNORE_COLUMNS")),
+        (
+            ("a,b,target\n1,2,0\n", "a,c,target\n1,2,1\n"),
+            ("'1.csv'", "'0.csv'", "lacks 'b'", "has also 'c'", "IGNORE_COLUMNS"),
+        ),
         (("a,target\n1,0\n", "a\n1\n"), ("'1.csv'", "label column 'target'")),
         (("target\n1\n0\n",), ("no column beside the label",)),
         ((",a,target\n0,1,0\n",), ("has no name",)),
@@ -151,14 +172,31 @@ def test_a_file_that_fits_no_schema_is_named_with_the_reason(
 
 
 def test_ignored_columns_never_enter_and_may_be_absent(tmp_path: Path) -> None:
-    schema = inferred(tmp_path, "id,a,target\n1,1,0\n", "target,a\n1,2\n", ignore_columns=("id", "when"))
+    schema = inferred(
+        tmp_path, "id,a,target\n1,1,0\n", "target,a\n1,2\n", ignore_columns=("id", "when")
+    )
     assert (schema.names, schema.ignored) == (("a",), ("id", "when"))
 
 
 def test_parquet_types_are_taken_at_their_word(tmp_path: Path) -> None:
-    data = parquet(i=[1, 2], f=[0.5, None], b=[True, None], s=["007", None], n=pa.nulls(2), digits=["1", "2"], target=["x", "y"])
+    data = parquet(
+        i=[1, 2],
+        f=[0.5, None],
+        b=[True, None],
+        s=["007", None],
+        n=pa.nulls(2),
+        digits=["1", "2"],
+        target=["x", "y"],
+    )
     schema = inferred(tmp_path, data)
-    assert [one.kind for one in schema.columns] == ["number", "number", "boolean", "string", "number", "string"]
+    assert [one.kind for one in schema.columns] == [
+        "number",
+        "number",
+        "boolean",
+        "string",
+        "number",
+        "string",
+    ]
     assert schema.columns[3].categories == ("007",)
     assert schema.label_kind == "string"
 

@@ -19,7 +19,17 @@ from retraining.trainer import check_recipe, load_recipe, train
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "diabetes"
 CLINIC = SimpleNamespace(**runpy.run_path(str(FOLDER / "data_simulator.py"), run_name="clinic"))
-COLUMNS = ["Pregnancies", "Glucose", "BloodPressure", "SkinThickness", "Insulin", "BMI", "DiabetesPedigreeFunction", "Age", "Outcome"]
+COLUMNS = [
+    "Pregnancies",
+    "Glucose",
+    "BloodPressure",
+    "SkinThickness",
+    "Insulin",
+    "BMI",
+    "DiabetesPedigreeFunction",
+    "Age",
+    "Outcome",
+]
 
 
 def records(rows: int, seed: int = 0, guideline: str = "old") -> tuple[pd.DataFrame, pd.Series]:
@@ -42,7 +52,13 @@ def test_the_table_looks_like_the_real_one() -> None:
     table = CLINIC.simulate(20_000, 0, "old")
     assert list(table) == COLUMNS
     assert table["Outcome"].mean() == pytest.approx(0.35, abs=0.03)
-    means = {"Pregnancies": 3.8, "Age": 33.2, "BMI": 32.0, "Glucose": 120.9, "DiabetesPedigreeFunction": 0.47}
+    means = {
+        "Pregnancies": 3.8,
+        "Age": 33.2,
+        "BMI": 32.0,
+        "Glucose": 120.9,
+        "DiabetesPedigreeFunction": 0.47,
+    }
     assert {name: table[name].mean() for name in means} == pytest.approx(means, rel=0.1)
     assert (table["Insulin"] == 0).mean() == pytest.approx(0.49, abs=0.02)
     assert (table["Age"] > 0).all()
@@ -55,15 +71,23 @@ def test_outcomes_are_drawn_from_the_model_that_is_named(guideline: str) -> None
     whole = CLINIC.patients(40_000, rng)
     ill = rng.random(40_000) < CLINIC.probability_of_illness(whole, guideline)
     names = list(CLINIC.USUAL)
-    standard = pd.DataFrame({name: (whole[name] - mean) / deviation for name, (mean, deviation) in CLINIC.USUAL.items()})
+    standard = pd.DataFrame(
+        {name: (whole[name] - mean) / deviation for name, (mean, deviation) in CLINIC.USUAL.items()}
+    )
     found = LogisticRegression(C=np.inf, max_iter=1_000).fit(standard, ill).coef_[0]
-    assert dict(zip(names, found, strict=True)) == pytest.approx({name: CLINIC.RISK[guideline].get(name, 0) for name in names}, abs=0.1)
+    assert dict(zip(names, found, strict=True)) == pytest.approx(
+        {name: CLINIC.RISK[guideline].get(name, 0) for name in names}, abs=0.1
+    )
 
 
-def test_the_same_seed_writes_the_same_plain_csv_and_another_seed_other_patients(tmp_path: Path) -> None:
+def test_the_same_seed_writes_the_same_plain_csv_and_another_seed_other_patients(
+    tmp_path: Path,
+) -> None:
     digests = []
     for folder, seed in (("a", "3"), ("b", "3"), ("c", "4")):
-        CLINIC.main(["--into", str(tmp_path / folder), "--rows", "100", "--files", "7", "--seed", seed])
+        CLINIC.main(
+            ["--into", str(tmp_path / folder), "--rows", "100", "--files", "7", "--seed", seed]
+        )
         paths = sorted((tmp_path / folder).iterdir())
         assert len(paths) == 7
         digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths])
@@ -96,4 +120,8 @@ def test_the_whole_search_runs_over_all_families() -> None:
     recipe = load_recipe(FOLDER / "train_classification_model.py")
     estimator = train(recipe, *records(200), needs_probabilities=True).estimator
     families = {type(model).__name__ for model in estimator.cv_results_["param_model"]}
-    assert families >= {"GradientBoostingClassifier", "RandomForestClassifier", "HistGradientBoostingClassifier"}
+    assert families >= {
+        "GradientBoostingClassifier",
+        "RandomForestClassifier",
+        "HistGradientBoostingClassifier",
+    }

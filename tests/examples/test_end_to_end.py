@@ -32,7 +32,11 @@ class Example:
     @classmethod
     def shipped(cls, name: str, folder: Path, empty_store: Path) -> Example:
         project = Project(folder / name)
-        shutil.copytree(EXAMPLES / name, project.folder, ignore=shutil.ignore_patterns("mlflow_server", ".retraining", "__pycache__"))
+        shutil.copytree(
+            EXAMPLES / name,
+            project.folder,
+            ignore=shutil.ignore_patterns("mlflow_server", ".retraining", "__pycache__"),
+        )
         for part in ("new_data", "used_data"):
             shutil.rmtree(project.folder / part)
             (project.folder / part).mkdir()
@@ -41,8 +45,17 @@ class Example:
 
     def play(self, heading: str) -> list[Any]:
         """Obey the commands under a heading of the README; the JSON of each cycle."""
-        section = (EXAMPLES / self.name / "README.md").read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-        commands = [line for block in re.findall(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL) for line in block.splitlines()]
+        section = (
+            (EXAMPLES / self.name / "README.md")
+            .read_text(encoding="utf-8")
+            .partition(f"\n## {heading}\n")[2]
+            .partition("\n## ")[0]
+        )
+        commands = [
+            line
+            for block in re.findall(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+            for line in block.splitlines()
+        ]
         return [cycle for command in commands if (cycle := self.obey(command)) is not None]
 
     def obey(self, command: str) -> Any:
@@ -64,7 +77,12 @@ class Example:
     def simulate(self, *flags: str) -> None:
         """Start the copy's simulator, which writes into the copy."""
         own = [flag.replace(f"examples/{self.name}", str(self.project.folder)) for flag in flags]
-        assert runpy.run_path(str(self.project.folder / "data_simulator.py"), run_name="simulator")["main"](own) == 0
+        assert (
+            runpy.run_path(str(self.project.folder / "data_simulator.py"), run_name="simulator")[
+                "main"
+            ](own)
+            == 0
+        )
 
     @property
     def store(self) -> str:
@@ -75,13 +93,24 @@ def static_score(fleet: Example, folder: str) -> float:
     """What the first model, had it been left alone, scores on the files of a folder; loaded as anybody loads it."""
     set_tracking_uri(fleet.store)
     first = pyfunc.load_model("models:/driver-assistance/1")
-    rows = pd.concat([pd.read_csv(path) for path in sorted((fleet.project.folder / folder).glob("*.csv"))])
+    rows = pd.concat(
+        [pd.read_csv(path) for path in sorted((fleet.project.folder / folder).glob("*.csv"))]
+    )
     signature = first.metadata.get_input_schema()
-    types = {name: kind.to_pandas() for name, kind in zip(signature.input_names(), signature.input_types(), strict=True)}
-    return float(balanced_accuracy_score(rows["intervention_needed"], first.predict(rows[list(types)].astype(types))))
+    types = {
+        name: kind.to_pandas()
+        for name, kind in zip(signature.input_names(), signature.input_types(), strict=True)
+    }
+    return float(
+        balanced_accuracy_score(
+            rows["intervention_needed"], first.predict(rows[list(types)].astype(types))
+        )
+    )
 
 
-def test_under_sudden_drift_the_static_model_decays_and_the_job_promotes_and_recovers(tmp_path: Path, empty_store: Path) -> None:
+def test_under_sudden_drift_the_static_model_decays_and_the_job_promotes_and_recovers(
+    tmp_path: Path, empty_store: Path
+) -> None:
     fleet = Example.shipped("adas", tmp_path, empty_store)
     usual, *decayed = fleet.play("From nothing to a promoted model")
     assert (usual["ending"], usual["new_rows"]) == ("kept", 12_000)
@@ -91,27 +120,42 @@ def test_under_sudden_drift_the_static_model_decays_and_the_job_promotes_and_rec
     fleet.simulate("--scenario", "sudden", "--first-batch", "13")
     assert static_score(fleet, "new_data") < GUESSES
     recovered = fleet.project.cycle()
-    assert (recovered["ending"], recovered["production_version"]) == ("kept", decayed[-1]["challenger_version"])
+    assert (recovered["ending"], recovered["production_version"]) == (
+        "kept",
+        decayed[-1]["challenger_version"],
+    )
     assert recovered["scores"]["production_on_new"] > KNOWS_THE_RULE
 
 
-def test_the_clinics_challenger_is_refused_by_a_floor_and_then_promoted(tmp_path: Path, empty_store: Path) -> None:
+def test_the_clinics_challenger_is_refused_by_a_floor_and_then_promoted(
+    tmp_path: Path, empty_store: Path
+) -> None:
     clinic = Example.shipped("diabetes", tmp_path, empty_store)
     refused, promoted = clinic.play("A first model, a floor, a promotion")
     assert (refused["ending"], refused["production_version"]) == ("rejected", 1)
     assert refused["improvement"] > 0.05
     assert "MIN_MODEL_ROC_AUC" in refused["reason"]
-    assert (promoted["ending"], promoted["production_version"]) == ("promoted", promoted["challenger_version"])
+    assert (promoted["ending"], promoted["production_version"]) == (
+        "promoted",
+        promoted["challenger_version"],
+    )
     assert promoted["files"]["archived"] == 15
     for version in (1, promoted["production_version"]):
         candidates = search_table(clinic, version)
-        assert {line["param_model"].partition("(")[0] for line in candidates} >= {"GradientBoostingClassifier", "RandomForestClassifier"}
-        assert float(candidates[0]["mean_test_score"]) == max(float(line["mean_test_score"]) for line in candidates)
+        assert {line["param_model"].partition("(")[0] for line in candidates} >= {
+            "GradientBoostingClassifier",
+            "RandomForestClassifier",
+        }
+        assert float(candidates[0]["mean_test_score"]) == max(
+            float(line["mean_test_score"]) for line in candidates
+        )
 
 
 def search_table(clinic: Example, version: int) -> list[dict[str, str]]:
     """The table of the search on the version's run."""
     run_id = MlflowClient(clinic.store).get_model_version("diabetes", str(version)).run_id
-    path = download_artifacts(run_id=run_id, artifact_path="search_results.csv", tracking_uri=clinic.store)
+    path = download_artifacts(
+        run_id=run_id, artifact_path="search_results.csv", tracking_uri=clinic.store
+    )
     with Path(path).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

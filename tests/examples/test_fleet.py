@@ -27,7 +27,11 @@ COLUMNS = [
 
 
 def simulated(scenario: str, batch: int, rows: int = 4_000, **flags: object) -> pd.DataFrame:
-    words = [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = [
+        word
+        for name, value in flags.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
     return FLEET.simulate(batch, rows, FLEET.parser().parse_args(["--scenario", scenario, *words]))
 
 
@@ -36,7 +40,9 @@ def as_read(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     X = table.drop(columns=["record_id", "timestamp", FLEET.TARGET])
     booleans = [name for name in X if X[name].dtype == bool]
     words = ["weather_conditions", "road_type", "light_conditions"]
-    return X.astype({**dict.fromkeys(booleans, float), **dict.fromkeys(words, "str")}), table[FLEET.TARGET]
+    return X.astype({**dict.fromkeys(booleans, float), **dict.fromkeys(words, "str")}), table[
+        FLEET.TARGET
+    ]
 
 
 def disagreement(table: pd.DataFrame, rule: dict[str, object]) -> float:
@@ -84,10 +90,15 @@ def test_the_truth_about_the_rule_holds_for_the_labels_of_every_batch(scenario: 
         table = simulated(scenario, batch, rows=4_000, flip_probability=0)
         share = FLEET.truth(scenario, batch).new_rule
         rules_differ = np.mean(
-            FLEET.needs_intervention(table.dropna(), FLEET.OLD_RULE, 0.25) != FLEET.needs_intervention(table.dropna(), FLEET.NEW_RULE, 0.25)
+            FLEET.needs_intervention(table.dropna(), FLEET.OLD_RULE, 0.25)
+            != FLEET.needs_intervention(table.dropna(), FLEET.NEW_RULE, 0.25)
         )
-        assert disagreement(table, FLEET.OLD_RULE) == pytest.approx(share * rules_differ, abs=0.03), batch
-        assert disagreement(table, FLEET.NEW_RULE) == pytest.approx((1 - share) * rules_differ, abs=0.03), batch
+        assert disagreement(table, FLEET.OLD_RULE) == pytest.approx(
+            share * rules_differ, abs=0.03
+        ), batch
+        assert disagreement(table, FLEET.NEW_RULE) == pytest.approx(
+            (1 - share) * rules_differ, abs=0.03
+        ), batch
 
 
 @pytest.mark.parametrize(
@@ -101,14 +112,21 @@ def test_the_truth_about_the_rule_holds_for_the_labels_of_every_batch(scenario: 
     ],
 )
 def test_scenarios_drift_when_they_say(scenario: str, shares: list[float]) -> None:
-    assert [FLEET.truth(scenario, batch).new_rule for batch in (4, 9, 10, 12, 14, 15)] == pytest.approx(shares)
+    assert [
+        FLEET.truth(scenario, batch).new_rule for batch in (4, 9, 10, 12, 14, 15)
+    ] == pytest.approx(shares)
 
 
 def test_only_covariate_drift_changes_the_traffic() -> None:
     for scenario in FLEET.SCENARIOS:
-        snow = [float(np.mean(simulated(scenario, batch)["weather_conditions"] == "Snowy")) for batch in (9, 10)]
+        snow = [
+            float(np.mean(simulated(scenario, batch)["weather_conditions"] == "Snowy"))
+            for batch in (9, 10)
+        ]
         assert snow[0] == pytest.approx(0.08, abs=0.02), scenario
-        assert snow[1] == pytest.approx(0.35 if scenario == "covariate-only" else 0.08, abs=0.03), scenario
+        assert snow[1] == pytest.approx(0.35 if scenario == "covariate-only" else 0.08, abs=0.03), (
+            scenario
+        )
 
 
 def test_the_same_arguments_write_the_same_bytes_whatever_came_before(tmp_path: Path) -> None:
@@ -136,7 +154,12 @@ def test_files_are_plain_csv_and_nothing_else_is_left(tmp_path: Path) -> None:
 def test_documents_hold_plain_values_and_leave_out_what_was_lost() -> None:
     table = simulated("none", 0, rows=500)
     documents = FLEET.documents(table)
-    assert {type(value) for document in documents for value in document.values()} == {str, float, bool, int}
+    assert {type(value) for document in documents for value in document.values()} == {
+        str,
+        float,
+        bool,
+        int,
+    }
     assert sum(map(len, documents)) == table.notna().to_numpy().sum()
 
 
@@ -148,34 +171,57 @@ def test_a_wrong_flag_is_refused_in_words(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_flip_probability_is_read_from_the_environment(tmp_path: Path) -> None:
-    command = [sys.executable, "-B", FOLDER / "data_simulator.py", "--into", tmp_path, "--imbalance", "0", "--rows", "20000"]
-    done = subprocess.run(command, env={"FLIP_PROBABILITY": "0.3"}, capture_output=True, text=True, check=True)
+    command = [
+        sys.executable,
+        "-B",
+        FOLDER / "data_simulator.py",
+        "--into",
+        tmp_path,
+        "--imbalance",
+        "0",
+        "--rows",
+        "20000",
+    ]
+    done = subprocess.run(
+        command, env={"FLIP_PROBABILITY": "0.3"}, capture_output=True, text=True, check=True
+    )
     assert "30% positive" in done.stdout
 
 
 def test_the_recipe_keeps_its_contract() -> None:
     X, y = as_read(simulated("none", 0, rows=600))
-    assert check_recipe(load_recipe(FOLDER / "train_classification_model.py"), X, y, needs_probabilities=True) == ()
+    assert (
+        check_recipe(
+            load_recipe(FOLDER / "train_classification_model.py"), X, y, needs_probabilities=True
+        )
+        == ()
+    )
 
 
 @pytest.mark.parametrize("resampling", ["smote", "none"])
 @pytest.mark.parametrize("classifier", ["random_forest", "boosting"])
-def test_every_choice_that_the_recipe_offers_keeps_the_contract(tmp_path: Path, classifier: str, resampling: str) -> None:
+def test_every_choice_that_the_recipe_offers_keeps_the_contract(
+    tmp_path: Path, classifier: str, resampling: str
+) -> None:
     if resampling == "smote":
         pytest.importorskip("imblearn", reason="imbalanced-learn, an extra, is not installed")
     text = (FOLDER / "train_classification_model.py").read_text(encoding="utf-8")
-    text = text.replace('CLASSIFIER = "logistic_regression"', f'CLASSIFIER = "{classifier}"').replace(
-        "RandomForestClassifier(200", "RandomForestClassifier(10"
-    )
+    text = text.replace(
+        'CLASSIFIER = "logistic_regression"', f'CLASSIFIER = "{classifier}"'
+    ).replace("RandomForestClassifier(200", "RandomForestClassifier(10")
     text = text.replace('RESAMPLING = "undersample"', f'RESAMPLING = "{resampling}"')
     (tmp_path / "recipe.py").write_text(text, encoding="utf-8")
     X, y = as_read(simulated("none", 0, rows=300))
     assert check_recipe(load_recipe(tmp_path / "recipe.py"), X, y) == ()
 
 
-def test_smote_without_its_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smote_without_its_package_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = (FOLDER / "train_classification_model.py").read_text(encoding="utf-8")
-    (tmp_path / "recipe.py").write_text(text.replace('RESAMPLING = "undersample"', 'RESAMPLING = "smote"'), encoding="utf-8")
+    (tmp_path / "recipe.py").write_text(
+        text.replace('RESAMPLING = "undersample"', 'RESAMPLING = "smote"'), encoding="utf-8"
+    )
     monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
     X, y = as_read(simulated("none", 0, rows=300))
     problems = check_recipe(load_recipe(tmp_path / "recipe.py"), X, y)
@@ -187,7 +233,11 @@ def test_a_model_of_the_old_rule_decays_under_sudden_drift_only_and_a_new_one_re
     recipe = load_recipe(FOLDER / "train_classification_model.py")
 
     def learned(scenario: str, *batches: int) -> tuple[pd.DataFrame, pd.Series]:
-        return as_read(pd.concat([simulated(scenario, batch, rows=1_500) for batch in batches], ignore_index=True))
+        return as_read(
+            pd.concat(
+                [simulated(scenario, batch, rows=1_500) for batch in batches], ignore_index=True
+            )
+        )
 
     def score(estimator: object, scenario: str) -> float:
         X, y = as_read(simulated(scenario, 20))

@@ -60,12 +60,33 @@ def on_sqlite(tmp_path: Path, empty_store: Path) -> Settings:
 def proxying_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server as `mlflow server` starts it by default: artifacts go through it."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    places = ["--backend-store-uri", f"sqlite:///{folder}/store.db", "--artifacts-destination", str(folder / "artifacts")]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    places = [
+        "--backend-store-uri",
+        f"sqlite:///{folder}/store.db",
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    ]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            [*command, *places], env={**os.environ, **quiet}, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            [*command, *places],
+            env={**os.environ, **quiet},
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             wait_for(f"http://127.0.0.1:{port}", server)

@@ -42,7 +42,9 @@ def versions_are_found_by_status_oldest_first(registry: Registry) -> None:
     run_id = registry.begin_cycle("cycle-1", STARTED)
     for cycle in ("cycle-1", "cycle-2", "cycle-3"):
         registry.register(candidate(cycle), parent=run_id, run_name="ModelRetraining")
-    registry.tag_version(2, {"validation_status": "rejected", "retraining.verdict": "worse"}, "It lost.")
+    registry.tag_version(
+        2, {"validation_status": "rejected", "retraining.verdict": "worse"}, "It lost."
+    )
     assert [v.number for v in registry.versions()] == [1, 2, 3]
     assert [v.number for v in registry.versions("pending")] == [1, 3]
     assert [v.tags["retraining.verdict"] for v in registry.versions("rejected")] == ["worse"]
@@ -74,15 +76,25 @@ def aliases_move_and_go(registry: Registry) -> None:
 
 
 def tags_of_the_model_are_set_and_removed(registry: Registry) -> None:
-    registry.register(candidate(), parent=registry.begin_cycle("cycle-1", STARTED), run_name="ModelRetraining")
-    registry.tag_model({"retraining.hold": "Ada, 2026-11-20: scores fell", "retraining.left_on": "1"})
+    registry.register(
+        candidate(), parent=registry.begin_cycle("cycle-1", STARTED), run_name="ModelRetraining"
+    )
+    registry.tag_model(
+        {"retraining.hold": "Ada, 2026-11-20: scores fell", "retraining.left_on": "1"}
+    )
     registry.untag_model(["retraining.hold", "never.there"])
     assert registry.facts().tags == {"retraining.left_on": "1"}
 
 
 def an_ended_cycle_is_remembered_and_an_open_one_is_not(registry: Registry) -> None:
     first = registry.begin_cycle("cycle-1", STARTED)
-    registry.log_stage(first, "ModelMonitoring", metrics={"accuracy": 0.9}, params={"rows": "400"}, dataset=("batch 1", "ef" * 32, 400))
+    registry.log_stage(
+        first,
+        "ModelMonitoring",
+        metrics={"accuracy": 0.9},
+        params={"rows": "400"},
+        dataset=("batch 1", "ef" * 32, 400),
+    )
     registry.save_files(first, {"report.html": "<p>ä</p>"})
     ended = end(registry, first)
     open_run = registry.begin_cycle("cycle-2", STARTED)

@@ -62,7 +62,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def ask_behind(self, body: bytes) -> tuple[int, bytes]:
         headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
-        request = urllib.request.Request(self.server.behind + self.path, body or None, headers, method=self.command)
+        request = urllib.request.Request(
+            self.server.behind + self.path, body or None, headers, method=self.command
+        )
         try:
             with urllib.request.urlopen(request, timeout=60) as response:
                 return response.status, response.read()
@@ -71,7 +73,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def reply(self, status: int, content: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if status >= 400 and content == b"no" else "application/json")
+        self.send_header(
+            "Content-Type",
+            "text/plain" if status >= 400 and content == b"no" else "application/json",
+        )
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

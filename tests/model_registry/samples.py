@@ -14,7 +14,16 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from retraining import settings
-from retraining.records import Batch, BatchFile, Candidate, Column, CycleRecord, Manifest, Schema, Score
+from retraining.records import (
+    Batch,
+    BatchFile,
+    Candidate,
+    Column,
+    CycleRecord,
+    Manifest,
+    Schema,
+    Score,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +32,13 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 STARTED = datetime(2026, 11, 20, 2, 17, tzinfo=UTC)
-ROWS = pd.DataFrame({"speed": [1.0, 2.0, 3.0, 4.0], "rain": [True, False, True, False], "road": ["a", "b", "a", "b"]})
+ROWS = pd.DataFrame(
+    {
+        "speed": [1.0, 2.0, 3.0, 4.0],
+        "rain": [True, False, True, False],
+        "road": ["a", "b", "a", "b"],
+    }
+)
 FILE = BatchFile("Straße 1.csv", "ab" * 32, 4, ((0, 1),))
 RECIPE = "def train_model(X_train, y_train):\n    return ...\n"
 
@@ -45,18 +60,31 @@ def project_on(empty_store: Path, folder: Path) -> Settings:
 
 def estimator(labels: list[Any]) -> Any:
     """A tree that answers the labels for `ROWS`."""
-    columns = ColumnTransformer([("words", OneHotEncoder(handle_unknown="ignore"), ["road"])], remainder="passthrough")
+    columns = ColumnTransformer(
+        [("words", OneHotEncoder(handle_unknown="ignore"), ["road"])], remainder="passthrough"
+    )
     return make_pipeline(columns, DecisionTreeClassifier(random_state=0)).fit(ROWS, labels)
 
 
 def schema(kind: str = "integer", labels: tuple[Any, ...] = (0, 1)) -> Schema:
-    columns = (Column("speed", "number"), Column("rain", "boolean"), Column("road", "string", ("a", "b")))
+    columns = (
+        Column("speed", "number"),
+        Column("rain", "boolean"),
+        Column("road", "string", ("a", "b")),
+    )
     return Schema(columns, "target", kind, labels, labels[1])  # type: ignore[arg-type]
 
 
-def candidate(cycle_id: str = "cycle-1", labels: tuple[Any, ...] = (0, 1, 0, 1), kind: str = "integer", **more: Any) -> Candidate:
+def candidate(
+    cycle_id: str = "cycle-1",
+    labels: tuple[Any, ...] = (0, 1, 0, 1),
+    kind: str = "integer",
+    **more: Any,
+) -> Candidate:
     classes = tuple(sorted(set(labels)))
-    manifest = Manifest((FILE,), (FILE,), (FILE.sha256,), schema(kind, classes), "cd" * 32, cycle_id)
+    manifest = Manifest(
+        (FILE,), (FILE,), (FILE.sha256,), schema(kind, classes), "cd" * 32, cycle_id
+    )
     content: dict[str, Any] = {
         "estimator": estimator(list(labels)),
         "manifest": manifest,
@@ -68,16 +96,22 @@ def candidate(cycle_id: str = "cycle-1", labels: tuple[Any, ...] = (0, 1, 0, 1),
     return Candidate(**{**content, **more})
 
 
-def record(run_id: str, number: int = 1, ending: str = "kept", cycle_id: str = "cycle-1") -> CycleRecord:
+def record(
+    run_id: str, number: int = 1, ending: str = "kept", cycle_id: str = "cycle-1"
+) -> CycleRecord:
     told = {"ending": ending, "reason": "production is good enough"}
     batch = Batch(number, (FILE,))
     score = Score("accuracy", 0.9, 400, (0.85, 0.95))
-    return CycleRecord(number, cycle_id, run_id, STARTED, told, "deciding", (FILE.sha256,), batch, score)
+    return CycleRecord(
+        number, cycle_id, run_id, STARTED, told, "deciding", (FILE.sha256,), batch, score
+    )
 
 
 def end(registry: Registry, run_id: str, **more: Any) -> CycleRecord:
     """End a cycle as `record` tells it; the record."""
     ended = replace(record(run_id), **more)
     name = f"2026-11-20T02:17:00Z {ended.ending}"
-    registry.end_cycle(ended, name=name, status="FINISHED", tags={}, metrics={"accuracy/production_on_new": 0.9})
+    registry.end_cycle(
+        ended, name=name, status="FINISHED", tags={}, metrics={"accuracy/production_on_new": 0.9}
+    )
     return ended

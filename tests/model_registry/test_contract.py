@@ -27,6 +27,8 @@ def test_on_a_sqlite_store(check: Callable[[Registry], None], on_sqlite: Setting
 
 @each_check
 @pytest.mark.server
-def test_on_a_server(check: Callable[[Registry], None], proxying_server: str, tmp_path: Path) -> None:
+def test_on_a_server(
+    check: Callable[[Registry], None], proxying_server: str, tmp_path: Path
+) -> None:
     names = {"MODEL_NAME": check.__name__, "MLFLOW_EXPERIMENT_NAME": "shared by all of them"}
     check(MlflowRegistry(project(tmp_path, proxying_server, **names)))

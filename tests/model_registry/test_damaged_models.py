@@ -37,7 +37,11 @@ def two_versions(settings: Settings) -> MlflowRegistry:
     registry = MlflowRegistry(settings)
     run_id = registry.begin_cycle("cycle-1", STARTED)
     registry.register(candidate("cycle-1"), parent=run_id, run_name="ModelRetraining")
-    second = candidate("cycle-2", labels=(1, 1, 0, 0), tags={"validation_status": "approved", "retraining.previous_version": "1"})
+    second = candidate(
+        "cycle-2",
+        labels=(1, 1, 0, 0),
+        tags={"validation_status": "approved", "retraining.previous_version": "1"},
+    )
     registry.register(second, parent=run_id, run_name="ModelRetraining")
     return registry
 
@@ -162,7 +166,9 @@ def test_loading_leaves_nothing_behind(damaged: MlflowRegistry, shelf: Settings)
 
 
 @pytest.mark.parametrize("content", [None, b"", b'{"files": []}'])
-def test_a_manifest_that_is_missing_or_changed_is_refused(content: bytes | None, damaged: MlflowRegistry, shelf: Settings) -> None:
+def test_a_manifest_that_is_missing_or_changed_is_refused(
+    content: bytes | None, damaged: MlflowRegistry, shelf: Settings
+) -> None:
     run_id = version(damaged, 2).run_id
     path = next((shelf.project / "mlflow_server").rglob(f"{run_id}/artifacts/manifest.json"))
     if content is None:
@@ -173,41 +179,57 @@ def test_a_manifest_that_is_missing_or_changed_is_refused(content: bytes | None,
         damaged.manifest(version(damaged, 2))
 
 
-def test_a_version_that_was_deleted_meanwhile_is_told(registry: MlflowRegistry, on_sqlite: Settings) -> None:
+def test_a_version_that_was_deleted_meanwhile_is_told(
+    registry: MlflowRegistry, on_sqlite: Settings
+) -> None:
     from mlflow import MlflowClient
 
     gone = version(registry, 2)
-    MlflowClient(on_sqlite.mlflow_tracking_uri, on_sqlite.mlflow_tracking_uri).delete_model_version("classifier", "2")
+    MlflowClient(on_sqlite.mlflow_tracking_uri, on_sqlite.mlflow_tracking_uri).delete_model_version(
+        "classifier", "2"
+    )
     assert registry.version(2) is None
     with pytest.raises(StoreError, match="not in the registry any more"):
         registry.model(gone)
 
 
-def test_a_version_that_cannot_be_loaded_here_needs_a_person(damaged: MlflowRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_that_cannot_be_loaded_here_needs_a_person(
+    damaged: MlflowRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sklearn.tree", None)
     monkeypatch.setitem(__import__("sys").modules, "sklearn.tree._classes", None)
     with pytest.raises(DamagedModelError, match="cannot be loaded here"):
         damaged.model(version(damaged, 2))
 
 
-def test_an_estimator_that_cannot_be_saved_is_the_recipes_fault(registry: MlflowRegistry, tmp_path: Path) -> None:
+def test_an_estimator_that_cannot_be_saved_is_the_recipes_fault(
+    registry: MlflowRegistry, tmp_path: Path
+) -> None:
     broken = candidate("cycle-3").estimator
     with (tmp_path / "file").open("w") as open_file:
         broken.handle = open_file
         with pytest.raises(RecipeError, match="cannot be saved"):
             registry.register(
-                candidate("cycle-3", estimator=broken), parent=registry.begin_cycle("cycle-3", STARTED), run_name="ModelRetraining"
+                candidate("cycle-3", estimator=broken),
+                parent=registry.begin_cycle("cycle-3", STARTED),
+                run_name="ModelRetraining",
             )
     assert len(registry.versions()) == 2
 
 
-def test_a_full_disk_is_an_error_of_the_store(registry: MlflowRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_of_the_store(
+    registry: MlflowRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_space(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("retraining.model_registry.registration.save_estimator", no_space)
     with pytest.raises(StoreError, match="No space left") as caught:
-        registry.register(candidate("cycle-3"), parent=registry.begin_cycle("cycle-3", STARTED), run_name="ModelRetraining")
+        registry.register(
+            candidate("cycle-3"),
+            parent=registry.begin_cycle("cycle-3", STARTED),
+            run_name="ModelRetraining",
+        )
     assert "Free space" in caught.value.remedy
 
 

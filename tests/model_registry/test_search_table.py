@@ -21,22 +21,35 @@ def test_a_search_over_families_becomes_a_line_for_each_candidate_the_best_first
         {"model": [DecisionTreeClassifier(max_depth=1)], "model__min_samples_leaf": [1, 40]},
         {"model": [LogisticRegression()]},
     ]
-    search = GridSearchCV(Pipeline([("model", LogisticRegression())]), families, cv=3).fit(X, X[:, 0] + X[:, 1] > 0)
+    search = GridSearchCV(Pipeline([("model", LogisticRegression())]), families, cv=3).fit(
+        X, X[:, 0] + X[:, 1] > 0
+    )
     lines = list(csv.DictReader(io.StringIO(search_table(search.cv_results_) or "")))
-    assert [line["rank_test_score"] for line in lines] == sorted(str(rank) for rank in search.cv_results_["rank_test_score"])
+    assert [line["rank_test_score"] for line in lines] == sorted(
+        str(rank) for rank in search.cv_results_["rank_test_score"]
+    )
     assert float(lines[0]["mean_test_score"]) == search.best_score_
-    assert (lines[0]["param_model"], lines[0]["param_model__min_samples_leaf"]) == ("LogisticRegression()", "")
+    assert (lines[0]["param_model"], lines[0]["param_model__min_samples_leaf"]) == (
+        "LogisticRegression()",
+        "",
+    )
     assert {line["param_model__min_samples_leaf"] for line in lines} == {"", "1", "40"}
     assert list(lines[0])[:3] == ["rank_test_score", "mean_test_score", "std_test_score"]
 
 
-@pytest.mark.parametrize("results", [None, {}, [], 7, "cv", {"mean": [1], "rank": [1, 2]}, {"mean": 0.5}, [("only",)]])
+@pytest.mark.parametrize(
+    "results", [None, {}, [], 7, "cv", {"mean": [1], "rank": [1, 2]}, {"mean": 0.5}, [("only",)]]
+)
 def test_anything_else_is_no_table(results: object) -> None:
     assert search_table(results) is None
 
 
 def test_ranks_are_numbers_and_cells_are_one_line() -> None:
-    columns = {"params": [{}] * 11, "note": ["two\n lines"] * 11, "rank_test_score": list(range(11, 0, -1))}
+    columns = {
+        "params": [{}] * 11,
+        "note": ["two\n lines"] * 11,
+        "rank_test_score": list(range(11, 0, -1)),
+    }
     lines = (search_table(columns) or "").splitlines()
     assert lines[0] == "rank_test_score,note"
     assert lines[1] == "1,two lines"

@@ -46,7 +46,11 @@ def served(bare: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with log.open("wb") as output:
         command = [sys.executable, str(SCRIPT), "--project", str(bare.project), "--port", str(port)]
         server = subprocess.Popen(
-            command, cwd="/", env={**os.environ, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}, stdout=output, stderr=output
+            command,
+            cwd="/",
+            env={**os.environ, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"},
+            stdout=output,
+            stderr=output,
         )
         try:
             wait_for(f"http://127.0.0.1:{port}", server)
@@ -91,7 +95,9 @@ def reads_everything(settings: Settings, versions: list[int]) -> None:
         np.testing.assert_array_equal(registry.model(version).predict(ROWS), [0, 1, 0, 1])
 
 
-def test_what_the_bare_store_wrote_the_server_reads_and_the_other_way_round(bare: Settings, served: Settings) -> None:
+def test_what_the_bare_store_wrote_the_server_reads_and_the_other_way_round(
+    bare: Settings, served: Settings
+) -> None:
     reads_everything(served, [1])
     assert cycle(served, "through the server") == 2
     reads_everything(served, [1, 2])
@@ -109,7 +115,8 @@ def test_a_link_leads_to_the_run_through_the_server_only(bare: Settings, served:
 
 def test_a_foreign_host_is_refused(served: Settings) -> None:
     request = urllib.request.Request(
-        f"{served.mlflow_tracking_uri}/api/2.0/mlflow/experiments/search?max_results=1", headers={"Host": "evil.example"}
+        f"{served.mlflow_tracking_uri}/api/2.0/mlflow/experiments/search?max_results=1",
+        headers={"Host": "evil.example"},
     )
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request, timeout=10)
@@ -150,12 +157,18 @@ def test_the_served_model_answers_a_row(bare: Settings, tmp_path: Path) -> None:
         "MLFLOW_TRACKING_URI": bare.mlflow_tracking_uri,
     }  # fmt: skip
     with (tmp_path / "log").open("wb") as log:
-        serving = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True)
+        serving = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
         try:
             wait_for(f"http://127.0.0.1:{port}", serving)
-            rows = {"dataframe_split": {"columns": list(ROWS.columns), "data": ROWS.to_numpy().tolist()}}
+            rows = {
+                "dataframe_split": {"columns": list(ROWS.columns), "data": ROWS.to_numpy().tolist()}
+            }
             request = urllib.request.Request(
-                f"http://127.0.0.1:{port}/invocations", json.dumps(rows).encode(), {"Content-Type": "application/json"}
+                f"http://127.0.0.1:{port}/invocations",
+                json.dumps(rows).encode(),
+                {"Content-Type": "application/json"},
             )
             with urllib.request.urlopen(request, timeout=30) as answer:
                 assert json.load(answer)["predictions"] == [0, 1, 0, 1]

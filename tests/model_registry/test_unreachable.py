@@ -53,7 +53,9 @@ def behind(front: Front, tmp_path: Path, request: pytest.FixtureRequest) -> Sett
 
 def once(ending: str, then: str, front: Front) -> None:
     """Misbehave on the first request whose path ends so."""
-    front.rule = lambda _, path: then if path.endswith(ending) and front.requests_of(ending) == 1 else "pass"
+    front.rule = lambda _, path: (
+        then if path.endswith(ending) and front.requests_of(ending) == 1 else "pass"
+    )
 
 
 def says_three_useful_lines(error: RetrainingError, *words: str) -> None:
@@ -95,7 +97,9 @@ def test_nothing_is_created_after_the_first_unreachable_error() -> None:
 
 @pytest.mark.server
 @pytest.mark.parametrize("answer", ["503", "hang"])
-def test_a_server_that_does_not_answer_is_unreachable(answer: str, front: Front, behind: Settings) -> None:
+def test_a_server_that_does_not_answer_is_unreachable(
+    answer: str, front: Front, behind: Settings
+) -> None:
     front.rule = lambda method, path: answer
     began = time.monotonic()
     with pytest.raises(UnreachableError) as caught:
@@ -112,7 +116,9 @@ def test_refused_credentials_need_a_person(front: Front, behind: Settings) -> No
 
 
 @pytest.mark.server
-def test_a_broken_server_is_an_error_of_the_store_not_of_reach(front: Front, behind: Settings) -> None:
+def test_a_broken_server_is_an_error_of_the_store_not_of_reach(
+    front: Front, behind: Settings
+) -> None:
     front.rule = lambda method, path: "500"
     with pytest.raises(StoreError, match="500"):
         MlflowRegistry(behind).facts()
@@ -139,7 +145,9 @@ def test_no_request_may_outlast_the_budget(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Connection, "_open", lambda self: None)
 
     def longest_wait(_: object) -> int:
-        return int(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) * (int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) + 1)
+        return int(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) * (
+            int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) + 1
+        )
 
     assert Connection("http://127.0.0.1:1", patience=110).ask(longest_wait) <= 102
 
@@ -148,7 +156,9 @@ def test_no_request_may_outlast_the_budget(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("ending", "instead"),
     [
-        *itertools.product((CREATE_RUN, CREATE_VERSION), ("after-503", "after-500", "after-drop", "503")),
+        *itertools.product(
+            (CREATE_RUN, CREATE_VERSION), ("after-503", "after-500", "after-drop", "503")
+        ),
         *((path, "after-503") for path in MADE_BEFORE),
     ],
 )
@@ -160,14 +170,23 @@ def test_what_was_created_though_the_answer_was_an_error_is_not_created_again(
     run_id = registry.begin_cycle("cycle-1", STARTED)
     assert registry.register(candidate(), parent=run_id, run_name="ModelRetraining") == 1
     end(registry, run_id)
-    seen = MlflowRegistry(project(behind.project, proxying_server, MODEL_NAME=behind.model_name, MLFLOW_EXPERIMENT_NAME=behind.model_name))
+    seen = MlflowRegistry(
+        project(
+            behind.project,
+            proxying_server,
+            MODEL_NAME=behind.model_name,
+            MLFLOW_EXPERIMENT_NAME=behind.model_name,
+        )
+    )
     assert [version.number for version in seen.versions()] == [1]
     assert seen.open_runs() == 0
     assert len(seen.cycle_records()) == 1
 
 
 @pytest.mark.server
-def test_a_server_that_dies_while_a_version_is_created_leaves_no_guess(front: Front, behind: Settings) -> None:
+def test_a_server_that_dies_while_a_version_is_created_leaves_no_guess(
+    front: Front, behind: Settings
+) -> None:
     registry = MlflowRegistry(behind)
     run_id = registry.begin_cycle("cycle-1", STARTED)
     front.rule = lambda _, path: "503" if front.requests_of(CREATE_VERSION) else "pass"
@@ -207,7 +226,11 @@ def test_a_store_that_stays_locked_is_said_to_be_in_time(on_sqlite: Settings) ->
 @pytest.mark.parametrize(
     ("trouble", "cause", "remedy"),
     [
-        ("PRAGMA max_page_count = 1", "disk of the MLflow store .* is full: database or disk is full", "Free space"),
+        (
+            "PRAGMA max_page_count = 1",
+            "disk of the MLflow store .* is full: database or disk is full",
+            "Free space",
+        ),
         (
             "PRAGMA query_only = ON",
             "This user may not read and write .*: attempt to write a readonly database",
@@ -215,7 +238,9 @@ def test_a_store_that_stays_locked_is_said_to_be_in_time(on_sqlite: Settings) ->
         ),
     ],
 )
-def test_a_store_that_cannot_be_written_names_the_cause_and_no_server(on_sqlite: Settings, trouble: str, cause: str, remedy: str) -> None:
+def test_a_store_that_cannot_be_written_names_the_cause_and_no_server(
+    on_sqlite: Settings, trouble: str, cause: str, remedy: str
+) -> None:
     """As sqlite and MLflow tell it: a full disk and a file without permission look the same to a test that may write everything."""
 
     def in_trouble(connection: sqlite3.Connection, _: object) -> None:
@@ -238,7 +263,9 @@ def write_much(registry: MlflowRegistry) -> None:
         registry.begin_cycle(f"cycle-{number}", STARTED)
 
 
-def test_however_short_the_locks_are_they_are_told_when_the_time_is_used_up(on_sqlite: Settings) -> None:
+def test_however_short_the_locks_are_they_are_told_when_the_time_is_used_up(
+    on_sqlite: Settings,
+) -> None:
     def locked(_: object) -> None:
         time.sleep(0.1)
         raise sqlite3.OperationalError("database is locked")
@@ -260,6 +287,8 @@ def test_a_file_that_is_no_store_is_named_at_once(on_sqlite: Settings) -> None:
 def test_a_database_server_that_is_down_is_told_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(UnreachableError) as caught:
-        MlflowRegistry(project(tmp_path, f"postgresql://ada:geheim@127.0.0.1:{free_port()}/mlflow")).facts()
+        MlflowRegistry(
+            project(tmp_path, f"postgresql://ada:geheim@127.0.0.1:{free_port()}/mlflow")
+        ).facts()
     assert time.monotonic() - began < 2
     assert "geheim" not in "".join(caught.value.lines())

@@ -42,11 +42,24 @@ class Replaying:
     def replay(self, *words: str, **environment: str) -> dict[str, list[dict[str, object]]]:
         """Play the stream in small cycles; what `--json` prints."""
         sizes = ("--rows-per-cycle", "60", "--files-per-cycle", "10", "--initial-rows", "120")
-        told = self.project.start("replay", *map(str, (self.stream, *self.more)), *sizes, "--json", *words, **environment).expect(0).json
+        told = (
+            self.project.start(
+                "replay",
+                *map(str, (self.stream, *self.more)),
+                *sizes,
+                "--json",
+                *words,
+                **environment,
+            )
+            .expect(0)
+            .json
+        )
         return dict(told)
 
 
-def made(folder: Path, table: pd.DataFrame, recipe: str = NUMBERS_ONLY, **settings: str) -> Replaying:
+def made(
+    folder: Path, table: pd.DataFrame, recipe: str = NUMBERS_ONLY, **settings: str
+) -> Replaying:
     """A project whose recipe is quick, and the table as one CSV."""
     project = Project.made(folder / "project", **settings)
     (project.folder / "train_classification_model.py").write_text(recipe)

@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     from retraining.records import Outcome
 
 ALWAYS = {"RETRAIN_WHEN": "always", "PROMOTE_WHEN": "unless_worse"}
-PLAY_KEYS = {"offset", "rows", "served", "version", "rows_fitted", "fits", "promotions", "wrong_promotions", "rollbacks"}
+PLAY_KEYS = {
+    "offset",
+    "rows",
+    "served",
+    "version",
+    "rows_fitted",
+    "fits",
+    "promotions",
+    "wrong_promotions",
+    "rollbacks",
+}
 
 
 @pytest.fixture
@@ -45,14 +55,22 @@ def only(told: dict[str, Any], name: str) -> dict[str, Any]:
 
 def test_ten_cycles_in_memory_and_on_sqlite_decide_the_same(tmp_path: Path) -> None:
     endings = {}
-    for name, open_registry in {"memory": lambda _settings: MemoryRegistry(), "sqlite": MlflowRegistry}.items():
+    for name, open_registry in {
+        "memory": lambda _settings: MemoryRegistry(),
+        "sqlite": MlflowRegistry,
+    }.items():
         endings[name] = decisions_of_ten_cycles(tmp_path / name, open_registry)
     assert endings["memory"] == endings["sqlite"]
     assert {ending for ending, *_ in endings["memory"]} >= {"kept", "promoted", "rejected"}
 
 
 def decisions_of_ten_cycles(folder: Path, open_registry: Any) -> list[tuple[Any, ...]]:
-    there = made(folder, drifting(720, turn_at=0.4), PROMOTE_WHEN="significant", RETRAIN_WHEN="threshold,drop")
+    there = made(
+        folder,
+        drifting(720, turn_at=0.4),
+        PROMOTE_WHEN="significant",
+        RETRAIN_WHEN="threshold,drop",
+    )
     policy = settings_module.load(there.project.folder, {})
     history = read_history([there.stream], policy, folder / "sources")
     (cut,) = cut_at_offsets(history, initial=120, per_cycle=60, offsets=1)
@@ -61,9 +79,25 @@ def decisions_of_ten_cycles(folder: Path, open_registry: Any) -> list[tuple[Any,
     def noting(job: Any) -> Outcome:
         outcome = pipeline_orchestrator.run_cycle(job)
         compared = outcome.comparison
-        scores = (compared.improvement, compared.interval, compared.rows_dropped) if compared else ()
-        versions = (outcome.previous_version, outcome.production_version, outcome.challenger_version)
-        seen.append((outcome.ending, outcome.reason, outcome.trigger, versions, outcome.production_on_new, scores, outcome.hindsight))
+        scores = (
+            (compared.improvement, compared.interval, compared.rows_dropped) if compared else ()
+        )
+        versions = (
+            outcome.previous_version,
+            outcome.production_version,
+            outcome.challenger_version,
+        )
+        seen.append(
+            (
+                outcome.ending,
+                outcome.reason,
+                outcome.trigger,
+                versions,
+                outcome.production_on_new,
+                scores,
+                outcome.hindsight,
+            )
+        )
         return outcome
 
     deliveries = Deliveries(folder / "deliveries", history, cut, files_per_cycle=10)
@@ -83,7 +117,10 @@ def test_the_answer_has_the_contract_s_shape(replaying: Replaying) -> None:
     assert told["cycles"] == 6
     for plays in told["policies"].values():
         assert [play.keys() for play in plays] == [PLAY_KEYS] * 2
-        assert [(play["offset"], len(play["served"]), play["rows"]) for play in plays] == [(0, 6, [60] * 6), (1, 5, [60] * 5)]
+        assert [(play["offset"], len(play["served"]), play["rows"]) for play in plays] == [
+            (0, 6, [60] * 6),
+            (1, 5, [60] * 5),
+        ]
 
 
 def test_equal_inputs_give_equal_output(replaying: Replaying) -> None:
@@ -91,20 +128,30 @@ def test_equal_inputs_give_equal_output(replaying: Replaying) -> None:
     assert replaying.replay(*words) == replaying.replay(*words)
 
 
-def test_served_is_the_score_of_the_version_that_served_before_the_batch_was_learned(tmp_path: Path) -> None:
+def test_served_is_the_score_of_the_version_that_served_before_the_batch_was_learned(
+    tmp_path: Path,
+) -> None:
     table = drifting(480)
     told = made(tmp_path, table).replay("--policy", "always,window:1,static")
-    for name, first in {"always": lambda stop: 0, "window:1": lambda stop: max(0, stop - 60) if stop > 120 else 0, "static": None}.items():
+    for name, first in {
+        "always": lambda stop: 0,
+        "window:1": lambda stop: max(0, stop - 60) if stop > 120 else 0,
+        "static": None,
+    }.items():
         expected = []
         for start in range(120, 480, 60):
             learned = table[:120] if first is None else table[first(start) : start]
-            model = DecisionTreeClassifier(max_depth=4, random_state=0).fit(learned[["speed", "load"]], learned["target"])
+            model = DecisionTreeClassifier(max_depth=4, random_state=0).fit(
+                learned[["speed", "load"]], learned["target"]
+            )
             batch = table[start : start + 60]
             expected.append((model.predict(batch[["speed", "load"]]) == batch["target"]).mean())
         assert only(told, name)["served"] == pytest.approx(expected), name
 
 
-def test_an_offset_leaves_out_rows_at_the_start_and_a_partial_last_cycle_is_left_out(tmp_path: Path) -> None:
+def test_an_offset_leaves_out_rows_at_the_start_and_a_partial_last_cycle_is_left_out(
+    tmp_path: Path,
+) -> None:
     table = drifting(480)
     shifted = table[20:].reset_index(drop=True)
     whole = made(tmp_path / "whole", table).replay("--policy", "static", "--offsets", "3")
@@ -117,7 +164,12 @@ def test_the_policy_that_always_retrains_fits_every_cycle(replaying: Replaying) 
     replaying.project.configure(**ALWAYS)
     told = replaying.replay("--policy", "current,static")
     current, static = only(told, "current"), only(told, "static")
-    assert (current["fits"], static["fits"], static["rows_fitted"], static["promotions"]) == (6, 0, 0, 0)
+    assert (current["fits"], static["fits"], static["rows_fitted"], static["promotions"]) == (
+        6,
+        0,
+        0,
+        0,
+    )
     assert current["promotions"] >= 3
     assert current["version"][0] == 1 < current["version"][-1]
     assert set(static["version"]) == {1}
@@ -128,22 +180,30 @@ def test_rows_fitted_leave_out_the_first_model_and_what_is_held_out(replaying: R
     play = only(replaying.replay("--policy", "current"), "current")
     batches = [120] + [60] * 6
     # of the last three batches a fifth is reserved; older ones are learned whole
-    expected = [sum(batches[: t + 1]) - sum(round(rows / 5) for rows in batches[max(0, t - 2) : t + 1]) for t in range(1, 7)]
+    expected = [
+        sum(batches[: t + 1]) - sum(round(rows / 5) for rows in batches[max(0, t - 2) : t + 1])
+        for t in range(1, 7)
+    ]
     assert play["rows_fitted"] == sum(expected)
 
 
 def test_the_clock_moves_so_many_days_a_cycle(replaying: Replaying) -> None:
     replaying.project.configure(RETRAIN_WHEN="interval", RETRAIN_INTERVAL_DAYS="6")
-    fits = {days: only(replaying.replay("--policy", "current", "--days-per-cycle", days), "current")["fits"] for days in ("1", "2", "6")}
+    fits = {
+        days: only(replaying.replay("--policy", "current", "--days-per-cycle", days), "current")[
+            "fits"
+        ]
+        for days in ("1", "2", "6")
+    }
     assert fits == {"1": 1, "2": 2, "6": 6}
 
 
 def test_a_class_that_the_first_rows_lack_is_no_new_class(tmp_path: Path) -> None:
     table = drifting(600)
     table.loc[300:, "target"] = table.loc[300:, "target"] * 2
-    told = made(tmp_path, table, RETRAIN_WHEN="always", METRIC="balanced_accuracy", RETRAIN_THRESHOLD="0.6").replay(
-        "--policy", "current,window:4"
-    )
+    told = made(
+        tmp_path, table, RETRAIN_WHEN="always", METRIC="balanced_accuracy", RETRAIN_THRESHOLD="0.6"
+    ).replay("--policy", "current,window:4")
     assert len(only(told, "current")["served"]) == 8
     assert len(only(told, "window:4")["served"]) == 8
 
@@ -163,7 +223,9 @@ def test_rows_without_a_label_are_left_out(tmp_path: Path) -> None:
     assert with_holes == without
 
 
-def test_winners_that_wait_for_a_person_are_approved_before_the_next_cycle(replaying: Replaying) -> None:
+def test_winners_that_wait_for_a_person_are_approved_before_the_next_cycle(
+    replaying: Replaying,
+) -> None:
     replaying.project.configure(**ALWAYS, PROBATION_BATCHES="0")
     better = replaying.replay("--policy", "current")
     replaying.project.configure(PROMOTE_WHEN="manual")
@@ -176,7 +238,9 @@ def test_winners_that_wait_for_a_person_are_approved_before_the_next_cycle(repla
 # --- what is played -------------------------------------------------------------------------------------------------------------
 
 
-def test_without_files_the_archive_is_played_by_arrival_and_nothing_of_the_project_is_touched(replaying: Replaying) -> None:
+def test_without_files_the_archive_is_played_by_arrival_and_nothing_of_the_project_is_touched(
+    replaying: Replaying,
+) -> None:
     table = pd.read_csv(replaying.stream)
     archive = replaying.project.folder / "used_data"
     for place, name in enumerate(["z.csv", "a.csv", "m.csv"]):
@@ -184,13 +248,25 @@ def test_without_files_the_archive_is_played_by_arrival_and_nothing_of_the_proje
         table[place * 160 : (place + 1) * 160].to_csv(path, index=False)
         os.utime(path, (1_700_000_000 + place,) * 2)
     before = sorted(path for path in replaying.project.folder.rglob("*"))
-    words = ("--rows-per-cycle", "60", "--files-per-cycle", "10", "--initial-rows", "120", "--policy", "current", "--json")
+    words = (
+        "--rows-per-cycle",
+        "60",
+        "--files-per-cycle",
+        "10",
+        "--initial-rows",
+        "120",
+        "--policy",
+        "current",
+        "--json",
+    )
     played = replaying.project.start("replay", *words).expect(0).json
     assert played == replaying.replay("--policy", "current")
     assert sorted(path for path in replaying.project.folder.rglob("*")) == before
 
 
-def test_files_of_all_formats_are_played_in_the_order_named(replaying: Replaying, tmp_path: Path) -> None:
+def test_files_of_all_formats_are_played_in_the_order_named(
+    replaying: Replaying, tmp_path: Path
+) -> None:
     table = pd.read_csv(replaying.stream)
     packed, columnar = tmp_path / "1.csv.gz", tmp_path / "0.parquet"
     packed.write_bytes(gzip.compress(table[:200].to_csv(index=False).encode()))
@@ -232,12 +308,16 @@ def test_a_recipe_may_import_what_stands_beside_it(replaying: Replaying, tmp_pat
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     (folder / "depth.py").write_text("DEPTH = 4\n")
-    (folder / "mine.py").write_text("from depth import DEPTH\n" + NUMBERS_ONLY.replace("max_depth=4", "max_depth=DEPTH"))
+    (folder / "mine.py").write_text(
+        "from depth import DEPTH\n" + NUMBERS_ONLY.replace("max_depth=4", "max_depth=DEPTH")
+    )
     words = ("--policy", "current,always")
     assert replaying.replay(*words, "--recipe", str(folder / "mine.py")) == replaying.replay(*words)
 
 
-def test_a_settings_file_is_a_policy_over_the_project_s_own_settings(replaying: Replaying, tmp_path: Path) -> None:
+def test_a_settings_file_is_a_policy_over_the_project_s_own_settings(
+    replaying: Replaying, tmp_path: Path
+) -> None:
     eager = tmp_path / "eager.env"
     eager.write_text("RETRAIN_WHEN=always\nPROMOTE_WHEN=unless_worse\n")
     told = replaying.replay("--policy", f"current,{eager}", RETRAIN_WHEN="threshold")
@@ -259,7 +339,9 @@ def test_a_settings_file_is_a_policy_over_the_project_s_own_settings(replaying: 
         (("--recipe", "/nowhere/recipe.py"), "/nowhere/recipe.py is not there"),
     ],
 )
-def test_what_cannot_be_played_is_said(replaying: Replaying, words: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_played_is_said(
+    replaying: Replaying, words: tuple[str, ...], said: str
+) -> None:
     sizes = ("--rows-per-cycle", "60", "--files-per-cycle", "10", "--initial-rows", "120")
     ended = replaying.project.start("replay", str(replaying.stream), *sizes, *words).expect(2)
     assert said in ended.error[0]
@@ -279,7 +361,9 @@ def test_a_file_that_cannot_be_read_is_named(replaying: Replaying) -> None:
 def test_a_misspelt_line_of_a_policy_is_said(replaying: Replaying, tmp_path: Path) -> None:
     policy = tmp_path / "typo.env"
     policy.write_text("RETRAIN_WEN=always\n")
-    ended = replaying.project.start("replay", str(replaying.stream), "--policy", str(policy)).expect(2)
+    ended = replaying.project.start(
+        "replay", str(replaying.stream), "--policy", str(policy)
+    ).expect(2)
     assert "RETRAIN_WEN: unknown; did you mean RETRAIN_WHEN?" in ended.err
 
 
@@ -292,24 +376,49 @@ def test_first_rows_of_one_class_are_said(tmp_path: Path) -> None:
     table = drifting(300)
     table.loc[:150, "target"] = 1
     there = made(tmp_path, table)
-    ended = there.project.start("replay", str(there.stream), "--rows-per-cycle", "60", "--initial-rows", "120").expect(2)
+    ended = there.project.start(
+        "replay", str(there.stream), "--rows-per-cycle", "60", "--initial-rows", "120"
+    ).expect(2)
     assert "The first 120 rows hold one class only" in ended.error[0]
 
 
 def test_sizes_that_nobody_said_come_from_the_data(replaying: Replaying) -> None:
-    told = replaying.project.start("replay", str(replaying.stream), "--policy", "static", "--json").expect(0).json
+    told = (
+        replaying.project.start("replay", str(replaying.stream), "--policy", "static", "--json")
+        .expect(0)
+        .json
+    )
     assert only(told, "static")["rows"] == [80, 80]
     archive = replaying.project.folder / "used_data"
     table = pd.read_csv(replaying.stream)
     for place in range(48):
         table[place * 10 : (place + 1) * 10].to_csv(archive / f"{place:02}.csv", index=False)
-    told = replaying.project.start("replay", "--policy", "static", "--files-per-cycle", "3", "--json").expect(0).json
+    told = (
+        replaying.project.start("replay", "--policy", "static", "--files-per-cycle", "3", "--json")
+        .expect(0)
+        .json
+    )
     assert only(told, "static")["rows"] == [30] * 12  # MIN_NEW_FILES=3 files of ten rows
 
 
 def test_text_shows_every_policy_with_its_gap(replaying: Replaying) -> None:
-    out = replaying.project.start("replay", str(replaying.stream), "--rows-per-cycle", "60", "--initial-rows", "120").expect(0).out
-    for name in ("current", "static", "always", "window:4", "window:8", "window:16", "every:4", "tutorial"):
+    out = (
+        replaying.project.start(
+            "replay", str(replaying.stream), "--rows-per-cycle", "60", "--initial-rows", "120"
+        )
+        .expect(0)
+        .out
+    )
+    for name in (
+        "current",
+        "static",
+        "always",
+        "window:4",
+        "window:8",
+        "window:16",
+        "every:4",
+        "tutorial",
+    ):
         assert any(line.startswith(name) for line in out.splitlines()), out
     assert "gap = points against the best in hindsight" in out
     assert "\r" not in out

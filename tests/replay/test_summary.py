@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from retraining import settings as settings_module
-from retraining.replay.advice import CANDIDATES, Advice, advise, in_words, interval_by_stretches, with_candidates
+from retraining.replay.advice import (
+    CANDIDATES,
+    Advice,
+    advise,
+    in_words,
+    interval_by_stretches,
+    with_candidates,
+)
 from retraining.replay.history import Cut
 from retraining.replay.judging import Play
 from retraining.replay.policies import Lineup
@@ -32,11 +39,21 @@ def played(*served: float | None, rows_fitted: int = 0) -> Play:
 
 
 def test_the_gap_is_against_the_best_of_four_yardsticks_in_hindsight() -> None:
-    plays = {"always": [played(0.7, 0.9)], "window:4": [played(0.8, 0.9)], "window:8": [played(0.1, 0.1)], "window:16": [played(0.5, 0.5)]}
+    plays = {
+        "always": [played(0.7, 0.9)],
+        "window:4": [played(0.8, 0.9)],
+        "window:8": [played(0.1, 0.1)],
+        "window:16": [played(0.5, 0.5)],
+    }
     plays["mine"] = [played(0.8, 0.8)]
     assert gap_of("mine", 0, plays, greater_is_better=True) == pytest.approx(-0.05)
     assert gap_of("mine", 0, plays, greater_is_better=False) == pytest.approx(-0.7)
-    assert gap_of("mine", 0, {name: plays[name] for name in ("mine", "always")}, greater_is_better=True) is None
+    assert (
+        gap_of(
+            "mine", 0, {name: plays[name] for name in ("mine", "always")}, greater_is_better=True
+        )
+        is None
+    )
 
 
 def test_cycles_whose_score_is_undefined_do_not_count() -> None:
@@ -46,7 +63,11 @@ def test_cycles_whose_score_is_undefined_do_not_count() -> None:
 
 def test_rows_fitted_are_told_as_a_share_of_retraining_on_everything() -> None:
     assert rows_always_fits(CUT) == sum(100 + 10 * (cycle + 1) for cycle in range(30))
-    (line,) = summarise({"mine": [played(0.5, rows_fitted=rows_always_fits(CUT) // 2)]}, [CUT], greater_is_better=True)
+    (line,) = summarise(
+        {"mine": [played(0.5, rows_fitted=rows_always_fits(CUT) // 2)]},
+        [CUT],
+        greater_is_better=True,
+    )
     assert line.share_of_always == pytest.approx(0.5)
 
 
@@ -109,12 +130,16 @@ def test_a_clear_gain_is_advised_and_noise_is_not(lineup: Lineup) -> None:
     assert [one.lines for one in found if one.worth_it] == [("RETRAIN_WHEN=always",)]
     assert in_words(found).endswith("Worth changing in .env:\nRETRAIN_WHEN=always")
     del plays["RETRAIN_WHEN=always"]
-    assert in_words(advise(plays, lineup, [CUT])).endswith("Nothing is clearly better than the current settings.")
+    assert in_words(advise(plays, lineup, [CUT])).endswith(
+        "Nothing is clearly better than the current settings."
+    )
 
 
 def test_a_metric_that_is_better_when_smaller_is_advised_in_its_direction(lineup: Lineup) -> None:
     errors = replace(lineup, current=replace(lineup.current, metric="error_rate"))
-    plays = {name: [played(*([0.3] * 60))] for name in errors.names} | {"RETRAIN_WHEN=always": [played(*([0.2] * 60))]}
+    plays = {name: [played(*([0.3] * 60))] for name in errors.names} | {
+        "RETRAIN_WHEN=always": [played(*([0.2] * 60))]
+    }
     assert advise(plays, errors, [CUT])[0].gain == pytest.approx(0.1)
 
 
@@ -138,10 +163,21 @@ def test_noise_that_lasts_some_cycles_is_rarely_called_a_gain() -> None:
 
 def test_advice_is_told_as_json_beside_every_candidate_s_play(tmp_path: Path) -> None:
     there = made(tmp_path, drifting(240), RETRAIN_WHEN="always", PROMOTE_WHEN="unless_worse")
-    sizes = ("--rows-per-cycle", "60", "--files-per-cycle", "5", "--initial-rows", "120", "--advise", "--json")
+    sizes = (
+        "--rows-per-cycle",
+        "60",
+        "--files-per-cycle",
+        "5",
+        "--initial-rows",
+        "120",
+        "--advise",
+        "--json",
+    )
     told = there.project.start("replay", str(there.stream), *sizes).expect(0).json
     assert {"current", *(" ".join(one["lines"]) for one in told["advice"])} == set(told["policies"])
-    assert {"lines", "gain", "interval", "rows_fitted", "rows_fitted_now", "worth_it"} == told["advice"][0].keys()
+    assert {"lines", "gain", "interval", "rows_fitted", "rows_fitted_now", "worth_it"} == told[
+        "advice"
+    ][0].keys()
     assert not any(one["worth_it"] for one in told["advice"])
 
 

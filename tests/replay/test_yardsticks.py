@@ -32,7 +32,9 @@ def judge_of(folder: Path, table: pd.DataFrame, **settings: str) -> Judge:
 
 
 def play(judge: Judge, name: str) -> Play:
-    (played,) = play_yardsticks([name], judge, load_recipe(judge.settings.project / "train_classification_model.py"))
+    (played,) = play_yardsticks(
+        [name], judge, load_recipe(judge.settings.project / "train_classification_model.py")
+    )
     return played
 
 
@@ -42,16 +44,27 @@ def play(judge: Judge, name: str) -> Play:
         ("static", 0, 0),
         ("always", 8, sum(120 + 60 * cycle for cycle in range(1, 9))),
         ("window:1", 8, 8 * 60),
-        ("window:4", 8, 180 + 240 + 300 + 5 * 240),  # the first model's rows are one batch, and longer than the others
+        (
+            "window:4",
+            8,
+            180 + 240 + 300 + 5 * 240,
+        ),  # the first model's rows are one batch, and longer than the others
         ("every:4", 2, (120 + 240) + (120 + 480)),
     ],
 )
 def test_each_yardstick_learns_its_rows(tmp_path: Path, name: str, fits: int, rows: int) -> None:
     played = play(judge_of(tmp_path, drifting(600)), name)
-    assert (played.fits, played.rows_fitted, played.promotions, played.rollbacks) == (fits, rows, fits, 0)
+    assert (played.fits, played.rows_fitted, played.promotions, played.rollbacks) == (
+        fits,
+        rows,
+        fits,
+        0,
+    )
 
 
-def test_every_counts_cycles_and_serves_the_new_version_from_the_next_one_on(tmp_path: Path) -> None:
+def test_every_counts_cycles_and_serves_the_new_version_from_the_next_one_on(
+    tmp_path: Path,
+) -> None:
     played = play(judge_of(tmp_path, drifting(600)), "every:3")
     assert played.version == (1, 1, 1, 2, 2, 2, 3, 3)
 
@@ -59,16 +72,22 @@ def test_every_counts_cycles_and_serves_the_new_version_from_the_next_one_on(tmp
 def test_yardsticks_played_together_are_those_played_alone(tmp_path: Path) -> None:
     judge = judge_of(tmp_path, drifting(600))
     names = ["always", "every:4", "window:2", "tutorial"]
-    together = play_yardsticks(names, judge, load_recipe(judge.settings.project / "train_classification_model.py"))
+    together = play_yardsticks(
+        names, judge, load_recipe(judge.settings.project / "train_classification_model.py")
+    )
     assert together == [play(judge, name) for name in names]
 
 
-def test_the_tutorial_retrains_two_points_under_its_first_score_and_promotes_what_wins_on_its_own_split(tmp_path: Path) -> None:
+def test_the_tutorial_retrains_two_points_under_its_first_score_and_promotes_what_wins_on_its_own_split(
+    tmp_path: Path,
+) -> None:
     judge = judge_of(tmp_path, drifting(600, turn_at=0.6))
     played = play(judge, "tutorial")
     first = judge.history.features_and_labels((0, 120))
     test = random_test_rows((0, 120))
-    model = load_recipe(judge.settings.project / "train_classification_model.py").train_model(first[0][~test], first[1][~test])
+    model = load_recipe(judge.settings.project / "train_classification_model.py").train_model(
+        first[0][~test], first[1][~test]
+    )
     threshold = (model.predict(first[0][test]) == first[1][test]).mean() - 0.02
     below = [value for value in played.served if value is not None and value < threshold]
     assert played.fits == len(below) > 0
@@ -102,7 +121,9 @@ def evenly(tmp_path: Path) -> Judge:
     return judge_of(tmp_path, table)
 
 
-def test_a_promotion_is_wrong_when_it_costs_over_half_a_point_in_the_next_three_cycles(evenly: Judge) -> None:
+def test_a_promotion_is_wrong_when_it_costs_over_half_a_point_in_the_next_three_cycles(
+    evenly: Judge,
+) -> None:
     good, bad = Always(wrong_from=2.0), Always(wrong_from=0.9)
     assert evenly.was_wrong(bad, good, cycle=0)
     assert not evenly.was_wrong(good, bad, cycle=0)
@@ -115,7 +136,12 @@ def test_gain_follows_the_direction_of_the_metric(tmp_path: Path, evenly: Judge)
     cycles = evenly.cut.cycles[:2]
     assert evenly.gain(good, bad, cycles) == pytest.approx(5 / 60)
     table = evenly.history.features_and_labels((0, 720))
-    errors = judge_of(tmp_path / "errors", table[0].assign(target=table[1]), METRIC="error_rate", RETRAIN_THRESHOLD="0.2")
+    errors = judge_of(
+        tmp_path / "errors",
+        table[0].assign(target=table[1]),
+        METRIC="error_rate",
+        RETRAIN_THRESHOLD="0.2",
+    )
     assert errors.gain(good, bad, cycles) == pytest.approx(5 / 60)
 
 
@@ -125,8 +151,12 @@ def test_flattery_is_what_was_claimed_less_the_truth_of_the_next_batch(evenly: J
     assert evenly.flattered_by(0.1, good, bad, cycle=9) is None
 
 
-@pytest.mark.parametrize(("rows", "parts"), [((0, 672), 15), ((7, 52), 15), ((0, 15), 15), ((3, 4), 1)])
-def test_a_batch_is_cut_into_files_whose_lengths_differ_by_one_row_at_most(rows: Run, parts: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "parts"), [((0, 672), 15), ((7, 52), 15), ((0, 15), 15), ((3, 4), 1)]
+)
+def test_a_batch_is_cut_into_files_whose_lengths_differ_by_one_row_at_most(
+    rows: Run, parts: int
+) -> None:
     runs = even_runs(rows, parts)
     lengths = [stop - start for start, stop in runs]
     assert (runs[0][0], runs[-1][1], len(runs)) == (*rows, parts)

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from retraining.records import Comparison, CycleRecord, DataFile, Drift, FileCounts, Hindsight, Outcome, Score
+from retraining.records import (
+    Comparison,
+    CycleRecord,
+    DataFile,
+    Drift,
+    FileCounts,
+    Hindsight,
+    Outcome,
+    Score,
+)
 from retraining.report import outcome_to_json
 from retraining.report.material import Distribution, RefusedFile, ReportMaterial, TestSet
 from retraining.statistics import Predictions
@@ -30,7 +39,11 @@ def comparison(improvement: float = 0.031, rows: int = 1432) -> Comparison:
         improvement=improvement,
         interval=(improvement - 0.027, improvement + 0.027),
         confidence=0.95,
-        verdict="better" if improvement > 0.027 else "worse" if improvement < -0.027 else "not_enough_evidence",
+        verdict="better"
+        if improvement > 0.027
+        else "worse"
+        if improvement < -0.027
+        else "not_enough_evidence",
         rows=rows,
         blocks=11,
         rows_dropped=3,
@@ -47,9 +60,30 @@ def comparison(improvement: float = 0.031, rows: int = 1432) -> Comparison:
             for name in CLASSES
         ),
         slices=(
-            {"name": "region = north", "rows": 720, "blocks": 11, "loss": -0.041, "p": 1.0, "vetoes": False},
-            {"name": "region = south", "rows": 640, "blocks": 11, "loss": 0.012, "p": 0.31, "vetoes": False},
-            {"name": "region = (other)", "rows": 72, "blocks": 9, "loss": None, "p": None, "vetoes": False},
+            {
+                "name": "region = north",
+                "rows": 720,
+                "blocks": 11,
+                "loss": -0.041,
+                "p": 1.0,
+                "vetoes": False,
+            },
+            {
+                "name": "region = south",
+                "rows": 640,
+                "blocks": 11,
+                "loss": 0.012,
+                "p": 0.31,
+                "vetoes": False,
+            },
+            {
+                "name": "region = (other)",
+                "rows": 72,
+                "blocks": 9,
+                "loss": None,
+                "p": None,
+                "vetoes": False,
+            },
         ),
     )
 
@@ -96,7 +130,12 @@ def promoted() -> Outcome:
 def of_ending(ending: str) -> Outcome:
     """The sample outcome as it would have ended otherwise."""
     changes = {
-        "kept": {"production_version": 7, "challenger_version": None, "comparison": None, "trigger": None},
+        "kept": {
+            "production_version": 7,
+            "challenger_version": None,
+            "comparison": None,
+            "trigger": None,
+        },
         "rejected": {"production_version": 7, "comparison": comparison(-0.035)},
         "awaiting_approval": {"production_version": 7},
         "rolled_back": {
@@ -107,9 +146,24 @@ def of_ending(ending: str) -> Outcome:
             "probation": comparison(-0.04, 1500),
         },
         "superseded": {"production_version": 5},
-        "failed": {"exit_code": 1, "comparison": None, "production_on_new": None, "reason": "The disk is full."},
-        "too_few_files": {"comparison": None, "production_on_new": None, "cycle_id": None, "reason": "3 of 15 files waiting"},
-        "unchanged": {"comparison": None, "production_on_new": None, "cycle_id": None, "reason": "no file that was not judged"},
+        "failed": {
+            "exit_code": 1,
+            "comparison": None,
+            "production_on_new": None,
+            "reason": "The disk is full.",
+        },
+        "too_few_files": {
+            "comparison": None,
+            "production_on_new": None,
+            "cycle_id": None,
+            "reason": "3 of 15 files waiting",
+        },
+        "unchanged": {
+            "comparison": None,
+            "production_on_new": None,
+            "cycle_id": None,
+            "reason": "no file that was not judged",
+        },
     }
     return replace(promoted(), ending=ending, **changes.get(ending, {}))
 
@@ -122,7 +176,9 @@ def rows_compared(classes: tuple[str, ...] = CLASSES, rows: int = 1432) -> TestS
     def model(skill: float) -> Predictions:
         weights = np.exp(random.normal(size=(rows, count)) + skill * np.eye(count)[truth])
         probabilities = weights / weights.sum(axis=1, keepdims=True)
-        return Predictions(truth, probabilities.argmax(axis=1), probabilities, np.arange(rows) % 11, count)
+        return Predictions(
+            truth, probabilities.argmax(axis=1), probabilities, np.arange(rows) % 11, count
+        )
 
     return TestSet(classes, model(1.2), model(1.7))
 
@@ -143,32 +199,69 @@ def records(count: int = 30) -> tuple[CycleRecord, ...]:
     random = np.random.default_rng(3)
     made, serving, score = [], 1, 0.83
     for number in range(1, count + 1):
-        ending = "promoted" if number % 7 == 0 else "rolled_back" if number % 15 == 0 else "rejected" if number % 5 == 0 else "kept"
+        ending = (
+            "promoted"
+            if number % 7 == 0
+            else "rolled_back"
+            if number % 15 == 0
+            else "rejected"
+            if number % 5 == 0
+            else "kept"
+        )
         before = serving
         serving += (ending == "promoted") - (ending == "rolled_back")
         score = (
             0.83
             if ending == "rolled_back"
-            else score - 0.006 + random.normal() * 0.006 + (0.04 if made and made[-1].ending == "promoted" else 0)
+            else score
+            - 0.006
+            + random.normal() * 0.006
+            + (0.04 if made and made[-1].ending == "promoted" else 0)
         )
-        outcome = replace(of_ending(ending), production_version=serving, previous_version=before, challenger_version=before + 1)
+        outcome = replace(
+            of_ending(ending),
+            production_version=serving,
+            previous_version=before,
+            challenger_version=before + 1,
+        )
         started = NIGHT - timedelta(days=count - number + 1)
         record = CycleRecord(
-            number, f"cycle-{number}", f"run-{number}", started, outcome_to_json(outcome), served=accuracy(score, 1500, 0.02)
+            number,
+            f"cycle-{number}",
+            f"run-{number}",
+            started,
+            outcome_to_json(outcome),
+            served=accuracy(score, 1500, 0.02),
         )
         made.append(record)
     return tuple(made)
 
 
 def hindsight() -> dict[str, Hindsight]:
-    return {"cycle-7": Hindsight(2, 1, True, 0.021, (0.004, 0.038), 4500), "cycle-10": Hindsight(3, 2, False, -0.011, (-0.03, 0.008), 3000)}
+    return {
+        "cycle-7": Hindsight(2, 1, True, 0.021, (0.004, 0.038), 4500),
+        "cycle-10": Hindsight(3, 2, False, -0.011, (-0.03, 0.008), 3000),
+    }
 
 
 def material(folder: Path = Path("new_data")) -> ReportMaterial:
-    used = tuple(DataFile(f"day_{i:03}.csv", hashlib.sha256(bytes([i])).hexdigest(), folder / f"day_{i:03}.csv", 100) for i in range(15))
+    used = tuple(
+        DataFile(
+            f"day_{i:03}.csv",
+            hashlib.sha256(bytes([i])).hexdigest(),
+            folder / f"day_{i:03}.csv",
+            100,
+        )
+        for i in range(15)
+    )
     refused = (
         RefusedFile("broken.csv", "f" * 64, "row 17, column age: 'twelve' is not a number"),
-        RefusedFile(HOSTILE, "e" * 64, "=HYPERLINK(\"http://evil\") row 1, column <b>: '\x1b[31m' is not a number", 12),
+        RefusedFile(
+            HOSTILE,
+            "e" * 64,
+            "=HYPERLINK(\"http://evil\") row 1, column <b>: '\x1b[31m' is not a number",
+            12,
+        ),
     )
     return ReportMaterial(
         test_set=rows_compared(),

@@ -10,7 +10,9 @@ from retraining.report.on_test_set import calibration, confusion, frequent_mista
 from tests.report.samples import rows_compared
 
 
-def cycle(number: int, score: float, interval: tuple[float, float] | None = None, becomes: int = 1) -> Served:
+def cycle(
+    number: int, score: float, interval: tuple[float, float] | None = None, becomes: int = 1
+) -> Served:
     return Served(number, str(number), score, interval, 1, becomes, "kept")
 
 
@@ -39,7 +41,9 @@ def test_calibration_of_honest_probabilities_lies_on_the_diagonal() -> None:
     said = np.repeat([0.05, 0.55, 0.95], 100)
     truth = np.concatenate([np.arange(100) < share for share in (5, 55, 95)]).astype(int)
     found = calibration(truth, np.column_stack((1 - said, said)))
-    assert np.array(found.points) == pytest.approx(np.array([(0.05, 0.05), (0.55, 0.55), (0.95, 0.95)]))
+    assert np.array(found.points) == pytest.approx(
+        np.array([(0.05, 0.05), (0.55, 0.55), (0.95, 0.95)])
+    )
     assert found.summary == pytest.approx(0)
 
 
@@ -50,7 +54,10 @@ def test_the_most_frequent_mistakes_of_both_models_come_first() -> None:
     assert totals == sorted(totals, reverse=True)
     true, said, before, _ = found[0]
     model = compared.champion
-    assert before == np.sum((model.truth == compared.classes.index(true)) & (model.predicted == compared.classes.index(said)))
+    assert before == np.sum(
+        (model.truth == compared.classes.index(true))
+        & (model.predicted == compared.classes.index(said))
+    )
 
 
 def test_a_histogram_shows_shares_to_one_scale() -> None:
@@ -59,8 +66,12 @@ def test_a_histogram_shows_shares_to_one_scale() -> None:
     assert picture.line == "0,12 66,12 66,12 132,12"
 
 
-@pytest.mark.parametrize(("reference", "current"), [((), ()), ((0, 0), (1, 1)), ((1, 1), (0, 0)), ((1, 2, 3), (1, 2))])
-def test_a_histogram_of_nothing_is_left_out(reference: tuple[int, ...], current: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("reference", "current"), [((), ()), ((0, 0), (1, 1)), ((1, 1), (0, 0)), ((1, 2, 3), (1, 2))]
+)
+def test_a_histogram_of_nothing_is_left_out(
+    reference: tuple[int, ...], current: tuple[int, ...]
+) -> None:
     assert histogram(Distribution(("a", "b", "c"), reference, current)) is None
 
 
@@ -74,7 +85,9 @@ def test_a_timeline_needs_two_cycles_and_holds_every_interval() -> None:
     assert picture.threshold == picture.dots[0].y
 
 
-@pytest.mark.parametrize("scores", [(0.8, 0.8), (0.0, 0.0), (-0.7, -0.7), (1e-9, 2e-9), (-1e6, 1e6)])
+@pytest.mark.parametrize(
+    "scores", [(0.8, 0.8), (0.0, 0.0), (-0.7, -0.7), (1e-9, 2e-9), (-1e6, 1e6)]
+)
 def test_a_timeline_has_a_scale_whatever_the_scores(scores: tuple[float, float]) -> None:
     picture = timeline([cycle(i, score) for i, score in enumerate(scores)], None)
     assert len({y for y, _ in picture.ticks}) == len(picture.ticks) >= 2

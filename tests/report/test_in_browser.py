@@ -12,7 +12,13 @@ from tests.report import samples
 sync_api = pytest.importorskip("playwright.sync_api")
 
 CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 VIEWS = [("light", 1100), ("dark", 1100), ("light", 360)]
 # Text on what stands behind it: the first background on the way up that is not transparent (WCAG 2.2, 1.4.3).
@@ -35,7 +41,10 @@ CONTRAST = """() => {
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's package chromium is not installed: the pages are not looked at"),
+    pytest.mark.skipif(
+        not CHROMIUM.exists(),
+        reason="Debian's package chromium is not installed: the pages are not looked at",
+    ),
 ]
 
 PAGES = {
@@ -75,7 +84,9 @@ class Tab:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_pages_fit_read_and_load_nothing_in_both_schemes_and_on_a_phone(browser: object, tmp_path: Path, name: str) -> None:
+def test_pages_fit_read_and_load_nothing_in_both_schemes_and_on_a_phone(
+    browser: object, tmp_path: Path, name: str
+) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     tab = Tab(browser, PAGES[name], tmp_path)
     for scheme, width in VIEWS:
@@ -93,7 +104,11 @@ def test_pages_fit_read_and_load_nothing_in_both_schemes_and_on_a_phone(browser:
 def test_names_of_strangers_run_nothing(browser: object, tmp_path: Path) -> None:
     hostile = "<script>console.log('ran')</script><img src=x onerror=console.log('ran')>"
     outcome = samples.replace(samples.promoted(), reason=hostile)
-    tab = Tab(browser, page(outcome, material=samples.replace(samples.material(), model_name=hostile)), tmp_path)
+    tab = Tab(
+        browser,
+        page(outcome, material=samples.replace(samples.material(), model_name=hostile)),
+        tmp_path,
+    )
     assert not tab.said
     assert hostile in tab.page.inner_text("dl")
 

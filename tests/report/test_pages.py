@@ -75,12 +75,19 @@ def test_the_page_tells_the_verdict_with_its_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    "html", [full_page(), index(samples.records(), reports={"cycle-3": "reports/cycle-3.html"})], ids=["report", "index"]
+    "html",
+    [full_page(), index(samples.records(), reports={"cycle-3": "reports/cycle-3.html"})],
+    ids=["report", "index"],
 )
 def test_pages_are_self_contained_and_read_aloud(html: str) -> None:
     reader = Reader(html)
     assert len(html.encode()) < 1_000_000
-    loaded = [value for _, attributes in reader.tags for key, value in attributes.items() if key in {"src", "srcset", "xlink:href", "data"}]
+    loaded = [
+        value
+        for _, attributes in reader.tags
+        for key, value in attributes.items()
+        if key in {"src", "srcset", "xlink:href", "data"}
+    ]
     assert not loaded, f"the page would load {loaded}"
     links = [attributes.get("href") for attributes in reader.all("a")]
     assert all(link and "//" not in link for link in links), links
@@ -88,16 +95,32 @@ def test_pages_are_self_contained_and_read_aloud(html: str) -> None:
     assert "@import" not in html
     assert html.count("<caption") == html.count("<table")
     assert all(attributes.get("scope") in {"col", "row"} for attributes in reader.all("th"))
-    pictures = [attributes for attributes in reader.all("svg") if attributes.get("aria-hidden") != "true"]
+    pictures = [
+        attributes for attributes in reader.all("svg") if attributes.get("aria-hidden") != "true"
+    ]
     assert pictures
-    assert all(attributes.get("role") == "img" and attributes.get("aria-label") for attributes in pictures)
+    assert all(
+        attributes.get("role") == "img" and attributes.get("aria-label") for attributes in pictures
+    )
     identifiers = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
-    assert {attributes["aria-labelledby"] for attributes in reader.all("section")} <= set(identifiers)
+    assert {attributes["aria-labelledby"] for attributes in reader.all("section")} <= set(
+        identifiers
+    )
 
 
 @pytest.mark.parametrize(
-    "ending", ["promoted", "kept", "rejected", "awaiting_approval", "rolled_back", "superseded", "failed", "too_few_files"]
+    "ending",
+    [
+        "promoted",
+        "kept",
+        "rejected",
+        "awaiting_approval",
+        "rolled_back",
+        "superseded",
+        "failed",
+        "too_few_files",
+    ],
 )
 def test_parts_without_material_are_left_out(ending: str) -> None:
     reader = Reader(page(Outcome(ending, "why"), material=ReportMaterial()))
@@ -117,14 +140,20 @@ def test_names_of_strangers_are_text_and_nothing_else() -> None:
         test_set=samples.rows_compared((hostile, "up")),
         distributions={hostile: Distribution(("a", hostile), (1, 2), (2, 1))},
     )
-    outcome = replace(samples.promoted(), reason=hostile, drift=Drift(detected=True, material=True, features=({"name": hostile},)))
+    outcome = replace(
+        samples.promoted(),
+        reason=hostile,
+        drift=Drift(detected=True, material=True, features=({"name": hostile},)),
+    )
     for text in (
         html,
         page(outcome, material=samples.material()),
         index([replace(samples.records()[0], told={"ending": hostile, "reason": hostile})]),
     ):
         reader = Reader(text)
-        assert not [name for name, attributes in reader.tags if name == "img" or "onerror" in attributes]
+        assert not [
+            name for name, attributes in reader.tags if name == "img" or "onerror" in attributes
+        ]
         assert len(reader.all("script")) <= 1
     assert "script-src" not in html, "nothing may run in a cycle's page"
     assert "alert(1)" in words_of(html)
@@ -135,7 +164,10 @@ def test_the_page_stays_small_with_thousands_of_everything() -> None:
     drift = Drift(
         detected=True,
         material=True,
-        features=tuple({"name": f"f{i}", "psi_corrected": i / many, "detected": True, "material": True} for i in range(many)),
+        features=tuple(
+            {"name": f"f{i}", "psi_corrected": i / many, "detected": True, "material": True}
+            for i in range(many)
+        ),
     )
     names = tuple(f"class {i}" for i in range(60))
     comparison = replace(
@@ -147,9 +179,16 @@ def test_the_page_stays_small_with_thousands_of_everything() -> None:
         replace(samples.promoted(), drift=drift, comparison=comparison),
         material=ReportMaterial(
             test_set=samples.rows_compared(names, 20_000),
-            distributions={f"f{i}": Distribution(("x",) * 500, tuple(range(500)), tuple(range(500))) for i in range(many)},
-            used=tuple(DataFile("n" * 300 + str(i), "0" * 64, samples.Path("x"), 5) for i in range(many)),
-            refused=tuple(RefusedFile("q" * 300 + str(i), "0" * 64, "r" * 5000) for i in range(many)),
+            distributions={
+                f"f{i}": Distribution(("x",) * 500, tuple(range(500)), tuple(range(500)))
+                for i in range(many)
+            },
+            used=tuple(
+                DataFile("n" * 300 + str(i), "0" * 64, samples.Path("x"), 5) for i in range(many)
+            ),
+            refused=tuple(
+                RefusedFile("q" * 300 + str(i), "0" * 64, "r" * 5000) for i in range(many)
+            ),
             history=samples.records(800),
         ),
     )
@@ -163,7 +202,11 @@ def test_the_page_stays_small_with_thousands_of_everything() -> None:
 def test_a_probation_of_which_only_the_difference_is_known_shows_that() -> None:
     unknown = Score("accuracy", None, 1008)
     probation = replace(samples.comparison(0.023, 1008), champion=unknown, challenger=unknown)
-    outcome = replace(samples.of_ending("kept"), probation=probation, hindsight=Hindsight(7, 6, True, 0.023, (-0.007, 0.053), 1008))
+    outcome = replace(
+        samples.of_ending("kept"),
+        probation=probation,
+        hindsight=Hindsight(7, 6, True, 0.023, (-0.007, 0.053), 1008),
+    )
     text = words_of(page(outcome))
     assert "Probation of v7" in text
     assert "v7 less v6 +2.3 points" in text
@@ -179,13 +222,25 @@ def test_equal_material_makes_an_equal_page() -> None:
 def test_a_model_without_probabilities_or_scores_still_has_a_page() -> None:
     compared = samples.rows_compared()
     bare = replace(
-        compared, champion=replace(compared.champion, probabilities=None), challenger=replace(compared.challenger, probabilities=None)
+        compared,
+        champion=replace(compared.champion, probabilities=None),
+        challenger=replace(compared.challenger, probabilities=None),
     )
     nothing = Score("roc_auc", None, 10)
     comparison = replace(
-        samples.comparison(), champion=nothing, challenger=nothing, improvement=None, interval=None, verdict="not_enough_evidence"
+        samples.comparison(),
+        champion=nothing,
+        challenger=nothing,
+        improvement=None,
+        interval=None,
+        verdict="not_enough_evidence",
     )
-    text = words_of(page(replace(samples.promoted(), comparison=comparison, metric="roc_auc"), material=ReportMaterial(test_set=bare)))
+    text = words_of(
+        page(
+            replace(samples.promoted(), comparison=comparison, metric="roc_auc"),
+            material=ReportMaterial(test_set=bare),
+        )
+    )
     assert "Right and wrong" in text
     assert "Probabilities" not in text
 
@@ -194,12 +249,22 @@ def test_a_model_without_probabilities_or_scores_still_has_a_page() -> None:
 def test_degenerate_probabilities_draw_no_nonsense(probability: float) -> None:
     compared = samples.rows_compared()
     rows = compared.champion.truth.size
-    flat = replace(compared.champion, probabilities=np.column_stack((np.full(rows, 1 - probability), np.full(rows, probability))))
-    assert "nan" not in full_page(test_set=replace(compared, champion=flat)).lower().replace("pima", "")
+    flat = replace(
+        compared.champion,
+        probabilities=np.column_stack((np.full(rows, 1 - probability), np.full(rows, probability))),
+    )
+    assert "nan" not in full_page(test_set=replace(compared, champion=flat)).lower().replace(
+        "pima", ""
+    )
 
 
 def test_the_index_lists_every_cycle_with_hindsight_beside_it_and_links_its_report() -> None:
-    html = index(samples.records(), hindsight=samples.hindsight(), reports={"cycle-7": "reports/cycle-7.html"}, model_name="classifier")
+    html = index(
+        samples.records(),
+        hindsight=samples.hindsight(),
+        reports={"cycle-7": "reports/cycle-7.html"},
+        model_name="classifier",
+    )
     reader = Reader(html)
     rows = [attributes for attributes in reader.all("tr") if "data-ending" in attributes]
     assert len(rows) == 30
@@ -207,12 +272,22 @@ def test_the_index_lists_every_cycle_with_hindsight_beside_it_and_links_its_repo
     text = words_of(html)
     assert "+2.1 points [+0.4, +3.8] on 4,500 later rows" in text
     table = text[text.index("All cycles") :]
-    assert table.index("19 Nov 2026 02:17 UTC") < table.index("18 Nov 2026 02:17 UTC"), "newest first"
+    assert table.index("19 Nov 2026 02:17 UTC") < table.index("18 Nov 2026 02:17 UTC"), (
+        "newest first"
+    )
 
 
-def test_a_failed_cycle_at_the_end_hides_neither_the_version_that_serves_nor_the_scores_unit() -> None:
+def test_a_failed_cycle_at_the_end_hides_neither_the_version_that_serves_nor_the_scores_unit() -> (
+    None
+):
     records = samples.records()
-    failed = replace(records[-1], number=31, cycle_id="cycle-31", told={"ending": "failed", "reason": "the disk"}, served=None)
+    failed = replace(
+        records[-1],
+        number=31,
+        cycle_id="cycle-31",
+        told={"ending": "failed", "reason": "the disk"},
+        served=None,
+    )
     text = words_of(index([*records, failed], serving=4))
     assert "v4 is in production after 31 cycles; the last one ended: failed." in text
     assert "threshold 80.0 %" in text

@@ -8,12 +8,29 @@ from dataclasses import replace
 import pytest
 
 from retraining.records import FileCounts, Outcome, Score
-from retraining.report import description, note, quarantine_csv, undo, verdict_block, verdict_sentence
+from retraining.report import (
+    description,
+    note,
+    quarantine_csv,
+    undo,
+    verdict_block,
+    verdict_sentence,
+)
 from retraining.report.material import RefusedFile
 from retraining.report.words import difference_text, gain_text, printable, score_text, value_text
 from tests.report.samples import HOSTILE, of_ending, promoted
 
-ENDINGS = ("promoted", "kept", "rejected", "awaiting_approval", "rolled_back", "superseded", "too_few_files", "unchanged", "failed")
+ENDINGS = (
+    "promoted",
+    "kept",
+    "rejected",
+    "awaiting_approval",
+    "rolled_back",
+    "superseded",
+    "too_few_files",
+    "unchanged",
+    "failed",
+)
 
 
 @pytest.mark.parametrize(
@@ -32,23 +49,35 @@ ENDINGS = ("promoted", "kept", "rejected", "awaiting_approval", "rolled_back", "
         (score_text(Score("accuracy", 0.958, 120, (0.913, 1.004))), "95.8 % [91.3, 100.0]"),
     ],
 )
-def test_numbers_read_as_percent_and_points_where_the_metric_is_a_share(told: str, expected: str) -> None:
+def test_numbers_read_as_percent_and_points_where_the_metric_is_a_share(
+    told: str, expected: str
+) -> None:
     assert told == expected
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_the_terminal_block_keeps_to_its_width_and_says_what_why_and_how_to_undo(ending: str) -> None:
+def test_the_terminal_block_keeps_to_its_width_and_says_what_why_and_how_to_undo(
+    ending: str,
+) -> None:
     outcome = replace(of_ending(ending), run_url=None, reason="a reason of many words " * 12)
     for width in (80, 50):
         block = verdict_block(outcome, width)
-        too_long = [line for line in block.splitlines() if len(line) > width and "pipeline_orchestrator.py" not in line]
+        too_long = [
+            line
+            for line in block.splitlines()
+            if len(line) > width and "pipeline_orchestrator.py" not in line
+        ]
         assert not too_long, too_long
         labels = re.findall(r"^  (\w+) ", block, re.MULTILINE)
         assert {"what", "why", "files", "see", "undo"} <= set(labels), block
 
 
 def test_a_command_or_address_is_never_broken_over_lines() -> None:
-    block = verdict_block(promoted(), 40, command=".venv/bin/python pipeline_orchestrator.py --project /srv/retraining")
+    block = verdict_block(
+        promoted(),
+        40,
+        command=".venv/bin/python pipeline_orchestrator.py --project /srv/retraining",
+    )
     assert ".venv/bin/python pipeline_orchestrator.py --project /srv/retraining rollback" in block
     assert promoted().run_url in block
 
@@ -69,20 +98,36 @@ def test_the_note_is_a_table_whatever_the_ending(ending: str) -> None:
 
 
 def test_the_note_says_what_a_person_can_do_about_it() -> None:
-    assert "`python x.py --project /srv/a rollback`" in note(promoted(), "python x.py --project /srv/a")
+    assert "`python x.py --project /srv/a rollback`" in note(
+        promoted(), "python x.py --project /srv/a"
+    )
     assert "moving the production alias" in note(of_ending("awaiting_approval"))
 
 
 def test_a_reason_cannot_break_out_of_the_note() -> None:
-    text = note(replace(promoted(), reason="a | b <img src=x onerror=alert(1)> [x](javascript:alert(1)) **bold** \n| new | row |"))
+    text = note(
+        replace(
+            promoted(),
+            reason="a | b <img src=x onerror=alert(1)> [x](javascript:alert(1)) **bold** \n| new | row |",
+        )
+    )
     assert "<img" not in text
     assert "](" not in text.replace("]\\(", "")
     assert not [line for line in text.splitlines() if line.startswith("| new")]
 
 
-def test_the_description_says_what_was_replaced_by_how_much_on_how_many_rows_and_how_to_undo_it() -> None:
+def test_the_description_says_what_was_replaced_by_how_much_on_how_many_rows_and_how_to_undo_it() -> (
+    None
+):
     text = description(promoted(), command="python pipeline_orchestrator.py --project /srv/a")
-    for words in ("Replaced v7", "84.2 %", "81.1 %", "+3.1 points [+0.4, +5.8]", "1,432 test rows", "95 %"):
+    for words in (
+        "Replaced v7",
+        "84.2 %",
+        "81.1 %",
+        "+3.1 points [+0.4, +5.8]",
+        "1,432 test rows",
+        "95 %",
+    ):
         assert words in text
     assert "`python pipeline_orchestrator.py --project /srv/a rollback`" in text
     assert "\n" not in text
@@ -97,7 +142,9 @@ def test_the_description_of_a_loser_says_that_nothing_was_replaced() -> None:
 def test_the_description_of_a_version_that_failed_its_probation_says_what_serves_instead() -> None:
     outcome = of_ending("rolled_back")
     text = description(outcome)
-    assert text.startswith(f"v{outcome.production_version} is back in production, because v{outcome.previous_version} failed its probation")
+    assert text.startswith(
+        f"v{outcome.production_version} is back in production, because v{outcome.previous_version} failed its probation"
+    )
 
 
 def test_only_a_moved_alias_is_undone_by_a_command() -> None:
@@ -110,7 +157,9 @@ def test_only_a_moved_alias_is_undone_by_a_command() -> None:
 def test_every_ending_has_a_sentence_and_a_dry_run_says_that_it_is_one() -> None:
     sentences = [verdict_sentence(of_ending(ending)) for ending in ENDINGS]
     assert len(set(sentences)) == len(ENDINGS)
-    assert verdict_sentence(replace(promoted(), dry_run=True)).startswith("Dry run, nothing was changed.")
+    assert verdict_sentence(replace(promoted(), dry_run=True)).startswith(
+        "Dry run, nothing was changed."
+    )
 
 
 def test_texts_do_without_anything_that_did_not_happen() -> None:
@@ -120,7 +169,10 @@ def test_texts_do_without_anything_that_did_not_happen() -> None:
 
 
 def test_quarantine_csv_neutralises_formulas_and_reads_back() -> None:
-    rows = [RefusedFile(HOSTILE, "a" * 64, "-1+1: 'x', \"y\"\nrow 2", 12), RefusedFile("plain.csv", "b" * 64, "no rows")]
+    rows = [
+        RefusedFile(HOSTILE, "a" * 64, "-1+1: 'x', \"y\"\nrow 2", 12),
+        RefusedFile("plain.csv", "b" * 64, "no rows"),
+    ]
     read = list(csv.DictReader(io.StringIO(quarantine_csv(rows))))
     assert [row["file"] for row in read] == ["'" + printable(HOSTILE), "plain.csv"]
     assert read[0]["reason"] == "'-1+1: 'x', \"y\"\\nrow 2"
@@ -135,4 +187,6 @@ def test_untrusted_text_is_shown_on_one_line_of_bounded_length() -> None:
 
 
 def test_counts_are_shown_whatever_they_are() -> None:
-    assert "1 waiting, 2 judged, 3 archived, 4 quarantined" in verdict_block(replace(promoted(), files=FileCounts(1, 2, 3, 4)))
+    assert "1 waiting, 2 judged, 3 archived, 4 quarantined" in verdict_block(
+        replace(promoted(), files=FileCounts(1, 2, 3, 4))
+    )

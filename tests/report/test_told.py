@@ -36,29 +36,78 @@ KEYS = [
 
 
 def test_every_key_is_there_and_null_where_nothing_happened() -> None:
-    told = outcome_to_json(Outcome("too_few_files", "3 of 15 files waiting", files=FileCounts(waiting=3)))
+    told = outcome_to_json(
+        Outcome("too_few_files", "3 of 15 files waiting", files=FileCounts(waiting=3))
+    )
     assert list(told) == KEYS
-    assert told["scores"] == dict.fromkeys(("production_on_new", "production_on_test", "challenger_on_test"))
+    assert told["scores"] == dict.fromkeys(
+        ("production_on_new", "production_on_test", "challenger_on_test")
+    )
     assert told["files"] == {"waiting": 3, "judged": 0, "archived": 0, "quarantined": 0}
     assert told["drift"] == {"detected": None, "material": None, "features": []}
-    assert (told["seconds"], told["interval"], told["verdict"], told["exit_code"]) == ({}, None, None, 0)
+    assert (told["seconds"], told["interval"], told["verdict"], told["exit_code"]) == (
+        {},
+        None,
+        None,
+        0,
+    )
 
 
 def test_scores_come_from_the_comparison_and_the_new_rows() -> None:
     comparison = Comparison(
-        Score("accuracy", 0.81, 432), Score("accuracy", 0.84, 432), 0.03, (0.01, 0.05), 0.95, "better", rows=432, blocks=11
+        Score("accuracy", 0.81, 432),
+        Score("accuracy", 0.84, 432),
+        0.03,
+        (0.01, 0.05),
+        0.95,
+        "better",
+        rows=432,
+        blocks=11,
     )
-    told = outcome_to_json(Outcome("promoted", "why", production_on_new=Score("accuracy", 0.7, 1500), comparison=comparison, new_rows=1500))
-    assert told["scores"] == {"production_on_new": 0.7, "production_on_test": 0.81, "challenger_on_test": 0.84}
-    assert (told["improvement"], told["interval"], told["confidence"], told["test_rows"]) == (0.03, [0.01, 0.05], 0.95, 432)
+    told = outcome_to_json(
+        Outcome(
+            "promoted",
+            "why",
+            production_on_new=Score("accuracy", 0.7, 1500),
+            comparison=comparison,
+            new_rows=1500,
+        )
+    )
+    assert told["scores"] == {
+        "production_on_new": 0.7,
+        "production_on_test": 0.81,
+        "challenger_on_test": 0.84,
+    }
+    assert (told["improvement"], told["interval"], told["confidence"], told["test_rows"]) == (
+        0.03,
+        [0.01, 0.05],
+        0.95,
+        432,
+    )
     assert (told["verdict"], told["new_rows"]) == ("better", 1500)
 
 
 def test_numbers_of_numpy_and_numbers_that_are_none_become_plain_json() -> None:
-    drift = Drift(detected=np.True_, material=False, features=({"name": "age", "psi": np.float64("nan"), "bins": np.arange(3)},))
-    told = outcome_to_json(Outcome("kept", "why", production_version=np.int64(3), drift=drift, seconds={"scoring": np.float32(0.5)}))
+    drift = Drift(
+        detected=np.True_,
+        material=False,
+        features=({"name": "age", "psi": np.float64("nan"), "bins": np.arange(3)},),
+    )
+    told = outcome_to_json(
+        Outcome(
+            "kept",
+            "why",
+            production_version=np.int64(3),
+            drift=drift,
+            seconds={"scoring": np.float32(0.5)},
+        )
+    )
     again = json.loads(json.dumps(told, allow_nan=False))
-    assert again["drift"] == {"detected": True, "material": False, "features": [{"name": "age", "psi": None, "bins": [0, 1, 2]}]}
+    assert again["drift"] == {
+        "detected": True,
+        "material": False,
+        "features": [{"name": "age", "psi": None, "bins": [0, 1, 2]}],
+    }
     assert type(told["production_version"]) is int
     assert again["seconds"] == {"scoring": 0.5}
 

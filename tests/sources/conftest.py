@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
-MISSING = "no server: set TEST_MONGO_URI, put mongod or ferretdb on PATH, or run tools/build_ferretdb.sh"
+MISSING = (
+    "no server: set TEST_MONGO_URI, put mongod or ferretdb on PATH, or run tools/build_ferretdb.sh"
+)
 
 
 @dataclass
@@ -61,13 +63,26 @@ def start(folder: Path, *, password: str | None = None) -> Server:
     data.mkdir(exist_ok=True)
     if "mongod" in Path(found).name:
         if password:
-            pytest.skip("a user is set up with FerretDB only: run tools/build_ferretdb.sh and take mongod off PATH")
+            pytest.skip(
+                "a user is set up with FerretDB only: run tools/build_ferretdb.sh and take mongod off PATH"
+            )
         command = [found, "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"]
     else:
-        command = [found, "--handler=sqlite", f"--sqlite-url=file:{data}/", f"--state-dir={data}", f"--listen-addr=127.0.0.1:{port}"]
+        command = [
+            found,
+            "--handler=sqlite",
+            f"--sqlite-url=file:{data}/",
+            f"--state-dir={data}",
+            f"--listen-addr=127.0.0.1:{port}",
+        ]
         command += ["--debug-addr=-", "--telemetry=disable"]
         if password:
-            command += ["--test-enable-new-auth", "--setup-username=ann", f"--setup-password={password}", "--setup-database=admin"]
+            command += [
+                "--test-enable-new-auth",
+                "--setup-username=ann",
+                f"--setup-password={password}",
+                "--setup-database=admin",
+            ]
     with (folder / "server.log").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
     server = Server(f"mongodb://127.0.0.1:{port}/", process)

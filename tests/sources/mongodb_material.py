@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = Schema(
-    columns=(Column("serial", "number"), Column("speed", "number"), Column("road", "string"), Column("position.lat", "number")),
+    columns=(
+        Column("serial", "number"),
+        Column("speed", "number"),
+        Column("road", "string"),
+        Column("position.lat", "number"),
+    ),
     target="braked",
     label_kind="integer",
     classes=(0, 1),
@@ -85,4 +90,10 @@ def refused_in(settings: Settings) -> list[dict[str, Any]]:
 def leftovers_in(settings: Settings) -> list[str]:
     """Names of unfinished files in the folders."""
     folders = (settings.new_data_dir, settings.used_data_dir, settings.quarantine_dir)
-    return [path.name for folder in folders if folder.is_dir() for path in folder.iterdir() if path.name.endswith(".tmp")]
+    return [
+        path.name
+        for folder in folders
+        if folder.is_dir()
+        for path in folder.iterdir()
+        if path.name.endswith(".tmp")
+    ]

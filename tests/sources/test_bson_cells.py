@@ -15,7 +15,10 @@ from bson.datetime_ms import DatetimeMS
 
 from retraining.sources.bson_cells import LONGEST_CELL, MisfitError, cell_of
 
-TOLERANT = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO, unicode_decode_error_handler="surrogateescape")
+TOLERANT = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="surrogateescape",
+)
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
 OBJECT_ID = ObjectId("6b00dfd7accd3cd542d009d3")
 UUID = uuid.UUID("12345678-1234-5678-1234-567812345678")
@@ -113,6 +116,8 @@ def test_value_that_fits_becomes_the_text_of_its_kind(kind: Any, value: Any, cel
         ("integer", "yes", "'yes' is not a number"),
     ],
 )
-def test_value_that_does_not_fit_is_refused_with_its_reason(kind: Any, value: Any, reason: str) -> None:
+def test_value_that_does_not_fit_is_refused_with_its_reason(
+    kind: Any, value: Any, reason: str
+) -> None:
     with pytest.raises(MisfitError, match=reason.replace("^", r"\^")):
         cell_of(kind)(from_bson(value))

@@ -18,7 +18,16 @@ import pytest
 from pymongo import MongoClient
 
 from retraining.sources.mongodb import Fetched, Patience, fetch
-from tests.sources.mongodb_material import SCHEMA, document, leftovers_in, now, object_id, project_at, refused_in, serials_in
+from tests.sources.mongodb_material import (
+    SCHEMA,
+    document,
+    leftovers_in,
+    now,
+    object_id,
+    project_at,
+    refused_in,
+    serials_in,
+)
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -28,7 +37,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.mongodb
 CLONE = Path(__file__).resolve().parents[2]
 KILLED = -9
-PATIENT = Patience(hear_an_answer=600_000)  # FerretDB sorts a whole collection before its first answer, on a machine that may be busy
+PATIENT = Patience(
+    hear_an_answer=600_000
+)  # FerretDB sorts a whole collection before its first answer, on a machine that may be busy
 PLACES = (
     "mongodb_after_aside",
     "mongodb_after_claim",
@@ -64,9 +75,13 @@ class Storm:
 
 
 def exporter(settings: Settings, *, kill_at: str | None = None) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(CLONE)} | ({"RETRAINING_KILL_AT": kill_at} if kill_at else {})
+    environment = {**os.environ, "PYTHONPATH": str(CLONE)} | (
+        {"RETRAINING_KILL_AT": kill_at} if kill_at else {}
+    )
     command = [sys.executable, "-m", "tests.sources.export_program", str(settings.project)]
-    return subprocess.Popen(command, cwd=CLONE, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=CLONE, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
 
 
 def export(settings: Settings) -> Fetched:
@@ -86,7 +101,9 @@ def write(uri: str, database: str, serials: range, storm: Storm, weather: Weathe
     with MongoClient[dict[str, Any]](uri) as client:
         readings = client[database]["readings"]
         for start in range(serials.start, serials.stop, 50):
-            group = [reading(serial, dice) for serial in range(start, min(start + 50, serials.stop))]
+            group = [
+                reading(serial, dice) for serial in range(start, min(start + 50, serials.stop))
+            ]
             dice.shuffle(group)
             readings.insert_many(group[5:])
             late += group[:5]
@@ -94,7 +111,9 @@ def write(uri: str, database: str, serials: range, storm: Storm, weather: Weathe
                 readings.insert_many(late)
                 late = []
             share = (start - serials.start) / len(serials)
-            while weather.killed < share * storm.kills and not weather.over.wait(dice.uniform(0, 0.2)):
+            while weather.killed < share * storm.kills and not weather.over.wait(
+                dice.uniform(0, 0.2)
+            ):
                 pass
         if late:
             readings.insert_many(late)
@@ -107,11 +126,17 @@ def reading(serial: int, dice: random.Random) -> dict[str, Any]:
     return {"_id": object_id(born, serial), **document(serial, **misfit)}
 
 
-def check_after(settings: Settings, readings: Collection[dict[str, Any]], *others: Settings) -> None:
+def check_after(
+    settings: Settings, readings: Collection[dict[str, Any]], *others: Settings
+) -> None:
     """The invariants of exactly-once delivery, over the projects that share a collection."""
     projects = (settings, *others)
     seen = sum((serials_in(project) for project in projects), Counter[int]())
-    refused = (line["document"]["serial"]["$numberInt"] for project in projects for line in refused_in(project))
+    refused = (
+        line["document"]["serial"]["$numberInt"]
+        for project in projects
+        for line in refused_in(project)
+    )
     seen.update(map(int, refused))
     there = Counter(found["serial"] for found in readings.find({}, {"serial": 1}))
     assert seen == there
@@ -123,7 +148,9 @@ def check_after(settings: Settings, readings: Collection[dict[str, Any]], *other
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_export_killed_at_any_step_is_finished_by_the_next(place: str, project: Settings, readings: Collection[dict[str, Any]]) -> None:
+def test_export_killed_at_any_step_is_finished_by_the_next(
+    place: str, project: Settings, readings: Collection[dict[str, Any]]
+) -> None:
     readings.insert_many([document(n) for n in range(25)] + [document(25, speed="fast")])
     assert finish(exporter(project, kill_at=place)) == KILLED
     export(project)
@@ -131,7 +158,9 @@ def test_export_killed_at_any_step_is_finished_by_the_next(place: str, project: 
 
 
 @pytest.mark.parametrize("place", ["mongodb_after_claim", "mongodb_after_rename"])
-def test_refused_documents_survive_a_kill_too(place: str, project: Settings, readings: Collection[dict[str, Any]]) -> None:
+def test_refused_documents_survive_a_kill_too(
+    place: str, project: Settings, readings: Collection[dict[str, Any]]
+) -> None:
     readings.insert_many([document(n, speed="fast") for n in range(3)])
     assert finish(exporter(project, kill_at=place)) == KILLED
     export(project)
@@ -140,15 +169,22 @@ def test_refused_documents_survive_a_kill_too(place: str, project: Settings, rea
     assert (project.quarantine_dir / reason.name.removesuffix(".reason.json")).is_file()
 
 
-def test_exporters_beside_each_other_share_the_documents(project: Settings, readings: Collection[dict[str, Any]], tmp_path: Path) -> None:
+def test_exporters_beside_each_other_share_the_documents(
+    project: Settings, readings: Collection[dict[str, Any]], tmp_path: Path
+) -> None:
     readings.insert_many([document(n, **({} if n % 9 else {"speed": "fast"})) for n in range(400)])
-    others = [project_at(tmp_path / f"machine-{n}", str(project.mongo_uri), str(project.database_name)) for n in range(2)]
+    others = [
+        project_at(tmp_path / f"machine-{n}", str(project.mongo_uri), str(project.database_name))
+        for n in range(2)
+    ]
     running = [exporter(settings) for settings in (project, *others)]
     assert [finish(process) for process in running] == [0, 0, 0]
     check_after(project, readings, *others)
 
 
-def wait_for_a_seeded_moment(process: subprocess.Popen[bytes], settings: Settings, dice: random.Random, longest_life: float) -> None:
+def wait_for_a_seeded_moment(
+    process: subprocess.Popen[bytes], settings: Settings, dice: random.Random, longest_life: float
+) -> None:
     """One in three at any moment of an exporter's life, two in three while it delivers: a scan takes most of that life."""
     if dice.random() < 1 / 3:
         time.sleep(dice.uniform(0.2, longest_life))
@@ -163,7 +199,10 @@ def ride_out(storm: Storm, settings: Settings, readings: Collection[dict[str, An
     """Kill exporters at seeded moments while writers write and a cycle archives; then let two run to their end."""
     weather, dice = Weather(), random.Random(storm.seed)
     address = (str(settings.mongo_uri), str(settings.database_name))
-    writers = [threading.Thread(target=write, args=(*address, serials, storm, weather)) for serials in storm.serials]
+    writers = [
+        threading.Thread(target=write, args=(*address, serials, storm, weather))
+        for serials in storm.serials
+    ]
     for writer in writers:
         writer.start()
     while weather.killed < storm.kills:
@@ -185,16 +224,22 @@ def ride_out(storm: Storm, settings: Settings, readings: Collection[dict[str, An
 def test_kills_at_random_moments_lose_and_double_nothing(
     mongodb: str, database: str, readings: Collection[dict[str, Any]], tmp_path: Path
 ) -> None:
-    settings = project_at(tmp_path / "project", mongodb, database, MONGO_ROWS_PER_FILE=20, MONGO_SETTLE_SECONDS=1)
+    settings = project_at(
+        tmp_path / "project", mongodb, database, MONGO_ROWS_PER_FILE=20, MONGO_SETTLE_SECONDS=1
+    )
     ride_out(Storm(seed=7, documents=1_000, kills=5, longest_life=0.9), settings, readings)
     assert readings.count_documents({}) == 1_000
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(7200)  # 43 minutes at a load of 8 to 15: FerretDB reads everything for each query
+@pytest.mark.timeout(
+    7200
+)  # 43 minutes at a load of 8 to 15: FerretDB reads everything for each query
 def test_hundred_thousand_documents_survive_fifty_kills(
     mongodb: str, database: str, readings: Collection[dict[str, Any]], tmp_path: Path
 ) -> None:
-    settings = project_at(tmp_path / "project", mongodb, database, MONGO_ROWS_PER_FILE=500, MONGO_SETTLE_SECONDS=5)
+    settings = project_at(
+        tmp_path / "project", mongodb, database, MONGO_ROWS_PER_FILE=500, MONGO_SETTLE_SECONDS=5
+    )
     ride_out(Storm(seed=11, documents=100_000, kills=50, longest_life=6), settings, readings)
     assert readings.count_documents({}) == 100_000

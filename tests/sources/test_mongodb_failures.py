@@ -13,13 +13,27 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from retraining.errors import CredentialsRefusedError, FolderGoneError, RetrainingError, SettingsError, StoreError, UnreachableError
+from retraining.errors import (
+    CredentialsRefusedError,
+    FolderGoneError,
+    RetrainingError,
+    SettingsError,
+    StoreError,
+    UnreachableError,
+)
 from retraining.sources import export as export_module
 from retraining.sources.connection import Patience
 from retraining.sources.ledger import Ledger
 from retraining.sources.mongodb import fetch
 from tests.sources.conftest import Server, free_port, start
-from tests.sources.mongodb_material import SCHEMA, document, leftovers_in, now, project_at, serials_in
+from tests.sources.mongodb_material import (
+    SCHEMA,
+    document,
+    leftovers_in,
+    now,
+    project_at,
+    serials_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +45,9 @@ if TYPE_CHECKING:
 
 PASSWORD = "correct-horse-battery"
 SHORT = Patience(find_a_server=700, hear_an_answer=700)
-GOING = Patience(find_a_server=700, hear_an_answer=8_000)  # for a server that answers before it goes, on a machine that may be busy
+GOING = Patience(
+    find_a_server=700, hear_an_answer=8_000
+)  # for a server that answers before it goes, on a machine that may be busy
 
 
 def failure_of(settings: Settings, patience: Patience = SHORT) -> RetrainingError:
@@ -67,12 +83,23 @@ def test_server_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
 
 def test_server_that_never_answers_is_given_up_soon(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        settings = project_at(tmp_path, f"mongodb://ann:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/", "fleet")
+        settings = project_at(
+            tmp_path, f"mongodb://ann:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/", "fleet"
+        )
         assert isinstance(failure_of(settings), UnreachableError)
 
 
-@pytest.mark.parametrize("uri", [f"mongodb://ann:a/{PASSWORD}@h/", f"mongodb://127.0.0.1:{PASSWORD}/", f"redis://ann:{PASSWORD}@h/"])
-def test_malformed_address_is_a_settings_error_that_does_not_quote_it(uri: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"mongodb://ann:a/{PASSWORD}@h/",
+        f"mongodb://127.0.0.1:{PASSWORD}/",
+        f"redis://ann:{PASSWORD}@h/",
+    ],
+)
+def test_malformed_address_is_a_settings_error_that_does_not_quote_it(
+    uri: str, tmp_path: Path
+) -> None:
     error = failure_of(project_at(tmp_path, uri, "fleet"))
     assert isinstance(error, SettingsError)
     assert "MONGO_URI" in error.what
@@ -98,7 +125,9 @@ def test_view_that_shows_no_ids_is_a_settings_error(
 
 @pytest.mark.mongodb
 @pytest.mark.parametrize("user", ["ann:wrong-" + PASSWORD[::-1], "bob:" + PASSWORD])
-def test_wrong_user_or_password_is_refused_credentials(user: str, guarded: Server, tmp_path: Path) -> None:
+def test_wrong_user_or_password_is_refused_credentials(
+    user: str, guarded: Server, tmp_path: Path
+) -> None:
     error = failure_of(project_at(tmp_path, address_of(guarded, user), "fleet"), Patience())
     assert isinstance(error, CredentialsRefusedError)
     assert "refused the user or the password" in error.what
@@ -137,8 +166,18 @@ def test_user_who_may_only_read_is_told_which_role_is_missing(
 
 
 @pytest.mark.mongodb
-@pytest.mark.parametrize("place", ["mongodb_after_aside", "mongodb_after_claim", "mongodb_after_rename", "mongodb_after_delivered"])
-def test_server_killed_during_an_export_leaves_whole_files_only(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "place",
+    [
+        "mongodb_after_aside",
+        "mongodb_after_claim",
+        "mongodb_after_rename",
+        "mongodb_after_delivered",
+    ],
+)
+def test_server_killed_during_an_export_leaves_whole_files_only(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = start(tmp_path)
     settings = project_at(tmp_path / "project", server.uri, "fleet")
     with MongoClient[dict[str, Any]](server.uri) as client:
@@ -180,7 +219,12 @@ class CuttingProxy:
                 break
             server = socket.create_connection(("127.0.0.1", self._port))
             for source, target, answers in ((client, server, False), (server, client, True)):
-                threading.Thread(target=self._pass_on, args=(source, target), kwargs={"answers": answers}, daemon=True).start()
+                threading.Thread(
+                    target=self._pass_on,
+                    args=(source, target),
+                    kwargs={"answers": answers},
+                    daemon=True,
+                ).start()
         self._listener.close()
 
     def _pass_on(self, source: socket.socket, target: socket.socket, *, answers: bool) -> None:
@@ -212,7 +256,9 @@ def test_cursor_lost_in_the_middle_of_a_scan_keeps_what_was_complete(
 
 
 @pytest.mark.mongodb
-def test_missing_folder_stops_before_anything_is_claimed(project: Settings, readings: Collection[dict[str, Any]]) -> None:
+def test_missing_folder_stops_before_anything_is_claimed(
+    project: Settings, readings: Collection[dict[str, Any]]
+) -> None:
     readings.insert_one(document(1))
     project.used_data_dir.rmdir()
     assert isinstance(failure_of(project), FolderGoneError)
@@ -221,7 +267,9 @@ def test_missing_folder_stops_before_anything_is_claimed(project: Settings, read
 
 
 @pytest.mark.mongodb
-def test_full_disk_claims_nothing(project: Settings, readings: Collection[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_claims_nothing(
+    project: Settings, readings: Collection[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from retraining.statistics import benjamini_hochberg, drift, expected_psi, number_bins, number_histograms
+from retraining.statistics import (
+    benjamini_hochberg,
+    drift,
+    expected_psi,
+    number_bins,
+    number_histograms,
+)
 from retraining.statistics.permutation import (
     distance,
     independent_rows,
@@ -31,8 +37,16 @@ NORMAL_BINS = number_bins(np.random.default_rng(0).normal(size=20_000))
 
 def windows(seed, features=15, shift=0.0, reference=(20, 100), current=(15, 100), likeness=0.0):
     rng = np.random.default_rng(seed)
-    before = {f"x{i}": histograms(rng, *reference, likeness=likeness, bins=NORMAL_BINS) for i in range(features)}
-    after = {name: histograms(rng, *current, likeness=likeness, shift=shift if name == "x0" else 0.0, bins=NORMAL_BINS) for name in before}
+    before = {
+        f"x{i}": histograms(rng, *reference, likeness=likeness, bins=NORMAL_BINS)
+        for i in range(features)
+    }
+    after = {
+        name: histograms(
+            rng, *current, likeness=likeness, shift=shift if name == "x0" else 0.0, bins=NORMAL_BINS
+        )
+        for name in before
+    }
     return before, after
 
 
@@ -99,12 +113,21 @@ def test_p_with_blocks_of_one_size_is_that_of_scipys_permutation_test(nominal):
 
 @pytest.mark.parametrize(
     ("reference", "current", "likeness_of_rows"),
-    [((20, 500), (15, 500), 0.0), ((20, 1000), (15, 7), 0.0), ((10, 20), (15, 500), 0.0), ((20, 1000), (15, 7), 0.3)],
+    [
+        ((20, 500), (15, 500), 0.0),
+        ((20, 1000), (15, 7), 0.0),
+        ((10, 20), (15, 500), 0.0),
+        ((20, 1000), (15, 7), 0.3),
+    ],
 )
-def test_permuted_distances_are_as_large_as_those_of_real_windows_without_drift(reference, current, likeness_of_rows):
+def test_permuted_distances_are_as_large_as_those_of_real_windows_without_drift(
+    reference, current, likeness_of_rows
+):
     observed, permuted = [], []
     for seed in range(150):
-        before, after = windows(seed, 1, reference=reference, current=current, likeness=likeness_of_rows)
+        before, after = windows(
+            seed, 1, reference=reference, current=current, likeness=likeness_of_rows
+        )
         two = sides(before["x0"], after["x0"])
         labels = random_labellings(reference[0] + current[0], 1, 50, seed=seed)
         observed.append(distance(two[1].pooled - two[0].pooled, nominal=False))
@@ -115,9 +138,13 @@ def test_permuted_distances_are_as_large_as_those_of_real_windows_without_drift(
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3])
 def test_likeness_is_what_the_rows_were_drawn_with(share):
     rng = np.random.default_rng(1)
-    side = histograms(rng, 4000, 50, likeness=share, bins=number_bins(np.array([-0.01, 0.0, 0.01]), 2))
+    side = histograms(
+        rng, 4000, 50, likeness=share, bins=number_bins(np.array([-0.01, 0.0, 0.01]), 2)
+    )
     # two halves of a normal that correlates by r agree with correlation 2 asin(r) / pi (Sheppard, 1899)
-    assert likeness(sides(side[:2500], side[2500:])) == pytest.approx(2 * np.arcsin(share) / np.pi, abs=0.015)
+    assert likeness(sides(side[:2500], side[2500:])) == pytest.approx(
+        2 * np.arcsin(share) / np.pi, abs=0.015
+    )
 
 
 def test_rows_alike_within_blocks_count_for_less():
@@ -135,7 +162,9 @@ def test_psi_without_drift_has_the_published_mean(rows):
         before, after = (rng.multinomial(size, [0.1] * 10)[None, :] for size in (20_000, rows))
         found.append(judged({"x": before}, {"x": after})[0])
     # half a row added to each bin shrinks small samples' PSI a little
-    assert np.mean([result.psi for result in found]) == pytest.approx(expected_psi(10, 20_000, rows), rel=0.15)
+    assert np.mean([result.psi for result in found]) == pytest.approx(
+        expected_psi(10, 20_000, rows), rel=0.15
+    )
     assert abs(np.mean([result.psi_corrected for result in found])) < 0.01
 
 
@@ -245,13 +274,20 @@ def test_thousands_of_blocks_are_judged_like_a_few():
 )
 def test_without_drift_few_windows_are_detected_whatever_the_sizes(reference, current, likeness):
     alarms = sum(
-        any(r.detected for r in judged(*windows(seed, reference=reference, current=current, likeness=likeness))) for seed in range(60)
+        any(
+            r.detected
+            for r in judged(*windows(seed, reference=reference, current=current, likeness=likeness))
+        )
+        for seed in range(60)
     )
     assert alarms <= 8  # 5 % of 60 is 3; more than 8 happen twice in a thousand
 
 
 def test_a_fifth_of_a_sigma_is_mostly_detected_in_a_thousand_rows():
-    found = sum(judged(*windows(seed, shift=0.2, reference=(20, 1000), current=(15, 67)))[0].detected for seed in range(15))
+    found = sum(
+        judged(*windows(seed, shift=0.2, reference=(20, 1000), current=(15, 67)))[0].detected
+        for seed in range(15)
+    )
     assert found >= 11
 
 

@@ -38,8 +38,12 @@ def test_bins_hold_equal_shares_of_what_they_were_made_from():
 @given(arrays(float, st.integers(1, 30), elements=st.floats(allow_infinity=False)), st.data())
 @settings(max_examples=100, deadline=None)
 def test_every_row_is_in_exactly_one_bin_of_its_block(values, data):
-    bins = number_bins(np.array(data.draw(st.lists(st.floats(allow_infinity=False), max_size=20)), float))
-    blocks = np.array(data.draw(st.lists(st.integers(0, 2), min_size=values.size, max_size=values.size)), int)
+    bins = number_bins(
+        np.array(data.draw(st.lists(st.floats(allow_infinity=False), max_size=20)), float)
+    )
+    blocks = np.array(
+        data.draw(st.lists(st.integers(0, 2), min_size=values.size, max_size=values.size)), int
+    )
     counts = number_histograms(values, bins, blocks, 3)
     assert counts.shape == (3, bins.count)
     assert list(counts.sum(axis=1)) == list(np.bincount(blocks, minlength=3))
@@ -59,7 +63,10 @@ def test_counts_equal_numpy_histogram():
     [
         ([3.0] * 50, [4.0] * 50),  # a constant that changes
         ([3.0] * 50, [2.0] * 50),
-        ([0.0] * 45 + [1.0, 2.0, 3.0, 4.0, 5.0], [0.1] * 50),  # zero in most rows, and now just above
+        (
+            [0.0] * 45 + [1.0, 2.0, 3.0, 4.0, 5.0],
+            [0.1] * 50,
+        ),  # zero in most rows, and now just above
         ([0.0, 1.0] * 25, [1.0] * 50),
         ([1.0] * 50, [float("nan")] * 50),
     ],

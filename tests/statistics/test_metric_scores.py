@@ -47,7 +47,9 @@ def some_predictions(class_count=2, rows=240, seed=3, dtype=float):
     logits = rng.normal(size=(rows, class_count)) + 1.2 * (truth[:, None] == np.arange(class_count))
     probabilities = np.exp(logits).round(1) + 0.05  # rounded, so that scores tie
     probabilities = (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(dtype)
-    return Predictions(truth, probabilities.argmax(axis=1), probabilities, np.arange(rows) // 20, class_count)
+    return Predictions(
+        truth, probabilities.argmax(axis=1), probabilities, np.arange(rows) // 20, class_count
+    )
 
 
 def by_scikit_learn(name, predictions):
@@ -59,22 +61,32 @@ def by_scikit_learn(name, predictions):
         return get_scorer(name)(parrot, np.arange(predictions.truth.size), predictions.truth)
 
 
-@pytest.mark.parametrize(("name", "class_count"), [(n, k) for n in EVERY_METRIC for k in (2, 3, 7) if suits(n, k)])
+@pytest.mark.parametrize(
+    ("name", "class_count"), [(n, k) for n in EVERY_METRIC for k in (2, 3, 7) if suits(n, k)]
+)
 def test_every_score_is_that_of_the_scikit_learn_scorer(name, class_count):
     predictions = some_predictions(class_count)
-    assert score(metric(name), predictions) == pytest.approx(by_scikit_learn(name, predictions), abs=1e-12)
+    assert score(metric(name), predictions) == pytest.approx(
+        by_scikit_learn(name, predictions), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in FROM_PROBABILITIES if suits(name, 2)])
 def test_probabilities_of_single_precision_score_as_in_scikit_learn(name):
     predictions = some_predictions(dtype=np.float32)
-    assert score(metric(name), predictions) == pytest.approx(by_scikit_learn(name, predictions), abs=1e-5)
+    assert score(metric(name), predictions) == pytest.approx(
+        by_scikit_learn(name, predictions), abs=1e-5
+    )
 
 
 def test_certain_and_wrong_costs_as_much_log_loss_as_in_scikit_learn():
     probabilities = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
-    predictions = Predictions(np.array([1, 1, 0]), np.array([0, 1, 0]), probabilities, np.zeros(3, int), 2)
-    assert score(metric("neg_log_loss"), predictions) == pytest.approx(by_scikit_learn("neg_log_loss", predictions))
+    predictions = Predictions(
+        np.array([1, 1, 0]), np.array([0, 1, 0]), probabilities, np.zeros(3, int), 2
+    )
+    assert score(metric("neg_log_loss"), predictions) == pytest.approx(
+        by_scikit_learn("neg_log_loss", predictions)
+    )
 
 
 @given(st.data())
@@ -83,8 +95,14 @@ def test_label_metrics_equal_scikit_learn_on_any_labels_unless_no_row_is_positiv
     class_count = data.draw(st.integers(2, 4))
     codes = st.lists(st.integers(0, class_count - 1), min_size=1, max_size=12)
     truth = np.array(data.draw(codes))
-    predicted = np.array(data.draw(st.lists(st.integers(0, class_count - 1), min_size=truth.size, max_size=truth.size)))
-    name = data.draw(st.sampled_from([n for n in LABEL_METRICS if class_count == 2 or n not in FOR_MORE_CLASSES]))
+    predicted = np.array(
+        data.draw(
+            st.lists(st.integers(0, class_count - 1), min_size=truth.size, max_size=truth.size)
+        )
+    )
+    name = data.draw(
+        st.sampled_from([n for n in LABEL_METRICS if class_count == 2 or n not in FOR_MORE_CLASSES])
+    )
     predictions = Predictions(truth, predicted, None, np.zeros(truth.size, int), class_count)
     found = score(metric(name), predictions)
     if found is None:
@@ -94,7 +112,9 @@ def test_label_metrics_equal_scikit_learn_on_any_labels_unless_no_row_is_positiv
     parrot = Parrot(predicted, np.zeros((truth.size, class_count)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert found == pytest.approx(get_scorer(name)(parrot, np.arange(truth.size), truth), abs=1e-12)
+        assert found == pytest.approx(
+            get_scorer(name)(parrot, np.arange(truth.size), truth), abs=1e-12
+        )
 
 
 @pytest.mark.parametrize("name", EVERY_METRIC)
@@ -102,8 +122,21 @@ def test_label_metrics_equal_scikit_learn_on_any_labels_unless_no_row_is_positiv
 def test_odd_rows_give_a_number_or_none_and_no_warning(name, class_count):
     whole = some_predictions(class_count)
     one_class = subset(whole, whole.truth == 0)
-    odd = [subset(whole, slice(0, 0)), subset(whole, slice(0, 1)), one_class, subset(whole, whole.truth != 1)]
-    odd.append(Predictions(whole.truth, whole.predicted, np.full((240, class_count), np.nan), whole.blocks, class_count))
+    odd = [
+        subset(whole, slice(0, 0)),
+        subset(whole, slice(0, 1)),
+        one_class,
+        subset(whole, whole.truth != 1),
+    ]
+    odd.append(
+        Predictions(
+            whole.truth,
+            whole.predicted,
+            np.full((240, class_count), np.nan),
+            whole.blocks,
+            class_count,
+        )
+    )
     odd.append(Predictions(whole.truth, np.zeros(240, int), None, whole.blocks, class_count))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -134,19 +167,32 @@ def test_a_loss_is_told_though_the_rows_lack_a_class(name):
 def test_a_model_that_never_says_yes_scores_zero_and_not_unknown():
     whole = some_predictions(2)
     silent = Predictions(whole.truth, np.zeros(240, int), None, whole.blocks, 2)
-    assert [score(metric(name), silent) for name in ("precision", "recall", "f1", "jaccard")] == [0, 0, 0, 0]
+    assert [score(metric(name), silent) for name in ("precision", "recall", "f1", "jaccard")] == [
+        0,
+        0,
+        0,
+        0,
+    ]
 
 
-@pytest.mark.parametrize(("name", "advice"), [("f1", "f1_macro"), ("roc_auc", "roc_auc_ovr"), ("jaccard", "jaccard_macro")])
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("f1", "f1_macro"), ("roc_auc", "roc_auc_ovr"), ("jaccard", "jaccard_macro")],
+)
 def test_a_metric_for_two_classes_is_refused_for_three_with_one_that_works(name, advice):
-    with pytest.raises(ValueError, match=f"{name} is for two classes and the target has 3: {advice}"):
+    with pytest.raises(
+        ValueError, match=f"{name} is for two classes and the target has 3: {advice}"
+    ):
         check_metric(metric(name), 3)
 
 
 @pytest.mark.parametrize("name", EVERY_METRIC)
 def test_a_metric_that_passes_the_check_can_be_told(name):
     for class_count in (2, 3, 4):
-        assert not suits(name, class_count) or score(metric(name), some_predictions(class_count)) is not None
+        assert (
+            not suits(name, class_count)
+            or score(metric(name), some_predictions(class_count)) is not None
+        )
 
 
 def test_the_best_two_of_two_classes_are_refused_as_always_right():

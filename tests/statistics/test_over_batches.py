@@ -7,7 +7,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from retraining.statistics import Estimate, Predictions, combine, compare_with_record, estimate_improvement, metric, t_interval
+from retraining.statistics import (
+    Estimate,
+    Predictions,
+    combine,
+    compare_with_record,
+    estimate_improvement,
+    metric,
+    t_interval,
+)
 from tests.statistics.samples import two_models
 
 ACCURACY = metric("accuracy")
@@ -31,11 +39,17 @@ def test_gains_are_weighted_by_rows():
 
 
 def test_combining_batches_equals_one_comparison_over_all_their_rows():
-    pairs = [two_models(blocks=20, rows_per_block=50, gain=0.2, likeness=0.05, seed=seed) for seed in range(3)]
+    pairs = [
+        two_models(blocks=20, rows_per_block=50, gain=0.2, likeness=0.05, seed=seed)
+        for seed in range(3)
+    ]
     apart = combine([estimate_improvement(ACCURACY, *pair) for pair in pairs])
     joined = []
     for models in zip(*pairs, strict=True):
-        fields = {name: np.concatenate([getattr(m, name) for m in models]) for name in ("truth", "predicted", "probabilities")}
+        fields = {
+            name: np.concatenate([getattr(m, name) for m in models])
+            for name in ("truth", "predicted", "probabilities")
+        }
         blocks = np.concatenate([m.blocks + 20 * i for i, m in enumerate(models)])
         joined.append(Predictions(blocks=blocks, class_count=2, **fields))
     together = estimate_improvement(ACCURACY, *joined)
@@ -72,16 +86,28 @@ def test_an_error_that_one_batch_lacks_is_lacking_altogether():
     ],
 )
 def test_a_drop_is_worse_than_the_versions_own_record(name, scores, now, verdict):
-    assert compare_with_record(metric(name), [batch(value) for value in scores], batch(now)).verdict == verdict
+    assert (
+        compare_with_record(metric(name), [batch(value) for value in scores], batch(now)).verdict
+        == verdict
+    )
 
 
 @pytest.mark.parametrize(
     ("record", "current"),
-    [([], batch(0.5)), ([batch(0.9, None)], batch(0.5)), ([batch(0.9)], batch(0.5, None)), ([batch(0.9)], batch(None))],
+    [
+        ([], batch(0.5)),
+        ([batch(0.9, None)], batch(0.5)),
+        ([batch(0.9)], batch(0.5, None)),
+        ([batch(0.9)], batch(None)),
+    ],
 )
 def test_without_a_record_or_an_error_there_is_no_drop(record, current):
     result = compare_with_record(ACCURACY, record, current)
-    assert (result.improvement, result.interval, result.verdict) == (None, None, "not_enough_evidence")
+    assert (result.improvement, result.interval, result.verdict) == (
+        None,
+        None,
+        "not_enough_evidence",
+    )
 
 
 def test_a_batch_of_four_files_is_too_little_for_a_drop():

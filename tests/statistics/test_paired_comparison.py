@@ -23,11 +23,25 @@ from retraining.statistics import (
     spent_alpha,
     subset,
 )
-from retraining.statistics.resampling import bootstrap_error, jackknife_error, join_neighbours, mean_error, pair_counts
+from retraining.statistics.resampling import (
+    bootstrap_error,
+    jackknife_error,
+    join_neighbours,
+    mean_error,
+    pair_counts,
+)
 from tests.statistics.samples import answers, two_models
 
 ACCURACY = metric("accuracy")
-KINDS = ("accuracy", "error_rate", "f1", "balanced_accuracy", "roc_auc", "average_precision", "neg_log_loss")
+KINDS = (
+    "accuracy",
+    "error_rate",
+    "f1",
+    "balanced_accuracy",
+    "roc_auc",
+    "average_precision",
+    "neg_log_loss",
+)
 
 
 def judged(name, champion, challenger, confidence=0.95, min_rows=50):
@@ -58,7 +72,11 @@ def test_the_other_way_round_everything_changes_sign(name):
 def test_the_same_answers_differ_by_exactly_nothing(name):
     champion, _ = two_models()
     result = judged(name, champion, champion)
-    assert (result.improvement, result.interval, result.verdict) == (0.0, (0.0, 0.0), "not_enough_evidence")
+    assert (result.improvement, result.interval, result.verdict) == (
+        0.0,
+        (0.0, 0.0),
+        "not_enough_evidence",
+    )
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -68,11 +86,17 @@ def test_the_same_inputs_give_the_same_result(name):
 
 def test_interval_of_equal_blocks_is_the_t_interval_over_block_means():
     champion, challenger = two_models(blocks=12, rows_per_block=80, likeness=0.1, seed=4)
-    gains = (challenger.predicted == challenger.truth).astype(float) - (champion.predicted == champion.truth)
+    gains = (challenger.predicted == challenger.truth).astype(float) - (
+        champion.predicted == champion.truth
+    )
     means = gains.reshape(12, 80).mean(axis=1)
     expected = stats.t.interval(0.9, 11, loc=means.mean(), scale=stats.sem(means))
-    assert stats.sem(means) > gains.std(ddof=1) / math.sqrt(gains.size)  # else the rows would set the error
-    assert judged("accuracy", champion, challenger, confidence=0.9).interval == pytest.approx(expected)
+    assert stats.sem(means) > gains.std(ddof=1) / math.sqrt(
+        gains.size
+    )  # else the rows would set the error
+    assert judged("accuracy", champion, challenger, confidence=0.9).interval == pytest.approx(
+        expected
+    )
 
 
 def test_error_of_nearly_equal_blocks_is_that_of_the_ratio_estimate():
@@ -87,7 +111,10 @@ def test_error_of_nearly_equal_blocks_is_that_of_the_ratio_estimate():
 def test_one_block_larger_than_all_others_does_not_fake_certainty():
     blocks = np.repeat(np.arange(6), [5000, 20, 20, 20, 20, 20])
     right = np.random.default_rng(0).random(blocks.size) < np.where(blocks == 0, 0.9, 0.5)
-    champion, challenger = answers(np.full(blocks.size, 1) & (np.arange(blocks.size) % 5 > 0), blocks), answers(right, blocks)
+    champion, challenger = (
+        answers(np.full(blocks.size, 1) & (np.arange(blocks.size) % 5 > 0), blocks),
+        answers(right, blocks),
+    )
     result = judged("accuracy", champion, challenger)
     assert result.improvement > 0.05
     assert result.verdict == "not_enough_evidence"
@@ -96,7 +123,10 @@ def test_one_block_larger_than_all_others_does_not_fake_certainty():
 def test_rows_that_are_alike_widen_the_interval():
     widths = []
     for likeness in (0.0, 0.1):
-        pairs = [two_models(blocks=30, rows_per_block=60, likeness=likeness, seed=seed) for seed in range(10)]
+        pairs = [
+            two_models(blocks=30, rows_per_block=60, likeness=likeness, seed=seed)
+            for seed in range(10)
+        ]
         widths.append(np.mean([judged("accuracy", *pair).standard_error for pair in pairs]))
     assert widths[1] > 1.25 * widths[0]
 
@@ -115,7 +145,10 @@ def test_blocks_that_happen_to_agree_prove_no_more_than_their_rows():
 def test_blocks_that_are_copies_leave_an_error_for_other_metrics_too(name):
     champion, challenger = two_models(blocks=1, rows_per_block=40, gain=0.3, seed=2)
     rows = np.tile(np.arange(40), 6)
-    copies = [dataclasses.replace(subset(model, rows), blocks=np.repeat(np.arange(6), 40)) for model in (champion, challenger)]
+    copies = [
+        dataclasses.replace(subset(model, rows), blocks=np.repeat(np.arange(6), 40))
+        for model in (champion, challenger)
+    ]
     assert judged(name, *copies).standard_error > 0.005
 
 
@@ -137,7 +170,11 @@ def test_too_few_blocks_or_rows_are_never_enough_evidence(name, blocks, rows_per
 def test_one_block_has_an_improvement_and_no_interval(name):
     result = judged(name, *two_models(1, 400, gain=1.0))
     assert result.improvement > 0
-    assert (result.interval, result.standard_error, result.verdict) == (None, None, "not_enough_evidence")
+    assert (result.interval, result.standard_error, result.verdict) == (
+        None,
+        None,
+        "not_enough_evidence",
+    )
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -161,7 +198,9 @@ def test_models_on_different_rows_are_never_compared():
     with pytest.raises(ValueError, match="same rows"):
         judged("accuracy", champion, subset(challenger, slice(0, 500)))
     with pytest.raises(ValueError, match="same rows"):
-        judged("accuracy", champion, dataclasses.replace(challenger, blocks=challenger.blocks[::-1]))
+        judged(
+            "accuracy", champion, dataclasses.replace(challenger, blocks=challenger.blocks[::-1])
+        )
 
 
 @given(st.data())
@@ -169,8 +208,13 @@ def test_models_on_different_rows_are_never_compared():
 def test_the_verdict_says_what_the_interval_shows(data):
     size = data.draw(st.integers(0, 40))
     bits = st.lists(st.integers(0, 1), min_size=size, max_size=size)
-    blocks = np.array(data.draw(st.lists(st.integers(0, 7), min_size=size, max_size=size)), dtype=int)
-    models = [Predictions(np.array(data.draw(bits), int), np.array(data.draw(bits), int), None, blocks, 2) for _ in "ab"]
+    blocks = np.array(
+        data.draw(st.lists(st.integers(0, 7), min_size=size, max_size=size)), dtype=int
+    )
+    models = [
+        Predictions(np.array(data.draw(bits), int), np.array(data.draw(bits), int), None, blocks, 2)
+        for _ in "ab"
+    ]
     models[1] = dataclasses.replace(models[1], truth=models[0].truth)
     name = data.draw(st.sampled_from(["accuracy", "f1", "matthews_corrcoef"]))
     result = judged(name, *models, min_rows=20)
@@ -181,7 +225,9 @@ def test_the_verdict_says_what_the_interval_shows(data):
     assert math.isfinite(low)
     assert math.isfinite(high)
     assert low - 1e-12 <= result.improvement <= high + 1e-12
-    assert result.verdict == ("better" if low > 0 else "worse" if high < 0 else "not_enough_evidence")
+    assert result.verdict == (
+        "better" if low > 0 else "worse" if high < 0 else "not_enough_evidence"
+    )
     assert result.verdict == "not_enough_evidence" or (result.blocks >= 5 and result.rows >= 20)
 
 
@@ -193,15 +239,25 @@ def test_block_pair_counts_add_up_to_the_auc_of_any_resample():
     scores = model.probabilities[:, 1].round(1)  # so that scores tie
     counts = pair_counts(model.truth, scores, model.blocks, 7)
     weights = np.array([2, 0, 1, 1, 3, 0, 0])
-    rows = np.concatenate([np.flatnonzero(model.blocks == b) for b in range(7) for _ in range(weights[b])])
-    pairs = [(weights * np.bincount(model.blocks[model.truth == code], minlength=7)).sum() for code in (0, 1)]
-    assert weights @ counts @ weights / math.prod(pairs) == pytest.approx(roc_auc_score(model.truth[rows], scores[rows]))
+    rows = np.concatenate(
+        [np.flatnonzero(model.blocks == b) for b in range(7) for _ in range(weights[b])]
+    )
+    pairs = [
+        (weights * np.bincount(model.blocks[model.truth == code], minlength=7)).sum()
+        for code in (0, 1)
+    ]
+    assert weights @ counts @ weights / math.prod(pairs) == pytest.approx(
+        roc_auc_score(model.truth[rows], scores[rows])
+    )
 
 
 def test_blocks_that_lack_a_class_are_pooled():
     champion, challenger = two_models(blocks=24, rows_per_block=50, gain=0.5, seed=3)
     order = np.argsort(champion.truth, kind="stable")  # now almost every block is of one class
-    sorted_models = [dataclasses.replace(subset(model, order), blocks=champion.blocks) for model in (champion, challenger)]
+    sorted_models = [
+        dataclasses.replace(subset(model, order), blocks=champion.blocks)
+        for model in (champion, challenger)
+    ]
     result = judged("roc_auc", *sorted_models)
     assert result.improvement == pytest.approx(judged("roc_auc", champion, challenger).improvement)
     assert result.verdict == "better"
@@ -210,21 +266,34 @@ def test_blocks_that_lack_a_class_are_pooled():
 def resampled_by_hand(function, model, blocks, times):
     rng = np.random.default_rng(99)
     rows_of = [np.flatnonzero(model.blocks == block) for block in range(blocks)]
-    drawn = (np.concatenate([rows_of[block] for block in rng.integers(0, blocks, blocks)]) for _ in range(times))
+    drawn = (
+        np.concatenate([rows_of[block] for block in rng.integers(0, blocks, blocks)])
+        for _ in range(times)
+    )
     return np.std([function(rows) for rows in drawn]) * math.sqrt(blocks / (blocks - 1))
 
 
 def test_bootstrap_error_is_that_of_resampling_whole_blocks_row_by_row():
     model, _ = two_models(blocks=15, rows_per_block=40, likeness=0.1, seed=5)
-    by_hand = resampled_by_hand(lambda rows: f1_score(model.truth[rows], model.predicted[rows]), model, 15, 150)
-    assert bootstrap_error(metric("f1"), [model], model.blocks, seed=0) == pytest.approx(by_hand, rel=0.25)
-    by_hand = resampled_by_hand(lambda rows: roc_auc_score(model.truth[rows], model.probabilities[rows, 1]), model, 15, 150)
-    assert bootstrap_error(metric("roc_auc"), [model], model.blocks, seed=0) == pytest.approx(by_hand, rel=0.25)
+    by_hand = resampled_by_hand(
+        lambda rows: f1_score(model.truth[rows], model.predicted[rows]), model, 15, 150
+    )
+    assert bootstrap_error(metric("f1"), [model], model.blocks, seed=0) == pytest.approx(
+        by_hand, rel=0.25
+    )
+    by_hand = resampled_by_hand(
+        lambda rows: roc_auc_score(model.truth[rows], model.probabilities[rows, 1]), model, 15, 150
+    )
+    assert bootstrap_error(metric("roc_auc"), [model], model.blocks, seed=0) == pytest.approx(
+        by_hand, rel=0.25
+    )
 
 
 def test_bootstrap_error_of_a_few_blocks_is_that_of_the_closed_form():
     pair = two_models(blocks=6, rows_per_block=50, likeness=0.2, seed=1)
-    gains = (pair[1].predicted == pair[1].truth).astype(float) - (pair[0].predicted == pair[0].truth)
+    gains = (pair[1].predicted == pair[1].truth).astype(float) - (
+        pair[0].predicted == pair[0].truth
+    )
     # micro-averaged F1 of single labels is accuracy, by another road
     found = bootstrap_error(metric("f1_micro"), pair, pair[0].blocks, seed=0)
     assert found == pytest.approx(mean_error(gains, pair[0].blocks), rel=0.04)
@@ -233,7 +302,9 @@ def test_bootstrap_error_of_a_few_blocks_is_that_of_the_closed_form():
 def test_jackknife_and_bootstrap_agree():
     pair = two_models(blocks=30, rows_per_block=50, likeness=0.1, seed=5)
     by_bootstrap = bootstrap_error(metric("roc_auc"), pair, pair[0].blocks, seed=0)
-    assert jackknife_error(metric("roc_auc"), pair, pair[0].blocks) == pytest.approx(by_bootstrap, rel=0.1)
+    assert jackknife_error(metric("roc_auc"), pair, pair[0].blocks) == pytest.approx(
+        by_bootstrap, rel=0.1
+    )
 
 
 def test_thousands_of_blocks_are_joined_with_their_neighbours():
@@ -245,7 +316,10 @@ def test_thousands_of_blocks_are_joined_with_their_neighbours():
 
 def test_block_numbers_need_not_be_neighbours():
     champion, challenger = two_models(gain=0.2)
-    spaced = [dataclasses.replace(model, blocks=model.blocks * 1000 - 7) for model in (champion, challenger)]
+    spaced = [
+        dataclasses.replace(model, blocks=model.blocks * 1000 - 7)
+        for model in (champion, challenger)
+    ]
     assert judged("f1", *spaced) == judged("f1", champion, challenger)
 
 
@@ -275,14 +349,23 @@ def test_four_blocks_have_no_score_interval():
 
 def test_higher_confidence_is_a_wider_interval():
     pair = two_models()
-    widths = [np.diff(judged("f1", *pair, confidence=level).interval)[0] for level in (0.5, 0.9, 0.95, 0.999999)]
+    widths = [
+        np.diff(judged("f1", *pair, confidence=level).interval)[0]
+        for level in (0.5, 0.9, 0.95, 0.999999)
+    ]
     assert widths == sorted(widths)
     assert np.isfinite(widths).all()
 
 
-@pytest.mark.parametrize(("name", "likeness"), [("accuracy", 0.0), ("accuracy", 0.06), ("f1", 0.06)])
+@pytest.mark.parametrize(
+    ("name", "likeness"), [("accuracy", 0.0), ("accuracy", 0.06), ("f1", 0.06)]
+)
 def test_intervals_of_equal_models_hold_zero_as_often_as_they_say(name, likeness):
-    held = sum(judged(name, *two_models(12, 50, likeness=likeness, seed=seed)).verdict == "not_enough_evidence" for seed in range(60))
+    held = sum(
+        judged(name, *two_models(12, 50, likeness=likeness, seed=seed)).verdict
+        == "not_enough_evidence"
+        for seed in range(60)
+    )
     assert held >= 50  # 95 % of 60 is 57; fewer than 50 happen in one of two thousand series
 
 

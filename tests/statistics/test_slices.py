@@ -24,7 +24,11 @@ def a_slice_that_loses(share, rows=200, blocks=10):
     place = np.arange(block.size) % (2 * rows // blocks)
     north = place < rows // blocks
     wrong = north & (np.random.default_rng(1).random(block.size) < share)
-    return answers(np.ones(block.size), block), answers(~wrong, block), {"north": north, "south": ~north}
+    return (
+        answers(np.ones(block.size), block),
+        answers(~wrong, block),
+        {"north": north, "south": ~north},
+    )
 
 
 def test_holm_on_a_hand_worked_example():
@@ -51,7 +55,9 @@ def test_a_loss_within_what_is_allowed_does_not_veto_however_sure():
 
 def test_a_large_loss_that_one_odd_block_explains_does_not_veto():
     blocks = np.repeat(np.arange(8), 15)
-    (whole,) = judged(answers(np.ones(120), blocks), answers(blocks != 3, blocks), {"all": np.ones(120, bool)})
+    (whole,) = judged(
+        answers(np.ones(120), blocks), answers(blocks != 3, blocks), {"all": np.ones(120, bool)}
+    )
     assert whole.loss == pytest.approx(1 / 8)
     assert whole.p == pytest.approx(stats.t.sf(1, 7))
     assert not whole.vetoes
@@ -60,8 +66,12 @@ def test_a_large_loss_that_one_odd_block_explains_does_not_veto():
 def test_p_is_the_paired_t_test_over_blocks():
     champion, challenger = two_models(blocks=12, rows_per_block=80, likeness=0.1, seed=4)
     (whole,) = judged(champion, challenger, {"all": np.ones(960, bool)})
-    losses = ((champion.predicted == champion.truth) * 1.0 - (challenger.predicted == challenger.truth)).reshape(12, 80)
-    assert whole.p == pytest.approx(stats.ttest_1samp(losses.mean(axis=1), 0, alternative="greater").pvalue)
+    losses = (
+        (champion.predicted == champion.truth) * 1.0 - (challenger.predicted == challenger.truth)
+    ).reshape(12, 80)
+    assert whole.p == pytest.approx(
+        stats.ttest_1samp(losses.mean(axis=1), 0, alternative="greater").pvalue
+    )
 
 
 @pytest.mark.parametrize("rows", [98, 100])
@@ -91,13 +101,20 @@ def test_ten_slices_seldom_refuse_an_equal_challenger():
     for seed in range(100):
         champion, challenger = two_models(blocks=15, rows_per_block=100, likeness=0.03, seed=seed)
         place = np.random.default_rng(seed).integers(0, 10, 1500)
-        vetoed += any(result.vetoes for result in judged(champion, challenger, {str(i): place == i for i in range(10)}))
+        vetoed += any(
+            result.vetoes
+            for result in judged(champion, challenger, {str(i): place == i for i in range(10)})
+        )
     assert vetoed <= 10  # uncorrected: about 30
 
 
 def test_slices_work_for_a_metric_of_probabilities_and_where_a_slice_lacks_a_class():
     champion, challenger = two_models(blocks=10, rows_per_block=60)
-    slices = {"yes": champion.truth == 1, "mixed": np.arange(600) % 2 == 0, "empty": np.zeros(600, bool)}
+    slices = {
+        "yes": champion.truth == 1,
+        "mixed": np.arange(600) % 2 == 0,
+        "empty": np.zeros(600, bool),
+    }
     yes, mixed, empty = judge_slices(metric("roc_auc"), champion, challenger, slices, max_loss=0.05)
     assert (yes.loss, yes.p, yes.vetoes) == (None, None, False)
     assert mixed.p is not None
@@ -114,7 +131,9 @@ def test_per_class_equals_scikit_learn():
     assert [result.support for result in found] == list(before[3])
     for side, (precision, recall, f1, _) in (("champion", before), ("challenger", after)):
         for name, expected in (("precision", precision), ("recall", recall), ("f1", f1)):
-            assert [getattr(result, f"{side}_{name}") for result in found] == pytest.approx(list(expected))
+            assert [getattr(result, f"{side}_{name}") for result in found] == pytest.approx(
+                list(expected)
+            )
 
 
 def test_a_class_without_rows_or_never_predicted_has_no_shares_to_show():
