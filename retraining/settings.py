@@ -182,6 +182,18 @@ def _tracking_uri(text: str) -> str:
     return text
 
 
+def _log_uri(text: str) -> str:
+    if not re.match(r"sqlite:///.|postgresql(\+psycopg)?://.", text):
+        raise ValueError("sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return text
+
+
+def _jwt_secret(text: str) -> str:
+    if len(text.encode()) < 32:
+        raise ValueError("32 bytes or more, as HS256 needs")
+    return text
+
+
 def _setting(
     parse: Parse,
     default: Any,
@@ -253,6 +265,28 @@ class Settings:
     webhook_url: str | None = _setting(_url, None, secret=True)
     webhook_secret: str | None = _setting(str, None, secret=True)
     metrics_textfile: Path | None = _setting(Path, None)
+    prediction_log_uri: str = _setting(
+        _log_uri, "sqlite:///predictions/predictions.db", secret=True
+    )
+    prediction_log_when_full: str = _setting(_one_of("drop", "refuse"), "drop")
+    prediction_log_share: float = _setting(_number(0, 1), 1.0)
+    prediction_retention_days: int | None = _setting(_whole(1), None)
+    label_wait_days: float = _setting(_number(0), 0.0)
+    label_if_silent: str | None = _setting(str, None)
+    predictions_rows_per_file: int = _setting(_whole(1), 1000)
+    predictions_file_wait_hours: float = _setting(_number(0), 24.0)
+    drift_detection_window: int = _setting(_whole(1), 1000)
+    drift_window_hours: float = _setting(_number(0), 24.0)
+    reload_seconds: float = _setting(_number(0.1), 5.0)
+    monitor_every_seconds: float = _setting(_number(1), 300.0)
+    cycle_every_seconds: float | None = _setting(_number(1), None)
+    max_request_bytes: int = _setting(_whole(1), 10 * 1024 * 1024)
+    max_request_rows: int = _setting(_whole(1), 10_000)
+    rate_limit: float | None = _setting(_number(0.001), None)
+    allowed_hosts: tuple[str, ...] = _setting(_names, ())
+    jwt_secret: str | None = _setting(_jwt_secret, None, secret=True)
+    jwt_public_key_file: Path | None = _setting(Path, None)
+    jwt_audience: str | None = _setting(str, None)
     log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
     log_format: str = _setting(_one_of("text", "json"), "text")
     env_file: Path | None = None  # the one named instead of the project's `.env`
@@ -275,6 +309,14 @@ class Settings:
     def uses_mongodb(self) -> bool:
         """Whether documents are exported before the gate."""
         return bool(self.mongo_uri and self.database_name and self.collection_name)
+
+    @property
+    def prediction_log_file(self) -> Path | None:
+        """The sqlite file of the prediction log, or None where it is a database server's."""
+        from urllib.parse import unquote  # its import would cost a closed gate more than it does
+
+        local = re.fullmatch(r"sqlite:///(.+)", self.prediction_log_uri)
+        return None if local is None else Path(unquote(local[1]))
 
     @property
     def greater_is_better(self) -> bool:
@@ -302,11 +344,8 @@ class Settings:
             if re.search(r"SECRET|PASSW|TOKEN|KEY", name)
         ]
         inside = [found for value in values for found in re.findall(r"://[^/@]*?:([^@]+)@", value)]
-        shown = (
-            {self.mlflow_tracking_uri}
-            if not re.search(r"://[^/]*@", self.mlflow_tracking_uri)
-            else set()
-        )
+        addresses = (self.mlflow_tracking_uri, self.prediction_log_uri)
+        shown = {address for address in addresses if not re.search(r"://[^/]*@", address)}
         return tuple(
             sorted({v for v in [*values, *inside] if len(v) > 3} - shown, key=len, reverse=True)
         )
@@ -411,6 +450,7 @@ def _contradictions(values: dict[str, Any], texts: Mapping[str, str]) -> list[st
         problems.append(
             f"MONGO_URI, DATABASE_NAME, COLLECTION_NAME: set all three or none; set now: {', '.join(mongo)}"
         )
+    problems += _contradictions_of_access(texts)
     folders = [
         os.path.normpath(str(values[n]))
         for n in ("new_data_dir", "used_data_dir", "quarantine_dir")
@@ -422,11 +462,29 @@ def _contradictions(values: dict[str, Any], texts: Mapping[str, str]) -> list[st
     return problems
 
 
+def _contradictions_of_access(texts: Mapping[str, str]) -> list[str]:
+    keys = [name for name in ("JWT_SECRET", "JWT_PUBLIC_KEY_FILE") if name in texts]
+    if len(keys) == 2:
+        return ["JWT_SECRET and JWT_PUBLIC_KEY_FILE: tokens are signed one way, so set one of them"]
+    if keys and "JWT_AUDIENCE" not in texts:
+        return [f"JWT_AUDIENCE: required, since {keys[0]} is set: a token must be meant for us"]
+    if "JWT_AUDIENCE" in texts and not keys:
+        return ["JWT_AUDIENCE: needs JWT_SECRET or JWT_PUBLIC_KEY_FILE, which tokens are read by"]
+    return []
+
+
 def _with_absolute_paths(values: dict[str, Any], project: Path) -> dict[str, Any]:
     paths = {name: project / value for name, value in values.items() if isinstance(value, Path)}
-    uri = values["mlflow_tracking_uri"]
+    names = ("mlflow_tracking_uri", "prediction_log_uri")
+    addresses = {name: _of_the_project(values[name], project) for name in names}
+    return {**values, **paths, **addresses}
+
+
+def _of_the_project(uri: str, project: Path) -> str:
+    """A sqlite address with its relative path made the project's."""
     local = re.fullmatch(r"sqlite:///(?!/)(.+)", uri)
-    if local:  # SQLAlchemy decodes the path
-        folder = str(project).replace("%", "%25").replace("?", "%3F")
-        uri = f"sqlite:///{folder}/{local[1]}"
-    return {**values, **paths, "mlflow_tracking_uri": uri}
+    if local is None:
+        return uri
+    # SQLAlchemy decodes the path
+    folder = str(project).replace("%", "%25").replace("?", "%3F")
+    return f"sqlite:///{folder}/{local[1]}"

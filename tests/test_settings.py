@@ -18,6 +18,8 @@ EXAMPLE = CLONE / ".env.example"
 ABSENT_BY_DEFAULT = {
     "POSITIVE_CLASS", "MAX_TRAINING_ROWS", "MIN_MODEL_ACCURACY", "MIN_MODEL_ROC_AUC", "MIN_MODEL_F1", "SLICE_COLUMNS", "IGNORE_COLUMNS",
     "MONGO_URI", "DATABASE_NAME", "COLLECTION_NAME", "HEALTHCHECK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "METRICS_TEXTFILE",
+    "CYCLE_EVERY_SECONDS", "RATE_LIMIT", "ALLOWED_HOSTS", "JWT_SECRET", "JWT_PUBLIC_KEY_FILE", "JWT_AUDIENCE",
+    "PREDICTION_RETENTION_DAYS", "LABEL_IF_SILENT",
 }  # fmt: skip
 DECIDING = {
     "TARGET_COLUMN", "IGNORE_COLUMNS", "POSITIVE_CLASS", "CSV_SEPARATOR", "CSV_DECIMAL", "CSV_ENCODING", "METRIC", "RETRAIN_THRESHOLD",
@@ -82,6 +84,18 @@ def test_a_relative_sqlite_store_lies_in_the_project(tmp_path: Path) -> None:
     )
 
 
+def test_the_prediction_log_is_a_sqlite_file_of_the_project_or_a_database_servers(
+    tmp_path: Path,
+) -> None:
+    assert load(tmp_path).prediction_log_file == tmp_path / "predictions/predictions.db"
+    odd = tmp_path / "50 %? of all"
+    odd.mkdir()
+    assert load(odd).prediction_log_file == odd / "predictions/predictions.db"
+    elsewhere = load(tmp_path, {"PREDICTION_LOG_URI": "postgresql://me:hunter22@db/log"})
+    assert elsewhere.prediction_log_file is None
+    assert "hunter22" in elsewhere.secrets()
+
+
 @pytest.mark.parametrize(
     ("text", "window"),
     [("all", None), ("ALL", None), ("8", (8, 0)), ("8+16", (8, 16)), ("4+8", (4, 8))],
@@ -142,6 +156,8 @@ def test_everything_wrong_is_named_at_once_with_what_was_expected(tmp_path: Path
         ("MLFLOW_TRACKING_URI", "databricks"), ("MLFLOW_TRACKING_URI", "sqlite://mlflow.db"), ("PRODUCTION_ALIAS", "latest"),
         ("PRODUCTION_ALIAS", "v1"), ("PRODUCTION_ALIAS", "challenger"), ("MODEL_NAME", "a/b"), ("MAX_TRAINING_ROWS", "0"),
         ("MIN_MODEL_ACCURACY", "70"), ("MAX_UNLABELLED_SHARE", "5"), ("WEBHOOK_URL", "example.org"), ("LOG_FORMAT", "xml"),
+        ("PREDICTION_LOG_URI", "mysql://db/log"), ("PREDICTION_LOG_WHEN_FULL", "wait"), ("RELOAD_SECONDS", "0"),
+        ("MAX_REQUEST_ROWS", "0"), ("RATE_LIMIT", "0"), ("LABEL_WAIT_DAYS", "-1"), ("JWT_SECRET", "short"),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:
@@ -165,6 +181,9 @@ def test_a_misspelt_metric_is_one_problem(tmp_path: Path) -> None:
         ({"MONGO_URI": "mongodb://db"}, "set all three or none; set now: MONGO_URI"),
         ({"USED_DATA_DIR": "./new_data/"}, "must be three different folders"),
         ({"METRIC": "neg_log_loss", "RETRAIN_THRESHOLD": "-0.7"}, None),
+        ({"JWT_SECRET": "s" * 32}, "JWT_AUDIENCE: required, since JWT_SECRET is set"),
+        ({"JWT_AUDIENCE": "us"}, "JWT_AUDIENCE: needs JWT_SECRET or JWT_PUBLIC_KEY_FILE"),
+        ({"JWT_SECRET": "s" * 32, "JWT_PUBLIC_KEY_FILE": "k", "JWT_AUDIENCE": "us"}, "set one of"),
     ],
 )
 def test_settings_that_contradict_each_other_are_named(
@@ -246,6 +265,7 @@ def test_what_the_example_comments_out_are_the_defaults_or_else_examples_that_lo
     tmp_path: Path,
 ) -> None:
     commented = example_lines(r"^# ([A-Z][A-Z0-9_]+)=(.*)$")
+    del commented["JWT_PUBLIC_KEY_FILE"]  # the other way to sign; both together are refused
     (tmp_path / ".env").write_text(
         "".join(f"{name}={value}\n" for name, value in commented.items())
     )
