@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from retraining.logs import CycleLog, OpenLog
     from retraining.settings import Settings
 
-CLIENT_DEFAULTS = {
+ENVIRONMENT_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_CONFIGURE_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
+    "OMP_WAIT_POLICY": "passive",  # read when the libraries load; a thread that spins holds up others
 }
 HELP_WIDTH = 100
 PROGRAM = "pipeline_orchestrator.py"
@@ -386,7 +387,7 @@ def _settings(asked: argparse.Namespace) -> Settings:
     project = asked.project if asked.project is not None else settings_module.CLONE
     _leave_a_folder_that_is_gone(project)
     loaded = settings_module.load(project, os.environ, asked.env_file)
-    for name, value in {**CLIENT_DEFAULTS, **loaded.passed_on}.items():
+    for name, value in {**ENVIRONMENT_DEFAULTS, **loaded.passed_on}.items():
         os.environ.setdefault(name, value)
     return loaded
 
