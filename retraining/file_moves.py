@@ -38,11 +38,19 @@ def unchanged(path: Path, before: os.stat_result) -> bool:
 
 def with_digest(name: str, sha256: str) -> str:
     """A file name that tells its bytes apart from others of the same name."""
-    path = PurePath(name)
-    stem = path.stem
+    stem, ending = split_ending(name)
     if len(os.fsencode(stem)) > LONGEST_STEM:
         stem = os.fsencode(stem)[:LONGEST_STEM].decode("utf-8", "ignore")
-    return f"{stem}-{sha256[:12]}{path.suffix}"
+    return f"{stem}-{sha256[:12]}{ending}"
+
+
+def split_ending(name: str) -> tuple[str, str]:
+    """A file name before its ending, and the ending that says how it is read: `.csv.gz` is one."""
+    path = PurePath(name)
+    if path.suffix.lower() != ".gz":
+        return path.stem, path.suffix
+    inner = PurePath(path.stem)
+    return inner.stem, inner.suffix + path.suffix
 
 
 def link(source: Path, target: Path) -> None:
@@ -91,11 +99,9 @@ def sync(path: Path) -> None:
 
 def free_path(folder: Path, name: str, sha256: str | None, *, beside: str = "") -> Path:
     """A path in `folder` that nothing stands at, whose name leaves room for `beside` after it."""
-    stem = with_digest(name, sha256 or os.urandom(8).hex())
-    candidates = (
-        name,
-        stem,
-        *(f"{PurePath(stem).stem}-{n}{PurePath(stem).suffix}" for n in range(2, 10_000)),
-    )
+    told_apart = with_digest(name, sha256 or os.urandom(8).hex())
+    stem, ending = split_ending(told_apart)
+    numbered = (f"{stem}-{n}{ending}" for n in range(2, 10_000))
+    candidates = (name, told_apart, *numbered)
     fitting = (c for c in candidates if len(os.fsencode(c + beside)) <= LONGEST_NAME)
     return next(folder / c for c in fitting if not os.path.lexists(folder / c))

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.errors import FolderGoneError, StoreError
+from retraining.file_moves import with_digest
 from retraining.inbox import Inbox, claiming
+from retraining.inbox.passed_over import in_words, older_than_a_day, passed_over
 from retraining.local_state import LocalState
 from retraining.records import DataFile
 from retraining.settings import load
@@ -81,10 +83,62 @@ def test_what_is_not_read_is_skipped_and_said(inbox: Inbox) -> None:
     (new(inbox) / "folder.csv").mkdir()
     assert dict(inbox.listing().skipped) == {
         "young.csv": "younger than MIN_FILE_AGE_SECONDS",
-        "notes.txt": "neither .csv nor .parquet",
+        "notes.txt": "neither .csv, .csv.gz nor .parquet",
         "pipe.csv": "not a regular file",
         "folder.csv": "a folder: files in it are not read",
     }
+
+
+def test_packed_csv_is_ready_like_any_other(inbox: Inbox) -> None:
+    put(new(inbox), "day.CSV.gz", age=10)
+    assert inbox.listing().ready == ("day.CSV.gz",)
+    (claimed,) = inbox.claim(["day.CSV.gz"])
+    assert claimed.path.name == f"{claimed.sha256}.csv.gz"
+
+
+def test_a_marker_of_spark_goes_without_saying_and_a_table_with_such_a_name_does_not(
+    inbox: Inbox,
+) -> None:
+    put(new(inbox), "_SUCCESS", age=200_000)
+    put(new(inbox), "_night.csv", age=10)
+    listing = inbox.listing()
+    assert (listing.ready, dict(listing.skipped)) == (("_night.csv",), {})
+
+
+def test_what_its_producer_never_finished_is_said_after_a_day(inbox: Inbox) -> None:
+    put(new(inbox), "today.csv.part", age=80_000)
+    put(new(inbox), "given-up.csv.part", age=90_000)
+    put(new(inbox), ".swap.tmp", age=90_000)
+    assert dict(inbox.listing().skipped) == {
+        "given-up.csv.part": "unfinished by its name (.tmp, .part) for over a day"
+    }
+
+
+def test_what_is_passed_over_is_counted_with_a_first_name_for_each_reason(inbox: Inbox) -> None:
+    for name in ("b.json", "a.json"):
+        put(new(inbox), name, age=100_000)
+    (new(inbox) / "dt=2026-01-01").mkdir()
+    (new(inbox) / "link.csv").symlink_to("b.json")
+    put(new(inbox), "one.csv", b"x\n1\n", age=20)
+    put(new(inbox), "two.csv", b"x\n1\n", age=10)
+    entries = passed_over(inbox.waiting((), ()))
+    assert in_words(entries) == (
+        "5 entries are not read: 'a.json' and 1 more (neither .csv, .csv.gz nor .parquet), "
+        "'dt=2026-01-01' (a folder: files in it are not read), "
+        "'link.csv' (a symbolic link: refused once the gate opens), "
+        "'two.csv' (the same bytes are archived, withdrawn, or waiting: refused once the gate opens); "
+        "`status` lists them"
+    )
+    assert in_words({}) == ""
+    assert older_than_a_day(entries, new(inbox), time.time()) == ("a.json", "b.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "apart"),
+    [("day.csv.gz", "day-0123456789ab.csv.gz"), ("day.csv", "day-0123456789ab.csv")],
+)
+def test_a_name_that_is_told_apart_keeps_the_ending_it_is_read_by(name: str, apart: str) -> None:
+    assert with_digest(name, "0123456789abcdef") == apart
 
 
 def test_links_are_told_apart_and_never_followed(inbox: Inbox, tmp_path: Path) -> None:

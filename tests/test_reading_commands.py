@@ -140,7 +140,7 @@ def test_names_of_strangers_are_shown_without_their_control_characters(registere
     registered.start("--force").expect(3)
     out = registered.start("status").expect(0).out
     assert "evil\\x1b[2J\\n.csv" in out
-    assert "caf\\udce9.txt: neither .csv nor .parquet" in out
+    assert "caf\\udce9.txt: neither .csv, .csv.gz nor .parquet" in out
     assert "folder.csv: a folder" in words(out)
 
 

@@ -20,12 +20,14 @@ from retraining.cycle.preflight import (
 from retraining.cycle.recovery import HOLD, Recovered
 from retraining.errors import RetrainingError
 from retraining.inbox import NO_PERMISSION, check_rights
+from retraining.inbox.listing import CHANGING, TOO_YOUNG
+from retraining.inbox.passed_over import in_words, passed_over
 from retraining.report.words import printable
 from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from retraining.cycle.preflight import Model
     from retraining.settings import Settings
@@ -146,15 +148,23 @@ def _inbox(story: Story) -> Iterator[Problem]:
         waiting = job.inbox.waiting(
             ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn}
         )
-        unread = sorted(
-            name for name, why in waiting.listing.skipped.items() if why == NO_PERMISSION
-        )
-        if unread:
-            what = f"{len(unread)} files in the inbox cannot be read by this user, and are left there: {unread[0]}"
-            yield Problem(what, "new_data", "Give the job's user the right to read them.", 0)
+        yield from _not_read(passed_over(waiting), settings)
         job.inbox.check_space_for(waiting.fresh)
     except RetrainingError as error:
         yield as_problem(error, "folders")
+
+
+def _not_read(entries: Mapping[str, str], settings: Settings) -> Iterator[Problem]:
+    """What a cycle leaves where it is; a file that is only too young is read by a later start."""
+    lying = {name: why for name, why in entries.items() if why not in (TOO_YOUNG, CHANGING)}
+    if not lying:
+        return
+    remedy = (
+        "Deliver CSV (.csv, .csv.gz) or Parquet files, not folders or links, into the inbox itself."
+    )
+    if NO_PERMISSION in lying.values():
+        remedy = "Give the job's user the right to read them."
+    yield Problem(f"In the inbox {in_words(lying)}.", str(settings.new_data_dir), remedy, 0)
 
 
 def _model(production: Model) -> Iterator[Problem]:

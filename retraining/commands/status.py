@@ -8,6 +8,7 @@ from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story, told_with_hindsight
 from retraining.cycle.completion import MADE_FOR, PROBATION, PUT_BACK
 from retraining.cycle.recovery import HOLD
+from retraining.inbox.passed_over import passed_over
 from retraining.report.verdict import name
 from retraining.report.words import printable
 from retraining.terminal import columns, labelled
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from retraining.inbox import Waiting
     from retraining.settings import Settings
 
 LABEL_WIDTH = 12
@@ -52,20 +52,10 @@ def _told(story: Story) -> dict[str, Any]:
         "probation": tags.get(PROBATION),
         "hold": story.facts.tags.get(HOLD),
         "awaiting_approval": story.facts.aliases.get("challenger"),
-        "skipped": _not_counted(waiting),
+        "skipped": passed_over(waiting),
         "withdrawn_but_learned": _poisoned(story),
         "refused": [path.name for path in job.inbox.quarantined()],
     }
-
-
-def _not_counted(waiting: Waiting) -> dict[str, str]:
-    """Name -> why a file in the inbox neither waits nor was judged."""
-    copies = dict.fromkeys(
-        waiting.copies,
-        "the same bytes are archived, withdrawn, or waiting: refused once the gate opens",
-    )
-    links = dict.fromkeys(waiting.listing.links, "a symbolic link: refused once the gate opens")
-    return {**waiting.listing.skipped, **copies, **links}
 
 
 def _why_it_is_there(story: Story, tags: Mapping[str, str]) -> str:

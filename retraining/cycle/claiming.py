@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from retraining.cycle.gate import tell_what_is_not_read
 from retraining.errors import EveryFileRefusedError, UnknownClassError, UnreadableFileError
 from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
@@ -56,8 +57,9 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
             "the file is empty (zero bytes)" if sha256 == SHA256_OF_NOTHING else DUPLICATE,
             sha256,
         )
-    for name, why in waiting.listing.skipped.items():
-        log.info("left %r where it is: %s", name, why)
+    not_read = tell_what_is_not_read(job, waiting.listing.skipped)
+    if not_read:
+        log.info("%s", not_read)
     files = claim_as_seen(job, waiting.fresh)
     kill_point("after_claim")
     claimed = read_all(job, files, schema)

@@ -8,12 +8,15 @@ from retraining.decisions import enough_files, enough_rows
 from retraining.outcomes import Decision, FileCounts, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
     from retraining.inbox import Waiting
     from retraining.ledger import Ledger
 
 TABLE = "gate"
+NOT_READ = "not_read"  # entries that an alert told of: name -> when, in seconds
 
 
 class Gate(NamedTuple):
@@ -82,6 +85,9 @@ def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) 
     if job.archived:
         reason = f"archived {job.archived} files of v{production}, which a person approved or a dead cycle left; then {reason}"
     waiting = gate.waiting if recovered is None else what_waits(job)
+    not_read = tell_what_is_not_read(job, _passed_over(waiting))
+    if not_read:
+        reason = f"{reason}; {not_read}"
     return Outcome(
         ending=gate.ending,
         reason=reason,
@@ -91,6 +97,43 @@ def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) 
         files=counts_of(job, waiting),
         seconds=job.seconds,
     )
+
+
+def _passed_over(waiting: Waiting) -> Mapping[str, str]:
+    if not (waiting.listing.skipped or waiting.listing.links or waiting.copies):
+        return {}  # as nearly always: nothing is imported to say so
+    from retraining.inbox.passed_over import passed_over
+
+    return passed_over(waiting)
+
+
+def tell_what_is_not_read(job: Job, entries: Mapping[str, str]) -> str:
+    """Entries of the inbox (name -> why) in words; an alert, once a day, where some have lain there for a day."""
+    if not entries:
+        return ""
+    from retraining.inbox.listing import A_DAY
+    from retraining.inbox.passed_over import in_words, older_than_a_day
+
+    now = job.now().timestamp()
+    old = older_than_a_day(entries, job.settings.new_data_dir, now)
+    told = job.state.read(NOT_READ) or {}
+    if any(now - told.get(name, 0.0) > A_DAY for name in old) and not job.dry_run:
+        _alert_of({name: entries[name] for name in old}, job)
+        with job.state.if_possible():
+            job.state.write(NOT_READ, dict.fromkeys(old, now))
+    return in_words(entries)
+
+
+def _alert_of(entries: Mapping[str, str], job: Job) -> None:
+    from retraining import notices
+    from retraining.inbox.passed_over import in_words
+
+    what = f"in {job.settings.new_data_dir} for over a day, {in_words(entries)}"
+    remedy = (
+        "Deliver CSV (.csv, .csv.gz) or Parquet files, not folders or links, into the inbox itself; "
+        "move away what is not meant for the job."
+    )
+    notices.send_alert(job.settings, "not_read", what, remedy, job.now(), entries=len(entries))
 
 
 def counts_of(job: Job, waiting: Waiting) -> FileCounts:

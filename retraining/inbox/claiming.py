@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from retraining.file_moves import unchanged
+from retraining.file_moves import split_ending, unchanged
 from retraining.kill_points import kill_point
 from retraining.local_state import CHUNK
 
@@ -44,7 +43,7 @@ def copy_aside(source: Path, claims: Path) -> DataFile | None:
     os.utime(
         aside, ns=(before.st_atime_ns, before.st_mtime_ns)
     )  # the archive keeps the time of arrival
-    target = claims / (digest.hexdigest() + PurePath(source).suffix.lower())
+    target = claims / (digest.hexdigest() + split_ending(source.name)[1].lower())
     aside.replace(target)
     return DataFile(source.name, digest.hexdigest(), target)
 

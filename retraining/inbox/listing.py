@@ -14,9 +14,19 @@ from retraining.local_state import stamp_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-READ_SUFFIXES = (".csv", ".parquet")
+READ_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 UNFINISHED_SUFFIXES = (".tmp", ".part")
+MARKERS = "_"  # Spark and Hive begin the names of their notes so: _SUCCESS, _committed_7
+A_DAY = 86_400.0  # seconds
+
+TOO_YOUNG = "younger than MIN_FILE_AGE_SECONDS"
+CHANGING = "still changing"
+FOLDER = "a folder: files in it are not read"
+NO_FILE = "not a regular file"
+OTHER_FORMAT = "neither .csv, .csv.gz nor .parquet"
 NO_PERMISSION = "no permission to read it"
+NEVER_FINISHED = "unfinished by its name (.tmp, .part) for over a day"
+GOES_WITHOUT_SAYING = ""
 
 
 class Listing(NamedTuple):
@@ -39,8 +49,10 @@ def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
         kind = why_not_read(entry)
         if entry.is_symlink():
             links.append(entry.name)
+        elif kind == GOES_WITHOUT_SAYING:
+            skipped.update({entry.name: NEVER_FINISHED} if _was_given_up(entry, now) else {})
         elif kind is not None:
-            skipped.update({entry.name: kind} if kind else {})
+            skipped[entry.name] = kind
         else:
             with suppress(FileNotFoundError):
                 found = entry.stat(follow_symlinks=False)
@@ -50,7 +62,7 @@ def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
                 elif age < 0:
                     ahead.append((entry, found))
                 else:
-                    skipped[entry.name] = "younger than MIN_FILE_AGE_SECONDS"
+                    skipped[entry.name] = TOO_YOUNG
     if ahead:
         ready += _stable(ahead, skipped, min(1.0, min_age))
     return Listing(tuple(name for _, name in sorted(ready)), tuple(sorted(links)), skipped)
@@ -70,8 +82,18 @@ def _stable(
         if stamp_of(after) == stamp_of(before):
             stable.append((after.st_mtime_ns, entry.name))
         else:
-            skipped[entry.name] = "still changing"
+            skipped[entry.name] = CHANGING
     return stable
+
+
+def _was_given_up(entry: os.DirEntry[str], now: float) -> bool:
+    """Whether a file that its producer names unfinished has not changed for a day."""
+    if entry.name.startswith(".") or not entry.name.lower().endswith(UNFINISHED_SUFFIXES):
+        return False
+    try:
+        return now - entry.stat(follow_symlinks=False).st_mtime > A_DAY
+    except FileNotFoundError:
+        return False
 
 
 def entries_of(folder: Path, setting: str) -> list[os.DirEntry[str]]:
@@ -91,16 +113,16 @@ def entries_of(folder: Path, setting: str) -> list[os.DirEntry[str]]:
 
 
 def why_not_read(entry: os.DirEntry[str]) -> str | None:
-    """None for a file that is read; else why not, empty where that goes without saying."""
+    """None for a file that is read; else why not, `GOES_WITHOUT_SAYING` where nobody need be told."""
     name = entry.name.lower()
     if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):
-        return ""
+        return GOES_WITHOUT_SAYING
     if entry.is_dir(follow_symlinks=False):
-        return "a folder: files in it are not read"
+        return FOLDER
     if not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
-        return "not a regular file"
+        return NO_FILE
     if not name.endswith(READ_SUFFIXES):
-        return "neither .csv nor .parquet"
+        return GOES_WITHOUT_SAYING if name.startswith(MARKERS) else OTHER_FORMAT
     if not os.access(entry.path, os.R_OK) and not entry.is_symlink():
         return NO_PERMISSION
     return None

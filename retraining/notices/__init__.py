@@ -79,6 +79,16 @@ def send(
     _within(SECONDS_FOR_AN_END, calls, secrets)
 
 
+def send_alert(
+    settings: Settings, kind: str, what: str, remedy: str, now: datetime, **numbers: Any
+) -> None:
+    """Add one alert that no cycle's end gives rise to; `now` is when, aware."""
+    secrets = settings.secrets()
+    head = {"time": now.isoformat(timespec="seconds"), "cycle": None}
+    line = {**head, **masked(alerts.alert(kind, what, remedy, **numbers), secrets)}
+    _attempt("alerts.jsonl", lambda: alerts.append(settings.state_dir, [line]), secrets)
+
+
 def _within(
     seconds: float, calls: Mapping[str, Callable[[], None]], secrets: tuple[str, ...]
 ) -> None:
@@ -115,4 +125,4 @@ def _attempt(name: str, action: Callable[[], object], secrets: tuple[str, ...]) 
         )
 
 
-__all__ = ["send", "send_start"]
+__all__ = ["send", "send_alert", "send_start"]

@@ -1,6 +1,7 @@
 """`alerts.jsonl`: what a person may want to act on, one JSON object a line, each with what to do.
 
-Keys: `time`, `cycle`, `kind`, `what`, `numbers`, `try`. Kinds: data_drift, concept_drift, promotion, rollback, quarantine, failure.
+Keys: `time`, `cycle`, `kind`, `what`, `numbers`, `try`. Kinds: data_drift, concept_drift, promotion, rollback, quarantine, failure,
+not_read.
 """
 
 from __future__ import annotations
