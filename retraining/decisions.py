@@ -98,10 +98,12 @@ def material_drift(health: Health, settings: Settings) -> Decision:
         return Decision(False, "drift was not judged")
     if not health.drift.material:
         return Decision(False, "no material drift")
+    from retraining.phrases import first_few  # a closed gate has no use for it
+
     names = [str(f["name"]) for f in health.drift.features if f.get("material")]
     return Decision(
         True,
-        f"material drift (corrected PSI of {settings.drift_threshold:g} or more) in {', '.join(names[:5])}",
+        f"material drift (corrected PSI of {settings.drift_threshold:g} or more) in {first_few(names, 5)}",
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retraining.errors import DamagedModelError
+from retraining.phrases import first_few
 from retraining.statistics import Predictions
 from retraining.threads import threads_for
 
@@ -85,7 +86,8 @@ def _codes(labels: Any, order: Sequence[Label]) -> NDArray[np.int64]:
             repr(value) for value, number in zip(values, known, strict=True) if number is None
         ]
         raise ValueError(
-            f"it predicts {', '.join(strange[:3])}, which is none of the classes {list(order)}"
+            f"it predicts {first_few(strange, 3)}, which is none of the classes "
+            f"{first_few(map(repr, order), 10)}"
         )
     return np.asarray(known, dtype=np.int64)[inverse]
 

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FACTS = ("outcomes", "records", "errors", "disks", "env_file", "kill_points", "__version__")
+FACTS = (
+    "outcomes",
+    "records",
+    "errors",
+    "phrases",
+    "disks",
+    "env_file",
+    "kill_points",
+    "__version__",
+)
 CHOICES = (
     "statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "file_moves", "lock", "logs",
     "stray_output", "failures", "threads", "progress", "command_lines", "terminal",

@@ -22,6 +22,7 @@ from retraining.errors import RetrainingError
 from retraining.inbox import NO_PERMISSION, check_rights
 from retraining.inbox.listing import CHANGING, TOO_YOUNG
 from retraining.inbox.passed_over import in_words, passed_over
+from retraining.phrases import first_few
 from retraining.report.words import printable
 from retraining.terminal import columns, labelled
 
@@ -254,7 +255,7 @@ def _production(story: Story) -> Iterator[Problem]:
         command = job.settings.command
         remedy = f"`{command} rollback`, or, once a new file waits, `{command} run --force` to train a version without them."
         yield Problem(
-            f"v{production.number} learned from withdrawn files: {', '.join(poisoned[:5])}",
+            f"v{production.number} learned from withdrawn files: {first_few(poisoned, 5)}",
             "production",
             remedy,
             0,

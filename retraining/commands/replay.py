@@ -11,6 +11,7 @@ from retraining.commands import Answer
 from retraining.errors import UsageError
 from retraining.inbox import Inbox
 from retraining.local_state import LocalState
+from retraining.phrases import first_few
 
 if TYPE_CHECKING:
     import argparse
@@ -123,7 +124,7 @@ def _files(asked: argparse.Namespace, settings: Settings) -> list[Path]:
         lacking = [str(path) for path in asked.files if not path.is_file()]
         if lacking:
             raise UsageError(
-                f"No such file: {', '.join(lacking[:5])}.",
+                f"No such file: {first_few(lacking, 5)}.",
                 remedy="Name CSV, CSV.gz or Parquet files in order of time.",
             )
         return list(asked.files)

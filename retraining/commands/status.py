@@ -9,6 +9,7 @@ from retraining.commands.reading import Story, read_story, told_with_hindsight
 from retraining.cycle.completion import MADE_FOR, PROBATION, PUT_BACK
 from retraining.cycle.recovery import HOLD
 from retraining.inbox.passed_over import passed_over
+from retraining.phrases import first_few
 from retraining.report.verdict import name
 from retraining.report.words import printable
 from retraining.terminal import columns, labelled
@@ -115,7 +116,7 @@ def _facts(told: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]
     if len(told["refused"]) > SHOWN:
         yield "", f"and {len(told['refused']) - SHOWN} more, each with its reason beside it"
     if told["withdrawn_but_learned"]:
-        files = ", ".join(told["withdrawn_but_learned"][:SHOWN])
+        files = first_few(told["withdrawn_but_learned"], SHOWN)
         yield (
             "WARNING",
             f"production learned from withdrawn files: {files}; roll back, or wait for a version without them",

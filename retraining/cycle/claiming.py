@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.gate import tell_what_is_not_read
+from retraining.datasets import known_by_spelling, spelling_key
 from retraining.errors import EveryFileRefusedError, UnknownClassError, UnreadableFileError
 from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.logs import log
+from retraining.phrases import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 DUPLICATE = "duplicate: the same bytes are in the archive, withdrawn, or waiting under another name"
 SHOWN = 10  # names in a message
+MOST_CLASSES_NAMED = 50  # a person who mends the spellings that are named is not stopped again
 SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 
 
@@ -100,40 +103,43 @@ def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
         if any(files_with[label] > 1 for label in facts.unknown_labels)
     ]
     if alike:
-        raise _unknown_class(
-            job, [file for file, _ in alike], [facts for _, facts in alike], schema
-        )
+        raise _unknown_class(job, alike, schema)
     for file, facts in strange.values():
-        job.refuse(file.name, f"a class never seen: {_classes_in_words([facts])}", file.sha256)
+        told = _classes_in_words([(file, facts)], schema)
+        job.refuse(file.name, f"a class never seen: {told}", file.sha256)
     return Claimed(tuple(accepted), found)
 
 
 def _unknown_class(
-    job: Job, files: list[DataFile], facts: list[FileFacts], schema: Schema
+    job: Job, files: list[tuple[DataFile, FileFacts]], schema: Schema
 ) -> UnknownClassError:
-    names = ", ".join(repr(file.name) for file in files[:SHOWN]) + (
-        f" and {len(files) - SHOWN} more" if len(files) > SHOWN else ""
-    )
+    names = first_few((repr(file.name) for file, _ in files), SHOWN)
+    known = first_few(map(repr, schema.classes), MOST_CLASSES_NAMED)
+    told = _classes_in_words(files, schema)
     return UnknownClassError(
-        f"{len(files)} files bring a class of {schema.target!r} that the production version has never seen: {_classes_in_words(facts)}; "
-        f"the files are {names}, the classes known are {', '.join(map(repr, schema.classes))}.",
+        f"{len(files)} files bring a class of {schema.target!r} that the production version has never seen: {told}; "
+        f"the files are {names}, the classes known are {known}.",
         unchanged=f"These files are still in {job.settings.new_data_dir}; no alias moved.",
         remedy=f"If the class is real, move the files to {job.settings.used_data_dir.name}/ and run `python register_first_model.py "
         f"--train-from {job.settings.used_data_dir.name} --set-alias`; if not, mend the labels.",
     )
 
 
-def _classes_in_words(facts: list[FileFacts]) -> str:
-    rows: dict[str, int] = {}
+def _classes_in_words(files: list[tuple[DataFile, FileFacts]], schema: Schema) -> str:
+    """Each class that is not known: how often, where first, and the known one that it may be another spelling of."""
+    rows: Counter[str] = Counter()
     where: dict[str, str] = {}
-    for one in facts:
-        for text, label in one.unknown_labels.items():
-            rows[text] = rows.get(text, 0) + label.count
-            where.setdefault(text, label.where[0] if label.where else "")
-    return ", ".join(
-        f"{text!r} in {count} rows (first in {where[text]})"
-        for text, count in sorted(rows.items())[:5]
-    )
+    for file, facts in files:
+        for text, label in facts.unknown_labels.items():
+            rows[text] += label.count
+            where.setdefault(text, f"{file.name}, {label.where[0]}")
+    known = known_by_spelling(map(str, schema.classes))
+    told = []
+    for text, count in sorted(rows.items()):
+        alike = known.get(spelling_key(text))
+        hint = f"; another spelling of {alike!r}?" if alike is not None else ""
+        told.append(f"{text!r} in {count:,} rows (first in {where[text]}{hint})")
+    return first_few(told, MOST_CLASSES_NAMED)
 
 
 def _why(job: Job) -> str:
@@ -148,7 +154,8 @@ def _why(job: Job) -> str:
 def _say_once(claimed: Claimed) -> None:
     extra = {column for facts in claimed.facts.values() for column in facts.extra_columns}
     if extra:
-        log.info("ignored columns that the schema does not have: %s", ", ".join(sorted(extra)[:10]))
+        names = first_few(sorted(extra), SHOWN)
+        log.info("ignored columns that the schema does not have: %s", names)
     unseen: dict[str, int] = {}
     for facts in claimed.facts.values():
         for column, rows in facts.new_categories.items():

@@ -14,6 +14,7 @@ from retraining.decisions import Health
 from retraining.errors import DamagedModelError
 from retraining.ledger import REGISTERED, BackOff, back_off
 from retraining.logs import log
+from retraining.phrases import first_few
 from retraining.records import Comparison, DataFile, Decision, Drift, Hindsight, Score
 from retraining.statistics import (
     Estimate,
@@ -106,7 +107,7 @@ def _judge_drift(
     if moved:
         log.info(
             "drift was detected in %s",
-            ", ".join(moved[:10]) + (f" and {len(moved) - 10} more" if len(moved) > 10 else ""),
+            first_few(moved, 10),
         )
     return drift, Moved(reference, current)
 

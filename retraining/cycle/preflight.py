@@ -14,6 +14,7 @@ from retraining.errors import (
     UnknownVersionError,
 )
 from retraining.ledger import learned_runs
+from retraining.phrases import first_few
 from retraining.statistics import check_metric, metric
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def check_the_archive(job: Job, ledger: Ledger, unless: Container[str] = ()) -> 
         if sha not in present and sha not in unless
     }
     if missing:
-        shown = ", ".join(f"{name} ({sha[:12]})" for sha, name in list(missing.items())[:5])
+        shown = first_few((f"{name} ({sha[:12]})" for sha, name in missing.items()), 5)
         raise ArchiveMismatchError(
             f"{len(missing)} learned files are missing from {job.settings.used_data_dir}, or were changed there: {shown}.",
             remedy=f"Restore them from a backup, or withdraw each with `{ORCHESTRATOR} forget SHA --why TEXT`.",

@@ -6,6 +6,7 @@ from retraining.datasets.data_files import ChangedFileError
 from retraining.datasets.facts import FileFacts
 from retraining.datasets.frames import features_and_labels, label_codes, label_values, row_hashes
 from retraining.datasets.schema_inference import read_schema_from
+from retraining.datasets.spelling import known_by_spelling, spelling_key
 from retraining.datasets.tables import TableStore
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "UnknownLabel",
     "cut_into_blocks",
     "features_and_labels",
+    "known_by_spelling",
     "label_codes",
     "label_values",
     "read_schema_from",
     "reserve",
     "row_hashes",
+    "spelling_key",
 ]

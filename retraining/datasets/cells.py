@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from retraining.phrases import first_few
+
 if TYPE_CHECKING:
     from retraining.records import Kind, Label, LabelKind
 
@@ -81,5 +83,4 @@ def shown(text: str, limit: int = 40) -> str:
 
 def listed(names: tuple[str, ...] | list[str], limit: int = 8) -> str:
     """Names in one line, the first few of many."""
-    some = ", ".join(shown(name) for name in names[:limit])
-    return f"{some} and {len(names) - limit} more" if len(names) > limit else some
+    return first_few(map(shown, names), limit)

@@ -10,6 +10,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from retraining.phrases import first_few
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
@@ -94,9 +96,7 @@ def _data_drift(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
             str(feature.get("name")): feature.get("psi_corrected", feature.get("psi"))
             for feature in features[:20]
         }
-        what = f"inputs drifted: {', '.join(names[:5])}" + (
-            f" and {len(names) - 5} more" if len(names) > 5 else ""
-        )
+        what = f"inputs drifted: {first_few(names, 5)}"
         yield alert("data_drift", what, remedy, psi=psi, threshold=settings.drift_threshold)
 
 

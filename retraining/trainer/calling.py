@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from retraining.errors import RecipeError
+from retraining.phrases import first_few
 from retraining.threads import threads_for
 from retraining.trainer.loading import REMEDY, Recipe, describe, project_importable
 from retraining.trainer.output import stdout_to_log
@@ -119,9 +120,9 @@ def ask(
         )
     strange = sorted({repr(label) for label in labels.tolist() if label not in known})
     if strange:
-        classes = ", ".join(sorted(map(repr, known))[:10])
+        classes = first_few(sorted(map(repr, known)), 10)
         raise BrokenContractError(
-            f"returned an estimator that predicts {', '.join(strange[:5])}; the classes are {classes}"
+            f"returned an estimator that predicts {first_few(strange, 5)}; the classes are {classes}"
         )
     try:
         return Answers(labels, _probabilities(estimator, rows, known, path))
