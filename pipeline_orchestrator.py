@@ -17,6 +17,8 @@ from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from retraining.cycle.job import Job
     from retraining.cycle.opening import Cycle
     from retraining.records import Outcome
@@ -94,7 +96,12 @@ def _judge_and_decide(cycle: Cycle) -> Outcome:
     return promotion.promote(cycle, monitored, attempt, verdict.reason)
 
 
-if __name__ == "__main__":
-    from retraining.cli import main
+def main(words: Sequence[str]) -> int:
+    """Obey one command line; the exit code."""
+    from retraining import cli
 
-    sys.exit(main(sys.argv[1:], run_cycle))
+    return cli.main(words, run_cycle)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

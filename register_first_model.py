@@ -76,5 +76,10 @@ def register(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -
         return registering.register(job, request)
 
 
+def main(words: Sequence[str]) -> int:
+    """Obey one command line; the exit code."""
+    return obey(words, lambda: parse(words), register)
+
+
 if __name__ == "__main__":
-    sys.exit(obey(sys.argv[1:], lambda: parse(sys.argv[1:]), register))
+    sys.exit(main(sys.argv[1:]))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from retraining import __version__
 from retraining import settings as settings_module
+from retraining.command_lines import default_project
 from retraining.errors import SettingsError, UsageError
 from retraining.failures import Terminated, in_three_lines
 from retraining.stray_output import StrayOutput
@@ -384,7 +385,7 @@ def _failed(error: BaseException, words: Sequence[str], settings: Settings | Non
 
 
 def _settings(asked: argparse.Namespace) -> Settings:
-    project = asked.project if asked.project is not None else settings_module.CLONE
+    project = asked.project if asked.project is not None else default_project(settings_module.CLONE)
     _leave_a_folder_that_is_gone(project)
     loaded = settings_module.load(project, os.environ, asked.env_file)
     for name, value in {**ENVIRONMENT_DEFAULTS, **loaded.passed_on}.items():

@@ -48,6 +48,7 @@ LAYERS = (
     ("cycle",),
     ("commands", "registering", "replay"),
     ("cli",),
+    ("__main__",),
 )  # importing leftwards only
 SCRIPTS = ("pipeline_orchestrator.py", "register_first_model.py", "train_classification_model.py")
 MODULES = sorted(CLONE.glob("retraining/**/*.py"))
@@ -117,7 +118,7 @@ def test_everything_imported_is_required_and_everything_required_is_imported() -
     packages = {name.split(".")[0] for path in files for name in imported(path)} - set(
         sys.stdlib_module_names
     )
-    ours = {"retraining", "train_classification_model", "pipeline_orchestrator"}
+    ours = {"retraining", *(name.removesuffix(".py") for name in SCRIPTS)}
     asked, distributions = required("requirements.txt"), packages_distributions()
     by_package = {
         name: {distribution.lower() for distribution in distributions[name]}
