@@ -108,7 +108,7 @@ class CredentialsRefusedError(PersonNeededError):
 
 
 class UnreachableError(RetrainingError):
-    """MLflow or MongoDB cannot be reached."""
+    """MLflow, or a source of rows, cannot be reached."""
 
     exit_code = 69
 

@@ -306,11 +306,6 @@ class Settings:
         return own if own.is_file() else CLONE / RECIPE_NAME
 
     @property
-    def uses_mongodb(self) -> bool:
-        """Whether documents are exported before the gate."""
-        return bool(self.mongo_uri and self.database_name and self.collection_name)
-
-    @property
     def prediction_log_file(self) -> Path | None:
         """The sqlite file of the prediction log, or None where it is a database server's."""
         from urllib.parse import unquote  # its import would cost a closed gate more than it does

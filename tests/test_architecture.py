@@ -52,6 +52,7 @@ LAYERS = (
 )  # importing leftwards only
 SCRIPTS = ("pipeline_orchestrator.py", "register_first_model.py", "train_classification_model.py")
 MODULES = sorted(CLONE.glob("retraining/**/*.py"))
+MONGODB = CLONE / "retraining/sources/mongodb"
 
 
 def layer_of(name: str) -> int:
@@ -94,6 +95,18 @@ def test_only_the_registry_room_imports_mlflow() -> None:
     assert [
         path for path in outside if any(name.split(".")[0] == "mlflow" for name in imported(path))
     ] == []
+
+
+def test_a_source_is_named_in_its_room_in_the_table_of_sources_and_in_the_settings_alone() -> None:
+    """A new source must be no other module's business."""
+    may_name = {"retraining/settings.py", "retraining/sources/__init__.py"}
+    outside = [path for path in MODULES if not path.is_relative_to(MONGODB)]
+    naming = {
+        str(path.relative_to(CLONE))
+        for path in outside
+        if re.search("mongo|bson", path.read_text(), re.IGNORECASE)
+    }
+    assert naming <= may_name
 
 
 @pytest.mark.parametrize(

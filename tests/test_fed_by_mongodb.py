@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 
 from tests.projects import Project, tables
-from tests.sources.conftest import Server, free_port, start
+from tests.sources.mongodb.conftest import Server, free_port, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,6 +24,7 @@ from retraining.inbox.listing import CHANGING, TOO_YOUNG
 from retraining.inbox.passed_over import in_words, passed_over
 from retraining.phrases import first_few
 from retraining.report.words import printable
+from retraining.sources import sources_of
 from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from retraining.cycle.preflight import Model
     from retraining.settings import Settings
+    from retraining.sources import Source
 
 MENDED_BY_ITSELF = "The next start of the job mends it; if it stays, report it with the log."
 
@@ -86,23 +88,16 @@ def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
         yield from _registry(story, deep=deep)
     except RetrainingError as error:
         yield as_problem(error, public_uri(settings.mlflow_tracking_uri))
-    if settings.uses_mongodb:
-        yield from _mongodb(settings)
+    for source in sources_of(settings):
+        yield from _source(source)
 
 
-def _mongodb(settings: Settings) -> Iterator[Problem]:
-    from retraining.sources.mongodb import has_documents, nothing_there
-
+def _source(source: Source) -> Iterator[Problem]:
     try:
-        if not has_documents(settings):
-            yield Problem(
-                nothing_there(settings),
-                "MongoDB",
-                "Correct DATABASE_NAME or COLLECTION_NAME if they are elsewhere.",
-                0,
-            )
+        for found in source.findings():
+            yield Problem(found.what, source.name, found.remedy, found.code)
     except RetrainingError as error:
-        yield as_problem(error, "MongoDB")
+        yield as_problem(error, source.name)
 
 
 def _folders(settings: Settings) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from retraining.local_state import LocalState
 from retraining.outcomes import FileCounts, Outcome
 from retraining.report.note import verdict_block
 from retraining.report.told import outcome_to_json
+from retraining.sources import sources_of
 from retraining.terminal import columns
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def answer(
     run_cycle: Callable[[Job], Outcome],
 ) -> Answer:
     """Run one cycle and say how it ended."""
-    if asked.log_file is not None or settings.uses_mongodb or _notices_wanted(settings):
-        open_log()  # these speak before the gate
     job = new_job(settings, dry_run=asked.dry_run, force=asked.force)
+    if asked.log_file is not None or job.sources or _notices_wanted(settings):
+        open_log()  # these speak before the gate
     job.on_lock = lambda: _tell_the_start(settings, dry_run=asked.dry_run)
     job.on_begin = lambda: open_log().keep()
     job.log_lines = lambda: open_log().lines
@@ -144,6 +145,7 @@ def new_job(settings: Settings, *, dry_run: bool = False, force: bool = False) -
         now,
         dry_run,
         force,
+        sources=sources_of(settings),
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from retraining.model_registry.interface import Registry
     from retraining.records import DataFile, Schema
     from retraining.settings import Settings
+    from retraining.sources import Source
 
 
 @dataclass(eq=False, repr=False)
@@ -45,6 +46,7 @@ class Job:
     on_begin: Callable[[], None] = lambda: None  # opens this cycle's log
     log_lines: Callable[[], tuple[str, ...]] = tuple
     shows_pages: bool = True  # replay needs no report, note or plot
+    sources: tuple[Source, ...] = ()  # what is asked for new rows before the gate
     terminal: TextIO | None = None  # where a person watches long steps
     seconds: dict[str, float] = field(default_factory=dict)
     quarantined: list[tuple[str, str | None, str]] = field(

@@ -68,7 +68,7 @@ def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
     production = job.registry.version(holder) if holder is not None else None
     if production is not None and production.is_ours:
         facts, ledger = _settle_production(job, facts, ledger, production)
-        if job.settings.uses_mongodb:
+        if job.sources:
             note_the_schema(job, job.registry.manifest(production).schema)
     facts = _settle_pending(job, facts)
     move_out_withdrawn(job, ledger)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.records import Schema
+    from retraining.sources import Source
 
 
 SCHEMA = "schema"  # this machine's copy of the production version's
@@ -20,26 +21,33 @@ def note_the_schema(job: Job, schema: Schema) -> None:
 
 
 def fetch(job: Job) -> None:
-    """Export what is new, once a start; a source that fails is remembered, and the files at hand are served all the same."""
-    if not job.settings.uses_mongodb or job.dry_run or job.fetched:
+    """Export what is new, once a start; of sources that fail the first is remembered, and the files at hand are served all the same."""
+    if job.dry_run or job.fetched:
         return
+    job.fetched = True
+    for source in job.sources:
+        if source.has_news():
+            _fetch_from(job, source)
+
+
+def _fetch_from(job: Job, source: Source) -> None:
     from retraining.errors import CredentialsRefusedError, UnreachableError
     from retraining.logs import log
     from retraining.serialisation import schema_from_json
-    from retraining.sources import mongodb
 
-    job.fetched = True
     content = job.state.read(SCHEMA)
+    schema = None if content is None else schema_from_json(content)
     try:
-        with job.stage("export from MongoDB"):
-            schema = None if content is None else schema_from_json(content)
-            found = mongodb.fetch(job.settings, schema, job.settings.new_data_dir, clock=job.now)
-        log.info(
-            "MongoDB: %d documents in %d files, %d refused",
-            found.documents,
-            len(found.files),
-            found.refused,
-        )
+        with job.stage(f"export from {source.name}"):
+            found = source.fetch(schema, job.now)
     except (UnreachableError, CredentialsRefusedError) as error:
         log.warning("%s", error.what)
-        job.source_error = error
+        job.source_error = job.source_error or error
+        return
+    log.info(
+        "%s: %d rows in %d files, %d refused",
+        source.name,
+        found.rows,
+        len(found.files),
+        found.refused,
+    )

@@ -56,7 +56,6 @@ def project_for(folder: Path, policy: Settings, recipe: Path, *, files_per_cycle
         min_new_files=files_per_cycle,
         min_new_rows=0,
         min_file_age_seconds=0.0,
-        mongo_uri=None,
         healthcheck_url=None,
         webhook_url=None,
         metrics_textfile=None,

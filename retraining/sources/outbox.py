@@ -1,6 +1,14 @@
-"""The files of an export on their way into the folders: set aside, whole and on the disk, then renamed.
+"""The files of an export on their way into the folders, so that each row is delivered exactly once.
 
-A file that is set aside is named by the digest of its bytes, so a later start finds it by what the ledger says of its delivery.
+The order of an export, which every source keeps:
+
+1. `set_aside`: the file is written beside where it will stand, whole and on the disk, named by the digest of its bytes.
+2. The source *claims* the rows: it notes name and digest of the file with them, in one transaction of its own.
+3. `publish`: the file gets its name.
+4. The source notes that it was delivered.
+
+A start that finds claims without that note calls `finish` for each: a file that is aside gets its name, one that stands in a folder
+was delivered, and the rows of one that is nowhere are given back. Then `discard_all_aside` removes what was set aside and never claimed.
 """
 
 from __future__ import annotations
@@ -11,7 +19,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from retraining.errors import FolderGoneError, StoreError
 from retraining.file_moves import sync
@@ -21,36 +29,74 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retraining.settings import Settings
-    from retraining.sources.ledger import Delivery
+    from retraining.sources import Source
 
-ASIDE = ".mongodb-{sha256}.tmp"
 REASON_SUFFIX = ".reason.json"
+
+
+class Claimed(Protocol):
+    """What a source noted with the rows that it claimed, of the one file that they are in."""
+
+    @property
+    def file(self) -> str:
+        """The name that it gets."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of its bytes."""
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is one of refused rows, for quarantine."""
+
+    @property
+    def reason(self) -> str:
+        """Why they are refused."""
+
+    @property
+    def prepared_at(self) -> datetime:
+        """When it was written."""
 
 
 @dataclass(frozen=True)
 class Outbox:
-    """The folders that an export writes to (`inbox`, `quarantine`), and where what it wrote may be found later (`archive` too)."""
+    """The folders that an export writes to (`inbox`, `quarantine`), and where what it wrote may be found later (`archive` too).
 
+    `key` and `name` are those of the source.
+    """
+
+    key: str
+    name: str
     inbox: Path
     archive: Path
     quarantine: Path
     minimum_age: float  # seconds, MIN_FILE_AGE_SECONDS
 
     @classmethod
-    def of(cls, settings: Settings, inbox: Path) -> Outbox:
-        """The folders of a project.
+    def of(cls, source: Source, settings: Settings) -> Outbox:
+        """The folders of a project, for one of its sources.
 
         Raises:
             FolderGoneError: the inbox or the archive is not there, so nobody could tell what was delivered before.
         """
-        for folder, name in ((inbox, "NEW_DATA_DIR"), (settings.used_data_dir, "USED_DATA_DIR")):
+        inbox, archive = settings.new_data_dir, settings.used_data_dir
+        for folder, setting in ((inbox, "NEW_DATA_DIR"), (archive, "USED_DATA_DIR")):
             if not folder.is_dir():
                 raise FolderGoneError(
-                    f"The folder {folder} ({name}) is not there; nothing was exported from MongoDB.",
+                    f"The folder {folder} ({setting}) is not there; nothing was exported from {source.name}.",
                     remedy="Mount or create the folder, or correct the setting; an unmounted disk is the usual cause.",
                 )
         return cls(
-            inbox, settings.used_data_dir, settings.quarantine_dir, settings.min_file_age_seconds
+            source.key,
+            source.name,
+            inbox,
+            archive,
+            settings.quarantine_dir,
+            settings.min_file_age_seconds,
         )
 
     def set_aside(self, content: bytes, *, refused: bool, now: datetime) -> str:
@@ -60,71 +106,76 @@ class Outbox:
             StoreError: the disk is full or refuses; what was written is removed again.
         """
         sha256 = hashlib.sha256(content).hexdigest()
-        folder = self._folder(refused=refused)
-        path = folder / ASIDE.format(sha256=sha256)
+        path = self._aside(sha256, refused=refused)
         # The minimum age guards against files that are still being written; these are whole when they get their name.
         born = now.timestamp() - self.minimum_age - 1
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             _write_to_disk(path, content, born)
         except OSError as error:
             with suppress(OSError):
                 path.unlink()
             raise StoreError(
-                f"An export from MongoDB cannot be written to {folder}: {error.strerror}.",
-                unchanged="Its documents are not marked as delivered; nothing is half-delivered.",
+                f"An export from {self.name} cannot be written to {path.parent}: {error.strerror}.",
+                unchanged="Its rows are not marked as delivered; nothing is half-delivered.",
                 remedy="Free some space or mend the permissions; the next start exports them.",
             ) from error
         return sha256
 
-    def publish(self, delivery: Delivery) -> None:
+    def publish(self, claimed: Claimed) -> None:
         """Give a file that was set aside its name; a refused one gets its reason first."""
-        folder = self._folder(refused=delivery.refused)
-        if delivery.refused:
-            self._write_reason(folder, delivery)
-        (folder / ASIDE.format(sha256=delivery.sha256)).replace(folder / delivery.file)
-        sync(folder)
+        if claimed.refused:
+            self._write_reason(claimed)
+        aside = self._aside(claimed.sha256, refused=claimed.refused)
+        aside.replace(aside.with_name(claimed.file))
+        sync(aside.parent)
 
-    def is_aside(self, delivery: Delivery) -> bool:
-        """Whether the delivery's bytes are still set aside here."""
-        path = self._folder(refused=delivery.refused) / ASIDE.format(sha256=delivery.sha256)
-        return _holds(path, delivery.size, delivery.sha256)
-
-    def holds(self, delivery: Delivery) -> bool:
-        """Whether the delivery's bytes stand in the inbox, the archive or quarantine, under any name."""
-        paths = (
-            path
-            for folder in (self.inbox, self.archive, self.quarantine)
-            for path in _files(folder)
-        )
-        return any(_holds(path, delivery.size, delivery.sha256) for path in paths)
+    def finish(self, claimed: Claimed) -> bool:
+        """What a dead export left: whether the file was delivered, or is now. False: its bytes are nowhere here."""
+        if self._is_aside(claimed):
+            self.publish(claimed)
+            return True
+        return self._stands(claimed)
 
     def discard_all_aside(self) -> None:
-        """Remove what a dead export set aside and never claimed."""
+        """Remove what a dead export of this source set aside and never claimed."""
         for folder in (self.inbox, self.quarantine):
             for path in _files(folder):
-                if path.match(ASIDE.format(sha256="*")):
+                if path.match(self._aside_name("*")):
                     path.unlink(missing_ok=True)
 
     def discard(self, sha256: str, *, refused: bool) -> None:
         """Remove one file that was set aside."""
-        (self._folder(refused=refused) / ASIDE.format(sha256=sha256)).unlink(missing_ok=True)
+        self._aside(sha256, refused=refused).unlink(missing_ok=True)
 
-    def _folder(self, *, refused: bool) -> Path:
-        return self.quarantine if refused else self.inbox
+    def _is_aside(self, claimed: Claimed) -> bool:
+        return _holds(self._aside(claimed.sha256, refused=claimed.refused), claimed)
 
-    def _write_reason(self, folder: Path, delivery: Delivery) -> None:
+    def _stands(self, claimed: Claimed) -> bool:
+        """Whether the bytes stand in the inbox, the archive or quarantine, under any name."""
+        folders = (self.inbox, self.archive, self.quarantine)
+        paths = (path for folder in folders for path in _files(folder))
+        return any(_holds(path, claimed) for path in paths)
+
+    def _aside(self, sha256: str, *, refused: bool) -> Path:
+        folder = self.quarantine if refused else self.inbox
+        return folder / self._aside_name(sha256)
+
+    def _aside_name(self, sha256: str) -> str:
+        return f".{self.key}-{sha256}.tmp"
+
+    def _write_reason(self, claimed: Claimed) -> None:
         note = {
-            "file": delivery.file,
-            "sha256": delivery.sha256,
-            "reason": f"{len(delivery.ids)} documents of MongoDB do not fit the columns; each line has its own reason",
-            "from": "mongodb",
-            "refused": delivery.prepared_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "file": claimed.file,
+            "sha256": claimed.sha256,
+            "reason": claimed.reason,
+            "from": self.key,
+            "refused": claimed.prepared_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         content = (json.dumps(note, indent=1) + "\n").encode()
-        aside = folder / ASIDE.format(sha256=hashlib.sha256(content).hexdigest())
-        _write_to_disk(aside, content, delivery.prepared_at.timestamp())
-        aside.replace(folder / (delivery.file + REASON_SUFFIX))
+        aside = self._aside(hashlib.sha256(content).hexdigest(), refused=True)
+        _write_to_disk(aside, content, claimed.prepared_at.timestamp())
+        aside.replace(aside.with_name(claimed.file + REASON_SUFFIX))
 
 
 def _write_to_disk(path: Path, content: bytes, modified: float) -> None:
@@ -143,11 +194,11 @@ def _files(folder: Path) -> Iterator[Path]:
             ]
 
 
-def _holds(path: Path, size: int, sha256: str) -> bool:
+def _holds(path: Path, claimed: Claimed) -> bool:
     try:
-        if path.stat().st_size != size:  # most files are told apart without being read
+        if path.stat().st_size != claimed.size:  # most files are told apart without being read
             return False
         with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+            return hashlib.file_digest(stream, "sha256").hexdigest() == claimed.sha256
     except FileNotFoundError:
         return False

@@ -40,6 +40,11 @@ class Delivery:
     owner: str
     prepared_at: datetime
 
+    @property
+    def reason(self) -> str:
+        """Why the documents are refused."""
+        return f"{len(self.ids)} documents of MongoDB do not fit the columns; each line has its own reason"
+
 
 @dataclass(frozen=True)
 class Watermark:

@@ -21,12 +21,12 @@ from retraining.errors import (
     StoreError,
     UnreachableError,
 )
-from retraining.sources import export as export_module
-from retraining.sources.connection import Patience
-from retraining.sources.ledger import Ledger
-from retraining.sources.mongodb import fetch
-from tests.sources.conftest import Server, free_port, start
-from tests.sources.mongodb_material import (
+from retraining.sources.mongodb import export as export_module
+from retraining.sources.mongodb.connection import Patience
+from retraining.sources.mongodb.fetching import fetch
+from retraining.sources.mongodb.ledger import Ledger
+from tests.sources.mongodb.conftest import Server, free_port, start
+from tests.sources.mongodb.material import (
     SCHEMA,
     document,
     leftovers_in,
@@ -54,7 +54,7 @@ def failure_of(settings: Settings, patience: Patience = SHORT) -> RetrainingErro
     """The error that an export ends with; neither it nor its traceback may show the password."""
     began = time.monotonic()
     with pytest.raises(RetrainingError) as caught:
-        fetch(settings, SCHEMA, settings.new_data_dir, clock=now, patience=patience)
+        fetch(settings, SCHEMA, clock=now, patience=patience)
     assert time.monotonic() - began < 10
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
     assert leftovers_in(settings) == []
@@ -145,7 +145,7 @@ def test_right_password_is_let_in(guarded: Server, tmp_path: Path) -> None:
     settings = project_at(tmp_path, address_of(guarded, "ann:" + PASSWORD), "fleet")
     with MongoClient[dict[str, Any]](str(settings.mongo_uri)) as client:
         client["fleet"]["readings"].insert_one(document(1))
-    assert fetch(settings, SCHEMA, settings.new_data_dir, clock=now).documents == 1
+    assert fetch(settings, SCHEMA, clock=now).rows == 1
 
 
 @pytest.mark.mongodb
@@ -191,12 +191,12 @@ def test_server_killed_during_an_export_leaves_whole_files_only(
 
     monkeypatch.setattr(export_module, "kill_point", stop_at_the_second)
     with pytest.raises(UnreachableError) as caught:
-        fetch(settings, SCHEMA, settings.new_data_dir, clock=now, patience=GOING)
+        fetch(settings, SCHEMA, clock=now, patience=GOING)
     assert caught.value.exit_code == 69
     assert len(serials_in(settings)) % 10 == 0
     again = start(tmp_path)
     revived = project_at(tmp_path / "project", again.uri, "fleet")
-    fetch(revived, SCHEMA, revived.new_data_dir, clock=now)
+    fetch(revived, SCHEMA, clock=now)
     again.stop()
     assert serials_in(revived) == dict.fromkeys(range(35), 1)
     assert leftovers_in(revived) == []
@@ -251,7 +251,7 @@ def test_cursor_lost_in_the_middle_of_a_scan_keeps_what_was_complete(
     before = serials_in(cut)
     assert 0 < len(before) < 400
     settings = project_at(tmp_path, mongodb, database)
-    fetch(settings, SCHEMA, settings.new_data_dir, clock=now)
+    fetch(settings, SCHEMA, clock=now)
     assert serials_in(settings) == dict.fromkeys(range(400), 1)
 
 
@@ -263,7 +263,7 @@ def test_missing_folder_stops_before_anything_is_claimed(
     project.used_data_dir.rmdir()
     assert isinstance(failure_of(project), FolderGoneError)
     project.used_data_dir.mkdir()
-    assert fetch(project, SCHEMA, project.new_data_dir, clock=now).documents == 1
+    assert fetch(project, SCHEMA, clock=now).rows == 1
 
 
 @pytest.mark.mongodb
@@ -279,4 +279,4 @@ def test_full_disk_claims_nothing(
         error = failure_of(project)
     assert isinstance(error, StoreError)
     assert "No space left" in error.what
-    assert fetch(project, SCHEMA, project.new_data_dir, clock=now).documents == 15
+    assert fetch(project, SCHEMA, clock=now).rows == 15

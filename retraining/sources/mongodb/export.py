@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from retraining.kill_points import kill_point
-from retraining.sources.bson_cells import MisfitError
-from retraining.sources.ledger import Delivery, key_of
-from retraining.sources.rows import ID, refused_line
+from retraining.sources.mongodb import KEY
+from retraining.sources.mongodb.bson_cells import MisfitError
+from retraining.sources.mongodb.ledger import Delivery, key_of
+from retraining.sources.mongodb.rows import ID, refused_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from retraining.sources.ledger import Ledger
+    from retraining.sources.mongodb.ledger import Ledger
+    from retraining.sources.mongodb.rows import Layout
     from retraining.sources.outbox import Outbox
-    from retraining.sources.rows import Layout
 
 LARGEST_IDS = 8_000_000  # bytes of ids in one delivery: its record must stay under MongoDB's 16 MB
 LARGEST_FILE = 64_000_000  # characters gathered in memory before a file is closed early
@@ -142,5 +143,5 @@ class Export:
         suffix = "jsonl" if pending.refused else "csv"
         ids = tuple(item.id for item in pending.items)
         return Delivery(
-            0, f"mongodb.{suffix}", sha256, size, pending.refused, ids, self.owner, self.clock()
+            0, f"{KEY}.{suffix}", sha256, size, pending.refused, ids, self.owner, self.clock()
         )

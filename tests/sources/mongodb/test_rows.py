@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from retraining.datasets import TableStore
 from retraining.records import Column, DataFile, Schema
 from retraining.settings import Settings
-from retraining.sources.bson_cells import MisfitError
-from retraining.sources.rows import (
+from retraining.sources.mongodb.bson_cells import MisfitError
+from retraining.sources.mongodb.rows import (
     columns_found,
     field_at,
     layout_of,

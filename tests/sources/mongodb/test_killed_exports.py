@@ -17,8 +17,8 @@ import bson
 import pytest
 from pymongo import MongoClient
 
-from retraining.sources.mongodb import Fetched, Patience, fetch
-from tests.sources.mongodb_material import (
+from retraining.sources.mongodb.fetching import Fetched, Patience, fetch
+from tests.sources.mongodb.material import (
     SCHEMA,
     document,
     leftovers_in,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 pytestmark = pytest.mark.mongodb
-CLONE = Path(__file__).resolve().parents[2]
+CLONE = Path(__file__).resolve().parents[3]
 KILLED = -9
 PATIENT = Patience(
     hear_an_answer=600_000
@@ -78,14 +78,14 @@ def exporter(settings: Settings, *, kill_at: str | None = None) -> subprocess.Po
     environment = {**os.environ, "PYTHONPATH": str(CLONE)} | (
         {"RETRAINING_KILL_AT": kill_at} if kill_at else {}
     )
-    command = [sys.executable, "-m", "tests.sources.export_program", str(settings.project)]
+    command = [sys.executable, "-m", "tests.sources.mongodb.export_program", str(settings.project)]
     return subprocess.Popen(
         command, cwd=CLONE, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
 
 
 def export(settings: Settings) -> Fetched:
-    return fetch(settings, SCHEMA, settings.new_data_dir, clock=now, patience=PATIENT)
+    return fetch(settings, SCHEMA, clock=now, patience=PATIENT)
 
 
 def finish(process: subprocess.Popen[bytes]) -> int:

@@ -14,14 +14,20 @@ from typing import TYPE_CHECKING, Any
 from bson import json_util
 from bson.decimal128 import Decimal128
 
-from retraining.sources.bson_cells import MisfitError, cell_of, is_scalar, number_cell, text_cell
+from retraining.sources.mongodb.bson_cells import (
+    MisfitError,
+    cell_of,
+    is_scalar,
+    number_cell,
+    text_cell,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from retraining.records import Schema
     from retraining.settings import Settings
-    from retraining.sources.bson_cells import Cell
+    from retraining.sources.mongodb.bson_cells import Cell
 
 ID = "_id"
 LONGEST_ROW = 1_000_000  # characters; the reader of the inbox takes rows up to 4 MiB

@@ -1,8 +1,6 @@
-"""MongoDB as a source: every new document becomes a row of exactly one file in the inbox, or a line of one in quarantine.
+"""An export from MongoDB: every new document becomes a row of exactly one file in the inbox, or a line of one in quarantine.
 
-The order of an export makes that hold after a crash at any point: a file is *set aside* (whole and on the disk), its documents are
-*claimed* in the ledger, the file gets its *name*, the ledger marks it *delivered*, and last the watermark moves. A later start finishes
-what is claimed and set aside, and forgets what is set aside only.
+The order of `outbox` makes that hold after a crash at any point: documents are claimed in the ledger, and last the watermark moves.
 
 ObjectIds do not arrive in their order: writers' clocks differ and inserts commit late. So a scan begins `MONGO_SETTLE_SECONDS` before the
 last one, leaving out what the ledger knows, and the ids below that are counted: a count that changed means that something came even
@@ -13,48 +11,38 @@ from __future__ import annotations
 
 import logging
 import socket
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from retraining.kill_points import kill_point
-from retraining.sources.connection import Patience, connected
-from retraining.sources.export import Export
-from retraining.sources.ledger import Ledger
+from retraining.sources import Fetched
+from retraining.sources.mongodb import MongoDB
+from retraining.sources.mongodb.connection import Patience, connected
+from retraining.sources.mongodb.export import Export
+from retraining.sources.mongodb.ledger import Ledger
+from retraining.sources.mongodb.rows import columns_found, layout_of, layout_without_schema
+from retraining.sources.mongodb.scan import Scan, cut_at, scan_start
 from retraining.sources.outbox import Outbox
-from retraining.sources.rows import columns_found, layout_of, layout_without_schema
-from retraining.sources.scan import Scan, cut_at, scan_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from retraining.records import Schema
     from retraining.settings import Settings
-    from retraining.sources.ledger import Delivery, Watermark
-    from retraining.sources.rows import Layout
+    from retraining.sources import Clock
+    from retraining.sources.mongodb.ledger import Delivery, Watermark
+    from retraining.sources.mongodb.rows import Layout
 
     Documents = Iterator[dict[str, Any]]
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """What an export delivered: names in the inbox, documents in them, and documents refused into quarantine."""
-
-    files: tuple[str, ...] = ()
-    documents: int = 0
-    refused: int = 0
-
-
 def fetch(
     settings: Settings,
     schema: Schema | None,
-    inbox_folder: Path,
     *,
-    clock: Callable[[], datetime],
+    clock: Clock,
     patience: Patience | None = None,
 ) -> Fetched:
     """Export the documents that no export has delivered yet.
@@ -62,7 +50,6 @@ def fetch(
     Args:
         settings: where MongoDB is, and how files are written.
         schema: the production version's; None before there is one: the scalar fields of the first documents are the columns.
-        inbox_folder: where the files go.
         clock: the time now, aware.
         patience: how long the server is waited for.
 
@@ -71,7 +58,7 @@ def fetch(
         CredentialsRefusedError: the server refused the user, or the user may not write the ledger.
         FolderGoneError, StoreError: a folder is missing, or cannot be written to.
     """
-    outbox = Outbox.of(settings, inbox_folder)
+    outbox = Outbox.of(MongoDB(settings), settings)
     owner = f"{socket.gethostname()}:{settings.project}"
     patience = patience or Patience()
     with connected(settings, patience) as source:
@@ -136,14 +123,11 @@ def nothing_there(settings: Settings) -> str:
 
 
 def finish_what_a_dead_export_left(
-    ledger: Ledger, outbox: Outbox, *, owner: str, clock: Callable[[], datetime]
+    ledger: Ledger, outbox: Outbox, *, owner: str, clock: Clock
 ) -> None:
     """Deliver what was claimed here, give back what was lost here, and leave what another machine claimed."""
     for delivery in ledger.unfinished(ledger.open().released):
-        if outbox.is_aside(delivery):
-            outbox.publish(delivery)
-            ledger.mark_delivered(delivery, clock())
-        elif outbox.holds(delivery):
+        if outbox.finish(delivery):
             ledger.mark_delivered(delivery, clock())
         elif delivery.owner == owner:
             ledger.release(delivery)

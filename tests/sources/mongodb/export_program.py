@@ -1,4 +1,4 @@
-"""One export as a process of its own, so that it can be killed: `python -m tests.sources.export_program PROJECT`."""
+"""One export as a process of its own, so that it can be killed: `python -m tests.sources.mongodb.export_program PROJECT`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 
 from retraining.errors import RetrainingError
 from retraining.settings import load
-from retraining.sources.mongodb import Patience, fetch
-from tests.sources.mongodb_material import SCHEMA
+from retraining.sources.mongodb.fetching import Patience, fetch
+from tests.sources.mongodb.material import SCHEMA
 
 settings = load(Path(sys.argv[1]))
 try:
     fetched = fetch(
         settings,
         SCHEMA,
-        settings.new_data_dir,
         clock=lambda: datetime.now(UTC),
         patience=Patience(find_a_server=3000, hear_an_answer=600_000),
     )

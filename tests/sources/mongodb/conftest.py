@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pymongo import MongoClient
 
-from tests.sources.mongodb_material import project_at
+from tests.sources.mongodb.material import project_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from retraining.settings import Settings
 
-CACHE = Path(__file__).resolve().parents[2] / ".cache"
+CACHE = Path(__file__).resolve().parents[3] / ".cache"
 MISSING = (
     "no server: set TEST_MONGO_URI, put mongod or ferretdb on PATH, or run tools/build_ferretdb.sh"
 )

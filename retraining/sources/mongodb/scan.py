@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from bson.objectid import ObjectId
 from pymongo.errors import ExecutionTimeout
 
-from retraining.sources.ledger import key_of
-from retraining.sources.rows import ID
+from retraining.sources.mongodb.ledger import key_of
+from retraining.sources.mongodb.rows import ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pymongo.collection import Collection
     from pymongo.cursor import Cursor
 
-    from retraining.sources.connection import Patience
-    from retraining.sources.ledger import Ledger, Watermark
+    from retraining.sources.mongodb.connection import Patience
+    from retraining.sources.mongodb.ledger import Ledger, Watermark
 
     Document = dict[str, Any]
     Documents = Iterator[Document]

@@ -13,7 +13,7 @@ from bson import Binary, Code, Decimal128, Int64, MaxKey, ObjectId, Regex, Times
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 
-from retraining.sources.bson_cells import LONGEST_CELL, MisfitError, cell_of
+from retraining.sources.mongodb.bson_cells import LONGEST_CELL, MisfitError, cell_of
 
 TOLERANT = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,

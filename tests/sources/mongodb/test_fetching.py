@@ -13,8 +13,8 @@ from bson import Binary, ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import ExecutionTimeout
 
-from retraining.sources.mongodb import Fetched, fetch
-from tests.sources.mongodb_material import (
+from retraining.sources.mongodb.fetching import Fetched, fetch
+from tests.sources.mongodb.material import (
     SCHEMA,
     document,
     leftovers_in,
@@ -38,7 +38,7 @@ HOUR = 3600
 
 
 def export(settings: Settings, schema: Schema | None = SCHEMA) -> Fetched:
-    return fetch(settings, schema, settings.new_data_dir, clock=now)
+    return fetch(settings, schema, clock=now)
 
 
 def insert(readings: Readings, serials: range, *, age: float = 0) -> None:
@@ -62,7 +62,7 @@ def test_every_document_is_in_a_file_of_the_wanted_size(
 ) -> None:
     insert(readings, range(25))
     fetched = export(project)
-    assert (fetched.documents, fetched.refused, len(fetched.files)) == (25, 0, 3)
+    assert (fetched.rows, fetched.refused, len(fetched.files)) == (25, 0, 3)
     assert sorted(path.name for path in project.new_data_dir.iterdir()) == sorted(fetched.files)
     assert [
         len(path.read_text().splitlines()) - 1 for path in sorted(project.new_data_dir.iterdir())
@@ -81,7 +81,7 @@ def test_what_was_delivered_is_never_delivered_again(project: Settings, readings
     export(project)
     assert export(project) == Fetched()
     insert(readings, range(25, 30))
-    assert export(project).documents == 5
+    assert export(project).rows == 5
     assert serials_in(project) == once(range(30))
 
 
@@ -113,7 +113,7 @@ def test_late_insert_within_the_settling_time_is_delivered(
     insert(readings, range(20))
     export(project)
     insert(readings, range(20, 23), age=300)
-    assert export(project).documents == 3
+    assert export(project).rows == 3
     assert serials_in(project) == once(range(23))
 
 
@@ -123,7 +123,7 @@ def test_insert_later_than_the_settling_time_is_delivered_too(
     insert(readings, range(20), age=HOUR)
     export(project)
     insert(readings, range(20, 23), age=30 * HOUR)
-    assert export(project).documents == 3
+    assert export(project).rows == 3
     assert export(project) == Fetched()
     assert serials_in(project) == once(range(23))
 
@@ -138,7 +138,7 @@ def test_collection_too_large_to_count_has_every_id_compared(
     insert(readings, range(20), age=HOUR)
     export(project)
     insert(readings, range(20, 23), age=30 * HOUR)
-    assert export(project).documents == 3
+    assert export(project).rows == 3
     assert serials_in(project) == once(range(23))
 
 
@@ -165,7 +165,7 @@ def test_a_usual_export_asks_for_nothing_older_than_the_watermark(
     cut = (ledger_of(readings).find_one({"_id": "classifier:watermark"}) or {})["cut"]
     insert(readings, range(30, 32))
     reads.clear()
-    assert export(project).documents == 2
+    assert export(project).rows == 2
     whole = [query for query, fields in reads if fields is None]
     assert whole == [{"_id": {"$gte": cut}}]
 
@@ -179,7 +179,7 @@ def test_of_documents_delivered_long_ago_only_the_ids_are_read_again(
     insert(readings, range(30, 32), age=30 * HOUR)
     insert(readings, range(32, 35))
     reads.clear()
-    assert export(project).documents == 5
+    assert export(project).rows == 5
     whole = [query for query, fields in reads if fields is None]
     [first_late] = readings.find({"serial": 30})
     assert whole == [{"_id": {"$gte": first_late["_id"]}}]
@@ -211,7 +211,7 @@ def test_deleted_documents_hide_no_late_one_and_bring_nothing_back(
     export(project)
     readings.delete_many({"serial": {"$lt": 5}})
     insert(readings, range(20, 22), age=30 * HOUR)
-    assert export(project).documents == 2
+    assert export(project).rows == 2
     assert serials_in(project) == once(range(22))
 
 
@@ -220,7 +220,7 @@ def test_ids_of_any_type_are_delivered_once_and_read_once(
 ) -> None:
     ids = [7, 7.5, "seven", {"vehicle": 1, "trip": 2}, now(), True, Binary(b"seven")]
     readings.insert_many([{"_id": _id, **document(n)} for n, _id in enumerate(ids)])
-    assert export(project).documents == len(ids)
+    assert export(project).rows == len(ids)
     later = [
         8,
         8.5,
@@ -233,7 +233,7 @@ def test_ids_of_any_type_are_delivered_once_and_read_once(
     ]
     readings.insert_many([{"_id": _id, **document(n)} for n, _id in enumerate(later, start=100)])
     reads.clear()
-    assert export(project).documents == len(later)
+    assert export(project).rows == len(later)
     [chosen] = [query["_id"]["$in"] for query, _ in reads if "$in" in query.get("_id", {})]
     assert len(chosen) == len(later) - 1
     assert export(project) == Fetched()
@@ -253,7 +253,7 @@ def test_second_machine_delivers_only_what_the_first_did_not_and_says_so(
     [message] = caplog.messages
     assert f"{project.project} exports for the model 'classifier' too" in message
     insert(readings, range(25, 40))
-    assert export(second).documents == 15
+    assert export(second).rows == 15
     assert serials_in(project) + serials_in(second) == once(range(40))
 
 
@@ -265,7 +265,7 @@ def test_another_model_gets_every_document_too(
     other = project_at(
         tmp_path / "other", str(project.mongo_uri), str(project.database_name), MODEL_NAME="other"
     )
-    assert export(other).documents == 5
+    assert export(other).rows == 5
 
 
 def test_restored_disk_and_deleted_state_lead_to_no_second_delivery(
@@ -311,9 +311,9 @@ def test_without_a_schema_the_scalar_fields_are_the_columns(
     project: Settings, readings: Readings
 ) -> None:
     readings.insert_many([document(n, tags=["a"], extra=n > 3) for n in range(12)])
-    assert export(project, None).documents == 12
+    assert export(project, None).rows == 12
     readings.insert_one(document(12, later="field"))
-    assert export(project, None).documents == 1
+    assert export(project, None).rows == 1
     assert {tuple(row) for row in rows_in(project)} == {
         ("serial", "speed", "road", "position.lat", "extra", "braked")
     }
@@ -349,7 +349,7 @@ def test_without_schema_and_target_nothing_is_exported_yet(
 ) -> None:
     readings.insert_one({"speed": 1})
     assert export(project, None) == Fetched()
-    assert export(project).documents == 1
+    assert export(project).rows == 1
 
 
 def test_ignored_columns_are_carried_along(
@@ -370,7 +370,7 @@ def test_bytes_lost_before_their_delivery_are_exported_again(
     lost = sorted(project.new_data_dir.iterdir())[0]
     lost.unlink()
     ledger_of(readings).update_one({"file": lost.name}, {"$set": {"state": "prepared"}})
-    assert export(project).documents == 10
+    assert export(project).rows == 10
     assert serials_in(project) == once(range(15))
     assert export(project) == Fetched()
 
@@ -404,7 +404,7 @@ def test_claim_lost_to_another_exporter_is_neither_lost_nor_doubled(
     project: Settings, readings: Readings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second exporter runs to its end between the first one's file being set aside and its claim."""
-    from retraining.sources import export as module
+    from retraining.sources.mongodb import export as module
 
     insert(readings, range(25))
     readings.insert_one({"_id": 0, **document(100, speed="fast")})  # gathered first, delivered last
@@ -438,12 +438,12 @@ def test_watermark_stays_where_a_delivery_was_released_meanwhile(
     export(project)
     other = project_at(tmp_path / "other", str(project.mongo_uri), str(project.database_name))
     monkeypatch.setattr(
-        "retraining.sources.mongodb.kill_point",
+        "retraining.sources.mongodb.fetching.kill_point",
         lambda place: "before" in place and release(readings, {"number": 1}),
     )
     assert export(other) == Fetched()
     monkeypatch.undo()
-    assert export(other).documents == 10
+    assert export(other).rows == 10
 
 
 def release(readings: Readings, which: dict[str, Any]) -> None:
@@ -460,5 +460,5 @@ def test_documents_released_by_a_person_are_exported_again(
     export(project)
     readings.update_one({"_id": _id}, {"$set": {"speed": 3}})
     release(readings, {"refused": True})
-    assert export(project).documents == 1
+    assert export(project).rows == 1
     assert serials_in(project) == once(range(1, 2))
