@@ -21,6 +21,7 @@ from retraining.datasets.csv_segments import (
     read_segments,
     record_ends,
 )
+from retraining.datasets.pandas_index import index_columns
 from retraining.datasets.raw_rows import RawRows
 from retraining.errors import UnreadableFileError
 
@@ -44,6 +45,11 @@ class CsvFile:
     head: Segment  # the first rows
     more: Iterator[Segment]
     settings: Settings
+
+    @property
+    def index_names(self) -> frozenset[str]:
+        """Columns that pandas wrote its index into."""
+        return index_columns({}, self.names)
 
     def rows(self, wanted: Mapping[str, Wanted]) -> Iterator[RawRows]:
         """The rows of the wanted columns (all are in `names`), segment by segment.

@@ -21,6 +21,7 @@ class FileFacts:
         new_categories: by string column, rows whose text was not seen when the schema was made.
         oddities: by column, what was accepted but is seldom meant.
         extra_columns: columns that neither the schema nor the settings know; they are not read.
+        index_columns: columns that pandas wrote its index into, and that the schema does not have; they are not read.
         unknown_labels: by their text, labels that are no class of the schema.
     """
 
@@ -30,6 +31,7 @@ class FileFacts:
     new_categories: Mapping[str, int] = field(default_factory=dict)
     oddities: Mapping[str, str] = field(default_factory=dict)
     extra_columns: tuple[str, ...] = ()
+    index_columns: tuple[str, ...] = ()
     unknown_labels: Mapping[str, UnknownLabel] = field(default_factory=dict)
 
     @property

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from retraining.datasets.cells import LARGEST_EXACT_INTEGER, listed, shown
+from retraining.datasets.pandas_index import index_columns
 from retraining.datasets.raw_rows import RawRows
 from retraining.errors import UnreadableFileError
 
@@ -31,6 +32,7 @@ class ParquetFile:
 
     names: tuple[str, ...]
     file: pq.ParquetFile
+    index_names: frozenset[str] = frozenset()  # columns that pandas wrote its index into
 
     def type_of(self, name: str) -> pa.DataType:
         """The Arrow type of a column; of its values, where it is a dictionary."""
@@ -80,10 +82,11 @@ def open_parquet(stream: BinaryIO) -> ParquetFile:
     with _damage_refused():
         file = pq.ParquetFile(stream, page_checksum_verification=True)
         names = tuple(file.schema_arrow.names)
+        indexes = index_columns(file.schema_arrow.pandas_metadata or {}, names)
     twice = tuple(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise UnreadableFileError(f"the file has more than one column {listed(twice)}")
-    return ParquetFile(names, file)
+    return ParquetFile(names, file, indexes)
 
 
 @contextmanager

@@ -57,8 +57,10 @@ class _Inference:
         self._columns: dict[str, SeenColumn] = {}
         self._labels: Counter[str] = Counter()
         self._first_name = ""
+        self._indexes: set[str] = set()  # of pandas, by the word of any file
 
     def add(self, file: CsvFile | ParquetFile, name: str) -> None:
+        self._leave_out_indexes(file.index_names)
         features = self._features_of(file.names)
         if not self._columns:
             self._columns = {feature: SeenColumn(feature) for feature in features}
@@ -67,6 +69,13 @@ class _Inference:
         rows = self._add_csv(file) if isinstance(file, CsvFile) else self._add_parquet(file)
         if not rows:
             raise UnreadableFileError("the file has a header but no rows")
+
+    def _leave_out_indexes(self, names: Iterable[str]) -> None:
+        """A row's number in somebody's table is no feature, in whichever files it stands."""
+        self._indexes.update(names)
+        self._indexes.discard(self._settings.target_column)
+        for name in self._indexes & self._columns.keys():
+            del self._columns[name]
 
     def _features_of(self, names: Sequence[str]) -> list[str]:
         target = self._settings.target_column
@@ -77,9 +86,8 @@ class _Inference:
                     f"the data has no column {shown(target)}; it has {listed(list(names))}",
                 )
             raise UnreadableFileError(f"the label column {shown(target)} is missing")
-        features = [
-            name for name in names if name != target and name not in self._settings.ignore_columns
-        ]
+        no_features = {target, *self._settings.ignore_columns, *self._indexes}
+        features = [name for name in names if name not in no_features]
         if "" in features:
             raise UnreadableFileError(
                 "a column has no name (an index that was written along? write the data without it)"

@@ -7,6 +7,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -124,14 +125,12 @@ class TableStore:
     def _facts(self, data_file: DataFile, schema: Schema) -> FileFacts:
         table, facts = self._read(data_file, schema)
         ignored = {*schema.ignored, *self._settings.ignore_columns}
-        return FileFacts(
-            rows=facts.rows,
-            labelled_rows=facts.labelled_rows,
-            class_counts=facts.class_counts,
+        return replace(
+            facts,
             new_categories={} if table is None else new_categories(table, schema),
             oddities={} if table is None else oddities(table, schema),
             extra_columns=tuple(name for name in facts.extra_columns if name not in ignored),
-            unknown_labels=facts.unknown_labels,
+            index_columns=tuple(name for name in facts.index_columns if name not in ignored),
         )
 
     def _read(self, data_file: DataFile, schema: Schema) -> tuple[pa.Table | None, FileFacts]:
@@ -200,13 +199,18 @@ def _note_of(facts: FileFacts) -> dict[str, Any]:
         "rows": facts.rows,
         "counts": list(facts.class_counts.values()),
         "extra_columns": list(facts.extra_columns),
+        "index_columns": list(facts.index_columns),
     }
 
 
 def _facts_from(note: Mapping[str, Any], schema: Schema) -> FileFacts:
     counts = dict(zip(schema.classes, note["counts"], strict=True))
     return FileFacts(
-        note["rows"], sum(note["counts"]), counts, extra_columns=tuple(note["extra_columns"])
+        note["rows"],
+        sum(note["counts"]),
+        counts,
+        extra_columns=tuple(note["extra_columns"]),
+        index_columns=tuple(note.get("index_columns", ())),  # copies made before have no such key
     )
 
 

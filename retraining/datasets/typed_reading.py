@@ -7,6 +7,7 @@ hashes (uint64) under the empty name, which no column of a schema has.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,10 +53,12 @@ def read_typed(
             labels = label_column(rows, schema)
             tally.add(labels)
             keep(_batch(rows, labels, schema))
-        extra = tuple(name for name in file.names if name not in {*schema.names, schema.target})
+        not_read = [name for name in file.names if name not in {*schema.names, schema.target}]
+        indexes = tuple(name for name in not_read if name in file.index_names)
+        extra = tuple(name for name in not_read if name not in file.index_names)
     if not tally.rows:
         raise UnreadableFileError("the file has a header but no rows")
-    return tally.facts(extra)
+    return replace(tally.facts(extra), index_columns=indexes)
 
 
 def _wanted(schema: Schema) -> dict[str, Wanted]:
