@@ -11,7 +11,7 @@ SEED ?= 1
 MINUTES ?= 50
 venv := .venv/bin/python
 pip := $(venv) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
-sources := retraining bench examples mlflow_server pipeline_orchestrator.py register_first_model.py train_classification_model.py
+sources := retraining bench examples mlflow_server pipeline_orchestrator.py prediction_service.py register_first_model.py train_classification_model.py
 tested := $(sources) tests
 
 # One thread each: OpenMP crawls on small tables when processes share the cores.

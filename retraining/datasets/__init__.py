@@ -4,7 +4,13 @@ from retraining.datasets.blocks import MIN_BLOCKS, Block, cut_into_blocks, reser
 from retraining.datasets.columns import UNLABELLED, UnknownLabel
 from retraining.datasets.data_files import ChangedFileError
 from retraining.datasets.facts import FileFacts
-from retraining.datasets.frames import features_and_labels, label_codes, label_values, row_hashes
+from retraining.datasets.frames import (
+    features,
+    features_and_labels,
+    label_codes,
+    label_values,
+    row_hashes,
+)
 from retraining.datasets.schema_inference import read_schema_from
 from retraining.datasets.spelling import known_by_spelling, spelling_key
 from retraining.datasets.tables import TableStore
@@ -18,6 +24,7 @@ __all__ = [
     "TableStore",
     "UnknownLabel",
     "cut_into_blocks",
+    "features",
     "features_and_labels",
     "known_by_spelling",
     "label_codes",

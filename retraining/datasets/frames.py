@@ -13,11 +13,11 @@ from retraining.datasets.columns import UNLABELLED
 from retraining.datasets.typed_reading import ROW_HASHES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from retraining.records import Run, Schema
+    from retraining.records import Kind, Run, Schema
 
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 _STR = pd.StringDtype("pyarrow", na_value=np.nan)
@@ -63,6 +63,32 @@ def features_and_labels(
             filled += len(part)
     X = _frame(names, numbers[:, :filled], texts)[list(schema.names)]
     return X, pd.Series(label_values(codes[:filled], schema), name=schema.target, copy=False)
+
+
+def features(
+    columns: Mapping[str, NDArray[np.float64] | Sequence[str | None]], schema: Schema
+) -> pd.DataFrame:
+    """Typed values as the frame X (n, features) that `features_and_labels` makes of the same rows in a file.
+
+    Made in one call, since it stands in the way of every prediction: joining two frames takes ms.
+
+    Args:
+        columns: by name, n values each: floats for numbers and booleans (NaN = missing), texts for strings (None = missing).
+        schema: the schema that the values were read by.
+    """
+    return pd.DataFrame(
+        {
+            column.name: _as_in_a_frame(columns[column.name], column.kind)
+            for column in schema.columns
+        },
+        copy=False,
+    )
+
+
+def _as_in_a_frame(values: Any, kind: Kind) -> Any:
+    if kind == "string":
+        return pd.array(pa.array(values, pa.large_string()), dtype=_STR)
+    return values
 
 
 def _frame(

@@ -13,6 +13,7 @@ from retraining.model_registry.failures import already_exists
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
@@ -39,12 +40,18 @@ class InExperiment:
     """What runs and versions share: the line to MLflow, our experiment in it, and its artifacts."""
 
     def __init__(
-        self, settings: Settings, connection: Connection, clock: Callable[[], datetime]
+        self,
+        settings: Settings,
+        connection: Connection,
+        clock: Callable[[], datetime],
+        scratch: Path | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._connection = connection
-        self._artifacts = Artifacts(connection, writable_or_own(settings.state_dir / "tmp"))
+        # a cycle sweeps its own scratch folder; who works beside cycles brings another
+        folder = scratch or writable_or_own(settings.state_dir / "tmp")
+        self._artifacts = Artifacts(connection, folder)
         self._experiment: Experiment | None = None
         self._runs_made: dict[str, Run] = {}
 

@@ -12,6 +12,7 @@ from retraining.model_registry.runs import now
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     from retraining.settings import Settings
 
@@ -23,11 +24,16 @@ class MlflowRegistry(CycleRuns, Registration):
         settings: the project's settings.
         clock: the time, aware.
         patience: seconds that this object may spend waiting on MLflow, over all calls.
+        scratch: a folder for private copies; by default one that cycles share and sweep.
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Callable[[], datetime] = now, patience: float = PATIENCE
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = now,
+        patience: float = PATIENCE,
+        scratch: Path | None = None,
     ) -> None:
-        super().__init__(
-            settings, Connection(settings.mlflow_tracking_uri, patience=patience), clock
-        )
+        connection = Connection(settings.mlflow_tracking_uri, patience=patience)
+        super().__init__(settings, connection, clock, scratch)

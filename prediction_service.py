@@ -1,0 +1,92 @@
+"""The prediction service: it answers by the version that holds the registry's alias, and follows the alias when it moves.
+
+It stands beside the retraining job and never in its way: the job works without it. What happens to one request is told by `answer`
+below, what a service is made of by `service_of`. `docs/serving.md` says how to use it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retraining.cli import Parser, common_flags, obey
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from fastapi import FastAPI
+
+    from retraining.commands import Answer
+    from retraining.logs import OpenLog
+    from retraining.serving.log import Logged, Predicted
+    from retraining.serving.service import Asked, Service
+    from retraining.settings import Settings
+
+WHAT = "Answer predictions over HTTP by the version that holds the production alias."
+
+
+async def answer(service: Service, asked: Asked) -> tuple[Predicted, Logged]:
+    """One request, from its rows to its answer: one version answers all of it, whatever happens to the alias meanwhile."""
+    from retraining.serving.log import Predicted
+
+    model = service.production.model_now()
+    question = await asked.read_by(model.schema, service.settings.max_request_rows)
+    answers = await service.batches.answers(model, question.rows)
+    predicted = Predicted.of(asked, question, model, answers)
+    logged = await service.log.write(predicted)
+    return predicted, logged
+
+
+def service_of(settings: Settings) -> Service:
+    """The parts of a service for one project."""
+    from retraining.model_registry.mlflow_registry import MlflowRegistry
+    from retraining.serving.batching import Batches
+    from retraining.serving.log import NoLog
+    from retraining.serving.production import Production
+    from retraining.serving.service import Service
+
+    log = NoLog()
+    production = Production(
+        settings,
+        lambda patience, scratch: MlflowRegistry(settings, patience=patience, scratch=scratch),
+        log,
+    )
+    return Service(settings, production, Batches(settings.max_request_rows), log, answer)
+
+
+def app(project: Path | str) -> FastAPI:
+    """The application of a project, to be mounted in one of your own.
+
+    `other.mount("/model", app("/srv/churn"))` does, where `other` runs the lifespan of what it mounts.
+    """
+    from retraining.serving.application import application
+    from retraining.settings import load
+
+    return application(service_of(load(Path(project), os.environ)))
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(prog="prediction_service.py", parents=[common_flags()], description=WHAT)
+    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8002, metavar="P", help="port (8002)")
+    return parser.parse_args(words)
+
+
+def serve(asked: argparse.Namespace, settings: Settings, _open_log: OpenLog) -> Answer:
+    """Serve until SIGTERM or Ctrl-C."""
+    from retraining.commands import Answer
+    from retraining.serving.application import application
+    from retraining.serving.server import bound_socket, serve_on
+
+    with bound_socket(asked.host, asked.port) as listener:
+        serve_on(listener, application(service_of(settings)))
+    return Answer({"ending": "stopped"})
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # rows are few and callers many
+    sys.exit(obey(sys.argv[1:], lambda: parse(sys.argv[1:]), serve))

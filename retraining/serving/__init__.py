@@ -1,0 +1,1 @@
+"""The prediction service: answers by the version that holds the alias, at any time, beside the job and never in its way."""

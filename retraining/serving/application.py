@@ -1,0 +1,46 @@
+"""The application: routes, their common edge, and the parts that live as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+
+from retraining import __version__
+from retraining.serving.edge import Edge, not_routed, refused
+from retraining.serving.refusals import Refusal
+from retraining.serving.routes import health, predicting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from retraining.serving.service import Service
+
+
+def _uncounted(_route: str, _status: int, _seconds: float) -> None:
+    """Nothing is counted yet."""
+
+
+def application(service: Service) -> FastAPI:
+    """The application of a service; its parts start and end with it."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.batches.start()
+        await asyncio.to_thread(service.production.start)
+        yield
+        await asyncio.to_thread(service.close)
+
+    app = FastAPI(
+        title="Predictions", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.state.service = service
+    for group in (predicting, health):
+        app.include_router(group.router)
+    app.add_exception_handler(Refusal, refused)
+    app.add_exception_handler(HTTPException, not_routed)
+    app.add_middleware(Edge, count=_uncounted)
+    return app

@@ -1,0 +1,132 @@
+"""Requests that wait are answered together: one worker thread takes what is there, and an idle one waits for nothing.
+
+A model answers 64 rows in the time of one. While it answers, requests gather; as soon as it is free it takes all that ask the same
+version, up to a number of rows, and each caller gets the answers of its own rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from retraining.serving.refusals import not_now
+
+if TYPE_CHECKING:
+    from retraining.serving.model import Answers, ServedModel
+    from retraining.serving.rows import TypedRows
+
+BATCHES_WAITING = 10  # full batches that may wait; more would be answered after their callers left
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """The rows of one request, and whom to tell."""
+
+    model: ServedModel
+    rows: TypedRows
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    answers: asyncio.Future[Answers] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.answers = self.loop.create_future()
+
+    def tell(self, found: Answers | Exception) -> None:
+        """Hand over from the worker's thread; a caller that has left hears nothing."""
+        self.loop.call_soon_threadsafe(self._settle, found)
+
+    def _settle(self, found: Answers | Exception) -> None:
+        if self.answers.done():
+            return
+        if isinstance(found, Exception):
+            self.answers.set_exception(found)
+        else:
+            self.answers.set_result(found)
+
+
+class Batches:
+    """The queue of requests and the thread that answers it.
+
+    Args:
+        most_rows: rows that are answered together at most, unless one request has more.
+    """
+
+    def __init__(self, most_rows: int) -> None:
+        self._most_rows = most_rows
+        self._waiting: deque[_Waiting] = deque()
+        self._rows_waiting = 0
+        self._changed = threading.Condition()
+        self._closed = False
+        self._worker = threading.Thread(target=self._work, name="answers", daemon=True)
+
+    @property
+    def rows_waiting(self) -> int:
+        """Rows of requests that no batch has taken yet."""
+        return self._rows_waiting
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._worker.start()
+
+    def close(self) -> None:
+        """Answer what waits, then end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._worker.join(timeout=10)
+
+    async def answers(self, model: ServedModel, rows: TypedRows) -> Answers:
+        """The version's answers for these rows.
+
+        Raises:
+            Refusal: 503, too many rows wait already.
+            ModelFailedError: the version cannot answer them.
+        """
+        one = _Waiting(model, rows)
+        with self._changed:
+            if self._rows_waiting > BATCHES_WAITING * self._most_rows:
+                raise not_now("too_many_waiting", "Too many rows wait to be answered; ask again.")
+            self._waiting.append(one)
+            self._rows_waiting += rows.count
+            self._changed.notify()
+        return await one.answers
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            _answer(batch)
+
+    def _next_batch(self) -> list[_Waiting]:
+        """What waits for the version that the first one asks, as soon as anything does; empty once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            batch: list[_Waiting] = []
+            rows = 0
+            while self._waiting:
+                one = self._waiting[0]
+                too_many = rows + one.rows.count > self._most_rows
+                if batch and (too_many or one.model is not batch[0].model):
+                    break
+                batch.append(self._waiting.popleft())
+                rows += one.rows.count
+            self._rows_waiting -= rows
+            return batch
+
+
+def _answer(batch: list[_Waiting]) -> None:
+    """Answer a batch; where it fails, each request by itself, so that one caller's rows cannot fail another's."""
+    try:
+        answers = batch[0].model.answers([one.rows for one in batch])
+    except Exception as error:  # noqa: BLE001 - the edge of the thread: every error goes to whoever asked
+        if len(batch) == 1:
+            batch[0].tell(error)
+            return
+        for one in batch:
+            _answer([one])
+        return
+    start = 0
+    for one in batch:
+        stop = start + one.rows.count
+        one.tell(answers.part(start, stop))
+        start = stop

@@ -1,0 +1,101 @@
+"""The edge of the application, around all routes: the request's id, errors as the contract's object, and what is counted."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+
+from retraining.logs import log
+from retraining.serving.refusals import Refusal
+from retraining.serving.requests import id_of_request, json_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    Count = Callable[[str, int, float], None]
+
+_MESSAGES = {404: "There is no such route.", 405: "The route does not take this method."}
+
+
+class Edge:
+    """Wraps the application (ASGI).
+
+    Args:
+        app: the application.
+        count: told route, status and seconds of every answer; an unknown path's route is `other`.
+    """
+
+    def __init__(self, app: ASGIApp, count: Count) -> None:
+        self._app = app
+        self._count = count
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = id_of_request(Headers(scope=scope).get("x-request-id"))
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:  # noqa: BLE001 - the edge: whatever it was, the caller gets an id and no text
+            _say(error, request_id)
+            if not status:
+                await fault(request_id)(scope, receive, send_with_id)
+        finally:
+            self._count(_route_of(scope), status or 499, time.perf_counter() - began)
+
+
+def fault(request_id: str) -> Response:
+    """The answer to an error of ours or of the model's."""
+    message = "The service failed to answer; its log names this request's id."
+    return json_answer(Refusal(500, "internal", message).as_json(request_id), status=500)
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """The answer to a request that is refused."""
+    assert isinstance(error, Refusal)
+    content = error.as_json(request.state.request_id)
+    return json_answer(content, status=error.status, headers=error.headers)
+
+
+async def not_routed(request: Request, error: Exception) -> Response:
+    """The answer where no route takes a request; the path is the caller's, so it is not repeated."""
+    assert isinstance(error, HTTPException)
+    code = {404: "no_such_route", 405: "wrong_method"}.get(error.status_code, "refused")
+    message = _MESSAGES.get(error.status_code, "The request was refused.")
+    content = Refusal(error.status_code, code, message).as_json(request.state.request_id)
+    return json_answer(content, status=error.status_code, headers=error.headers)
+
+
+def _say(error: Exception, request_id: str) -> None:
+    """Name the error and its place; its words may hold values of a caller's row."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    cause = error.__cause__
+    kind = type(error).__name__ + ("" if cause is None else f" from {type(cause).__name__}")
+    log.error("request %s failed: %s at %s", request_id, kind, place)
+
+
+def _route_of(scope: Scope) -> str:
+    route = scope.get("route")
+    return "other" if route is None else str(route.path)

@@ -1,0 +1,115 @@
+"""What the service asks of the prediction log; where there is none yet, nothing is logged and answers say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from retraining.serving.model import Answers, ServedModel
+    from retraining.serving.rows import TypedRows
+    from retraining.serving.service import Asked, Question
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One answered request, as the log keeps it.
+
+    Attributes:
+        prediction_ids: one a row.
+        ids_are_the_callers: whether the caller chose them, so that one may be there already.
+        trace_id: of the caller's `traceparent`.
+        caller: the token's name, where the caller had to show one.
+        seconds: from the first byte of the request to its answer.
+    """
+
+    request_id: str
+    client_request_id: str | None
+    trace_id: str | None
+    caller: str | None
+    time: datetime
+    seconds: float
+    model: ServedModel
+    rows: TypedRows
+    answers: Answers
+    prediction_ids: Sequence[str]
+    ids_are_the_callers: bool
+
+    @classmethod
+    def of(
+        cls, asked: Asked, question: Question, model: ServedModel, answers: Answers
+    ) -> Predicted:
+        """What was asked, by what it was answered, and how."""
+        return cls(
+            request_id=asked.request_id,
+            client_request_id=question.client_request_id,
+            trace_id=asked.trace_id,
+            caller=asked.caller,
+            time=asked.time,
+            seconds=(datetime.now(UTC) - asked.time).total_seconds(),
+            model=model,
+            rows=question.rows,
+            answers=answers,
+            prediction_ids=question.prediction_ids,
+            ids_are_the_callers=question.ids_are_the_callers,
+        )
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What became of an answer's rows: whether all are committed, and whose ids were there already."""
+
+    logged: bool
+    repeated_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LogHealth:
+    """Whether rows can be logged, how many wait, and how many were not logged since the start."""
+
+    ok: bool
+    queued: int = 0
+    dropped: int = 0
+    dropped_lately: bool = False  # within the last five minutes
+
+
+class PredictionLog(Protocol):
+    """Where answers are kept."""
+
+    async def write(self, predicted: Predicted) -> Logged:
+        """Keep an answer's rows; back once they are committed, after a second at most.
+
+        Raises:
+            Refusal: 503, the log cannot take them and the settings say to refuse then.
+        """
+
+    def health(self) -> LogHealth:
+        """How the log is; answers at once."""
+
+    def last_rows(self, count: int) -> Sequence[Mapping[str, Any]]:
+        """Features by column name of the newest logged rows: a new version is tried on them. Empty where they cannot be read."""
+
+    def close(self) -> None:
+        """Commit what waits, then let go."""
+
+
+class NoLog:
+    """No prediction log: nothing is kept."""
+
+    async def write(self, predicted: Predicted) -> Logged:  # noqa: ARG002 - as the protocol has it
+        """Nothing is committed."""
+        return Logged(logged=False)
+
+    def health(self) -> LogHealth:
+        """There is nothing that could be ill."""
+        return LogHealth(ok=True)
+
+    def last_rows(self, count: int) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def close(self) -> None:
+        """Nothing is held."""

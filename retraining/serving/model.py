@@ -1,0 +1,117 @@
+"""A version that answers: its estimator with what a request and `model/info` need of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retraining.serving.forms import sent_rows
+from retraining.serving.rows import TypedRows, frame_of, typed_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from retraining.records import Column, Label, Schema
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a version answers: a label a row and, where it has them, a row of probabilities in the order of its classes."""
+
+    labels: Sequence[Label]
+    probabilities: NDArray[np.float64] | None
+
+    def part(self, start: int, stop: int) -> Answers:
+        """The answers for the rows `[start, stop)`."""
+        probabilities = None if self.probabilities is None else self.probabilities[start:stop]
+        return Answers(self.labels[start:stop], probabilities)
+
+
+class ModelFailedError(Exception):
+    """The estimator raised, or gave something that is no answer; the message holds no value of a row."""
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """A version of the registered model, loaded and ready to answer.
+
+    Attributes:
+        since: when it took over.
+        tags: the version's tags in the registry.
+        metrics: the metrics that it was registered with.
+    """
+
+    name: str
+    version: int
+    alias: str
+    schema: Schema
+    estimator: Any
+    since: datetime
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+    @cached_property
+    def classes(self) -> tuple[Label, ...]:
+        """The classes in the order of the probabilities."""
+        known = getattr(self.estimator, "classes_", None)
+        return self.schema.classes if known is None else tuple(self._plain(np.asarray(known)))
+
+    def answers(self, parts: Sequence[TypedRows]) -> Answers:
+        """Answer the rows of several requests at once, one after the other.
+
+        Raises:
+            ModelFailedError: the estimator raised, or gave something that is no answer.
+        """
+        try:
+            X = frame_of(parts, self.schema)
+            labels = self._labels(X)
+            probabilities = self._probabilities(X)
+        except (
+            Exception
+        ) as error:  # an estimator may raise anything, with values of rows in its words
+            raise ModelFailedError(f"version {self.version}: {type(error).__name__}") from error
+        return Answers(labels, probabilities)
+
+    def _labels(self, X: pd.DataFrame) -> list[Label]:
+        given = np.asarray(self.estimator.predict(X))
+        return self._plain(given.reshape(len(X), -1)[:, 0])
+
+    def _plain(self, labels: NDArray[Any]) -> list[Label]:
+        """Labels as Python's own int, bool or str; an adopted model may give whole numbers as floats."""
+        kind = type(self.schema.classes[0])
+        plain: list[Label] = labels.tolist()
+        return plain if type(plain[0]) is kind else [kind(label) for label in plain]
+
+    def _probabilities(self, X: pd.DataFrame) -> NDArray[np.float64] | None:
+        if not hasattr(self.estimator, "predict_proba"):
+            return None
+        given = np.asarray(self.estimator.predict_proba(X), np.float64)
+        return given.reshape(len(X), len(self.classes))
+
+    def try_out(self, logged: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Answer one row made from the signature, and rows that were logged before, as they were sent.
+
+        Raises:
+            ModelFailedError: it cannot.
+        """
+        example = {column.name: _example_of(column) for column in self.schema.columns}
+        for rows in ([example], list(logged)):
+            if rows:
+                filled = [{name: row.get(name) for name in self.schema.names} for row in rows]
+                sent = sent_rows(
+                    {"dataframe_records": filled}, self.schema.names, at_most=len(rows)
+                )
+                self.answers([typed_rows(sent, self.schema)])
+
+
+def _example_of(column: Column) -> Any:
+    if column.kind == "string":
+        return column.categories[0] if column.categories else "a"
+    return 0.0 if column.kind == "number" else False

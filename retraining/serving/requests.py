@@ -1,0 +1,92 @@
+"""What every route asks of a request: its body within bounds, its ids, and answers as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.responses import Response
+
+from retraining.serving.refusals import Refusal, too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+SECONDS_FOR_A_BODY = 30.0
+JSON = "application/json"
+_ID = re.compile(r"[\x20-\x7e]{1,128}")
+_TRACE_PARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def id_of_request(sent: str | None) -> str:
+    """The caller's `X-Request-Id` where it is one, else a new one that sorts by time."""
+    return sent if sent is not None and _ID.fullmatch(sent) else time_ordered_id()
+
+
+def time_ordered_id() -> str:
+    """A new id, later ones sort behind: milliseconds since 1970 and 80 random bits, in hexadecimal."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def trace_id_of(request: Request) -> str | None:
+    """The trace's id of a W3C `traceparent` header."""
+    found = _TRACE_PARENT.fullmatch(request.headers.get("traceparent", ""))
+    return found[1] if found else None
+
+
+async def body_of(request: Request, at_most: int) -> bytes:
+    """The request's body.
+
+    Raises:
+        Refusal: 413 where it is longer than `at_most` bytes, 408 where it takes more than 30 s to come.
+    """
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > at_most:
+        raise _too_long(at_most)
+    try:
+        async with asyncio.timeout(SECONDS_FOR_A_BODY):
+            return await _bounded(request, at_most)
+    except TimeoutError:
+        message = f"The body did not arrive within {SECONDS_FOR_A_BODY:.0f} s."
+        raise Refusal(408, "too_slow", message, headers={"Connection": "close"}) from None
+
+
+async def _bounded(request: Request, at_most: int) -> bytes:
+    chunks: list[bytes] = []
+    length = 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length > at_most:
+            raise _too_long(at_most)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_long(at_most: int) -> Refusal:
+    return too_large(f"The body is longer than {at_most} bytes (MAX_REQUEST_BYTES).")
+
+
+def must_be_json(request: Request) -> None:
+    """Refuse what is not declared as JSON in UTF-8: a form of another site cannot be.
+
+    Raises:
+        Refusal: 415.
+    """
+    kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+    charset = parameters.replace('"', "").strip()
+    if kind.strip() != JSON or charset not in ("", "charset=utf-8"):
+        raise Refusal(415, "not_json", f"Send the body as Content-Type: {JSON}.")
+
+
+def json_answer(
+    content: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer as JSON; NaN becomes null."""
+    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(body, status, headers, media_type=JSON)

@@ -1,0 +1,1 @@
+"""The routes, a module for each group: each reads a request, asks a part of the service, and words the answer."""

@@ -1,0 +1,73 @@
+"""`/live`, `/ready`, `/health`: asked by load balancers, without a token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+
+from retraining.serving.requests import json_answer
+from retraining.serving.service import service_of
+
+if TYPE_CHECKING:
+    from retraining.serving.log import LogHealth
+    from retraining.serving.model import ServedModel
+    from retraining.serving.production import Standing
+    from retraining.serving.service import Service
+
+router = APIRouter()
+
+
+@router.get("/live")
+async def live() -> Response:
+    """The process answers."""
+    return json_answer({"status": "ok"})
+
+
+@router.get("/ready")
+async def ready(request: Request) -> Response:
+    """200 with a model, else 503."""
+    has_model = service_of(request).production.model is not None
+    return json_answer({"ready": has_model}, status=200 if has_model else 503)
+
+
+@router.get("/health")
+async def health(request: Request) -> Response:
+    """What answers, what the registry says, how the log is, and why not all is well."""
+    told = health_of(service_of(request))
+    return json_answer(told, status=503 if told["status"] == "no_model" else 200)
+
+
+def health_of(service: Service) -> dict[str, Any]:
+    """The object of `/health`."""
+    model, standing = service.production.model, service.production.standing
+    log = service.log.health()
+    reasons = reasons_of(standing, log)
+    return {
+        "status": "no_model" if model is None else "degraded" if reasons else "ok",
+        "reasons": reasons,
+        "model": None if model is None else model_as_json(model),
+        "alias_version": standing.alias_version,
+        "store": {"ok": standing.store_ok, "since": standing.store_since.isoformat()},
+        "log": {"ok": log.ok, "queued": log.queued, "dropped": log.dropped},
+    }
+
+
+def model_as_json(model: ServedModel) -> dict[str, Any]:
+    """Which version answers, and since when."""
+    return {
+        "name": model.name,
+        "version": model.version,
+        "alias": model.alias,
+        "since": model.since.isoformat(),
+    }
+
+
+def reasons_of(standing: Standing, log: LogHealth) -> list[str]:
+    """Why the service is degraded; empty where it is not."""
+    reasons = [standing.unserved] if standing.unserved else []
+    if not log.ok:
+        reasons.append("the prediction log cannot be written")
+    elif log.dropped_lately:
+        reasons.append("the prediction log dropped rows in the last 5 minutes")
+    return reasons

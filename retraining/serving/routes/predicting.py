@@ -1,0 +1,60 @@
+"""`POST /predict`: rows in, labels and probabilities out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+
+from retraining.serving.requests import body_of, json_answer, must_be_json, trace_id_of
+from retraining.serving.service import Asked, service_of
+
+if TYPE_CHECKING:
+    from retraining.serving.log import Logged, Predicted
+    from retraining.serving.rows import TypedRows
+
+IGNORED_NAMED = 20
+router = APIRouter()
+
+
+@router.post("/predict")
+async def predict(request: Request) -> Response:
+    """Answer rows with the version that holds the alias."""
+    service = service_of(request)
+    must_be_json(request)
+    asked = Asked(
+        body=await body_of(request, service.settings.max_request_bytes),
+        request_id=request.state.request_id,
+        trace_id=trace_id_of(request),
+    )
+    predicted, logged = await service.answer(service, asked)
+    return json_answer(as_json(predicted, logged), headers=headers_of(predicted))
+
+
+def as_json(predicted: Predicted, logged: Logged) -> dict[str, Any]:
+    """The answer's object."""
+    model, answers = predicted.model, predicted.answers
+    return {
+        "predictions": answers.labels,
+        "classes": model.classes,
+        "probabilities": answers.probabilities,
+        "prediction_ids": predicted.prediction_ids,
+        "repeated_ids": logged.repeated_ids,
+        "request_id": predicted.request_id,
+        "client_request_id": predicted.client_request_id,
+        "logged": logged.logged,
+        "model": {"name": model.name, "version": model.version, "alias": model.alias},
+    }
+
+
+def headers_of(predicted: Predicted) -> dict[str, str]:
+    """Which version answered, and which columns it did not look at."""
+    headers = {"X-Model-Version": str(predicted.model.version)}
+    ignored = ignored_columns(predicted.rows)
+    return headers | ({"X-Ignored-Columns": ignored} if ignored else {})
+
+
+def ignored_columns(rows: TypedRows) -> str:
+    """Names of columns as a header may hold them."""
+    return ",".join(quote(name, safe="", errors="replace") for name in rows.extra[:IGNORED_NAMED])

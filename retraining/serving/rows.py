@@ -1,0 +1,94 @@
+"""Rows as they were sent -> typed rows by the schema of the version that answers, by the rules that files are read by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retraining.datasets import features
+from retraining.datasets.values import (
+    ColumnProblem,
+    UnfitValuesError,
+    missing_column,
+    number_column,
+    text_column,
+)
+from retraining.serving.refusals import unfit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from retraining.records import Column, Schema
+    from retraining.serving.forms import SentRows
+
+    TypedColumn = NDArray[np.float64] | list[str | None]
+
+
+@dataclass(frozen=True)
+class TypedRows:
+    """Rows by the columns of a schema.
+
+    Attributes:
+        columns: by name, floats (NaN = missing, booleans 0 and 1) or texts (None = missing).
+        count: rows.
+        ignored: columns that the schema names as carried and never learned, where they were sent.
+        extra: names of all columns that are not learned.
+    """
+
+    columns: Mapping[str, TypedColumn]
+    count: int
+    ignored: Mapping[str, Sequence[Any]]
+    extra: tuple[str, ...]
+
+
+def typed_rows(sent: SentRows, schema: Schema) -> TypedRows:
+    """Read each column by its kind.
+
+    Raises:
+        Refusal: 422, with every column that is missing or holds values that it cannot.
+    """
+    columns: dict[str, TypedColumn] = {}
+    problems: list[ColumnProblem] = []
+    for column in schema.columns:
+        if column.name not in sent.columns:
+            problems.append(missing_column(column))
+            continue
+        try:
+            columns[column.name] = _typed(sent.columns[column.name], column)
+        except UnfitValuesError as error:
+            problems += error.problems
+    if problems:
+        raise unfit("Some columns are missing or hold values that do not fit.", tuple(problems))
+    extra = tuple(name for name in sent.columns if name not in columns)
+    ignored = {name: sent.columns[name] for name in extra if name in schema.ignored}
+    return TypedRows(columns, sent.count, ignored, extra)
+
+
+def _typed(values: Sequence[Any], column: Column) -> TypedColumn:
+    read = text_column if column.kind == "string" else number_column
+    return read(values, column)
+
+
+def frame_of(parts: Sequence[TypedRows], schema: Schema) -> pd.DataFrame:
+    """The rows of several requests, one after the other, as the frame that the estimator takes."""
+    if len(parts) == 1:
+        return features(parts[0].columns, schema)
+    joined = {
+        column.name: _joined([part.columns[column.name] for part in parts], column)
+        for column in schema.columns
+    }
+    return features(joined, schema)
+
+
+def _joined(parts: Sequence[Any], column: Column) -> TypedColumn:
+    if column.kind != "string":
+        return np.concatenate(parts)
+    texts: list[str | None] = []
+    for part in parts:
+        texts += part
+    return texts
