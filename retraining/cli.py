@@ -366,7 +366,7 @@ def _failed(error: BaseException, words: Sequence[str], settings: Settings | Non
     """What a start that failed prints: for a cycle its object, for `check` its problems."""
     from retraining.commands import Answer
     from retraining.records import Outcome
-    from retraining.report.told import outcome_to_json
+    from retraining.serialisation import outcome_to_json
 
     code, lines = in_three_lines(error)
     what, remedy = lines[-3], _speller(settings)(lines[-1])

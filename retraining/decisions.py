@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from retraining.outcomes import Decision
 
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retraining.ledger import BackOff
+    from retraining.outcomes import Cause, TriggerName
     from retraining.records import Comparison, CycleRecord, Drift, Score
     from retraining.settings import Settings
 
-FORCED = "forced"
+FORCED: Final = "forced"
 SECONDS_A_DAY = 86_400
 LONGEST_BACK_OFF = 8  # times MIN_NEW_FILES
 ADAPTIVE_RANGE = 4.0  # the adaptive interval stays within base / 4 and base * 4
@@ -37,7 +38,7 @@ class Trigger(NamedTuple):
 
     act: bool
     reason: str
-    name: str | None = None
+    name: Cause | None = None
 
 
 # --- the gate ---------------------------------------------------------------------------------------------------------
@@ -100,7 +101,7 @@ def material_drift(health: Health, settings: Settings) -> Decision:
         return Decision(False, "no material drift")
     from retraining.phrases import first_few  # a closed gate has no use for it
 
-    names = [str(f["name"]) for f in health.drift.features if f.get("material")]
+    names = [feature.name for feature in health.drift.features if feature.material]
     return Decision(
         True,
         f"material drift (corrected PSI of {settings.drift_threshold:g} or more) in {first_few(names, 5)}",
@@ -153,7 +154,7 @@ def _passed(health: Health, days: float, name: str) -> Decision:
     )
 
 
-TRIGGERS: Mapping[str, Callable[[Health, Settings], Decision]] = {
+TRIGGERS: Mapping[TriggerName, Callable[[Health, Settings], Decision]] = {
     "threshold": below_threshold,
     "drop": significant_drop,
     "drift": material_drift,

@@ -22,9 +22,9 @@ def graded_decisions(
         if record.hindsight is not None:
             seen.setdefault(record.hindsight.challenger, []).append(record.hindsight)
     decided = {
-        record.told.get("challenger_version"): record.cycle_id
+        record.outcome.challenger_version: record.cycle_id
         for record in records
-        if record.told.get("challenger_version")
+        if record.outcome.challenger_version
     }
     return {
         decided[version]: _together(gains, confidence)

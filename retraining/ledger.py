@@ -6,7 +6,7 @@ The registry holds the records; this machine keeps a copy. Nothing here is decid
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from retraining.records import Batch, BatchFile, CycleRecord, Run
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from retraining.records import Manifest
 
-REGISTERED = "registered"
+REGISTERED: Final = "registered"
 TEST_BATCHES = 3  # reserved blocks of this many last batches test; older ones are learned
 
 

@@ -6,14 +6,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from typing import Any
 
-    from retraining.records import Comparison, Hindsight, Score
+    from retraining.records import Comparison, FeatureDrift, Hindsight, Score
+
+# The names that records, settings and JSON share. Each stands here once, and nowhere else as a list.
+EndingName = Literal[
+    "unchanged",
+    "too_few_files",
+    "kept",
+    "rejected",
+    "awaiting_approval",
+    "promoted",
+    "rolled_back",
+    "superseded",
+    "failed",
+    "registered",  # no cycle: what a registration leaves on record
+]
+TriggerName = Literal["threshold", "drop", "drift", "interval", "adaptive", "always"]
+Cause = TriggerName | Literal["forced"]  # why there was a training
+PromotionRule = Literal["better", "unless_worse", "significant", "manual"]
+Verdict = Literal["better", "worse", "not_enough_evidence"]
+ProbationResult = Literal["passed", "failed"]
 
 
 class Decision(NamedTuple):
@@ -37,14 +55,23 @@ class Drift(NamedTuple):
 
     detected: bool | None = None
     material: bool | None = None
-    features: tuple[Mapping[str, Any], ...] = ()
+    features: tuple[FeatureDrift, ...] = ()
+
+    @property
+    def moved(self) -> list[str]:
+        """The features that drifted, as people read them: the material ones are marked."""
+        return [
+            f"{feature.name} (material)" if feature.material else feature.name
+            for feature in self.features
+            if feature.detected
+        ]
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a cycle ended: what `--json` prints, `decision.json` holds, and `history` lists."""
 
-    ending: str
+    ending: EndingName
     reason: str
     exit_code: int = 0
     dry_run: bool = False
@@ -53,7 +80,7 @@ class Outcome:
     started: datetime | None = None
     run_id: str | None = None
     run_url: str | None = None
-    trigger: str | None = None
+    trigger: Cause | None = None
     production_version: int | None = None
     previous_version: int | None = None
     challenger_version: int | None = None

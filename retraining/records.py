@@ -9,7 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from retraining.outcomes import Decision, Drift, FileCounts, Outcome
+from retraining.outcomes import (
+    Decision,
+    Drift,
+    EndingName,
+    FileCounts,
+    Outcome,
+    ProbationResult,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,12 +28,15 @@ __all__ = [
     "Batch",
     "BatchFile",
     "Candidate",
+    "ClassResult",
     "Column",
     "Comparison",
     "CycleRecord",
     "DataFile",
     "Decision",
     "Drift",
+    "EndingName",
+    "FeatureDrift",
     "FileCounts",
     "Hindsight",
     "Kind",
@@ -33,10 +44,12 @@ __all__ = [
     "LabelKind",
     "Manifest",
     "Outcome",
+    "ProbationResult",
     "RegistryFacts",
     "Run",
     "Schema",
     "Score",
+    "SliceResult",
     "Verdict",
     "VersionFacts",
 ]
@@ -45,7 +58,6 @@ Label = int | bool | str
 Kind = Literal["number", "boolean", "string"]
 LabelKind = Literal["integer", "boolean", "string"]
 Run = tuple[int, int]
-Verdict = Literal["better", "worse", "not_enough_evidence"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,75 @@ class Score:
 
 
 @dataclass(frozen=True)
+class FeatureDrift:
+    """How far one feature moved.
+
+    Attributes:
+        name: the feature's.
+        distance: largest difference of the cumulative shares (a histogram's Kolmogorov-Smirnov
+            distance), or for unordered categories half the sum of all differences (total
+            variation); 0..1.
+        p: by permutation of blocks; None where not judged: under eight blocks, or a side without
+            rows.
+        q: p corrected for the number of features.
+        psi: population stability index, with half a row added to every bin.
+        psi_corrected: less its expectation without drift, (bins - 1)(1/n + 1/m), n and m counted
+            as independent rows.
+        detected: q is at most alpha; None where not judged.
+        material: detected, and `psi_corrected` reaches the threshold; None where not judged.
+    """
+
+    name: str
+    distance: float
+    p: float | None
+    q: float | None
+    psi: float
+    psi_corrected: float
+    detected: bool | None
+    material: bool | None
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """One class on the test rows.
+
+    A share is None where it has no rows to stand on (never predicted, or no row of the class).
+    """
+
+    name: Label
+    support: int
+    champion_recall: float | None
+    champion_precision: float | None
+    champion_f1: float | None
+    challenger_recall: float | None
+    challenger_precision: float | None
+    challenger_f1: float | None
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """What one slice of the test rows loses with the challenger.
+
+    Attributes:
+        name: as the caller calls it, such as `region = north`.
+        rows: of the slice; under 100 it is shown and not judged.
+        blocks: in which those rows lie; under two it is not judged.
+        loss: champion less challenger in points of the metric, > 0 where the challenger is worse;
+            None where undefined.
+        p: one-sided, of the slice losing nothing, corrected for the number of slices judged; None
+            where not judged.
+        vetoes: whether it loses more than allowed, and significantly.
+    """
+
+    name: str
+    rows: int
+    blocks: int
+    loss: float | None
+    p: float | None
+    vetoes: bool
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Champion and challenger on the same rows. `improvement` > 0 means that the challenger is better, whatever the metric's direction."""
 
@@ -128,8 +209,8 @@ class Comparison:
         0  # reserved rows left out because a training set holds their feature values
     )
     standard_error: float | None = None
-    per_class: tuple[Mapping[str, Any], ...] = ()
-    slices: tuple[Mapping[str, Any], ...] = ()
+    per_class: tuple[ClassResult, ...] = ()
+    slices: tuple[SliceResult, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,8 +299,9 @@ class Candidate:
 class CycleRecord:
     """What `decision.json` keeps of a cycle, so that a later one can go on from the registry alone.
 
-    `told` is the object that `--json` printed. `judged` are the digests that this cycle judged under the deciding settings
-    and recipe digested in `deciding`. `batch` holds the files judged first here.
+    `outcome` is what `--json` printed; read back, it has what JSON holds of it (`serialisation`).
+    `judged` are the digests that this cycle judged under the deciding settings and recipe digested
+    in `deciding`. `batch` holds the files judged first here.
     A registration leaves a record too (`ending` = `registered`).
     """
 
@@ -227,7 +309,7 @@ class CycleRecord:
     cycle_id: str
     run_id: str | None
     started: datetime
-    told: Mapping[str, Any]
+    outcome: Outcome
     deciding: str = ""
     judged: tuple[str, ...] = ()
     batch: Batch | None = None
@@ -235,9 +317,9 @@ class CycleRecord:
     served_error: float | None = None  # its standard error over blocks
     served_blocks: int = 0
     hindsight: Hindsight | None = None
-    probation: str | None = None  # `passed` or `failed` where this cycle ended a probation
+    probation: ProbationResult | None = None  # where this cycle ended one
 
     @property
-    def ending(self) -> str:
+    def ending(self) -> EndingName:
         """How the cycle ended."""
-        return str(self.told.get("ending", ""))
+        return self.outcome.ending

@@ -1,51 +1,282 @@
-"""Records to JSON and back: `manifest.json`, `decision.json` and the local copies of both."""
+"""Facts to JSON and back: the object of `--json`, `decision.json`, `manifest.json` and local copies.
+
+Nowhere else is an outcome, a record or a manifest made into JSON or read from it. A closed gate
+prints JSON too, so only the standard library is loaded here, and records where one is read back.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import datetime
+import math
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from retraining.records import (
-    Batch,
-    BatchFile,
-    Column,
-    CycleRecord,
-    Hindsight,
-    Manifest,
-    Schema,
-    Score,
-)
+from retraining.outcomes import Drift, FileCounts, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from retraining.records import (
+        Batch,
+        BatchFile,
+        Comparison,
+        CycleRecord,
+        Hindsight,
+        Manifest,
+        Schema,
+        Score,
+    )
+
+    Json = dict[str, Any]
+    Read = Mapping[str, Any]
+
 SCHEMA_VERSION = 1
 
 
-def _file_to_json(file: BatchFile) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": file.name, "sha256": file.sha256, "rows": file.rows}
-    return entry | {"runs": [list(run) for run in file.reserved]} if file.reserved else entry
+# --- outcomes: what `--json` prints ---------------------------------------------------------------
 
 
-def _files_from_json(entries: Iterable[Mapping[str, Any]]) -> tuple[BatchFile, ...]:
-    return tuple(
-        BatchFile(e["name"], e["sha256"], e["rows"], tuple((a, b) for a, b in e.get("runs", ())))
-        for e in entries
+def outcome_to_json(outcome: Outcome) -> Json:
+    """The contract's `--json` object: every key always there, null where it does not apply.
+
+    Holds nothing but dicts, lists, str, int, finite float, bool and None, whatever numbers the
+    outcome was made from.
+    """
+    comparison = outcome.comparison
+    content: Json = {
+        "schema_version": SCHEMA_VERSION,
+        "ending": outcome.ending,
+        "reason": outcome.reason,
+        "exit_code": outcome.exit_code,
+        "dry_run": outcome.dry_run,
+        "cycle_id": outcome.cycle_id,
+        "run_id": outcome.run_id,
+        "run_url": outcome.run_url,
+        "trigger": outcome.trigger,
+        "verdict": comparison.verdict if comparison else None,
+        "production_version": outcome.production_version,
+        "previous_version": outcome.previous_version,
+        "challenger_version": outcome.challenger_version,
+        "metric": outcome.metric,
+        "threshold": outcome.threshold,
+        "scores": {
+            "production_on_new": _value(outcome.production_on_new),
+            "production_on_test": _value(comparison.champion) if comparison else None,
+            "challenger_on_test": _value(comparison.challenger) if comparison else None,
+        },
+        "improvement": comparison.improvement if comparison else None,
+        "interval": comparison.interval if comparison else None,
+        "confidence": comparison.confidence if comparison else None,
+        "new_rows": outcome.new_rows,
+        "test_rows": comparison.rows if comparison else None,
+        "files": outcome.files._asdict(),
+        "drift": drift_to_json(outcome.drift),
+        "seconds": outcome.seconds,
+    }
+    return {name: plain(value) for name, value in content.items()}
+
+
+def drift_to_json(drift: Drift) -> Json:
+    """What drifted, and the figures of every feature."""
+    features = [plain(asdict(feature)) for feature in drift.features]
+    return {"detected": drift.detected, "material": drift.material, "features": features}
+
+
+def outcome_from_json(content: Read) -> Outcome:
+    """The outcome that `outcome_to_json` wrote, as far as JSON holds it.
+
+    It does not hold the intervals of the scores, the blocks, and the figures of classes and slices.
+    """
+    from retraining.records import Score
+
+    metric, scores = content.get("metric"), content.get("scores") or {}
+    on_new, new_rows = scores.get("production_on_new"), content.get("new_rows")
+    served = None if on_new is None else Score(str(metric), on_new, new_rows or 0)
+    return Outcome(
+        ending=content["ending"],
+        reason=content["reason"],
+        exit_code=content.get("exit_code", 0),
+        dry_run=content.get("dry_run", False),
+        cycle_id=content.get("cycle_id"),
+        run_id=content.get("run_id"),
+        run_url=content.get("run_url"),
+        trigger=content.get("trigger"),
+        production_version=content.get("production_version"),
+        previous_version=content.get("previous_version"),
+        challenger_version=content.get("challenger_version"),
+        metric=metric,
+        threshold=content.get("threshold"),
+        production_on_new=served,
+        comparison=_comparison_from_json(content, scores),
+        new_rows=new_rows,
+        files=FileCounts(**(content.get("files") or {})),
+        drift=_drift_from_json(content.get("drift") or {}),
+        seconds=content.get("seconds") or {},
     )
 
 
-def schema_to_json(schema: Schema) -> dict[str, Any]:
+def _comparison_from_json(content: Read, scores: Read) -> Comparison | None:
+    from retraining.records import Comparison, Score
+
+    if content.get("verdict") is None:
+        return None
+    metric, rows = str(content["metric"]), content["test_rows"]
+    return Comparison(
+        champion=Score(metric, scores["production_on_test"], rows),
+        challenger=Score(metric, scores["challenger_on_test"], rows),
+        improvement=content["improvement"],
+        interval=_interval_from_json(content["interval"]),
+        confidence=content["confidence"],
+        verdict=content["verdict"],
+        rows=rows,
+        blocks=0,
+    )
+
+
+def _drift_from_json(content: Read) -> Drift:
+    from retraining.records import FeatureDrift
+
+    names = [field.name for field in fields(FeatureDrift)]
+    features = tuple(
+        FeatureDrift(**{name: feature.get(name) for name in names})
+        for feature in content.get("features", ())
+    )
+    return Drift(content.get("detected"), content.get("material"), features)
+
+
+def _value(score: Score | None) -> float | None:
+    return None if score is None else score.value
+
+
+def _interval_from_json(interval: list[float] | None) -> tuple[float, float] | None:
+    return None if interval is None else (interval[0], interval[1])
+
+
+# --- records of cycles ----------------------------------------------------------------------------
+
+
+def record_to_json(record: CycleRecord) -> Json:
+    """The content of `decision.json`: the outcome, and under `record` what later cycles go on from."""
+    kept: Json = {
+        "number": record.number,
+        "cycle_id": record.cycle_id,
+        "run_id": record.run_id,
+        "started": record.started.isoformat(),
+        "deciding": record.deciding,
+        "judged": list(record.judged),
+        "batch": None if record.batch is None else _batch_to_json(record.batch),
+        "served": None if record.served is None else asdict(record.served),
+        "served_error": record.served_error,
+        "served_blocks": record.served_blocks,
+        "hindsight": None if record.hindsight is None else asdict(record.hindsight),
+        "probation": record.probation,
+    }
+    return {**outcome_to_json(record.outcome), "record": kept}
+
+
+def record_from_json(content: Read) -> CycleRecord:
+    """The record that `record_to_json` wrote."""
+    from dataclasses import replace
+    from datetime import datetime
+
+    from retraining.records import CycleRecord, Hindsight, Score
+
+    kept = content["record"]
+    started = datetime.fromisoformat(kept["started"])
+    hindsight = kept["hindsight"] and Hindsight(**_with_interval(kept["hindsight"]))
+    outcome = replace(
+        outcome_from_json(content), number=kept["number"], started=started, hindsight=hindsight
+    )
+    return CycleRecord(
+        number=kept["number"],
+        cycle_id=kept["cycle_id"],
+        run_id=kept["run_id"],
+        started=started,
+        outcome=outcome,
+        deciding=kept["deciding"],
+        judged=tuple(kept["judged"]),
+        batch=kept["batch"] and _batch_from_json(kept["batch"]),
+        served=kept["served"] and Score(**_with_interval(kept["served"])),
+        served_error=kept["served_error"],
+        served_blocks=kept["served_blocks"],
+        hindsight=hindsight,
+        probation=kept["probation"],
+    )
+
+
+def cycle_to_json(record: CycleRecord, hindsight: Hindsight | None) -> Json:
+    """A past cycle as the reading commands print it: its outcome, its start, and what rows since say."""
+    return {
+        **outcome_to_json(record.outcome),
+        "started": record.started.isoformat(),
+        "hindsight": None if hindsight is None else _hindsight_to_json(hindsight),
+    }
+
+
+def _hindsight_to_json(seen: Hindsight) -> Json:
+    return {
+        "challenger": seen.challenger,
+        "rival": seen.rival,
+        "promoted": seen.promoted,
+        "gain": seen.gain,
+        "interval": None if seen.interval is None else list(seen.interval),
+        "rows": seen.rows,
+        "batches": seen.batches,
+    }
+
+
+def _with_interval(content: Read) -> Json:
+    return {**content, "interval": _interval_from_json(content["interval"])}
+
+
+def _batch_to_json(batch: Batch) -> Json:
+    return {"number": batch.number, "files": [_file_to_json(file) for file in batch.files]}
+
+
+def _batch_from_json(content: Read) -> Batch:
+    from retraining.records import Batch
+
+    return Batch(content["number"], _files_from_json(content["files"]))
+
+
+# --- manifests and schemas ------------------------------------------------------------------------
+
+
+def manifest_to_json(manifest: Manifest) -> Json:
+    """The content of `manifest.json`."""
+    content = asdict(manifest)
+    content["schema"] = schema_to_json(manifest.schema)
+    for name in ("files", "held_out"):
+        content[name] = [_file_to_json(file) for file in getattr(manifest, name)]
+    return {"schema_version": SCHEMA_VERSION, **content}
+
+
+def manifest_from_json(content: Read) -> Manifest:
+    """The manifest that `manifest_to_json` wrote."""
+    from retraining.records import Manifest
+
+    values = {name: value for name, value in content.items() if name != "schema_version"}
+    values["schema"] = schema_from_json(content["schema"])
+    values["files"] = _files_from_json(content["files"])
+    values["held_out"] = _files_from_json(content["held_out"])
+    values["consumed"] = tuple(content["consumed"])
+    values["left_out"] = tuple(content.get("left_out", ()))
+    return Manifest(**values)
+
+
+def schema_to_json(schema: Schema) -> Json:
     """A schema as JSON holds it."""
     return asdict(schema)
 
 
-def schema_from_json(content: Mapping[str, Any]) -> Schema:
+def schema_from_json(content: Read) -> Schema:
     """The schema that `schema_to_json` wrote."""
-    columns = (
-        Column(c["name"], c["kind"], None if c["categories"] is None else tuple(c["categories"]))
-        for c in content["columns"]
-    )
+    from retraining.records import Column, Schema
+
+    columns = []
+    for column in content["columns"]:
+        categories = column["categories"]
+        seen = None if categories is None else tuple(categories)
+        columns.append(Column(column["name"], column["kind"], seen))
     values = {
         **content,
         "columns": tuple(columns),
@@ -55,55 +286,39 @@ def schema_from_json(content: Mapping[str, Any]) -> Schema:
     return Schema(**values)
 
 
-def manifest_to_json(manifest: Manifest) -> dict[str, Any]:
-    """The content of `manifest.json`."""
-    content = asdict(manifest)
-    content["schema"] = schema_to_json(manifest.schema)
-    for name in ("files", "held_out"):
-        content[name] = [_file_to_json(file) for file in getattr(manifest, name)]
-    return {"schema_version": SCHEMA_VERSION, **content}
+def _file_to_json(file: BatchFile) -> Json:
+    entry: Json = {"name": file.name, "sha256": file.sha256, "rows": file.rows}
+    if file.reserved:
+        entry["runs"] = [list(run) for run in file.reserved]
+    return entry
 
 
-def manifest_from_json(content: Mapping[str, Any]) -> Manifest:
-    """The manifest that `manifest_to_json` wrote."""
-    values = {k: v for k, v in content.items() if k != "schema_version"}
-    values["schema"] = schema_from_json(content["schema"])
-    values["files"], values["held_out"] = (
-        _files_from_json(content["files"]),
-        _files_from_json(content["held_out"]),
-    )
-    return Manifest(
-        **{
-            **values,
-            "consumed": tuple(content["consumed"]),
-            "left_out": tuple(content.get("left_out", ())),
-        }
-    )
+def _files_from_json(entries: Iterable[Read]) -> tuple[BatchFile, ...]:
+    from retraining.records import BatchFile
+
+    files = []
+    for entry in entries:
+        reserved = tuple((start, stop) for start, stop in entry.get("runs", ()))
+        files.append(BatchFile(entry["name"], entry["sha256"], entry["rows"], reserved))
+    return tuple(files)
 
 
-def record_to_json(record: CycleRecord) -> dict[str, Any]:
-    """The content of `decision.json`: what `--json` printed, and under `record` what later cycles go on from."""
-    kept = asdict(record)
-    kept["started"] = record.started.isoformat()
-    if record.batch is not None:
-        kept["batch"] = {
-            "number": record.batch.number,
-            "files": [_file_to_json(file) for file in record.batch.files],
-        }
-    return {**kept.pop("told"), "record": kept}
+# --- values ---------------------------------------------------------------------------------------
 
 
-def record_from_json(content: Mapping[str, Any]) -> CycleRecord:
-    """The record that `record_to_json` wrote."""
-    kept = dict(content["record"])
-    kept["started"] = datetime.fromisoformat(kept["started"])
-    if kept["batch"] is not None:
-        kept["batch"] = Batch(kept["batch"]["number"], _files_from_json(kept["batch"]["files"]))
-    for name, kind in (("served", Score), ("hindsight", Hindsight)):
-        if kept[name] is not None:
-            interval = kept[name]["interval"]
-            kept[name] = kind(
-                **{**kept[name], "interval": None if interval is None else tuple(interval)}
-            )
-    told = {k: v for k, v in content.items() if k != "record"}
-    return CycleRecord(told=told, **{**kept, "judged": tuple(kept["judged"])})
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it.
+
+    Tuples become lists, numpy's scalars and arrays Python's, times ISO 8601, NaN and inf null.
+    """
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if hasattr(value, "items"):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return [plain(inner) for inner in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -12,11 +12,12 @@ import os
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from retraining.command_lines import ORCHESTRATOR, REGISTER, command_line
 from retraining.env_file import nearest_name, read_env_file
 from retraining.errors import SettingsError, UsageError
+from retraining.outcomes import PromotionRule, TriggerName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 CLONE = Path(__file__).resolve().parent.parent
 RECIPE_NAME = "train_classification_model.py"
-TRIGGERS = ("threshold", "drop", "drift", "interval", "adaptive", "always")
-PROMOTION_RULES = ("better", "unless_worse", "significant", "manual")
+TRIGGERS = get_args(TriggerName)
+PROMOTION_RULES = get_args(PromotionRule)
 SMALLER_IS_BETTER = ("error_rate",)
 AVERAGED = ("f1", "precision", "recall", "jaccard")
 METRICS = (
@@ -238,9 +239,11 @@ class Settings:
     )
     min_file_age_seconds: float = _setting(_number(0), 5.0)
     metric: str = _setting(_one_of(*METRICS), "accuracy", deciding=True)
-    retrain_when: tuple[str, ...] = _setting(_some_of(*TRIGGERS), ("threshold",), deciding=True)
+    retrain_when: tuple[TriggerName, ...] = _setting(
+        _some_of(*TRIGGERS), ("threshold",), deciding=True
+    )
     retrain_interval_days: float = _setting(_number(0), 7.0, deciding=True)
-    promote_when: str = _setting(_one_of(*PROMOTION_RULES), "better", deciding=True)
+    promote_when: PromotionRule = _setting(_one_of(*PROMOTION_RULES), "better", deciding=True)
     min_improvement: float = _setting(_number(), 0.0, deciding=True)
     confidence: float = _setting(_number(0.5, 1, open_ends=True), 0.95, deciding=True)
     min_test_rows: int = _setting(_whole(1), 50, deciding=True)

@@ -12,7 +12,16 @@ import pytest
 from retraining import decisions
 from retraining.decisions import Health
 from retraining.ledger import BackOff
-from retraining.records import Comparison, CycleRecord, Decision, Drift, Hindsight, Score
+from retraining.records import (
+    Comparison,
+    CycleRecord,
+    Decision,
+    Drift,
+    FeatureDrift,
+    Hindsight,
+    Outcome,
+    Score,
+)
 from retraining.settings import Settings, load
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -42,8 +51,16 @@ def comparison(
 
 def graded(challenger: int, gain: float) -> CycleRecord:
     return CycleRecord(
-        0, "c", None, NOW, {}, hindsight=Hindsight(challenger, 1, True, gain, None, 100)
+        0,
+        "c",
+        None,
+        NOW,
+        Outcome("kept", "why"),
+        hindsight=Hindsight(challenger, 1, True, gain, None, 100),
     )
+
+
+MOVED = FeatureDrift("x", 0.4, 0.001, 0.002, 0.5, 0.4, detected=True, material=True)
 
 
 # --- the gate -----------------------------------------------------------------------------------------------------------------
@@ -105,11 +122,7 @@ def test_worse_than_the_threshold_follows_the_metrics_direction(
         ("drift", health(drift=Drift(detected=True, material=False)), None),
         (
             "drift",
-            health(
-                drift=Drift(
-                    detected=True, material=True, features=({"name": "x", "material": True},)
-                )
-            ),
+            health(drift=Drift(detected=True, material=True, features=(MOVED,))),
             "drift",
         ),
         ("drift", health(drift=Drift()), None),

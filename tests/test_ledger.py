@@ -18,7 +18,7 @@ from retraining.ledger import (
     runs_outside,
     runs_overlap,
 )
-from retraining.records import Batch, BatchFile, CycleRecord, Manifest, Run, Schema
+from retraining.records import Batch, BatchFile, CycleRecord, Manifest, Outcome, Run, Schema
 
 RUNS = st.lists(
     st.tuples(st.integers(0, 30), st.integers(1, 8)).map(lambda pair: (pair[0], pair[0] + pair[1])),
@@ -26,14 +26,14 @@ RUNS = st.lists(
 )
 
 
-def record(number: int, ending: str = "kept", *names: str, **more: Any) -> CycleRecord:
+def record(number: int, ending: Any = "kept", *names: str, **more: Any) -> CycleRecord:
     batch = Batch(number, tuple(BatchFile(name, name, 10) for name in names)) if names else None
     return CycleRecord(
         number,
         f"cycle-{number}",
         None,
         datetime(2026, 1, 1, tzinfo=UTC),
-        {"ending": ending},
+        Outcome(ending, "why"),
         batch=batch,
         **more,
     )

@@ -24,7 +24,7 @@ from retraining import notices
 from retraining.notices import alerts, healthcheck, http, textfile, webhook
 from retraining.notices.http import PAUSES
 from retraining.records import Drift, FileCounts, Outcome
-from retraining.report import outcome_to_json
+from retraining.serialisation import outcome_to_json
 from retraining.settings import Settings
 from tests.report import samples
 
@@ -92,23 +92,21 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(project=tmp_path, retrain_threshold=0.8, quarantine_dir=tmp_path / "quarantine")
 
 
-def told(ending: str = "promoted", **changes: Any) -> dict[str, Any]:
-    return outcome_to_json(replace(samples.of_ending(ending), **changes))
+def ended(ending: str = "promoted", **changes: Any) -> Outcome:
+    return replace(samples.of_ending(ending), **changes)
 
 
-def idle() -> dict[str, Any]:
-    return outcome_to_json(
-        Outcome(
-            "too_few_files",
-            "3 of 15 files not yet judged",
-            files=FileCounts(waiting=3, judged=2),
-            production_version=7,
-        )
+def idle() -> Outcome:
+    return Outcome(
+        "too_few_files",
+        "3 of 15 files not yet judged",
+        files=FileCounts(waiting=3, judged=2),
+        production_version=7,
     )
 
 
-def failed() -> dict[str, Any]:
-    return told("failed", drift=Drift(), files=FileCounts())
+def failed() -> Outcome:
+    return ended("failed", drift=Drift(), files=FileCounts())
 
 
 def alert_lines(settings: Settings) -> list[dict[str, Any]]:
@@ -124,7 +122,7 @@ def test_a_cycle_pings_start_and_then_success_with_the_logs_last_lines(
 ) -> None:
     settings = replace(settings, healthcheck_url=f"{receiver.url}/ping/abc")
     notices.send_start(settings)
-    notices.send(settings, told(), log_tail=[f"line {i}" for i in range(100)])
+    notices.send(settings, ended(), log_tail=[f"line {i}" for i in range(100)])
     assert [(method, path) for method, path, _, _ in receiver.requests] == [
         ("GET", "/ping/abc/start"),
         ("POST", "/ping/abc"),
@@ -139,7 +137,7 @@ def test_a_failed_cycle_pings_its_exit_code(
 ) -> None:
     notices.send(
         replace(settings, healthcheck_url=f"{receiver.url}/abc/"),
-        told("failed", exit_code=code),
+        ended("failed", exit_code=code),
         log_tail=["The disk is full."],
     )
     assert [(path, body) for _, path, _, body in receiver.requests] == [
@@ -167,7 +165,7 @@ def test_a_receiver_that_takes_no_post_is_pinged_by_get(
     settings: Settings, receiver: Receiver
 ) -> None:
     receiver.answers = [501, 200]
-    notices.send(replace(settings, healthcheck_url=f"{receiver.url}/abc"), told(), log_tail=["x"])
+    notices.send(replace(settings, healthcheck_url=f"{receiver.url}/abc"), ended(), log_tail=["x"])
     assert [(method, path) for method, path, _, _ in receiver.requests] == [
         ("POST", "/abc"),
         ("GET", "/abc"),
@@ -181,10 +179,10 @@ def test_the_webhook_carries_the_json_object_signed_with_its_time(
     settings: Settings, receiver: Receiver
 ) -> None:
     settings = replace(settings, webhook_url=f"{receiver.url}/hook", webhook_secret="open-sesame")
-    notices.send(settings, told(), now=NOW)
+    notices.send(settings, ended(), now=NOW)
     ((method, path, headers, body),) = receiver.requests
     assert (method, path, headers["content-type"]) == ("POST", "/hook", "application/json")
-    assert json.loads(body) == told()
+    assert json.loads(body) == outcome_to_json(ended())
     stamp = headers["x-retraining-timestamp"]
     assert int(stamp) == int(NOW.timestamp())
     expected = hmac.new(b"open-sesame", stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
@@ -192,7 +190,7 @@ def test_the_webhook_carries_the_json_object_signed_with_its_time(
 
 
 def test_without_a_secret_the_webhook_is_not_signed(settings: Settings, receiver: Receiver) -> None:
-    notices.send(replace(settings, webhook_url=receiver.url), told())
+    notices.send(replace(settings, webhook_url=receiver.url), ended())
     assert "x-retraining-signature" not in receiver.requests[0][2]
 
 
@@ -200,7 +198,7 @@ def test_what_may_pass_is_tried_again_as_the_same_delivery(
     settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.answers = [500, 429, 200]
-    notices.send(replace(settings, webhook_url=receiver.url), told())
+    notices.send(replace(settings, webhook_url=receiver.url), ended())
     assert len(receiver.requests) == 3
     assert len({headers["x-retraining-delivery"] for _, _, headers, _ in receiver.requests}) == 1
     assert not caplog.records
@@ -211,7 +209,7 @@ def test_a_refusal_is_a_warning_at_once(
     settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     receiver.answers = [status]
-    notices.send(replace(settings, webhook_url=receiver.url), told())
+    notices.send(replace(settings, webhook_url=receiver.url), ended())
     assert len(receiver.requests) == 1
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert f"the receiver answered {status}" in caplog.text
@@ -239,7 +237,7 @@ def test_receivers_that_hang_cost_seconds_and_not_the_cycle(
     monkeypatch.setattr(notices, "SECONDS_FOR_AN_END", 1.0)
     receiver.answers = [0]
     begun = time.monotonic()
-    notices.send(replace(settings, webhook_url=receiver.url, healthcheck_url=receiver.url), told())
+    notices.send(replace(settings, webhook_url=receiver.url, healthcheck_url=receiver.url), ended())
     assert time.monotonic() - begun < 2.5, "both wait side by side"
     assert caplog.text.count("did not answer within 1 seconds; the cycle is not affected") == 2
     receiver.close()
@@ -278,7 +276,7 @@ def test_an_address_that_cannot_be_reached_is_a_warning_without_the_address(
             metrics_textfile=settings.project / "no" / "folder.prom",
         )
         notices.send_start(settings)
-        notices.send(settings, told(), log_tail=["x"])
+        notices.send(settings, ended(), log_tail=["x"])
     assert len(caplog.records) == 4, caplog.text
     assert "secret-token-4711" not in caplog.text
 
@@ -297,7 +295,7 @@ def test_a_receiver_that_is_no_http_server_is_a_warning(
 
         threading.Thread(target=answer, daemon=True).start()
         notices.send(
-            replace(settings, webhook_url=f"http://127.0.0.1:{server.getsockname()[1]}"), told()
+            replace(settings, webhook_url=f"http://127.0.0.1:{server.getsockname()[1]}"), ended()
         )
     assert "no proper HTTP answer" in caplog.text
 
@@ -305,7 +303,7 @@ def test_a_receiver_that_is_no_http_server_is_a_warning(
 def test_a_broken_object_is_a_warning(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     notices.send(
         replace(settings, metrics_textfile=settings.project / "x.prom"),
-        {"ending": "kept", "files": 3, "exit_code": 0},
+        replace(ended("kept"), files=3),
     )
     assert "METRICS_TEXTFILE could not be served" in caplog.text
 
@@ -319,7 +317,7 @@ def test_no_secret_leaves_in_any_notice(settings: Settings, receiver: Receiver) 
         mongo_uri="mongodb://me:hunter2x@db",
         metrics_textfile=settings.project / "x.prom",
     )
-    outcome = told(
+    outcome = ended(
         "failed", exit_code=69, reason="mongodb://me:hunter2x@db refused; open-sesame-4711"
     )
     notices.send(settings, outcome, log_tail=["password hunter2x", "open-sesame-4711"])
@@ -334,10 +332,10 @@ def test_no_secret_leaves_in_any_notice(settings: Settings, receiver: Receiver) 
 
 
 @pytest.mark.parametrize(
-    "quiet", [told(dry_run=True), told("failed", exit_code=75)], ids=["dry run", "lock held"]
+    "quiet", [ended(dry_run=True), ended("failed", exit_code=75)], ids=["dry run", "lock held"]
 )
 def test_a_dry_run_and_a_start_that_found_the_lock_held_tell_nobody(
-    settings: Settings, receiver: Receiver, quiet: dict[str, Any]
+    settings: Settings, receiver: Receiver, quiet: Outcome
 ) -> None:
     settings = replace(
         settings,
@@ -360,7 +358,8 @@ def test_nothing_set_nothing_written(settings: Settings) -> None:
 def test_a_closed_gate_imports_nothing_heavy() -> None:
     program = (
         "import sys; from pathlib import Path; from retraining import notices; from retraining.settings import Settings;"
-        "notices.send(Settings(project=Path('/nowhere')), {'ending': 'unchanged', 'exit_code': 0});"
+        "from retraining.outcomes import Outcome;"
+        "notices.send(Settings(project=Path('/nowhere')), Outcome('unchanged', 'no file'));"
         "print(*sorted({name.partition('.')[0] for name in sys.modules} & {'requests', 'numpy', 'jinja2', 'mlflow', 'ssl', 'email'}))"
     )
     done = subprocess.run(
@@ -376,7 +375,7 @@ def test_a_closed_gate_imports_nothing_heavy() -> None:
     ("outcome", "kinds"),
     [
         (
-            told(
+            ended(
                 "kept",
                 drift=Drift(detected=True, material=False),
                 production_on_new=samples.accuracy(0.85, 100),
@@ -385,7 +384,7 @@ def test_a_closed_gate_imports_nothing_heavy() -> None:
             [],
         ),
         (
-            told(
+            ended(
                 "kept",
                 drift=samples.drift(),
                 production_on_new=samples.accuracy(0.85, 100),
@@ -393,22 +392,22 @@ def test_a_closed_gate_imports_nothing_heavy() -> None:
             ),
             ["data_drift"],
         ),
-        (told("kept", drift=Drift(), files=FileCounts()), ["concept_drift"]),
+        (ended("kept", drift=Drift(), files=FileCounts()), ["concept_drift"]),
         (
-            told("promoted", drift=Drift(), files=FileCounts(quarantined=2)),
+            ended("promoted", drift=Drift(), files=FileCounts(quarantined=2)),
             ["quarantine", "concept_drift", "promotion"],
         ),
         (
-            told("awaiting_approval", drift=Drift(), files=FileCounts()),
+            ended("awaiting_approval", drift=Drift(), files=FileCounts()),
             ["concept_drift", "promotion"],
         ),
-        (told("rolled_back", drift=Drift(), files=FileCounts()), ["concept_drift", "rollback"]),
-        (told("failed", drift=Drift(), files=FileCounts()), ["failure"]),
+        (ended("rolled_back", drift=Drift(), files=FileCounts()), ["concept_drift", "rollback"]),
+        (ended("failed", drift=Drift(), files=FileCounts()), ["failure"]),
         (idle(), []),
     ],
 )
 def test_each_ending_raises_its_alerts(
-    settings: Settings, outcome: dict[str, Any], kinds: list[str]
+    settings: Settings, outcome: Outcome, kinds: list[str]
 ) -> None:
     found = alerts.alerts_of(outcome, settings, NOW)
     assert [alert["kind"] for alert in found] == kinds
@@ -424,7 +423,7 @@ def test_a_metric_that_should_be_small_alarms_above_its_threshold(settings: Sett
     kinds = [
         alert["kind"]
         for alert in alerts.alerts_of(
-            told("kept", threshold=0.7, drift=Drift(), files=FileCounts()), settings, NOW
+            ended("kept", threshold=0.7, drift=Drift(), files=FileCounts()), settings, NOW
         )
     ]
     assert kinds == ["concept_drift"]
@@ -453,7 +452,7 @@ def test_alerts_do_not_grow_without_end(settings: Settings) -> None:
 def test_an_alert_names_the_command_of_its_project(settings: Settings) -> None:
     (alert,) = (
         alert
-        for alert in alerts.alerts_of(told("promoted"), settings, NOW)
+        for alert in alerts.alerts_of(ended("promoted"), settings, NOW)
         if alert["kind"] == "promotion"
     )
     assert f"--project {settings.project} rollback" in alert["try"]
@@ -483,7 +482,7 @@ def watched(settings: Settings) -> Settings:
 
 
 def test_the_text_file_holds_times_ending_scores_files_and_durations(watched: Settings) -> None:
-    notices.send(watched, told(), now=NOW)
+    notices.send(watched, ended(), now=NOW)
     path = watched.metrics_textfile
     assert value(path, "retraining_last_success_timestamp_seconds") == NOW.timestamp()
     assert value(path, "retraining_ending", 'ending="promoted"') == 1
@@ -502,8 +501,8 @@ def test_a_failure_keeps_the_last_success_and_a_closed_gate_the_last_scores(
     watched: Settings,
 ) -> None:
     path, later = watched.metrics_textfile, NOW + timedelta(hours=1)
-    notices.send(watched, told(), now=NOW)
-    notices.send(watched, told("failed", production_version=None, new_rows=None), now=later)
+    notices.send(watched, ended(), now=NOW)
+    notices.send(watched, ended("failed", production_version=None, new_rows=None), now=later)
     assert value(path, "retraining_last_success_timestamp_seconds") == NOW.timestamp()
     assert value(path, "retraining_last_run_timestamp_seconds") == later.timestamp()
     assert value(path, "retraining_exit_code") == 1
@@ -516,7 +515,7 @@ def test_a_failure_keeps_the_last_success_and_a_closed_gate_the_last_scores(
 
 def test_a_text_file_of_somebody_else_is_replaced(watched: Settings) -> None:
     watched.metrics_textfile.write_bytes(b"\xff\xfe nonsense")
-    notices.send(watched, told(), now=NOW)
+    notices.send(watched, ended(), now=NOW)
     assert value(watched.metrics_textfile, "retraining_exit_code") == 0
 
 
@@ -524,7 +523,7 @@ def test_a_text_file_of_somebody_else_is_replaced(watched: Settings) -> None:
 def test_promtool_accepts_the_text_file(watched: Settings, name: str) -> None:
     """`promtool` comes with Debian's package prometheus; without it every line is held against the format's grammar."""
     watched = replace(watched, model_name=name)
-    for outcome in (told(), told("failed"), idle()):
+    for outcome in (ended(), ended("failed"), idle()):
         notices.send(watched, outcome, now=NOW)
         text = watched.metrics_textfile.read_text()
         if shutil.which("promtool"):
@@ -545,7 +544,7 @@ def test_promtool_accepts_the_text_file(watched: Settings, name: str) -> None:
 
 
 def test_every_family_is_told_once_with_help_and_type() -> None:
-    text = textfile.render(told(), Settings(project=Path("/srv/a b"), retrain_threshold=0.8), NOW)
+    text = textfile.render(ended(), Settings(project=Path("/srv/a b"), retrain_threshold=0.8), NOW)
     names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
     assert len(names) == len(set(names)) == 12
     assert names == [line.split()[2] for line in text.splitlines() if line.startswith("# HELP")]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.commands import explain
-from retraining.records import CycleRecord
+from retraining.records import Comparison, CycleRecord, Outcome, Score
 from retraining.terminal import columns, labelled
 from tests.projects import Project, table, tables
 
@@ -75,12 +75,12 @@ def test_explain_finds_a_cycle_by_the_first_digits_of_its_id_and_says_what_it_do
 def test_explain_tells_the_comparison_of_a_version_whose_attempt_was_only_remembered_since() -> (
     None
 ):
-    told = {"ending": "rejected", "challenger_version": 2}
-    compared = CycleRecord(
-        1, "20261120T0217-a", "r", datetime(2026, 11, 20, tzinfo=UTC), {**told, "improvement": -0.1}
-    )
+    score = Score("accuracy", 0.8, 100)
+    comparison = Comparison(score, score, -0.1, None, 0.95, "worse", rows=100, blocks=10)
+    lost = Outcome("rejected", "why", challenger_version=2, comparison=comparison)
+    compared = CycleRecord(1, "20261120T0217-a", "r", datetime(2026, 11, 20, tzinfo=UTC), lost)
     remembered = replace(
-        compared, number=2, cycle_id="20261121T0217-b", told={**told, "improvement": None}
+        compared, number=2, cycle_id="20261121T0217-b", outcome=replace(lost, comparison=None)
     )
     assert explain.find((compared, remembered), "v2") is compared
     assert explain.find((compared, remembered), None) is remembered

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
-from retraining.commands.reading import Story, read_story, told_with_hindsight
+from retraining.commands.reading import Story, read_story
 from retraining.errors import UsageError
 from retraining.hindsight import graded_decisions, in_words
 from retraining.ledger import REGISTERED
 from retraining.report.verdict import name
 from retraining.report.words import printable
+from retraining.serialisation import cycle_to_json
 from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from retraining.records import CycleRecord, Hindsight
+    from retraining.records import Comparison, CycleRecord, Drift, Hindsight
     from retraining.settings import Settings
 
 LABEL_WIDTH = 12
@@ -29,14 +30,13 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     story = read_story(settings)
     record = find(story.ledger.records, asked.which)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence).get(record.cycle_id)
-    told = told_with_hindsight(record, hindsight)
     width = columns()
     facts = [
-        *_facts(record, told, hindsight, settings),
-        *_today(story, told.get("challenger_version")),
+        *_facts(record, hindsight, settings),
+        *_today(story, record.outcome.challenger_version),
     ]
     return Answer(
-        told,
+        cycle_to_json(record, hindsight),
         "\n".join(
             line
             for label, text in facts
@@ -56,11 +56,10 @@ def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
         about = [
             record
             for record in records
-            if number is not None and record.told.get("challenger_version") == number
+            if number is not None and record.outcome.challenger_version == number
         ]
-        compared = [
-            record for record in about if record.told.get("improvement") is not None
-        ]  # and not merely remembered
+        # One that was merely remembered has no comparison.
+        compared = [record for record in about if _has_improvement(record.outcome.comparison)]
         found = (
             compared or about or [record for record in records if record.cycle_id.startswith(which)]
         )
@@ -72,48 +71,46 @@ def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
     return found[-1]
 
 
+def _has_improvement(comparison: Comparison | None) -> bool:
+    return comparison is not None and comparison.improvement is not None
+
+
 def _facts(
-    record: CycleRecord, told: dict[str, Any], hindsight: Hindsight | None, settings: Settings
+    record: CycleRecord, hindsight: Hindsight | None, settings: Settings
 ) -> Iterator[tuple[str, str]]:
     """Label and text of each line."""
-    scores, metric = told.get("scores") or {}, told.get("metric")
+    outcome = record.outcome
+    metric, champion = outcome.metric, name(outcome.previous_version)
+    served, comparison = outcome.production_on_new, outcome.comparison
     yield "ending", f"{record.ending}, {record.started:%Y-%m-%d %H:%M:%S}Z, cycle {record.cycle_id}"
-    yield "reason", str(told["reason"])
-    if told.get("trigger"):
-        yield "trigger", str(told["trigger"])
-    if scores.get("production_on_new") is not None:
-        served = f"{metric} {scores['production_on_new']:.4f} on {told['new_rows']:,} new rows"
-        yield (
-            "production",
-            f"v{told['previous_version']}, {served}; threshold {told['threshold']:g}",
-        )
-    if told.get("improvement") is not None:
-        low_high = told.get("interval")
-        interval = (
-            f" [{low_high[0]:+.4f}, {low_high[1]:+.4f}] at {told['confidence']:.4g}"
-            if low_high
-            else ""
-        )
-        yield (
-            "challenger",
-            f"v{told['challenger_version']}, {metric} {scores['challenger_on_test']:.4f}",
-        )
-        yield (
-            "champion",
-            f"v{told['previous_version']}, {metric} {scores['production_on_test']:.4f}",
-        )
-        yield "test set", f"{told['test_rows']:,} rows that neither has learned from"
-        yield (
-            "improvement",
-            f"{told['improvement']:+.4f}{interval}: {str(told['verdict']).replace('_', ' ')}",
-        )
+    yield "reason", outcome.reason
+    if outcome.trigger:
+        yield "trigger", outcome.trigger
+    if served is not None and served.value is not None:
+        score = f"{metric} {served.value:.4f} on {outcome.new_rows or 0:,} new rows"
+        yield "production", f"{champion}, {score}; threshold {outcome.threshold:g}"
+    if comparison is not None and comparison.improvement is not None:
+        challenger = name(outcome.challenger_version)
+        yield "challenger", f"{challenger}, {metric} {comparison.challenger.value:.4f}"
+        yield "champion", f"{champion}, {metric} {comparison.champion.value:.4f}"
+        yield "test set", f"{comparison.rows:,} rows that neither has learned from"
+        yield "improvement", _improvement(comparison)
         yield "rule", f"PROMOTE_WHEN={settings.promote_when}, as it is set now"
-    if (told.get("drift") or {}).get("detected") is not None:
-        yield "drift", _drift(told["drift"])
-    files = told.get("files") or {}
-    yield "files", ", ".join(f"{count} {name}" for name, count in files.items())
+    if outcome.drift.detected is not None:
+        yield "drift", _drift(outcome.drift)
+    files = outcome.files._asdict()
+    yield "files", ", ".join(f"{count} {state}" for state, count in files.items())
     if hindsight is not None:
         yield "since then", in_words(hindsight, str(metric))
+
+
+def _improvement(comparison: Comparison) -> str:
+    verdict = comparison.verdict.replace("_", " ")
+    if comparison.interval is None:
+        return f"{comparison.improvement:+.4f}: {verdict}"
+    low, high = comparison.interval
+    interval = f"[{low:+.4f}, {high:+.4f}] at {comparison.confidence:.4g}"
+    return f"{comparison.improvement:+.4f} {interval}: {verdict}"
 
 
 def _today(story: Story, challenger: int | None) -> Iterator[tuple[str, str]]:
@@ -126,15 +123,8 @@ def _today(story: Story, challenger: int | None) -> Iterator[tuple[str, str]]:
         )
 
 
-def _drift(drift: Mapping[str, Any]) -> str:
+def _drift(drift: Drift) -> str:
     """The features that drifted, the material ones marked."""
-    moved = [
-        f"{one['name']} (material)" if one.get("material") else str(one["name"])
-        for one in drift["features"]
-        if one.get("detected")
-    ]
-    return (
-        f"detected in {', '.join(moved)}"
-        if moved
-        else f"not detected in {len(drift['features'])} distributions"
-    )
+    if drift.moved:
+        return f"detected in {', '.join(drift.moved)}"
+    return f"not detected in {len(drift.features)} distributions"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
-from retraining.commands.reading import Story, read_story, told_with_hindsight
+from retraining.commands.reading import Story, read_story
 from retraining.errors import UsageError
 from retraining.hindsight import graded_decisions, in_words
 from retraining.report.verdict import name
 from retraining.report.words import printable
+from retraining.serialisation import cycle_to_json
 from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from retraining.records import CycleRecord, Hindsight
+    from retraining.records import Comparison, CycleRecord, Hindsight, Outcome
     from retraining.settings import Settings
 
 HEAD = "started (UTC)     ending            about served   rows  gain"
@@ -32,7 +33,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     story = read_story(settings)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence)
     newest = story.ledger.cycles[::-1][: asked.n]
-    told = [told_with_hindsight(record, hindsight.get(record.cycle_id)) for record in newest]
+    told = [cycle_to_json(record, hindsight.get(record.cycle_id)) for record in newest]
     if asked.html is not None:
         return Answer(told, _write_pages(story, hindsight, asked.html))
     return Answer(told, "\n".join(_table(newest, hindsight)) or "No cycle has passed the gate yet.")
@@ -45,31 +46,43 @@ def _table(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) ->
     for record in newest:
         lines += _row(record, width)
         graded = hindsight.get(record.cycle_id)
-        below = f"since then: {in_words(graded, str(record.told.get('metric')))}" if graded else ""
+        below = f"since then: {in_words(graded, str(record.outcome.metric))}" if graded else ""
         if record.ending == "failed":
-            below = printable(record.told.get("reason"))
+            below = printable(record.outcome.reason)
         lines += labelled("", below, width, room=3) if below else []
     return lines
 
 
 def _row(record: CycleRecord, width: int) -> list[str]:
-    told = record.told
-    on_new, gain, low_high = (
-        (told.get("scores") or {}).get("production_on_new"),
-        told.get("improvement"),
-        told.get("interval"),
-    )
-    version = told.get("challenger_version") or told.get("previous_version")
-    score, rows = (f"{on_new:.3f}", f"{told['new_rows']:,}") if on_new is not None else ("", "")
-    row = f"{record.started:%Y-%m-%d %H:%M}  {record.ending:<17} {name(version) if version else '':<5} {score:>6} {rows:>6}"
-    won = (
-        f"{gain:+.3f}" + (f" [{low_high[0]:+.3f}, {low_high[1]:+.3f}]" if low_high else "")
-        if gain is not None
-        else ""
-    )
+    outcome = record.outcome
+    version = outcome.challenger_version or outcome.previous_version
+    about = name(version) if version else ""
+    score, rows = _served(outcome)
+    ended = f"{record.started:%Y-%m-%d %H:%M}  {outcome.ending:<17}"
+    row = f"{ended} {about:<5} {score:>6} {rows:>6}"
+    won = _won(outcome.comparison)
     if won and len(row) + 2 + len(won) > width:
         return [row.rstrip(), f"    gain {won}"]
     return [f"{row}  {won}".rstrip()]
+
+
+def _served(outcome: Outcome) -> tuple[str, str]:
+    """What production scored, and on how many rows; both empty where it was not scored."""
+    served = outcome.production_on_new
+    if served is None or served.value is None:
+        return "", ""
+    return f"{served.value:.3f}", f"{outcome.new_rows or 0:,}"
+
+
+def _won(comparison: Comparison | None) -> str:
+    """What the challenger gained, with the interval where there is one."""
+    if comparison is None or comparison.improvement is None:
+        return ""
+    gain = f"{comparison.improvement:+.3f}"
+    if comparison.interval is None:
+        return gain
+    low, high = comparison.interval
+    return f"{gain} [{low:+.3f}, {high:+.3f}]"
 
 
 def _write_pages(story: Story, hindsight: dict[str, Hindsight], folder: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retraining.commands.run import new_job
 from retraining.cycle.bookkeeping import load_ledger
@@ -11,7 +11,7 @@ from retraining.cycle.bookkeeping import load_ledger
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.ledger import Ledger
-    from retraining.records import CycleRecord, Hindsight, RegistryFacts, VersionFacts
+    from retraining.records import RegistryFacts, VersionFacts
     from retraining.settings import Settings
 
 
@@ -39,25 +39,3 @@ def read_story(settings: Settings) -> Story:
     job = new_job(settings, dry_run=True)
     facts = job.registry.facts()
     return Story(job, facts, load_ledger(job, facts))
-
-
-def told_with_hindsight(record: CycleRecord, hindsight: Hindsight | None) -> dict[str, Any]:
-    """A cycle's `--json` object, with when it started and what later rows say of it."""
-    return {
-        **record.told,
-        "started": record.started.isoformat(),
-        "hindsight": None if hindsight is None else hindsight_as_json(hindsight),
-    }
-
-
-def hindsight_as_json(seen: Hindsight) -> dict[str, Any]:
-    """A graded decision as JSON holds it."""
-    return {
-        "challenger": seen.challenger,
-        "rival": seen.rival,
-        "promoted": seen.promoted,
-        "gain": seen.gain,
-        "interval": None if seen.interval is None else list(seen.interval),
-        "rows": seen.rows,
-        "batches": seen.batches,
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from retraining.commands import Answer
 from retraining.cycle.gate import counts_of, what_waits
@@ -17,7 +17,7 @@ from retraining.kill_points import kill_point
 from retraining.local_state import LocalState
 from retraining.outcomes import FileCounts, Outcome
 from retraining.report.note import verdict_block
-from retraining.report.told import outcome_to_json
+from retraining.serialisation import outcome_to_json
 from retraining.sources import sources_of
 from retraining.terminal import columns
 
@@ -60,11 +60,10 @@ def answer(
         _own_up(error, job)
         open_log().keep_failure(error)
         outcome = _failed(job, error)
-    told = outcome_to_json(outcome)
     kill_point("before_notices")
-    _tell_the_end(settings, told, open_log)
+    _tell_the_end(settings, outcome, open_log)
     return Answer(
-        told,
+        outcome_to_json(outcome),
         "" if outcome.ending == "failed" else verdict_block(outcome, columns(), settings.command),
         outcome.exit_code,
         failure,
@@ -114,16 +113,16 @@ def _tell_the_start(settings: Settings, *, dry_run: bool) -> None:
         notices.send_start(settings, dry_run=dry_run)
 
 
-def _tell_the_end(settings: Settings, told: dict[str, Any], open_log: OpenLog) -> None:
+def _tell_the_end(settings: Settings, outcome: Outcome, open_log: OpenLog) -> None:
     """Send the notices; a start that found nothing to do, with nobody to tell, imports nothing for that."""
     if (
         _notices_wanted(settings)
-        or told["files"]["quarantined"]
-        or told["ending"] not in ("unchanged", "too_few_files")
+        or outcome.files.quarantined
+        or outcome.ending not in ("unchanged", "too_few_files")
     ):
         from retraining import notices
 
-        notices.send(settings, told, log_tail=open_log().lines[-20:])
+        notices.send(settings, outcome, log_tail=open_log().lines[-20:])
 
 
 def now() -> datetime:

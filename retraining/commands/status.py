@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
-from retraining.commands.reading import Story, read_story, told_with_hindsight
+from retraining.commands.reading import Story, read_story
 from retraining.cycle.completion import MADE_FOR, PROBATION, PUT_BACK
 from retraining.cycle.recovery import HOLD
 from retraining.inbox.passed_over import passed_over
 from retraining.phrases import first_few
 from retraining.report.verdict import name
 from retraining.report.words import printable
+from retraining.serialisation import cycle_to_json
 from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
+    from retraining.records import CycleRecord
     from retraining.settings import Settings
 
 LABEL_WIDTH = 12
@@ -27,11 +29,12 @@ SHOWN = 10  # skipped and refused files; --json has them all
 def answer(_asked: argparse.Namespace, settings: Settings) -> Answer:
     """Count files and say what the production version is there for."""
     story = read_story(settings)
-    told = _told(story)
-    return Answer(told, _in_words(told, settings))
+    last = story.ledger.cycles[-1] if story.ledger.cycles else None
+    told = _told(story, last)
+    return Answer(told, _in_words(told, last, settings))
 
 
-def _told(story: Story) -> dict[str, Any]:
+def _told(story: Story, last: CycleRecord | None) -> dict[str, Any]:
     job, ledger, production = story.job, story.ledger, story.production
     waiting = job.inbox.waiting(ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn})
     tags = production.tags if production else {}
@@ -40,7 +43,6 @@ def _told(story: Story) -> dict[str, Any]:
         if production
         else story.facts.aliases.get("previous_production")
     )
-    last = ledger.cycles[-1] if ledger.cycles else None
     return {
         "waiting": len(waiting.fresh),
         "judged": len(waiting.judged),
@@ -49,7 +51,7 @@ def _told(story: Story) -> dict[str, Any]:
         "production_version": story.holder,
         "previous_version": int(previous) if previous else None,
         "reason": _why_it_is_there(story, tags),
-        "last_cycle": None if last is None else told_with_hindsight(last, None),
+        "last_cycle": None if last is None else cycle_to_json(last, None),
         "probation": tags.get(PROBATION),
         "hold": story.facts.tags.get(HOLD),
         "awaiting_approval": story.facts.aliases.get("challenger"),
@@ -77,16 +79,18 @@ def _poisoned(story: Story) -> list[str]:
     return sorted(file.name for file in manifest.files if file.sha256 in story.ledger.withdrawn)
 
 
-def _in_words(told: dict[str, Any], settings: Settings) -> str:
+def _in_words(told: dict[str, Any], last: CycleRecord | None, settings: Settings) -> str:
     width = columns()
     return "\n".join(
         line
-        for label, text in _facts(told, settings)
+        for label, text in _facts(told, last, settings)
         for line in labelled(label, printable(text, 2000), width, room=LABEL_WIDTH)
     )
 
 
-def _facts(told: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]]:
+def _facts(
+    told: dict[str, Any], last: CycleRecord | None, settings: Settings
+) -> Iterator[tuple[str, str]]:
     """Label and text of each line."""
     counts = f"{told['judged']} judged, {told['used']} used, {told['quarantined']} quarantined"
     yield (
@@ -97,7 +101,7 @@ def _facts(told: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]
     )
     yield "previous", name(told["previous_version"]) if told["previous_version"] else "none"
     yield "files", f"{told['waiting']} waiting ({settings.min_new_files} open the gate), {counts}"
-    yield "last cycle", _last_cycle(told)
+    yield "last cycle", _last_cycle(last, told["production_version"])
     yield "probation", str(told["probation"] or "none")
     yield "hold", str(told["hold"] or "none")
     if told["hold"]:
@@ -123,14 +127,12 @@ def _facts(told: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]
         )
 
 
-def _last_cycle(told: dict[str, Any]) -> str:
-    last = told["last_cycle"]
+def _last_cycle(last: CycleRecord | None, holder: int | None) -> str:
     if last is None:
         return "none yet"
-    head = f"{last['started'][:16].replace('T', ' ')} {last['ending']}"
-    if last["ending"] != "promoted":
-        return f"{head}: {last['reason']}"
-    new, holder = last["challenger_version"], told["production_version"]
-    return f"{head} v{new}" + (
-        "" if new == holder else f"; undone since: {name(holder)} is in production"
-    )
+    head = f"{last.started:%Y-%m-%d %H:%M} {last.ending}"
+    if last.ending != "promoted":
+        return f"{head}: {last.outcome.reason}"
+    new = last.outcome.challenger_version
+    undone = "" if new == holder else f"; undone since: {name(holder)} is in production"
+    return f"{head} {name(new)}{undone}"

@@ -11,7 +11,6 @@ from retraining.cycle.monitoring import probation_result
 from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.records import CycleRecord, FileCounts, Outcome
-from retraining.report.told import outcome_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from retraining.cycle.comparing import Compared
     from retraining.cycle.monitoring import Monitored
     from retraining.cycle.opening import Cycle
+    from retraining.outcomes import Cause, EndingName
 
 JUDGED_ENDINGS = (
     "kept",
@@ -38,11 +38,11 @@ class Ending:
         trigger: the name of the trigger that fired.
     """
 
-    name: str
+    name: EndingName
     reason: str
     holder: int | None = None
     challenger: int | None = None
-    trigger: str | None = None
+    trigger: Cause | None = None
     compared: Compared | None = None
 
 
@@ -87,7 +87,7 @@ def outcome_of(cycle: Cycle, monitored: Monitored, ending: Ending) -> Outcome:
     )
 
 
-def _counts(cycle: Cycle, ending: str) -> FileCounts:
+def _counts(cycle: Cycle, ending: EndingName) -> FileCounts:
     """What stands in the inbox at the end; a dry run counts as if its moves had been made."""
     job, ledger = cycle.job, cycle.recovered.ledger
     judged = set(ledger.judged(job.deciding))
@@ -111,7 +111,7 @@ def record_of(cycle: Cycle, outcome: Outcome, monitored: Monitored) -> CycleReco
         cycle_id=cycle.cycle_id,
         run_id=cycle.run_id,
         started=cycle.started,
-        told=outcome_to_json(outcome),
+        outcome=outcome,
         deciding=cycle.job.deciding,
         judged=judged,
         batch=cycle.batch,
@@ -195,12 +195,8 @@ def _tags(cycle: Cycle, outcome: Outcome) -> dict[str, str]:
 def _metrics(cycle: Cycle, outcome: Outcome) -> Mapping[str, float]:
     """The contract's metrics, those that apply."""
     name, comparison = cycle.job.settings.metric, outcome.comparison
-    psi = [
-        float(one["psi_corrected"])
-        for one in outcome.drift.features
-        if one.get("psi_corrected") is not None
-    ]
-    drifted = [bool(one.get("detected")) for one in outcome.drift.features]
+    psi = [feature.psi_corrected for feature in outcome.drift.features]
+    drifted = [bool(feature.detected) for feature in outcome.drift.features]
     metrics: dict[str, float | None] = {
         f"{name}/production_on_new": outcome.production_on_new.value
         if outcome.production_on_new

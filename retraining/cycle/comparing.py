@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,8 +86,8 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
         blocks=found.blocks,
         rows_dropped=test_set.dropped,
         standard_error=found.standard_error,
-        per_class=tuple(asdict(one) for one in classes),
-        slices=tuple(asdict(one) for one in slices),
+        per_class=classes,
+        slices=slices,
     )
     losing = [one for one in slices if one.vetoes]
     told = ", ".join(f"{one.name} loses {one.loss:.4f}" for one in losing)
@@ -103,9 +103,10 @@ def confidence_of_attempt(cycle: Cycle) -> float:
     if settings.promote_when != "significant":
         return settings.confidence
     against = [
-        r
-        for r in cycle.recovered.ledger.cycles
-        if r.told.get("verdict") and r.told.get("previous_version") == cycle.production.number
+        record
+        for record in cycle.recovered.ledger.cycles
+        if record.outcome.comparison is not None
+        and record.outcome.previous_version == cycle.production.number
     ]
     return 1 - spent_alpha(1 - settings.confidence, len(against) + 1)
 

@@ -111,7 +111,7 @@ def judge_drift(
     now = {name: current.histograms[name] for name in shared}
     found = drift(shared, now, threshold=job.settings.drift_threshold, nominal=nominal)
     judged = [one for one in found if one.detected is not None]
-    features = tuple(asdict(one) for one in sorted(found, key=lambda one: -one.psi_corrected))
+    features = tuple(sorted(found, key=lambda one: -one.psi_corrected))
     if not judged:
         return Drift(features=features), current
     return Drift(

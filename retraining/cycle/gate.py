@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from retraining.cycle.recovery import Recovered
     from retraining.inbox import Waiting
     from retraining.ledger import Ledger
+    from retraining.outcomes import EndingName
 
 TABLE = "gate"
 NOT_READ = "not_read"  # entries that an alert told of: name -> when, in seconds
@@ -24,7 +25,7 @@ class Gate(NamedTuple):
 
     waiting: Waiting
     decision: Decision
-    ending: str  # what the cycle ends with if the gate stays shut
+    ending: EndingName  # what the cycle ends with if the gate stays shut
 
 
 def ask_the_gate(job: Job) -> Gate:
@@ -35,7 +36,7 @@ def ask_the_gate(job: Job) -> Gate:
     """
     waiting = what_waits(job, judge_again=job.force)
     fresh = len(waiting.fresh)
-    ending = "too_few_files" if fresh else "unchanged"
+    ending: EndingName = "too_few_files" if fresh else "unchanged"
     if job.force and fresh:
         return Gate(waiting, Decision(True, f"--force opens the gate for {fresh} files"), ending)
     return Gate(waiting, enough_files(fresh, job.settings, judged=len(waiting.judged)), ending)

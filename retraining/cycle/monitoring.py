@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from retraining.cycle.opening import Cycle
     from retraining.cycle.rows import Section
-    from retraining.records import CycleRecord
+    from retraining.records import CycleRecord, ProbationResult
     from retraining.statistics import PairedResult, Predictions
 
 
@@ -99,11 +99,7 @@ def _judge_drift(
         return Drift(), None
     reference = Sketch.from_json(content)
     drift, current = judge_drift(cycle.job, reference, sections, cycle.production.schema, answers)
-    moved = [
-        f"{one['name']} (material)" if one.get("material") else str(one["name"])
-        for one in drift.features
-        if one.get("detected")
-    ]
+    moved = drift.moved
     if moved:
         log.info(
             "drift was detected in %s",
@@ -131,7 +127,7 @@ def _log_monitoring(cycle: Cycle, score: Score) -> None:
 
 
 def _trained(record: CycleRecord) -> bool:
-    return record.ending == REGISTERED or record.told.get("challenger_version") is not None
+    return record.ending == REGISTERED or record.outcome.challenger_version is not None
 
 
 def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Decision:
@@ -140,7 +136,7 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
         Estimate(record.served.value, record.served_error, record.served.rows, record.served_blocks)
         for record in records
         if record.served is not None
-        and record.told.get("previous_version") == cycle.production.number
+        and record.outcome.previous_version == cycle.production.number
         and record.served.metric == cycle.job.settings.metric
     ]
     if not own:
@@ -254,15 +250,15 @@ def _grade_the_last_decision(cycle: Cycle, probation: Comparison | None) -> Hind
     """The last challenger, promoted or rejected, beside the version it was compared with."""
     last = next(
         (
-            r
-            for r in reversed(cycle.recovered.ledger.cycles)
-            if r.told.get("challenger_version") is not None
+            record.outcome
+            for record in reversed(cycle.recovered.ledger.cycles)
+            if record.outcome.challenger_version is not None
         ),
         None,
     )
-    if last is None:
+    if last is None or last.challenger_version is None:
         return None
-    number, rival = int(last.told["challenger_version"]), last.told.get("previous_version")
+    number, rival = last.challenger_version, last.previous_version or 0
     promoted = last.ending == "promoted" or number == cycle.production.number
     if (
         promoted
@@ -270,11 +266,11 @@ def _grade_the_last_decision(cycle: Cycle, probation: Comparison | None) -> Hind
         and number == cycle.production.number
         and probation.improvement is not None
     ):
-        return _graded(number, int(rival or 0), probation, promoted=True)
+        return _graded(number, rival, probation, promoted=True)
     try:
         challenger, champion = (
             load_model(cycle.job.registry, number),
-            load_model(cycle.job.registry, int(rival or 0)),
+            load_model(cycle.job.registry, rival),
         )
         found = _side_by_side(cycle, champion, challenger) if challenger and champion else None
     except DamagedModelError as error:
@@ -282,7 +278,7 @@ def _grade_the_last_decision(cycle: Cycle, probation: Comparison | None) -> Hind
         return None
     if found is None or found.improvement is None:
         return None
-    return _graded(number, int(rival or 0), as_comparison(cycle, found), promoted=promoted)
+    return _graded(number, rival, as_comparison(cycle, found), promoted=promoted)
 
 
 def _graded(challenger: int, rival: int, found: Comparison, *, promoted: bool) -> Hindsight:
@@ -299,7 +295,7 @@ def _graded(challenger: int, rival: int, found: Comparison, *, promoted: bool) -
     )
 
 
-def probation_result(cycle: Cycle, monitored: Monitored) -> str | None:
+def probation_result(cycle: Cycle, monitored: Monitored) -> ProbationResult | None:
     """`failed`, `passed` after the last of PROBATION_BATCHES, or None while nothing was decided."""
     if monitored.probation is None:
         return None

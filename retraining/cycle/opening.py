@@ -19,7 +19,6 @@ from retraining.errors import (
 from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.records import Batch, BatchFile, CycleRecord, Outcome
-from retraining.report.told import outcome_to_json
 from retraining.serialisation import record_to_json
 
 if TYPE_CHECKING:
@@ -134,9 +133,7 @@ def _end_as_failed(cycle: Cycle, error: RetrainingError) -> None:
         cycle_id=cycle.cycle_id,
         run_id=cycle.run_id,
     )
-    record = CycleRecord(
-        cycle.number, cycle.cycle_id, cycle.run_id, cycle.started, outcome_to_json(outcome)
-    )
+    record = CycleRecord(cycle.number, cycle.cycle_id, cycle.run_id, cycle.started, outcome)
     tags = {
         "retraining.ending": "failed",
         "retraining.reason": error.what,

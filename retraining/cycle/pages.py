@@ -12,7 +12,7 @@ from retraining.logs import log
 from retraining.report import page, quarantine_csv
 from retraining.report.material import Distribution, RefusedFile, ReportMaterial, TestSet
 from retraining.scoring import coding
-from retraining.serialisation import record_to_json
+from retraining.serialisation import drift_to_json, record_to_json
 from retraining.statistics import CategoryBins
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def pages_of(
         "report.html": _drawn(outcome, material),
     }
     if outcome.drift.features:
-        pages["drift.json"] = json.dumps(record.told["drift"], indent=1)
+        pages["drift.json"] = json.dumps(drift_to_json(outcome.drift), indent=1)
     if job.log_lines():
         pages["cycle.log"] = "\n".join(job.log_lines()) + "\n"
     if refused:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from retraining.cycle.opening import Cycle
     from retraining.cycle.training import Challenger
     from retraining.decisions import Trigger
+    from retraining.outcomes import Cause, EndingName
     from retraining.records import Decision, Outcome, VersionFacts
 
 
@@ -40,14 +41,14 @@ class Attempt:
     challenger: Challenger
     compared: Compared
 
-    def ending(self, name: str, reason: str, holder: int | None = None) -> Ending:
+    def ending(self, name: EndingName, reason: str, holder: int | None = None) -> Ending:
         """An ending of the cycle with this attempt in it."""
         return Ending(
             name, reason, holder, self.challenger.version, self.trigger.name, self.compared
         )
 
 
-def keep(cycle: Cycle, monitored: Monitored, reason: str, trigger: str | None = None) -> Outcome:
+def keep(cycle: Cycle, monitored: Monitored, reason: str, trigger: Cause | None = None) -> Outcome:
     """Production stays; the files wait, judged."""
     _note_probation(cycle, monitored)
     return close(cycle, monitored, Ending("kept", reason, trigger=trigger))

@@ -17,6 +17,7 @@ from retraining.cycle.bookkeeping import (
     save_ledger,
     what_was_left,
 )
+from retraining.cycle.books import name_of_run, tags_of_run
 from retraining.cycle.completion import (
     MOVED,
     ROLLED_BACK_IN,
@@ -139,19 +140,9 @@ def _close_the_cycle(job: Job, ledger: Ledger, run_id: str | None) -> Ledger:
     record = job.registry.cycle_record(run_id)
     if record is None or record.ending not in ("promoted", "rolled_back", REGISTERED):
         return ledger
-    told = record.told
-    version = next(
-        (
-            told[key]
-            for key in ("challenger_version", "production_version")
-            if told.get(key) is not None
-        ),
-        "",
+    job.registry.end_cycle(
+        record, name=name_of_run(record), status="FINISHED", tags=tags_of_run(record), metrics={}
     )
-    name = f"{record.started:%Y-%m-%dT%H:%M:%SZ} {record.ending} v{version}"
-    keys = ("ending", "reason", "trigger", "cycle_id", "production_version", "challenger_version")
-    tags = {f"retraining.{key}": str(told[key]) for key in keys if told.get(key) is not None}
-    job.registry.end_cycle(record, name=name, status="FINISHED", tags=tags, metrics={})
     log.info("closed the cycle %s, which died after it had moved the alias", record.cycle_id)
     return add_to_ledger(job, ledger, record)
 

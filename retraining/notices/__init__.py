@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.notices import alerts, healthcheck, textfile, webhook
 from retraining.notices.masking import masked
+from retraining.serialisation import outcome_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from retraining.outcomes import Outcome
     from retraining.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ def send_start(settings: Settings, *, dry_run: bool = False) -> None:
 
 def send(
     settings: Settings,
-    told: Mapping[str, Any],
+    outcome: Outcome,
     *,
     log_tail: Sequence[str] = (),
     now: datetime | None = None,
@@ -50,32 +52,35 @@ def send(
 
     Args:
         settings: the project's; what is not set there is not told.
-        told: the object that `--json` prints.
+        outcome: the end.
         log_tail: the log's last lines, for the health check.
         now: the cycle's end, for tests.
     """
-    if told.get("dry_run") or told.get("exit_code") == LOCK_HELD:
+    if outcome.dry_run or outcome.exit_code == LOCK_HELD:
         return
     moment = now or datetime.now(UTC)
     secrets = settings.secrets()
-    content = masked(told, secrets)
-    _attempt(
-        "alerts.jsonl",
-        lambda: alerts.append(settings.state_dir, alerts.alerts_of(content, settings, moment)),
-        secrets,
-    )
+
+    def add_alerts() -> None:
+        found = alerts.alerts_of(outcome, settings, moment)
+        alerts.append(settings.state_dir, masked(found, secrets))
+
+    _attempt("alerts.jsonl", add_alerts, secrets)
     if (path := settings.metrics_textfile) is not None:
         _attempt(
-            "METRICS_TEXTFILE", lambda: textfile.update(path, content, settings, moment), secrets
+            "METRICS_TEXTFILE", lambda: textfile.update(path, outcome, settings, moment), secrets
         )
     calls: dict[str, Callable[[], None]] = {}
     if (url := settings.healthcheck_url) is not None:
         lines = [str(masked(line, secrets)) for line in log_tail]
-        calls["HEALTHCHECK_URL"] = lambda: healthcheck.end(
-            url, int(told.get("exit_code") or 0), lines
-        )
+        calls["HEALTHCHECK_URL"] = lambda: healthcheck.end(url, outcome.exit_code, lines)
     if (hook := settings.webhook_url) is not None:
-        calls["WEBHOOK_URL"] = lambda: webhook.post(hook, content, settings.webhook_secret, moment)
+
+        def post() -> None:
+            content = masked(outcome_to_json(outcome), secrets)
+            webhook.post(hook, content, settings.webhook_secret, moment)
+
+        calls["WEBHOOK_URL"] = post
     _within(SECONDS_FOR_AN_END, calls, secrets)
 
 

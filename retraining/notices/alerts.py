@@ -11,12 +11,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from retraining.phrases import first_few
+from retraining.serialisation import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from retraining.outcomes import Outcome
     from retraining.settings import Settings
 
     Alert = dict[str, Any]
@@ -25,10 +27,10 @@ NAME = "alerts.jsonl"
 MOST_BYTES = 1 << 20  # a longer file is set aside as alerts.jsonl.1 before the next line
 
 
-def alerts_of(told: Mapping[str, Any], settings: Settings, now: datetime) -> list[Alert]:
+def alerts_of(outcome: Outcome, settings: Settings, now: datetime) -> list[Alert]:
     """The alerts that a cycle's end gives rise to; most give none."""
-    head = {"time": now.isoformat(timespec="seconds"), "cycle": told.get("cycle_id")}
-    rules: tuple[Callable[[Mapping[str, Any], Settings], Iterator[Alert]], ...] = (
+    head = {"time": now.isoformat(timespec="seconds"), "cycle": outcome.cycle_id}
+    rules: tuple[Callable[[Outcome, Settings], Iterator[Alert]], ...] = (
         _failure,
         _quarantine,
         _data_drift,
@@ -36,7 +38,7 @@ def alerts_of(told: Mapping[str, Any], settings: Settings, now: datetime) -> lis
         _promotion,
         _rollback,
     )
-    return [{**head, **alert} for rule in rules for alert in rule(told, settings)]
+    return [{**head, **alert} for rule in rules for alert in rule(outcome, settings)]
 
 
 def append(folder: Path, alerts: Sequence[Alert]) -> None:
@@ -56,23 +58,23 @@ def append(folder: Path, alerts: Sequence[Alert]) -> None:
 
 def alert(kind: str, what: str, remedy: str, **numbers: Any) -> Alert:
     """One alert, without time and cycle."""
-    return {"kind": kind, "what": what, "numbers": numbers, "try": remedy}
+    return {"kind": kind, "what": what, "numbers": plain(numbers), "try": remedy}
 
 
 def _last_byte(descriptor: int, size: int) -> bytes:
     return os.pread(descriptor, 1, size - 1)
 
 
-def _failure(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
-    code = told.get("exit_code") or 0
+def _failure(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
+    code = outcome.exit_code
     if code:
         needs_person = "A person is needed: " if code == 3 else ""
         remedy = f"Read the last lines of the log in .retraining/logs/, then run `{settings.command} check`."
-        yield alert("failure", f"{needs_person}{told.get('reason')}", remedy, exit_code=code)
+        yield alert("failure", f"{needs_person}{outcome.reason}", remedy, exit_code=code)
 
 
-def _quarantine(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
-    count = _numbers(told, "files").get("quarantined") or 0
+def _quarantine(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
+    count = outcome.files.quarantined
     if count:
         remedy = f"Read the .reason.json beside each file in {settings.quarantine_dir}, mend it, then `{settings.command} requeue FILE`."
         yield alert(
@@ -83,30 +85,26 @@ def _quarantine(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
         )
 
 
-def _data_drift(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
-    drift = _numbers(told, "drift")
-    if drift.get("material"):
-        features = [feature for feature in drift.get("features") or () if feature.get("material")]
-        names = [str(feature.get("name")) for feature in features]
+def _data_drift(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
+    if outcome.drift.material:
+        features = [feature for feature in outcome.drift.features if feature.material]
+        names = [feature.name for feature in features]
         remedy = (
             "Look at the drift table of the cycle's report.html and ask what feeds these columns; "
             "RETRAIN_WHEN=threshold,drift would retrain on it."
         )
-        psi = {
-            str(feature.get("name")): feature.get("psi_corrected", feature.get("psi"))
-            for feature in features[:20]
-        }
+        psi = {feature.name: feature.psi_corrected for feature in features[:20]}
         what = f"inputs drifted: {first_few(names, 5)}"
         yield alert("data_drift", what, remedy, psi=psi, threshold=settings.drift_threshold)
 
 
-def _concept_drift(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
-    score, limit = _numbers(told, "scores").get("production_on_new"), told.get("threshold")
+def _concept_drift(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
+    score, limit = _served(outcome), outcome.threshold
     if score is None or limit is None:
         return
     is_worse = score < limit if settings.greater_is_better else score > limit
     if is_worse:
-        what = f"production scored {told.get('metric')} {score:.4f} on the new rows, worse than the threshold {limit:g}"
+        what = f"production scored {outcome.metric} {score:.4f} on the new rows, worse than the threshold {limit:g}"
         retrains = settings.auto_retrain_enabled and {"threshold", "always"} & set(
             settings.retrain_when
         )
@@ -115,42 +113,44 @@ def _concept_drift(told: Mapping[str, Any], settings: Settings) -> Iterator[Aler
         else:
             remedy = "Nothing was set to retrain on it: see AUTO_RETRAIN_ENABLED and RETRAIN_WHEN, and look for a cause in the data."
         yield alert(
-            "concept_drift", what, remedy, score=score, threshold=limit, rows=told.get("new_rows")
+            "concept_drift", what, remedy, score=score, threshold=limit, rows=outcome.new_rows
         )
 
 
-def _promotion(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
-    old, new = told.get("previous_version"), told.get("challenger_version")
+def _promotion(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
+    old, new, comparison = outcome.previous_version, outcome.challenger_version, outcome.comparison
     numbers = {
-        "improvement": told.get("improvement"),
-        "interval": told.get("interval"),
-        "test_rows": told.get("test_rows"),
+        "improvement": comparison.improvement if comparison else None,
+        "interval": comparison.interval if comparison else None,
+        "test_rows": comparison.rows if comparison else None,
     }
-    if told.get("ending") == "promoted":
+    if outcome.ending == "promoted":
         yield alert(
             "promotion",
             f"v{new} replaced v{old} in production",
             f"Nothing needs to be done; `{settings.command} rollback` undoes it.",
             **numbers,
         )
-    if told.get("ending") == "awaiting_approval":
+    if outcome.ending == "awaiting_approval":
         remedy = f"Approve it by moving the alias {settings.production_alias} to version {new} in the MLflow UI, or leave it as it is."
         yield alert("promotion", f"v{new} beat v{old} and waits for approval", remedy, **numbers)
 
 
-def _rollback(told: Mapping[str, Any], settings: Settings) -> Iterator[Alert]:
-    if told.get("ending") == "rolled_back":
-        left, restored = told.get("previous_version"), told.get("production_version")
+def _rollback(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
+    if outcome.ending == "rolled_back":
+        left, restored = outcome.previous_version, outcome.production_version
         what = f"v{left} failed its probation; v{restored} is back in production"
         remedy = f"`{settings.command} explain v{left}` shows the numbers. The next attempt waits for more files; nothing needs to be done."
         yield alert(
             "rollback",
             what,
             remedy,
-            score=_numbers(told, "scores").get("production_on_new"),
-            rows=told.get("new_rows"),
+            score=_served(outcome),
+            rows=outcome.new_rows,
         )
 
 
-def _numbers(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    return told.get(key) or {}
+def _served(outcome: Outcome) -> float | None:
+    """What production scored on the new rows; None where it was not scored."""
+    served = outcome.production_on_new
+    return None if served is None else served.value

@@ -9,26 +9,20 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from retraining.outcomes import EndingName
+from retraining.serialisation import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from retraining.outcomes import Outcome
     from retraining.settings import Settings
 
-ENDINGS = (
-    "unchanged",
-    "too_few_files",
-    "kept",
-    "rejected",
-    "awaiting_approval",
-    "promoted",
-    "rolled_back",
-    "superseded",
-    "failed",
-)
+ENDINGS = tuple(ending for ending in get_args(EndingName) if ending != "registered")
 
 
 @dataclass(frozen=True)
@@ -74,13 +68,13 @@ DRIFT = Family(
 STAGE = Family("retraining_stage_seconds", "Duration of each stage of the last cycle.")
 
 
-def update(path: Path, told: Mapping[str, Any], settings: Settings, now: datetime) -> None:
+def update(path: Path, outcome: Outcome, settings: Settings, now: datetime) -> None:
     """Write the file aside and rename it over the old one, readable by everybody the umask allows.
 
     Raises:
         OSError: it cannot be written.
     """
-    text = render(told, settings, now, _read(path))
+    text = render(outcome, settings, now, _read(path))
     aside = path.with_name(f".{path.name}.tmp")  # the collector reads *.prom only
     try:
         aside.write_text(text, encoding="utf-8")
@@ -91,11 +85,12 @@ def update(path: Path, told: Mapping[str, Any], settings: Settings, now: datetim
         raise
 
 
-def render(told: Mapping[str, Any], settings: Settings, now: datetime, before: str = "") -> str:
+def render(outcome: Outcome, settings: Settings, now: datetime, before: str = "") -> str:
     """The file's new content; `before` is what it holds now."""
     common = {"model": settings.model_name, "project": str(settings.project)}
     found: dict[Family, list[str]] = {}
-    for family, labels, value in _samples(told, now):
+    for family, labels, measured in _samples(outcome, now):
+        value = plain(measured)
         if value is not None:
             found.setdefault(family, []).append(
                 _line(family.name, {**common, **labels}, float(value))
@@ -128,27 +123,28 @@ _FAMILIES = (
 )
 
 
-def _samples(
-    told: Mapping[str, Any], now: datetime
-) -> Iterator[tuple[Family, dict[str, str], Any]]:
-    code = told.get("exit_code") or 0
-    yield LAST_SUCCESS, {}, now.timestamp() if code == 0 else None
+def _samples(outcome: Outcome, now: datetime) -> Iterator[tuple[Family, dict[str, str], Any]]:
+    """Family, labels and value of each series; None where this end has no value."""
+    served, comparison = outcome.production_on_new, outcome.comparison
+    on_new = served.value if served else None
+    yield LAST_SUCCESS, {}, now.timestamp() if outcome.exit_code == 0 else None
     yield LAST_RUN, {}, now.timestamp()
-    yield EXIT_CODE, {}, code
+    yield EXIT_CODE, {}, outcome.exit_code
     for ending in ENDINGS:
-        yield ENDING, {"ending": ending}, ending == told.get("ending")
-    yield VERSION, {}, told.get("production_version")
-    for state, count in (told.get("files") or {}).items():
+        yield ENDING, {"ending": ending}, ending == outcome.ending
+    yield VERSION, {}, outcome.production_version
+    for state, count in outcome.files._asdict().items():
         yield FILES, {"state": state}, count
-    metric = {"metric": str(told.get("metric"))}
-    for on, score in (told.get("scores") or {}).items():
-        yield SCORE, {**metric, "on": on}, score
-    has_scored = (told.get("scores") or {}).get("production_on_new") is not None
-    yield THRESHOLD, metric, told.get("threshold") if has_scored else None
-    yield IMPROVEMENT, metric, told.get("improvement")
-    yield NEW_ROWS, {}, told.get("new_rows")
-    yield DRIFT, {}, (told.get("drift") or {}).get("material")
-    for stage, seconds in (told.get("seconds") or {}).items():
+    metric = {"metric": str(outcome.metric)}
+    yield SCORE, {**metric, "on": "production_on_new"}, on_new
+    if comparison is not None:
+        yield SCORE, {**metric, "on": "production_on_test"}, comparison.champion.value
+        yield SCORE, {**metric, "on": "challenger_on_test"}, comparison.challenger.value
+    yield THRESHOLD, metric, outcome.threshold if on_new is not None else None
+    yield IMPROVEMENT, metric, comparison.improvement if comparison else None
+    yield NEW_ROWS, {}, outcome.new_rows
+    yield DRIFT, {}, outcome.drift.material
+    for stage, seconds in outcome.seconds.items():
         yield STAGE, {"stage": stage}, seconds
 
 

@@ -19,7 +19,6 @@ from retraining.ledger import REGISTERED, runs_outside
 from retraining.records import CycleRecord, Outcome, Score, VersionFacts
 from retraining.registering.papers import with_reservations
 from retraining.registering.words import description_of, in_words, reason_of
-from retraining.report.told import outcome_to_json
 from retraining.serialisation import record_to_json
 from retraining.statistics import metric, score, score_interval
 from retraining.trainer import load_recipe, pip_requirements
@@ -119,7 +118,7 @@ def _record(
         papers.cycle_id,
         run_id,
         papers.started,
-        outcome_to_json(outcome),
+        outcome,
         batch=papers.batch,
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retraining.report.note import description, note, quarantine_csv, verdict_block
-from retraining.report.told import outcome_to_json, plain
 from retraining.report.verdict import Advice, undo, verdict_sentence
 
 if TYPE_CHECKING:
@@ -23,9 +22,7 @@ __all__ = [
     "description",
     "index",
     "note",
-    "outcome_to_json",
     "page",
-    "plain",
     "quarantine_csv",
     "undo",
     "verdict_block",

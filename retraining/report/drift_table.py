@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retraining.report.figures import Histogram, histogram
 from retraining.report.rendering import typeset
@@ -12,7 +12,7 @@ from retraining.report.words import NOTHING, count_text, printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retraining.records import Drift
+    from retraining.records import Drift, FeatureDrift
     from retraining.report.material import Distribution
 
 MOST_FEATURES = 60
@@ -54,50 +54,43 @@ def drift_table(drift: Drift, distributions: Mapping[str, Distribution]) -> Drif
     )
 
 
-def _badness(feature: Mapping[str, Any]) -> tuple[bool, bool, float]:
-    return (
-        bool(feature.get("material")),
-        bool(feature.get("detected")),
-        feature.get("psi_corrected") or 0.0,
-    )
+def _badness(feature: FeatureDrift) -> tuple[bool, bool, float]:
+    return (bool(feature.material), bool(feature.detected), feature.psi_corrected)
 
 
 def _sentence(drift: Drift) -> str:
     if drift.detected is None:
         return "There were too few files to judge drift; the numbers are shown for information."
-    material, detected = (
-        sum(bool(feature.get(word)) for feature in drift.features)
-        for word in ("material", "detected")
-    )
+    material = sum(bool(feature.material) for feature in drift.features)
+    detected = sum(bool(feature.detected) for feature in drift.features)
     whole = count_text(len(drift.features), "feature")
     if not detected:
         return f"No drift was detected in {whole}."
     return f"Of {whole}, {detected} drifted significantly, {material or 'none'} of them by enough to matter."
 
 
-def _row(feature: Mapping[str, Any], distributions: Mapping[str, Distribution]) -> DriftRow:
-    name = printable(feature.get("name"), 120)
-    distribution = distributions.get(str(feature.get("name")))
-    psi, q = _decimals(feature.get("psi_corrected", feature.get("psi"))), _chance(feature.get("q"))
-    finding = _finding(feature)
+def _row(feature: FeatureDrift, distributions: Mapping[str, Distribution]) -> DriftRow:
+    name = printable(feature.name, 120)
+    distribution = distributions.get(feature.name)
     return DriftRow(
         name=name,
         picture=histogram(distribution) if distribution else None,
         label=f"Distribution of {name} before and now: {_shift(distribution)}"
         if distribution
         else "",
-        psi=psi,
-        q=q,
-        finding=finding,
-        material=bool(feature.get("material")),
+        psi=_decimals(feature.psi_corrected),
+        q=_chance(feature.q),
+        finding=_finding(feature),
+        material=bool(feature.material),
     )
 
 
-def _finding(feature: Mapping[str, Any]) -> str:
-    if feature.get("material"):
+def _finding(feature: FeatureDrift) -> str:
+    if feature.material:
         return "material"
-    detected = feature.get("detected")
-    return "not judged" if detected is None else "significant, small" if detected else "steady"
+    if feature.detected is None:
+        return "not judged"
+    return "significant, small" if feature.detected else "steady"
 
 
 def _shift(distribution: Distribution) -> str:

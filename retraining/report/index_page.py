@@ -73,9 +73,9 @@ def render(
     last = next(
         (record for record in reversed(cycles) if record.served is not None), None
     )  # one that failed has no score to draw
-    metric = last.told.get("metric") if last else None
+    metric = last.outcome.metric if last else None
     scored = served_scores(cycles)
-    line = timeline(scored, last.told.get("threshold") if last else None)
+    line = timeline(scored, last.outcome.threshold if last else None)
     counts = Counter(record.ending for record in cycles)
     digest = base64.b64encode(hashlib.sha256(FILTER_SCRIPT.encode()).digest()).decode()
     return render_template(
@@ -109,20 +109,20 @@ def _sentence(cycles: Sequence[CycleRecord], serving: int | None) -> str:
 
 
 def _row(record: CycleRecord, hindsight: Hindsight | None, report: str | None) -> IndexRow:
-    score, metric = record.served, record.told.get("metric")
+    outcome, score = record.outcome, record.served
     value = score.value if score else None
     return IndexRow(
-        ending=record.ending,
-        version=name(record.told.get("production_version")),
-        score=typeset(value_text(metric, value)),
-        interval=typeset(interval_text(metric, score.interval))
+        ending=outcome.ending,
+        version=name(outcome.production_version),
+        score=typeset(value_text(outcome.metric, value)),
+        interval=typeset(interval_text(outcome.metric, score.interval))
         if score and value is not None
         else "",
         decision=decision(record, hindsight),
-        reason=printable(record.told.get("reason") or "", 300),
+        reason=printable(outcome.reason, 300),
         report=report,
     )
 
 
 def _threshold(record: CycleRecord) -> str:
-    return typeset(value_text(record.told.get("metric"), record.told.get("threshold")))
+    return typeset(value_text(record.outcome.metric, record.outcome.threshold))

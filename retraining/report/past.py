@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retraining.ledger import REGISTERED
 from retraining.report.figures import Served
 from retraining.report.verdict import name
 from retraining.report.words import ending_words, gain_text
@@ -12,10 +13,9 @@ from retraining.report.words import ending_words, gain_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from retraining.records import CycleRecord, Hindsight
+    from retraining.records import CycleRecord, Hindsight, Outcome
 
 DECISIONS = ("promoted", "rejected", "awaiting_approval", "rolled_back", "superseded")
-REGISTERED = "registered"
 MOST_CYCLES = 120
 
 
@@ -56,20 +56,16 @@ def served_scores(records: Sequence[CycleRecord]) -> list[Served]:
     served = []
     for record in records:
         if record.served is not None and record.served.value is not None:
-            before, after = (
-                record.told.get("previous_version"),
-                record.told.get("production_version"),
-            )
-            score = record.served
+            outcome, score = record.outcome, record.served
             served.append(
                 Served(
                     record.number,
                     label_of(record),
                     score.value or 0.0,
                     score.interval,
-                    before,
-                    after,
-                    record.ending,
+                    outcome.previous_version,
+                    outcome.production_version,
+                    outcome.ending,
                 )
             )
     return served[-MOST_CYCLES:]
@@ -88,27 +84,23 @@ def decisions(
 
 def decision(record: CycleRecord, hindsight: Hindsight | None) -> PastDecision:
     """One past cycle's decision."""
-    told = record.told
-    interval = told.get("interval")
+    outcome, comparison = record.outcome, record.outcome.comparison
     return PastDecision(
         label_of(record),
         f"{record.started:%H:%M %Z}",
-        record.ending,
-        decision_words(record),
-        told.get("metric"),
-        told.get("improvement"),
-        (interval[0], interval[1]) if interval else None,
+        outcome.ending,
+        decision_words(outcome),
+        outcome.metric,
+        comparison.improvement if comparison else None,
+        comparison.interval if comparison else None,
         hindsight,
     )
 
 
-def decision_words(record: CycleRecord) -> str:
+def decision_words(outcome: Outcome) -> str:
     """Which version did what: `v8 promoted over v7`."""
-    told = record.told
-    before, after, challenger = (
-        name(told.get(key))
-        for key in ("previous_version", "production_version", "challenger_version")
-    )
+    before, after = name(outcome.previous_version), name(outcome.production_version)
+    challenger = name(outcome.challenger_version)
     return {
         "promoted": f"{challenger} promoted over {before}",
         "rejected": f"{challenger} rejected for {after}",
@@ -116,7 +108,7 @@ def decision_words(record: CycleRecord) -> str:
         "rolled_back": f"{before} rolled back to {after}",
         "superseded": f"{challenger} set aside, a person chose",
         "kept": f"{after} kept",
-    }.get(record.ending, ending_words(record.ending))
+    }.get(outcome.ending, ending_words(outcome.ending))
 
 
 def timeline_words(metric: str | None, served: Sequence[Served]) -> str:

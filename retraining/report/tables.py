@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retraining.report.rendering import typeset
 from retraining.report.verdict import name
 from retraining.report.words import NOTHING, difference_text, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from retraining.records import Outcome
+    from retraining.records import ClassResult, Outcome, SliceResult
     from retraining.report.material import ReportMaterial, TestSet
 
 MOST_ROWS = 100
-RATES = ("recall", "precision", "f1")
+RATES = ("Recall", "Precision", "F1")
 
 
 @dataclass(frozen=True)
@@ -54,26 +54,26 @@ def by_class(outcome: Outcome) -> FactsTable | None:
     heads = (
         "Class",
         "Rows",
-        *(
-            f"{rate.capitalize()}, {version}"
-            for rate in RATES
-            for version in (champion, challenger)
-        ),
+        *(f"{rate}, {version}" for rate in RATES for version in (champion, challenger)),
     )
     rows = tuple(
-        (
-            printable(entry.get("name"), 80),
-            f"{entry.get('support', 0):,}",
-            *(
-                _percent(entry.get(f"{model}_{rate}"))
-                for rate in RATES
-                for model in ("champion", "challenger")
-            ),
-        )
-        for entry in outcome.comparison.per_class
+        (printable(one.name, 80), f"{one.support:,}", *map(_percent, _rates(one)))
+        for one in outcome.comparison.per_class
     )
     return facts_table(
         FactsTable("classes", "By class", "Shares of the test rows of each class.", heads, rows)
+    )
+
+
+def _rates(one: ClassResult) -> tuple[float | None, ...]:
+    """Each of RATES, of the champion and of the challenger."""
+    return (
+        one.champion_recall,
+        one.challenger_recall,
+        one.champion_precision,
+        one.challenger_precision,
+        one.champion_f1,
+        one.challenger_f1,
     )
 
 
@@ -83,16 +83,16 @@ def by_slice(outcome: Outcome) -> FactsTable | None:
     if comparison is None or not comparison.slices:
         return None
     metric = comparison.challenger.metric
-    slices = sorted(comparison.slices, key=lambda entry: -_number(entry.get("loss")))
+    slices = sorted(comparison.slices, key=lambda one: -_number(one.loss))
     rows = tuple(
         (
-            printable(entry.get("name"), 80),
-            _finding(entry),
-            f"{entry.get('rows', 0):,}",
-            NOTHING if entry.get("loss") is None else difference_text(metric, -entry["loss"]),
-            NOTHING if entry.get("p") is None else f"{entry['p']:.3f}",
+            printable(one.name, 80),
+            _finding(one),
+            f"{one.rows:,}",
+            NOTHING if one.loss is None else difference_text(metric, -one.loss),
+            NOTHING if one.p is None else f"{one.p:.3f}",
         )
-        for entry in slices
+        for one in slices
     )
     caption = "What the challenger changes in each slice, worst first; p of losing nothing, corrected for the number of slices."
     return facts_table(
@@ -166,10 +166,10 @@ def _versions(outcome: Outcome) -> tuple[str, str]:
     return name(outcome.previous_version), name(outcome.challenger_version)
 
 
-def _finding(entry: Mapping[str, Any]) -> str:
-    if entry.get("vetoes"):
+def _finding(one: SliceResult) -> str:
+    if one.vetoes:
         return "vetoes the promotion"
-    return "too few rows to judge" if entry.get("p") is None else "no veto"
+    return "too few rows to judge" if one.p is None else "no veto"
 
 
 def _percent(share: float | None) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from retraining.records import Score
+    from retraining.records import EndingName, Score, Verdict
 
 SHARES = (
     "accuracy",
@@ -21,7 +22,7 @@ SHARES = (
 )
 NOTHING = "-"
 
-ENDINGS = {
+ENDINGS: Mapping[EndingName, str] = {
     "promoted": "Promoted",
     "kept": "Kept",
     "rejected": "Rejected",
@@ -34,14 +35,14 @@ ENDINGS = {
     "registered": "Registered",
 }
 
-VERDICTS = {
+VERDICTS: Mapping[Verdict, str] = {
     "better": "the challenger is better",
     "worse": "the challenger is worse",
     "not_enough_evidence": "not enough evidence to tell them apart",
 }
 
 
-def ending_words(ending: str) -> str:
+def ending_words(ending: EndingName) -> str:
     """The ending as a heading says it."""
     return ENDINGS.get(ending, ending.replace("_", " ").capitalize())
 

@@ -12,7 +12,7 @@ from retraining.statistics.comparison import (
     spent_alpha,
     t_interval,
 )
-from retraining.statistics.drift import FeatureDrift, benjamini_hochberg, drift, expected_psi
+from retraining.statistics.drift import benjamini_hochberg, drift, expected_psi
 from retraining.statistics.histograms import (
     CategoryBins,
     NumberBins,
@@ -24,19 +24,16 @@ from retraining.statistics.histograms import (
 )
 from retraining.statistics.metrics import Metric, Predictions, check_metric, metric, score, subset
 from retraining.statistics.over_batches import combine, compare_with_record
-from retraining.statistics.slices import ClassResult, SliceResult, judge_slices, per_class
+from retraining.statistics.slices import judge_slices, per_class
 
 __all__ = [
     "MIN_BLOCKS",
     "CategoryBins",
-    "ClassResult",
     "Estimate",
-    "FeatureDrift",
     "Metric",
     "NumberBins",
     "PairedResult",
     "Predictions",
-    "SliceResult",
     "benjamini_hochberg",
     "category_bins",
     "category_codes",

@@ -8,12 +8,12 @@ is that, `material` says that it is also large: PSI less what PSI is expected to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retraining.records import FeatureDrift
 from retraining.statistics.permutation import (
     Side,
     distance,
@@ -38,32 +38,6 @@ ALPHA = 0.03  # simulated alarms at 0.05 came out at 4 to 7 %, and 5 % is promis
 MIN_BLOCKS = 8  # of reference and current together: fewer labellings cannot tell 5 % of 15 features
 ROUNDING = 1e-9  # must not make an equal labelling look smaller than the one observed
 MOST_BLOCKS = 150  # on each side; more are joined with their neighbours, which costs little and keeps time flat
-
-
-@dataclass(frozen=True)
-class FeatureDrift:
-    """How far one feature moved.
-
-    Attributes:
-        name: the feature's.
-        distance: largest difference of the cumulative shares (a histogram's Kolmogorov-Smirnov distance), or for unordered
-            categories half the sum of all differences (total variation); 0..1.
-        p: by permutation of blocks; None where not judged: under eight blocks, or a side without rows.
-        q: p corrected for the number of features.
-        psi: population stability index, with half a row added to every bin.
-        psi_corrected: less its expectation without drift, (bins - 1)(1/n + 1/m), n and m counted as independent rows.
-        detected: q is at most alpha; None where not judged.
-        material: detected, and `psi_corrected` reaches the threshold; None where not judged.
-    """
-
-    name: str
-    distance: float
-    p: float | None
-    q: float | None
-    psi: float
-    psi_corrected: float
-    detected: bool | None
-    material: bool | None
 
 
 def drift(

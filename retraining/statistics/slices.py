@@ -7,12 +7,12 @@ that are as good; a test against the allowed loss itself would wave through a sl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
 
+from retraining.records import ClassResult, SliceResult
 from retraining.statistics.comparison import Estimate, estimate_improvement
 from retraining.statistics.label_metrics import count_labels
 from retraining.statistics.metrics import Metric, Predictions, subset
@@ -25,41 +25,6 @@ if TYPE_CHECKING:
     from retraining.records import Label
 
 MIN_SLICE_ROWS = 100
-
-
-@dataclass(frozen=True)
-class ClassResult:
-    """One class on the test rows. A share is None where it has no rows to stand on (never predicted, or no row of the class)."""
-
-    name: Label
-    support: int
-    champion_recall: float | None
-    champion_precision: float | None
-    champion_f1: float | None
-    challenger_recall: float | None
-    challenger_precision: float | None
-    challenger_f1: float | None
-
-
-@dataclass(frozen=True)
-class SliceResult:
-    """What one slice of the test rows loses with the challenger.
-
-    Attributes:
-        name: as the caller calls it, such as `region = north`.
-        rows: of the slice; under 100 it is shown and not judged.
-        blocks: in which those rows lie; under two it is not judged.
-        loss: champion less challenger in points of the metric, > 0 where the challenger is worse; None where undefined.
-        p: one-sided, of the slice losing nothing, corrected for the number of slices judged; None where not judged.
-        vetoes: whether it loses more than allowed, and significantly.
-    """
-
-    name: str
-    rows: int
-    blocks: int
-    loss: float | None
-    p: float | None
-    vetoes: bool
 
 
 def per_class(

@@ -20,7 +20,9 @@ from retraining.records import (
     Candidate,
     Column,
     CycleRecord,
+    EndingName,
     Manifest,
+    Outcome,
     Schema,
     Score,
 )
@@ -97,13 +99,13 @@ def candidate(
 
 
 def record(
-    run_id: str, number: int = 1, ending: str = "kept", cycle_id: str = "cycle-1"
+    run_id: str, number: int = 1, ending: EndingName = "kept", cycle_id: str = "cycle-1"
 ) -> CycleRecord:
-    told = {"ending": ending, "reason": "production is good enough"}
+    outcome = Outcome(ending, "production is good enough", number=number, started=STARTED)
     batch = Batch(number, (FILE,))
     score = Score("accuracy", 0.9, 400, (0.85, 0.95))
     return CycleRecord(
-        number, cycle_id, run_id, STARTED, told, "deciding", (FILE.sha256,), batch, score
+        number, cycle_id, run_id, STARTED, outcome, "deciding", (FILE.sha256,), batch, score
     )
 
 

@@ -10,16 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from retraining.records import (
+    ClassResult,
     Comparison,
     CycleRecord,
     DataFile,
     Drift,
+    FeatureDrift,
     FileCounts,
     Hindsight,
     Outcome,
     Score,
+    SliceResult,
 )
-from retraining.report import outcome_to_json
 from retraining.report.material import Distribution, RefusedFile, ReportMaterial, TestSet
 from retraining.statistics import Predictions
 
@@ -48,56 +50,28 @@ def comparison(improvement: float = 0.031, rows: int = 1432) -> Comparison:
         blocks=11,
         rows_dropped=3,
         per_class=tuple(
-            {
-                "name": name,
-                "support": rows // 2,
-                **{
-                    f"{model}_{rate}": 0.8 + 0.02 * i
-                    for i, rate in enumerate(("recall", "precision", "f1"))
-                    for model in ("champion", "challenger")
-                },
-            }
-            for name in CLASSES
+            ClassResult(name, rows // 2, *(0.8, 0.82, 0.84), *(0.8, 0.82, 0.84)) for name in CLASSES
         ),
         slices=(
-            {
-                "name": "region = north",
-                "rows": 720,
-                "blocks": 11,
-                "loss": -0.041,
-                "p": 1.0,
-                "vetoes": False,
-            },
-            {
-                "name": "region = south",
-                "rows": 640,
-                "blocks": 11,
-                "loss": 0.012,
-                "p": 0.31,
-                "vetoes": False,
-            },
-            {
-                "name": "region = (other)",
-                "rows": 72,
-                "blocks": 9,
-                "loss": None,
-                "p": None,
-                "vetoes": False,
-            },
+            SliceResult("region = north", 720, 11, -0.041, 1.0, vetoes=False),
+            SliceResult("region = south", 640, 11, 0.012, 0.31, vetoes=False),
+            SliceResult("region = (other)", 72, 9, None, None, vetoes=False),
         ),
     )
 
 
 def drift() -> Drift:
     features = [
-        {
-            "name": f"feature_{i}",
-            "psi": 0.02 * i,
-            "psi_corrected": max(0.0, 0.02 * i - 0.03),
-            "q": 0.5 / (i + 1) ** 2,
-            "detected": i > 3,
-            "material": i > 6,
-        }
+        FeatureDrift(
+            name=f"feature_{i}",
+            distance=0.01 * i,
+            p=0.4 / (i + 1) ** 2,
+            q=0.5 / (i + 1) ** 2,
+            psi=0.02 * i,
+            psi_corrected=max(0.0, 0.02 * i - 0.03),
+            detected=i > 3,
+            material=i > 6,
+        )
         for i in range(9)
     ]
     return Drift(detected=True, material=True, features=tuple(features))
@@ -230,7 +204,7 @@ def records(count: int = 30) -> tuple[CycleRecord, ...]:
             f"cycle-{number}",
             f"run-{number}",
             started,
-            outcome_to_json(outcome),
+            outcome,
             served=accuracy(score, 1500, 0.02),
         )
         made.append(record)

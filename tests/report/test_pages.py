@@ -7,7 +7,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from retraining.records import DataFile, Drift, Hindsight, Outcome, Score
+from retraining.records import (
+    ClassResult,
+    DataFile,
+    Drift,
+    FeatureDrift,
+    Hindsight,
+    Outcome,
+    Score,
+    SliceResult,
+)
 from retraining.report import index, page
 from retraining.report.material import Distribution, RefusedFile, ReportMaterial
 from tests.report import samples
@@ -140,15 +149,16 @@ def test_names_of_strangers_are_text_and_nothing_else() -> None:
         test_set=samples.rows_compared((hostile, "up")),
         distributions={hostile: Distribution(("a", hostile), (1, 2), (2, 1))},
     )
+    strange = FeatureDrift(hostile, 0.0, None, None, 0.0, 0.0, detected=None, material=None)
     outcome = replace(
         samples.promoted(),
         reason=hostile,
-        drift=Drift(detected=True, material=True, features=({"name": hostile},)),
+        drift=Drift(detected=True, material=True, features=(strange,)),
     )
     for text in (
         html,
         page(outcome, material=samples.material()),
-        index([replace(samples.records()[0], told={"ending": hostile, "reason": hostile})]),
+        index([replace(samples.records()[0], outcome=Outcome(hostile, hostile))]),
     ):
         reader = Reader(text)
         assert not [
@@ -165,15 +175,15 @@ def test_the_page_stays_small_with_thousands_of_everything() -> None:
         detected=True,
         material=True,
         features=tuple(
-            {"name": f"f{i}", "psi_corrected": i / many, "detected": True, "material": True}
+            FeatureDrift(f"f{i}", 0.5, 0.01, 0.01, 0.0, i / many, detected=True, material=True)
             for i in range(many)
         ),
     )
     names = tuple(f"class {i}" for i in range(60))
     comparison = replace(
         samples.comparison(),
-        per_class=tuple({"name": f"c{i}", "support": 3} for i in range(many)),
-        slices=tuple({"name": f"s{i}", "rows": 200, "loss": 0.1, "p": 0.5} for i in range(many)),
+        per_class=tuple(ClassResult(f"c{i}", 3, *([None] * 6)) for i in range(many)),
+        slices=tuple(SliceResult(f"s{i}", 200, 9, 0.1, 0.5, vetoes=False) for i in range(many)),
     )
     html = page(
         replace(samples.promoted(), drift=drift, comparison=comparison),
@@ -285,7 +295,7 @@ def test_a_failed_cycle_at_the_end_hides_neither_the_version_that_serves_nor_the
         records[-1],
         number=31,
         cycle_id="cycle-31",
-        told={"ending": "failed", "reason": "the disk"},
+        outcome=Outcome("failed", "the disk"),
         served=None,
     )
     text = words_of(index([*records, failed], serving=4))
@@ -298,5 +308,5 @@ def test_the_index_of_nothing_says_so() -> None:
 
 
 def test_registrations_are_no_cycles() -> None:
-    registered = replace(samples.records()[0], told={"ending": "registered"}, number=0)
+    registered = replace(samples.records()[0], outcome=Outcome("registered", "why"), number=0)
     assert "after 30 cycles" in words_of(index([registered, *samples.records()]))

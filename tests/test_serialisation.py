@@ -1,11 +1,30 @@
 import json
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from retraining.records import Comparison, Drift, FileCounts, Outcome, Score
-from retraining.report import outcome_to_json, plain
+from retraining.records import (
+    Comparison,
+    Drift,
+    EndingName,
+    FeatureDrift,
+    FileCounts,
+    Hindsight,
+    Outcome,
+    Score,
+)
+from retraining.serialisation import (
+    cycle_to_json,
+    outcome_from_json,
+    outcome_to_json,
+    plain,
+    record_from_json,
+    record_to_json,
+)
+from tests.report import samples
 
 KEYS = [
     "schema_version",
@@ -91,7 +110,18 @@ def test_numbers_of_numpy_and_numbers_that_are_none_become_plain_json() -> None:
     drift = Drift(
         detected=np.True_,
         material=False,
-        features=({"name": "age", "psi": np.float64("nan"), "bins": np.arange(3)},),
+        features=(
+            FeatureDrift(
+                "age",
+                np.float32(0.5),
+                np.float64(0.25),
+                None,
+                np.float64("nan"),
+                1.0,
+                detected=np.True_,
+                material=np.False_,
+            ),
+        ),
     )
     told = outcome_to_json(
         Outcome(
@@ -106,7 +136,18 @@ def test_numbers_of_numpy_and_numbers_that_are_none_become_plain_json() -> None:
     assert again["drift"] == {
         "detected": True,
         "material": False,
-        "features": [{"name": "age", "psi": None, "bins": [0, 1, 2]}],
+        "features": [
+            {
+                "name": "age",
+                "distance": 0.5,
+                "p": 0.25,
+                "q": None,
+                "psi": None,
+                "psi_corrected": 1.0,
+                "detected": True,
+                "material": False,
+            }
+        ],
     }
     assert type(told["production_version"]) is int
     assert again["seconds"] == {"scoring": 0.5}
@@ -119,7 +160,37 @@ def test_numbers_of_numpy_and_numbers_that_are_none_become_plain_json() -> None:
         (float("-inf"), None),
         ((1, (2,)), [1, [2]]),
         ({3: {4}}, {"3": [4]}),
+        (np.arange(3), [0, 1, 2]),
     ],
 )
 def test_plain_values(value: object, expected: object) -> None:
     assert plain(value) == expected
+
+
+@pytest.mark.parametrize("ending", list(get_args(EndingName)))
+def test_an_outcome_read_back_is_written_the_same(ending: EndingName) -> None:
+    content = json.loads(json.dumps(outcome_to_json(samples.of_ending(ending))))
+    assert outcome_to_json(outcome_from_json(content)) == content
+
+
+def test_a_decision_that_an_older_release_wrote_is_read_to_the_last_figure() -> None:
+    content = json.loads((Path(__file__).parent / "decision_0_1_0.json").read_text())
+    record = record_from_json(content)
+    comparison = record.outcome.comparison
+    assert record.ending == "rejected"
+    assert record.outcome.drift.features[0].psi_corrected == pytest.approx(0.0123)
+    assert comparison is not None
+    assert (comparison.verdict, comparison.rows) == ("worse", 400)
+    assert comparison.champion.value == pytest.approx(0.84)
+    assert record.served == Score("accuracy", 0.78, 1500, (0.75, 0.81))
+    assert record.hindsight == record.outcome.hindsight
+    assert json.loads(json.dumps(record_to_json(record))) == content
+
+
+def test_a_past_cycle_tells_its_start_and_what_later_rows_say_of_it() -> None:
+    (record,) = samples.records(1)
+    told = cycle_to_json(record, Hindsight(2, 1, True, 0.021, (0.004, 0.038), 4500))
+    assert list(told) == [*KEYS, "started", "hindsight"]
+    assert told["started"] == record.started.isoformat()
+    assert told["hindsight"]["gain"] == pytest.approx(0.021)
+    assert cycle_to_json(record, None)["hindsight"] is None
