@@ -69,6 +69,6 @@ server: .venv/installed
 	$(pip) -r requirements.txt
 	@touch $@
 
-.venv/installed-for-development: .venv/installed requirements-dev.txt
+.venv/installed-for-development: .venv/installed requirements-dev.txt requirements-postgres.txt
 	$(pip) -r requirements-dev.txt
 	@touch $@

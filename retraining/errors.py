@@ -95,6 +95,14 @@ class DamagedModelError(PersonNeededError):
     """A model's files are not those that were registered."""
 
 
+class OtherMlflowError(PersonNeededError):
+    """The store's tables are those of another MLflow than the one installed here."""
+
+
+class MissingDriverError(PersonNeededError):
+    """The package that speaks to the database in the settings is not installed."""
+
+
 class FolderGoneError(PersonNeededError):
     """A folder of the project, such as the inbox, is not there."""
 

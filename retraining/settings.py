@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Parse = Callable[[str], Any]
 
+POSTGRESQL = "postgresql+psycopg://"  # psycopg 3: requirements-postgres.txt
 CLONE = Path(__file__).resolve().parent.parent
 RECIPE_NAME = "train_classification_model.py"
 TRIGGERS = get_args(TriggerName)
@@ -178,15 +179,16 @@ def _tracking_uri(text: str) -> str:
         r"https?://[^/\s]|sqlite(\+\w+)?:///.|(postgresql|mysql|mssql)(\+\w+)?://.", text
     ):
         raise ValueError(
-            "sqlite:///PATH, http(s)://HOST:PORT, or a postgresql, mysql or mssql address (a plain folder holds no registry)"
+            f"sqlite:///PATH, http(s)://HOST:PORT, {POSTGRESQL}USER@HOST/NAME, "
+            "or a mysql or mssql address (a plain folder holds no registry)"
         )
-    return text
+    return re.sub("^postgresql://", POSTGRESQL, text)
 
 
 def _log_uri(text: str) -> str:
     if not re.match(r"sqlite:///.|postgresql(\+psycopg)?://.", text):
-        raise ValueError("sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    return text
+        raise ValueError(f"sqlite:///PATH or {POSTGRESQL}USER:PASSWORD@HOST:PORT/DATABASE")
+    return re.sub("^postgresql://", POSTGRESQL, text)
 
 
 def _jwt_secret(text: str) -> str:

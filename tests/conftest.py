@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import postgres as postgres_server
 from tests.projects import Project, tables
 
 if TYPE_CHECKING:
@@ -46,6 +47,13 @@ def registered(project: Project, empty_store: Path) -> Project:
     project.take_store(empty_store)
     project.register()
     return project
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[postgres_server.Postgres]:
+    """A PostgreSQL server; `new_database` makes a database in it. Mark such tests `postgres`."""
+    with postgres_server.running() as server:
+        yield server
 
 
 @pytest.hookimpl(wrapper=True)

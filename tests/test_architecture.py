@@ -29,7 +29,7 @@ FACTS = (
 )
 CHOICES = (
     "statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "file_moves", "lock", "logs",
-    "stray_output", "failures", "threads", "progress", "command_lines", "terminal",
+    "stray_output", "drivers", "failures", "threads", "progress", "command_lines", "terminal",
 )  # fmt: skip
 ROOMS = (
     "inbox",
@@ -147,7 +147,9 @@ def test_everything_imported_is_required_and_everything_required_is_imported() -
     assert asked.keys() - imported_ones == LOADED_BY_NAME, "required, but not imported"
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-postgres.txt"]
+)
 def test_requirements_are_pinned_as_in_the_constraints_and_name_no_index(name: str) -> None:
     pinned = required("constraints.txt")
     for package, version in required(name).items():
@@ -160,7 +162,7 @@ def required(name: str) -> dict[str, str]:
     return {
         package.lower(): version
         for package, version in re.findall(
-            r"^([A-Za-z0-9_.-]+)==(\S+)", (CLONE / name).read_text(), re.M
+            r"^([A-Za-z0-9_.-]+)(?:\[\w+\])?==(\S+)", (CLONE / name).read_text(), re.M
         )
     }
 

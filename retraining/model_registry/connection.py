@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient
+from mlflow.store.db.utils import create_sqlalchemy_engine
 
 from retraining.errors import UnreachableError
 from retraining.model_registry.failures import UnclearStoreError, is_locked, translated, unreachable
@@ -160,11 +161,16 @@ def _make_sqlite(file: Path) -> None:
 
 
 def _knock(uri: str) -> None:
-    """MLflow tries a database that is down for 102 s; one look at its port takes ten at most."""
+    """MLflow tries a database that is down, or refuses the user, for 102 s; one try here takes ten at most."""
     parts = urlsplit(uri)
     port = parts.port or _DATABASE_PORTS.get(parts.scheme.partition("+")[0])
     if parts.hostname and port:
         socket.create_connection((parts.hostname, port), timeout=10).close()
+    engine = create_sqlalchemy_engine(uri)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
 
 
 def _whole_seconds(name: str, default: int) -> int:

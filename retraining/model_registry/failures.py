@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 
 from retraining import disks
-from retraining.errors import CredentialsRefusedError, RetrainingError, StoreError, UnreachableError
+from retraining.drivers import missing_driver
+from retraining.errors import (
+    CredentialsRefusedError,
+    MissingDriverError,
+    RetrainingError,
+    StoreError,
+    UnreachableError,
+)
+from retraining.model_registry.store_schema import schema_problem
 
 UNCERTAIN = (
     "No file was moved by this step; the next run looks up what MLflow holds before it goes on."
@@ -23,6 +31,16 @@ _CAUSE = re.compile(
 _DRIVER = re.compile(
     r"\((?:\w+\.)+\w*Error\) (.+)"
 )  # SQLAlchemy puts words of its own before what the database said
+
+_USER_REFUSED = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba.conf entry|role \S+ does not exist"
+    r"|Access denied for user|Login failed for user"
+)
+_NO_SUCH_DATABASE = re.compile(r"database \S+ does not exist|Unknown database")
+_DATABASE_AWAY = re.compile(
+    r"server closed the connection|terminating connection|the connection is (closed|lost)"
+    r"|database system is (starting up|shutting down|in recovery)|too many clients|Lost connection to MySQL"
+)
 
 
 class UnclearStoreError(StoreError):
@@ -59,12 +77,9 @@ def translated(error: Exception, store: str) -> RetrainingError:
     if isinstance(error, RetrainingError):
         return error
     shown, said, status = without_credentials(store), _said(error), _http_status(error)
-    if status in (401, 403):
-        return CredentialsRefusedError(
-            f"The MLflow server at {shown} refused the request ({status}): {said}",
-            unchanged=UNCERTAIN,
-            remedy="Check MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD or MLFLOW_TRACKING_TOKEN, and the server's --allowed-hosts.",
-        )
+    for_a_person = _not_installed(error, shown) or _user_refused(store, said, status)
+    if for_a_person is not None:
+        return for_a_person
     if is_locked(error):
         return UnreachableError(
             f"The MLflow store {shown} stayed locked by another process.",
@@ -83,15 +98,47 @@ def translated(error: Exception, store: str) -> RetrainingError:
         status in _OUT_OF_REACH or (status is None and _is_out_of_reach(error))
     ):
         return unreachable(store, said)
+    elif not is_file(store) and _NO_SUCH_DATABASE.search(said):
+        what = f"The MLflow store {shown} is not there"
+        remedy = (
+            "Create the database (`createdb NAME`), or correct the name in MLFLOW_TRACKING_URI."
+        )
     else:
         what = (
             f"A file for MLflow ({shown}) cannot be read or written"
             if isinstance(error, OSError)
             else f"MLflow ({shown}) answered with an error"
         )
-        remedy = "Run `python pipeline_orchestrator.py check`; the server's log, where there is one, says more."
+        remedy = "The log in .retraining/logs/ has the whole answer, and the server's log, where there is one, says more."
     kind = UnclearStoreError if status is not None and status >= 500 else StoreError
     return kind(f"{what}: {said}", unchanged=UNCERTAIN, remedy=remedy)
+
+
+def _not_installed(error: Exception, shown: str) -> RetrainingError | None:
+    """The installation lacks what the store needs: its MLflow is another one, or the database's driver is missing."""
+    driver = missing_driver(error)
+    if driver is None:
+        return schema_problem(error, shown)
+    return MissingDriverError(
+        f"MLflow at {shown} needs the package {driver.package}, which is not installed here.",
+        remedy=f"{driver.remedy}: MLFLOW_TRACKING_URI.",
+    )
+
+
+def _user_refused(store: str, said: str, status: int | None) -> CredentialsRefusedError | None:
+    shown = without_credentials(store)
+    if status in (401, 403):
+        return CredentialsRefusedError(
+            f"The MLflow server at {shown} refused the request ({status}): {said}",
+            unchanged=UNCERTAIN,
+            remedy="Check MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD or MLFLOW_TRACKING_TOKEN, and the server's --allowed-hosts.",
+        )
+    if not is_file(store) and _USER_REFUSED.search(said):
+        return CredentialsRefusedError(
+            f"The database at {shown} refused the user: {said}",
+            remedy="Correct user and password in MLFLOW_TRACKING_URI.",
+        )
+    return None
 
 
 def unreachable(store: str, said: str) -> UnreachableError:
@@ -99,7 +146,10 @@ def unreachable(store: str, said: str) -> UnreachableError:
     if is_file(store):
         remedy = "Look at the disk that the file is on, and at what else uses it; the next run goes on from here."
     else:
-        remedy = "Start the MLflow server (`make server`) or correct MLFLOW_TRACKING_URI in .env; the next run goes on from here."
+        what = "the MLflow server (`make server`)" if store.startswith("http") else "the database"
+        remedy = (
+            f"Start {what} or correct MLFLOW_TRACKING_URI in .env; the next run goes on from here."
+        )
     return UnreachableError(
         f"MLflow at {without_credentials(store)} cannot be reached: {said}",
         unchanged=UNCERTAIN,
@@ -137,6 +187,7 @@ def _is_out_of_reach(error: Exception) -> bool:
         (said.startswith("API request to") and lost)
         or isinstance(error, (ConnectionError, TimeoutError))
         or "ConnectionPool" in said
+        or _DATABASE_AWAY.search(said) is not None
     )
 
 

@@ -1,0 +1,102 @@
+"""Debian's own PostgreSQL, started in a folder of its own; every test gets a database of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+USER, PASSWORD = "ada", "geheim"
+SECONDS_TO_START = 30
+_NAMES = itertools.count()
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server that listens on this machine only, and asks for a password there."""
+
+    folder: Path
+    programs: Path
+    port: int
+
+    def new_database(self) -> str:
+        """An empty database; its address."""
+        name = f"test_{next(_NAMES)}"
+        self._as_owner("createdb", "--host", str(self.folder), "--port", str(self.port), name)
+        return self.address(name)
+
+    def address(self, name: str, *, password: str = PASSWORD) -> str:
+        return f"postgresql+psycopg://{USER}:{password}@127.0.0.1:{self.port}/{name}"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self._control("start", "-o", options, "-l", str(self.folder / "log"), "-w")
+
+    def stop(self) -> None:
+        """End it at once: its clients see the connection closed."""
+        self._control("stop", "-m", "immediate", "-w")
+
+    def _control(self, *words: str) -> None:
+        self._as_owner("pg_ctl", "-D", str(self.folder / "data"), *words)
+
+    def _as_owner(self, program: str, *words: str) -> None:
+        """PostgreSQL refuses to be started by root, so its own user does it."""
+        owner = "postgres" if os.geteuid() == 0 else None
+        command = [str(self.programs / program), *words]
+        environment = {"PATH": os.defpath, "LANG": "C", "PGUSER": USER}
+        subprocess.run(
+            command, user=owner, cwd=self.folder, env=environment, check=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=SECONDS_TO_START,
+        )  # fmt: skip
+
+    def make(self) -> None:
+        """Lay the files out; the user may do everything, by password where it comes over the net."""
+        secret = self.folder / "password"
+        secret.write_text(PASSWORD + "\n")
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            for path in (self.folder, secret):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        self._as_owner(
+            "initdb", "-D", str(self.folder / "data"), "-U", USER, "--pwfile", str(secret),
+            "--auth-local=trust", "--auth-host=scram-sha-256", "-E", "UTF8", "--no-sync",
+        )  # fmt: skip
+
+
+@contextmanager
+def running() -> Iterator[Postgres]:
+    """A server for as long as the block runs; skips where PostgreSQL is not installed."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    # not under pytest's folder, which PostgreSQL's user may not enter; short, for the socket's name
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    server = Postgres(folder, programs, _free_port())
+    try:
+        server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        return int(unused.getsockname()[1])
