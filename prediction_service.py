@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retraining.cli import Parser, common_flags, obey
+from retraining.cli import obey
+from retraining.command_words import Parser, common_flags
 
 if TYPE_CHECKING:
     import argparse
@@ -89,4 +90,4 @@ def serve(asked: argparse.Namespace, settings: Settings, _open_log: OpenLog) -> 
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # rows are few and callers many
-    sys.exit(obey(sys.argv[1:], lambda: parse(sys.argv[1:]), serve))
+    sys.exit(obey(sys.argv[1:], parse, serve))

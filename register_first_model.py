@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retraining.cli import Parser, common_flags, obey
+from retraining.cli import obey
+from retraining.command_words import Parser, common_flags
 
 if TYPE_CHECKING:
     import argparse
@@ -78,7 +79,7 @@ def register(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -
 
 def main(words: Sequence[str]) -> int:
     """Obey one command line; the exit code."""
-    return obey(words, lambda: parse(words), register)
+    return obey(words, parse, register)
 
 
 if __name__ == "__main__":

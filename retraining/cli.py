@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
@@ -13,15 +12,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from retraining import __version__
 from retraining import settings as settings_module
 from retraining.command_lines import default_project
+from retraining.command_words import as_far_as_understood, parse
 from retraining.errors import SettingsError, UsageError
 from retraining.failures import Terminated, in_three_lines
 from retraining.stray_output import StrayOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    import argparse
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TextIO
 
     from retraining.commands import Answer
@@ -37,234 +37,6 @@ ENVIRONMENT_DEFAULTS = {
     "GIT_PYTHON_REFRESH": "quiet",
     "OMP_WAIT_POLICY": "passive",  # read when the libraries load; a thread that spins holds up others
 }
-HELP_WIDTH = 100
-PROGRAM = "pipeline_orchestrator.py"
-COMMANDS = {
-    "run": "one cycle (the default)",
-    "check": "settings, store, alias, folders, recipe and every invariant: each problem with what to do",
-    "status": "waiting, judged, used and quarantined files, the production version, the last cycle, probation, hold",
-    "history": "the last cycles, one line each, with hindsight",
-    "explain": "why a version was (not) promoted, or a cycle ended as it did",
-    "rollback": "move the alias back and hold promotions, or lift the hold",
-    "requeue": "move mended files from quarantine back to the inbox",
-    "forget": "withdraw a poisoned file from the archive and from all later training",
-    "replay": "play archived files through the same cycle under one or more policies",
-}
-MORE_HELP = """
-Every command takes --project DIR, --env-file F, --log-file F, --json, -q and -v; COMMAND --help shows the others, such as --dry-run and
---force of `run`. Exit codes: 0 the cycle ended, 1 it failed, 2 usage or settings, 3 a person is needed, 69 MLflow or a source of rows
-cannot be reached, 75 another cycle holds the lock, 130 and 143 interrupted. Settings are in .env; .env.example and docs/ explain them.
-"""
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in three lines. Help is as wide as it is, since asking the terminal for its width takes longer."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(
-            formatter_class=partial(argparse.HelpFormatter, width=HELP_WIDTH), **options
-        )
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of exiting, so that a wrong command line ends like any other error."""
-        raise UsageError(
-            f"{self.prog}: {message}.", remedy=f"`{self.prog} --help` shows what is possible."
-        )
-
-
-def _parser(wanted: Iterable[str] = tuple(COMMANDS)) -> Parser:
-    """A parser of these commands; one that knows them all is slow to make, and most starts end at the gate."""
-    common = common_flags()
-    parser = Parser(
-        prog=PROGRAM, description="Monitor, retrain, compare, promote, archive.", epilog=MORE_HELP
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog=PROGRAM)
-    for name in wanted:
-        sentence = f"{COMMANDS[name][0].upper()}{COMMANDS[name][1:]}."
-        command = commands.add_parser(
-            name, parents=[common], help=COMMANDS[name], description=sentence
-        )
-        _add_flags(name, command)
-    return parser
-
-
-def _parse(words: Sequence[str]) -> argparse.Namespace:
-    words = with_default_command(words)
-    return _parser([words[0]] if words[0] in COMMANDS else COMMANDS).parse_args(words)
-
-
-def common_flags() -> Parser:
-    """The flags that every command and both scripts take."""
-    common = Parser(add_help=False)
-    common.add_argument(
-        "--project",
-        type=_named,
-        metavar="DIR",
-        help="the project's folder; the script's own by default",
-    )
-    common.add_argument(
-        "--env-file",
-        type=_named,
-        metavar="F",
-        help="read settings from this file instead of the project's .env",
-    )
-    common.add_argument(
-        "--log-file", type=_named, metavar="F", help="write the full log to this file too"
-    )
-    common.add_argument(
-        "--json", action="store_true", help="print JSON on stdout, and nothing else"
-    )
-    common.add_argument(
-        "-q",
-        "--quiet",
-        action="store_true",
-        help="print nothing on success; stderr holds errors only",
-    )
-    common.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="show every log line, and a traceback above an error",
-    )
-    return common
-
-
-def _named(text: str) -> Path:
-    """A path as it was typed; an empty one comes from a shell variable that is not set, and would mean the working directory."""
-    if not text:
-        raise argparse.ArgumentTypeError("an empty path")
-    return Path(text)
-
-
-def _add_flags(name: str, command: argparse.ArgumentParser) -> None:
-    match name:
-        case "run":
-            command.add_argument(
-                "--dry-run", action="store_true", help="decide everything, change nothing"
-            )
-            command.add_argument(
-                "--force",
-                action="store_true",
-                help="skip gate and trigger, judge again, try a lost attempt again",
-            )
-        case "check":
-            command.add_argument(
-                "--deep", action="store_true", help="read every archived file again"
-            )
-        case "history":
-            command.add_argument(
-                "-n", type=int, default=20, metavar="N", help="how many cycles (20)"
-            )
-            command.add_argument(
-                "--html",
-                type=Path,
-                metavar="DIR",
-                help="write a static index with every report instead",
-            )
-        case "explain":
-            command.add_argument(
-                "which",
-                nargs="?",
-                metavar="vN or CYCLE",
-                help="a version or a cycle id; the last cycle by default",
-            )
-        case "rollback":
-            command.add_argument(
-                "--to",
-                type=int,
-                metavar="N",
-                help="the version to go back to; the previous one by default",
-            )
-            command.add_argument(
-                "--resume", action="store_true", help="lift the hold; the alias stays"
-            )
-            command.add_argument(
-                "--why", default="", metavar="TEXT", help="the reason, kept in the registry"
-            )
-        case "requeue":
-            command.add_argument(
-                "files",
-                nargs="+",
-                metavar="FILE",
-                help="names in quarantine, or paths relative to the project",
-            )
-        case "forget":
-            command.add_argument(
-                "files",
-                nargs="+",
-                metavar="FILE_OR_SHA",
-                help="archived files, or the first digits of their SHA-256",
-            )
-            command.add_argument(
-                "--why", required=True, metavar="TEXT", help="the reason, kept in the registry"
-            )
-        case "replay":
-            command.add_argument(
-                "files",
-                nargs="*",
-                type=Path,
-                metavar="FILES",
-                help="CSV, CSV.gz or Parquet in time order; used_data/ by default",
-            )
-            command.add_argument(
-                "--policy",
-                metavar="NAME[,NAME]",
-                help="`current`, settings files, or yardsticks such as always; current and all yardsticks",
-            )
-            command.add_argument(
-                "--rows-per-cycle",
-                type=int,
-                metavar="N",
-                help="rows of a cycle; by default those of MIN_NEW_FILES files, or a fiftieth of all",
-            )
-            command.add_argument(
-                "--files-per-cycle", type=int, default=15, metavar="N", help="files of a cycle (15)"
-            )
-            command.add_argument(
-                "--initial-rows",
-                type=int,
-                metavar="N",
-                help="rows that the first model learns; by default four cycles'",
-            )
-            command.add_argument(
-                "--offsets",
-                type=int,
-                default=1,
-                metavar="K",
-                help="play K times, each a little later (1)",
-            )
-            command.add_argument(
-                "--days-per-cycle",
-                type=float,
-                default=1.0,
-                metavar="D",
-                help="days that pass between cycles (1)",
-            )
-            command.add_argument(
-                "--recipe",
-                type=Path,
-                metavar="FILE",
-                help="the training recipe; the project's by default",
-            )
-            command.add_argument(
-                "--advise",
-                action="store_true",
-                help="print the .env lines worth changing, with gain and interval",
-            )
-
-
-def with_default_command(words: Sequence[str]) -> list[str]:
-    """`run` where no command is named; a command may stand behind `--project DIR`."""
-    takes_value = {"--project", "--env-file", "--log-file"}
-    position = 0
-    while position < len(words) and words[position].startswith("-"):
-        if words[position] in ("-h", "--help", "--version"):
-            return list(words)
-        position += 2 if words[position] in takes_value else 1
-    if position < len(words):
-        return [words[position], *words[:position], *words[position + 1 :]]
-    return ["run", *words]
 
 
 def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
@@ -285,25 +57,26 @@ def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
         )
         return found
 
-    return obey(words, lambda: _parse(words), act)
+    return obey(words, parse, act)
 
 
 def obey(
     words: Sequence[str],
-    parse: Callable[[], argparse.Namespace],
+    read: Callable[[Sequence[str]], argparse.Namespace],
     act: Callable[[argparse.Namespace, Settings, OpenLog], Answer],
 ) -> int:
-    """Parse, read the settings, act, and print; every error ends here in three lines and its exit code."""
+    """Read the words and the settings, act, and print; every error ends here in three lines and its exit code."""
     real_out, real_err = sys.stdout, sys.stderr
     if isinstance(real_out, io.TextIOWrapper):
         real_out.reconfigure(
             errors="backslashreplace"
         )  # as stderr is: a file's name may not fit the terminal's encoding
+    asked: argparse.Namespace | None = None
     open_log: OpenLog | None = None
     settings: Settings | None = None
     try:
         with _terminated_by_signal():
-            asked = parse()
+            asked = read(words)
             settings = _settings(asked)
             open_log = _log_on_demand(asked, settings, real_err)
             with (
@@ -316,9 +89,10 @@ def obey(
     except BaseException as error:  # noqa: BLE001 - the edge: whatever it was becomes three lines and an exit code
         if open_log is not None:
             open_log().keep_failure(error)
-        answer = _failed(error, words, settings)
+        asked = asked if asked is not None else as_far_as_understood(words)
+        answer = _failed(error, asked, settings)
     try:
-        return _shown(answer, words, settings, real_out, real_err)
+        return _shown(answer, asked, settings, real_out, real_err)
     except BrokenPipeError:  # whoever read our output went away (`| head`); what was done is done
         os.dup2(os.open(os.devnull, os.O_WRONLY), real_out.fileno())
         return answer.code
@@ -326,17 +100,13 @@ def obey(
 
 def _shown(
     answer: Answer,
-    words: Sequence[str],
+    asked: argparse.Namespace,
     settings: Settings | None,
     real_out: TextIO,
     real_err: TextIO,
 ) -> int:
     spell = _speller(settings)
-    flags = {
-        "as_json": "--json" in words,
-        "quiet": bool({"-q", "--quiet"} & {*words}),
-        "verbose": bool({"-v", "--verbose"} & {*words}),
-    }
+    flags = {"as_json": asked.json, "quiet": asked.quiet, "verbose": asked.verbose}
     if answer.failure is None:
         code = answer.show(real_out, real_err, spell, **flags)
         real_out.flush()
@@ -362,7 +132,7 @@ def _speller(settings: Settings | None) -> Callable[[str], str]:
     return str if settings is None else partial(spelled_out, settings=settings)
 
 
-def _failed(error: BaseException, words: Sequence[str], settings: Settings | None) -> Answer:
+def _failed(error: BaseException, asked: argparse.Namespace, settings: Settings | None) -> Answer:
     """What a start that failed prints: for a cycle its object, for `check` its problems."""
     from retraining.commands import Answer
     from retraining.records import Outcome
@@ -370,12 +140,12 @@ def _failed(error: BaseException, words: Sequence[str], settings: Settings | Non
 
     code, lines = in_three_lines(error)
     what, remedy = lines[-3], _speller(settings)(lines[-1])
+    dry_run = getattr(asked, "dry_run", False)
+    reason = "; ".join(lines[:-3]) or what
     told: dict[str, Any] = outcome_to_json(
-        Outcome(
-            "failed", "; ".join(lines[:-3]) or what, exit_code=code, dry_run="--dry-run" in words
-        )
+        Outcome("failed", reason, exit_code=code, dry_run=dry_run)
     )
-    if "check" in words:
+    if getattr(asked, "command", None) == "check":
         each = error.problems if isinstance(error, SettingsError) else (what,)
         told = {
             "ok": False,

@@ -261,7 +261,7 @@ def may_move_the_alias(settings: Settings, hold: str | None) -> Decision:
             f"promotions are held ({hold}); `rollback --resume` or deleting the tag retraining.hold lifts that",
         )
     if settings.promote_when == "manual":
-        return Decision(False, "PROMOTE_WHEN is manual: a person assigns the alias")
+        return Decision(False, "PROMOTE_WHEN is manual: a person moves the alias (`approve`)")
     return Decision(True, "promotions are not held")
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining.statistics import Estimate, combine, t_interval
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,6 +32,8 @@ def graded_decisions(
 
 
 def _together(gains: list[Hindsight], confidence: float) -> Hindsight:
+    from retraining.statistics import Estimate, combine, t_interval
+
     if len(gains) == 1:
         return gains[0]
     found = combine([Estimate(one.gain, one.standard_error, one.rows, one.blocks) for one in gains])

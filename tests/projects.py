@@ -170,9 +170,7 @@ class Project:
 
 def _main(script: str, arguments: list[str]) -> int:
     if script == REGISTER:
-        return cli.obey(
-            arguments, lambda: register_first_model.parse(arguments), register_first_model.register
-        )
+        return cli.obey(arguments, register_first_model.parse, register_first_model.register)
     return cli.main(arguments, pipeline_orchestrator.run_cycle)
 
 

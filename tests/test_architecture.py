@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from retraining.command_words import COMMANDS
 from tests.projects import CLONE, ORCHESTRATOR, Project, environment_of_cron, table
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ FACTS = (
 )
 CHOICES = (
     "statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "file_moves", "lock", "logs",
-    "stray_output", "drivers", "failures", "threads", "progress", "command_lines", "terminal",
+    "stray_output", "drivers", "failures", "threads", "progress", "command_lines", "command_words", "terminal",
 )  # fmt: skip
 ROOMS = (
     "inbox",
@@ -199,7 +200,13 @@ def test_a_closed_gate_loads_nothing_but_the_standard_library(registered: Projec
 
 
 @pytest.mark.parametrize(
-    "words", [("--help",), ("--version",), ("rollback", "--help"), ("run", "--frobnicate")]
+    "words",
+    [
+        ("--help",),
+        ("--version",),
+        ("run", "--frobnicate"),
+        *((name, "--help") for name in COMMANDS),
+    ],
 )
 def test_help_version_and_a_wrong_command_line_load_nothing_but_the_standard_library(
     tmp_path: Path, words: tuple[str, ...]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from retraining.cli import COMMANDS, common_flags, with_default_command
+from retraining.command_words import COMMANDS, common_flags, parse
 from retraining.errors import NOTHING_CHANGED, UsageError
 from tests.projects import (
     CLONE,
@@ -51,25 +51,59 @@ def test_an_empty_path_is_not_taken_for_the_working_directory(flag: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("words", "read_as"),
+    ("words", "means"),
     [
-        ([], ["run"]),
-        (["--json"], ["run", "--json"]),
-        (["--dry-run", "-q"], ["run", "--dry-run", "-q"]),
-        (["status"], ["status"]),
-        (["--project", "run", "status"], ["status", "--project", "run"]),
+        ([], {"command": "run"}),
+        (["--json"], {"command": "run", "json": True}),
+        (["--dry-run", "-q"], {"command": "run", "dry_run": True, "quiet": True}),
+        (["run", "--dry"], {"command": "run", "dry_run": True}),
+        (["--dry"], {"command": "run", "dry_run": True}),
+        (["status", "--js"], {"command": "status", "json": True}),
+        (["-qv", "status"], {"command": "status", "quiet": True, "verbose": True}),
+        (["status", "-qv"], {"command": "status", "quiet": True, "verbose": True}),
+        (["-q", "status", "-v"], {"command": "status", "quiet": True, "verbose": True}),
+        (["--project", "run", "status"], {"command": "status", "project": Path("run")}),
+        (["--proj", "run", "status"], {"command": "status", "project": Path("run")}),
+        (["--project=a", "check", "--project", "b"], {"command": "check", "project": Path("b")}),
+        (["--project", "status"], {"command": "run", "project": Path("status")}),
         (
             ["-q", "--log-file", "f", "history", "-n", "3"],
-            ["history", "-q", "--log-file", "f", "-n", "3"],
+            {"command": "history", "n": 3, "quiet": True},
         ),
-        (["--help"], ["--help"]),
-        (["-q", "--version"], ["-q", "--version"]),
+        (["explain", "check"], {"command": "explain", "which": "check"}),
+        (["rollback", "--why", "status"], {"command": "rollback", "why": "status", "to": None}),
+        (["rollback", "--to", "v2"], {"command": "rollback", "to": 2}),
+        (["approve", "v12"], {"command": "approve", "version": 12}),
     ],
 )
 def test_no_command_means_run_and_common_flags_may_stand_before_it(
-    words: list[str], read_as: list[str]
+    words: list[str], means: dict[str, object]
 ) -> None:
-    assert with_default_command(words) == read_as
+    asked = vars(parse(words))
+    assert {name: asked[name] for name in means} == means
+    assert {"project", "env_file", "log_file", "json", "quiet", "verbose"} <= asked.keys()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--dry-run", "check"], ["--to", "3", "rollback"], ["status", "--deep"], ["check", "x"]],
+)
+def test_a_flag_of_one_command_is_no_other_commands(words: list[str]) -> None:
+    with pytest.raises(UsageError):
+        parse(words)
+
+
+def test_flags_that_are_cut_short_or_joined_print_what_the_parser_takes_them_for(
+    registered: Project,
+) -> None:
+    assert registered.start("status", "--js").expect(0).json["production_version"] == 1
+    assert registered.start("status", "-qv").expect(0).out == ""
+    registered.deliver(*tables(3, seed=2))
+    assert registered.start("run", "--dry", "--js").expect(0).json["dry_run"] is True
+    failed = registered.start("run", "--dry", "-n", "--js").expect(2)
+    assert failed.json["ending"] == "failed"
+    unknown = registered.start("check", "--frobnicate", "--js").expect(2)
+    assert unknown.json["ok"] is False
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

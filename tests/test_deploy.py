@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from retraining import cli
+from retraining import command_words
 from retraining.notices import textfile
 from retraining.settings import Settings
 from tests.test_notices import NOW, told
@@ -40,7 +40,7 @@ def checked(*command: str | Path) -> None:
 
 def asked_of(words: list[str]) -> Any:
     """How the job itself reads a command line."""
-    return cli._parser().parse_args(cli.with_default_command(words))
+    return command_words.parse(words)
 
 
 # --- cron -----------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import register_first_model
-from retraining import cli, errors
+from retraining import command_words, errors
 from retraining.errors import RetrainingError
 from retraining.settings import SETTING_NAMES, Settings
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, table, tables
@@ -59,7 +59,7 @@ def flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def test_every_command_and_flag_is_documented() -> None:
     text = everything()
-    words = set(flags_of(cli._parser())) - {"-h"}
+    words = set(flags_of(command_words.parser_of())) - {"-h"}
     assert {
         word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)
     } == set()
@@ -104,7 +104,7 @@ def test_the_readme_is_short() -> None:
 def parse(script: str, words: list[str]) -> None:
     """Raise UsageError where a script would not take these words."""
     if script == ORCHESTRATOR:
-        cli._parser().parse_args(cli.with_default_command(words))
+        command_words.parse(words)
     elif script == REGISTER:
         register_first_model.parse(words)
     else:
@@ -163,12 +163,20 @@ def a_model(project: Project) -> None:
     project.deliver(*tables(3, seed=2))
     project.put("batch-refused.csv", "speed,target\n1\n")
     assert project.cycle()["files"]["quarantined"] == 1
-    third = [re.sub(r"0$", "2", text, count=9, flags=re.MULTILINE) for text in tables(3, seed=5)]
-    project.deliver(*third, to="third-class")
     wind = [
         "wind," + text.replace("\n", "\n0.5,", text.count("\n") - 1) for text in tables(12, seed=6)
     ]
     project.deliver(*wind, to="with-wind")
+
+
+def changed_columns(project: Project) -> None:
+    """The same, with a label in another word refused, and two files that bring a third class."""
+    a_model(project)
+    project.put("week-33.csv", re.sub(r",1$", ",churned", table(seed=8), flags=re.MULTILINE))
+    project.deliver(*tables(3, seed=9))
+    assert project.cycle()["files"]["quarantined"] == 1
+    for seed, name in enumerate(("week-31.csv", "week-32.csv")):
+        project.put(name, re.sub(r"0$", "2", table(seed=seed), count=9, flags=re.MULTILINE))
 
 
 def a_promotion(project: Project) -> None:
@@ -179,8 +187,8 @@ def a_promotion(project: Project) -> None:
 
 
 STAGES: dict[str, Callable[[Project], None]] = {
-    "README.md": nothing_yet, "first-hour.md": nothing_yet, "from-a-script.md": a_pickle, "recipe.md": a_model, "columns.md": a_model,
-    "thresholds.md": a_model, "undo.md": a_promotion, "production.md": a_model, "errors.md": a_model,
+    "README.md": nothing_yet, "first-hour.md": nothing_yet, "from-a-script.md": a_pickle, "recipe.md": a_model,
+    "columns.md": changed_columns, "thresholds.md": a_model, "undo.md": a_promotion, "production.md": a_model, "errors.md": a_model,
 }  # fmt: skip
 
 
@@ -212,6 +220,31 @@ def test_the_documents_commands_work_when_typed_one_after_the_other(
     for text in blocks(path, "sh tested"):
         for line in lines(text):
             type_in(project, shlex.split(line, comments=True), line)
+
+
+def test_a_project_that_was_backed_up_is_restored_as_it_was(
+    registered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed from the document, with a promotion and its archiving in between."""
+    monkeypatch.chdir(registered.folder)
+    (registered.folder / "quarantine").mkdir(exist_ok=True)
+    texts = list(blocks(CLONE / "docs/production.md", "sh tested"))
+    backup = next(text for text in texts if "tar -czf" in text)
+    restore = next(text for text in texts if "tar -xzf" in text)
+    inbox = {path.name for path in registered.deliver(*tables(6, seed=2, rows=120, turned=True))}
+    for line in lines(backup):
+        type_in(registered, shlex.split(line, comments=True), line)
+    assert registered.cycle()["ending"] == "promoted"
+    assert registered.names("new_data") == set()
+    for line in lines(restore):
+        words = shlex.split(line, comments=True)
+        if words[0] == PYTHON:  # this process still has the lost store open
+            registered.start_process(*words[2:], script=words[1]).expect(0)
+        else:
+            type_in(registered, words, line)
+    status = registered.start_process("status", "--json").expect(0).json
+    assert (status["production_version"], status["waiting"]) == (1, 6)
+    assert registered.names("new_data") == inbox
 
 
 def test_the_readmes_python_serves_the_new_version_once_the_alias_has_moved(

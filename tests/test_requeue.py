@@ -65,3 +65,29 @@ def test_only_files_of_the_quarantine_are_moved(refused: Project, name: str) -> 
 def test_a_link_in_quarantine_is_not_followed(refused: Project) -> None:
     (refused.folder / "quarantine" / "link.csv").symlink_to(refused.folder / ".env")
     assert refused.start("requeue", "link.csv").expect(2).error
+
+
+def test_all_sends_back_what_could_be_accepted_and_says_what_stays(refused: Project) -> None:
+    archived = next((refused.folder / "used_data").glob("*.csv")).read_text()
+    refused.put("copy.csv", archived, to="quarantine")
+    (refused.folder / "quarantine" / "link.csv").symlink_to(refused.folder / ".env")
+    done = refused.start("requeue", "--all", "--json").expect(0).json
+    assert done["requeued"] == ["ragged.csv"]
+    assert set(done["left"]) == {"copy.csv", "link.csv"}
+    assert "archive" in done["left"]["copy.csv"]
+    assert refused.names("quarantine") == {"copy.csv", "link.csv"}
+    assert not (refused.folder / "quarantine" / "ragged.csv.reason.json").exists()
+
+
+def test_all_leaves_withdrawn_files_where_they_are(refused: Project) -> None:
+    name = min(refused.names("used_data"))
+    refused.start("forget", name, "--why", "a sensor lied").expect(0)
+    done = refused.start("requeue", "--all").expect(0)
+    assert f"{name} stays in quarantine: withdrawn" in " ".join(done.out.split())
+    assert refused.names("quarantine") == {name}
+    refused.start("requeue", name).expect(2)
+
+
+def test_all_of_an_empty_quarantine_is_nothing_to_do(registered: Project) -> None:
+    assert "No file is in" in registered.start("requeue", "--all").expect(0).out
+    assert registered.start("requeue", "--all", "a.csv").expect(2).error

@@ -9,7 +9,6 @@ from retraining.command_lines import spelled_out
 from retraining.commands import Answer
 from retraining.commands.problems import Problem, as_problem
 from retraining.commands.reading import Story, read_story
-from retraining.commands.recipe_trial import try_the_recipe
 from retraining.cycle.bookkeeping import files_archived_by
 from retraining.cycle.preflight import (
     find_production,
@@ -36,6 +35,11 @@ if TYPE_CHECKING:
     from retraining.sources import Source
 
 MENDED_BY_ITSELF = "The next start of the job mends it; if it stays, report it with the log."
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """How closely to look."""
+    command.add_argument("--deep", action="store_true", help="read every archived file again")
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
@@ -127,6 +131,8 @@ def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
         yield as_problem(error, f"alias {settings.production_alias!r} of {settings.model_name!r}")
     yield from _inbox(story)
     if production is not None:
+        from retraining.commands.recipe_trial import try_the_recipe
+
         yield from _model(production)
         yield from try_the_recipe(story, production)
     yield from _invariants(story)

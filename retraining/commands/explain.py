@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 LABEL_WIDTH = 12
 
 
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """What to explain."""
+    command.add_argument(
+        "which",
+        nargs="?",
+        metavar="vN or CYCLE",
+        help="a version or a cycle id; the last cycle by default",
+    )
+
+
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Tell one cycle's decision: scores, interval, counts, rule, trigger, and what later rows say."""
     story = read_story(settings)

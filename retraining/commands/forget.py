@@ -25,6 +25,19 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """Which files, and why."""
+    command.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE_OR_SHA",
+        help="archived files, or the first digits of their SHA-256",
+    )
+    command.add_argument(
+        "--why", required=True, metavar="TEXT", help="the reason, kept in the registry"
+    )
+
+
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Record the withdrawal in the registry, then move the files; name every version that learned them."""
     with one_cycle_at_a_time(settings.state_dir):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
@@ -16,12 +17,19 @@ from retraining.terminal import columns, labelled
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from retraining.records import Comparison, CycleRecord, Hindsight, Outcome
     from retraining.settings import Settings
 
 HEAD = "started (UTC)     ending            about served   rows  gain"
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """How many cycles, and where to."""
+    command.add_argument("-n", type=int, default=20, metavar="N", help="how many cycles (20)")
+    command.add_argument(
+        "--html", type=Path, metavar="DIR", help="write a static index with every report instead"
+    )
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
@@ -16,7 +17,6 @@ from retraining.phrases import first_few
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from retraining.replay.history import Cut, History
     from retraining.replay.judging import Play
@@ -26,6 +26,67 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 GZIP = 10  # times that packed tables grow
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """What is played, in which steps, under which policies."""
+    command.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILES",
+        help="CSV, CSV.gz or Parquet in time order; used_data/ by default",
+    )
+    command.add_argument(
+        "--policy",
+        metavar="NAME[,NAME]",
+        help="`current`, settings files, or yardsticks such as always; current and all yardsticks",
+    )
+    _add_steps(command)
+    command.add_argument(
+        "--recipe",
+        type=Path,
+        metavar="FILE",
+        help="the training recipe; the project's by default",
+    )
+    command.add_argument(
+        "--advise",
+        action="store_true",
+        help="print the .env lines worth changing, with gain and interval",
+    )
+
+
+def _add_steps(command: argparse.ArgumentParser) -> None:
+    """How the history is cut into cycles."""
+    command.add_argument(
+        "--rows-per-cycle",
+        type=int,
+        metavar="N",
+        help="rows of a cycle; by default those of MIN_NEW_FILES files, or a fiftieth of all",
+    )
+    command.add_argument(
+        "--files-per-cycle", type=int, default=15, metavar="N", help="files of a cycle (15)"
+    )
+    command.add_argument(
+        "--initial-rows",
+        type=int,
+        metavar="N",
+        help="rows that the first model learns; by default four cycles'",
+    )
+    command.add_argument(
+        "--offsets",
+        type=int,
+        default=1,
+        metavar="K",
+        help="play K times, each a little later (1)",
+    )
+    command.add_argument(
+        "--days-per-cycle",
+        type=float,
+        default=1.0,
+        metavar="D",
+        help="days that pass between cycles (1)",
+    )
 
 
 def answer(asked: argparse.Namespace, settings: Settings, run_cycle: RunCycle) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.run import new_job
@@ -15,45 +15,106 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from retraining.cycle.job import Job
     from retraining.settings import Settings
+
+WITHDRAWN = "withdrawn with `forget`: the same bytes are refused for good"
+ARCHIVED = "the same bytes are in the archive already"
+A_LINK = "a symbolic link, which is never followed"
+NO_FILE = "no file"
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """Which files."""
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "files",
+        nargs="*",
+        default=[],
+        metavar="FILE",
+        help="names in quarantine, or paths relative to the project",
+    )
+    which.add_argument(
+        "--all",
+        action="store_true",
+        help="every file in quarantine that is neither withdrawn nor archived already",
+    )
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
-    """Move the named files; all are looked up before any is moved."""
+    """Move the named files, or all that may go; all are looked up before any is moved."""
     with one_cycle_at_a_time(settings.state_dir):
         job = new_job(settings)
-        paths = [_find(settings, name) for name in asked.files]
-        withdrawn = set((job.state.read("gate") or {}).get("withdrawn", ()))
-        for path in paths:
-            if sha256_of(path) in withdrawn:
-                raise UsageError(
-                    f"{path.name} was withdrawn with `forget`.",
-                    remedy="Mend its content first: the same bytes are refused for good.",
-                )
+        left: dict[str, str] = {}
+        if asked.all:
+            paths, left = _all_that_may_go(job)
+        else:
+            paths = [_find(settings, name) for name in asked.files]
+            _must_not_be_withdrawn(job, paths)
         check_rights(settings)
         moved = [job.inbox.requeue(path).name for path in paths]
-    return Answer(
-        {"requeued": moved},
-        "\n".join(f"{name} waits in {settings.new_data_dir} again." for name in moved),
-    )
+    told: dict[str, Any] = {"requeued": moved}
+    if asked.all:
+        told["left"] = left
+    return Answer(told, _in_words(moved, left, settings))
+
+
+def _all_that_may_go(job: Job) -> tuple[list[Path], dict[str, str]]:
+    """The files that may go back, and name -> why for those that stay."""
+    known = _noted_digests(job)
+    paths: list[Path] = []
+    left: dict[str, str] = {}
+    for path in job.inbox.quarantined():
+        why = _why_it_stays(path, known)
+        if why is None:
+            paths.append(path)
+        else:
+            left[path.name] = why
+    return paths, left
+
+
+def _why_it_stays(path: Path, known: dict[str, str]) -> str | None:
+    if path.is_symlink():
+        return A_LINK
+    if not path.is_file():
+        return NO_FILE
+    return known.get(sha256_of(path))
+
+
+def _noted_digests(job: Job) -> dict[str, str]:
+    """SHA-256 -> why a file with these bytes would be refused again, from the last cycle's notes."""
+    notes = job.state.read("gate") or {}
+    archived = dict.fromkeys(notes.get("archive", ()), ARCHIVED)
+    withdrawn = dict.fromkeys(notes.get("withdrawn", ()), WITHDRAWN)
+    return {**archived, **withdrawn}
+
+
+def _must_not_be_withdrawn(job: Job, paths: list[Path]) -> None:
+    known = _noted_digests(job)
+    for path in paths:
+        if known.get(sha256_of(path)) == WITHDRAWN:
+            raise UsageError(
+                f"{path.name} was withdrawn with `forget`.",
+                remedy="Mend its content first: the same bytes are refused for good.",
+            )
 
 
 def _find(settings: Settings, name: str) -> Path:
     """A file of the quarantine by its name, or by its path relative to the project."""
-    candidates = (settings.quarantine_dir / name, settings.project / name)
-    path = next(
-        (
-            p
-            for p in candidates
-            if p.is_file()
-            and not p.is_symlink()
-            and p.resolve().parent == settings.quarantine_dir.resolve()
-        ),
-        None,
+    for path in (settings.quarantine_dir / name, settings.project / name):
+        in_quarantine = path.resolve().parent == settings.quarantine_dir.resolve()
+        whole = path.is_file() and not path.is_symlink()
+        if in_quarantine and whole and not path.name.endswith(REASON_SUFFIX):
+            return path
+    raise UsageError(
+        f"{name!r} is no file in {settings.quarantine_dir}.",
+        remedy="`python pipeline_orchestrator.py status` lists the files in quarantine.",
     )
-    if path is None or path.name.endswith(REASON_SUFFIX):
-        raise UsageError(
-            f"{name!r} is no file in {settings.quarantine_dir}.",
-            remedy="`python pipeline_orchestrator.py status` lists the files in quarantine.",
-        )
-    return path
+
+
+def _in_words(moved: list[str], left: dict[str, str], settings: Settings) -> str:
+    lines = [f"{name} waits in {settings.new_data_dir} again." for name in moved]
+    if not moved and not left:
+        lines.append(f"No file is in {settings.quarantine_dir}.")
+    lines += [f"{name} stays in quarantine: {why}." for name, why in left.items()]
+    return "\n".join(lines)

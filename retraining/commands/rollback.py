@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
+from retraining.commands.people import user_name, version_number
 from retraining.commands.run import new_job
 from retraining.cycle.bookkeeping import leave, save_ledger
 from retraining.cycle.completion import previous_of, put_back, tags_of_one_rolled_back
@@ -23,6 +23,20 @@ if TYPE_CHECKING:
     from retraining.cycle.recovery import Recovered
     from retraining.records import VersionFacts
     from retraining.settings import Settings
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """Where to go back to and why, or that the hold is over."""
+    command.add_argument(
+        "--to",
+        type=version_number,
+        metavar="N",
+        help="the version to go back to; the previous one by default",
+    )
+    command.add_argument("--resume", action="store_true", help="lift the hold; the alias stays")
+    command.add_argument(
+        "--why", default="", metavar="TEXT", help="the reason, kept in the registry"
+    )
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
@@ -62,7 +76,7 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
         )
     target = _target(job, current, to)
     hold = (
-        f"by {_user()} {job.now():%Y-%m-%dT%H:%M:%SZ}: rolled back from v{holder} to v{target}"
+        f"by {user_name()} {job.now():%Y-%m-%dT%H:%M:%SZ}: rolled back from v{holder} to v{target}"
         + (f": {why}" if why else "")
     )
     registry.tag_model({HOLD: hold})
@@ -108,10 +122,3 @@ def _target(job: Job, holder: VersionFacts, to: int | None) -> int:
             f"v{named} holds no model.", remedy="Name another version with --to N."
         )
     return model.number
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "somebody"

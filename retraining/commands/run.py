@@ -31,6 +31,16 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """What a cycle can be told."""
+    command.add_argument("--dry-run", action="store_true", help="decide everything, change nothing")
+    command.add_argument(
+        "--force",
+        action="store_true",
+        help="skip gate and trigger, judge again, try a lost attempt again",
+    )
+
+
 def answer(
     asked: argparse.Namespace,
     settings: Settings,

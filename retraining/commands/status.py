@@ -26,6 +26,10 @@ LABEL_WIDTH = 12
 SHOWN = 10  # skipped and refused files; --json has them all
 
 
+def add_flags(_command: argparse.ArgumentParser) -> None:
+    """None of its own."""
+
+
 def answer(_asked: argparse.Namespace, settings: Settings) -> Answer:
     """Count files and say what the production version is there for."""
     story = read_story(settings)
@@ -107,10 +111,11 @@ def _facts(
     if told["hold"]:
         yield "", f"no version is promoted until `{settings.command} rollback --resume`"
     if told["awaiting_approval"]:
-        yield (
-            "approval",
-            f"v{told['awaiting_approval']} waits: give it the production alias, or let it be superseded",
+        ways = (
+            f"`{settings.command} approve` gives it the production alias, "
+            f"`{settings.command} reject --why TEXT` turns it down"
         )
+        yield "approval", f"v{told['awaiting_approval']} waits: {ways}"
     for file, why in sorted(told["skipped"].items())[:SHOWN]:
         yield "skipped", f"{file}: {why}"
     if len(told["skipped"]) > SHOWN:

@@ -15,7 +15,6 @@ from retraining.errors import (
 )
 from retraining.ledger import learned_runs
 from retraining.phrases import first_few
-from retraining.statistics import check_metric, metric
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -80,6 +79,8 @@ def find_production(job: Job, recovered: Recovered) -> Model:
         UnknownVersionError: the version that holds it is not one of this job's.
         ArchiveMismatchError: a file that past versions were made from is missing from the archive.
     """
+    from retraining.statistics import check_metric, metric
+
     settings = job.settings
     alias, name = settings.production_alias, settings.model_name
     holder = recovered.facts.aliases.get(alias)

@@ -207,9 +207,8 @@ def _settle_pending(job: Job, facts: RegistryFacts) -> RegistryFacts:
                 },
             )
     waiting = job.registry.version(waits) if waits is not None else None
-    if waiting is None or waiting.status != "superseded":
+    if waiting is None or waiting.status not in ("superseded", "rejected"):
         return facts
-    job.registry.drop_alias(
-        "challenger"
-    )  # a cycle died between marking it and offering the newer one
+    # a cycle died between marking it and offering the newer one, or `reject` before it took the alias
+    job.registry.drop_alias("challenger")
     return job.registry.facts()

@@ -63,7 +63,7 @@ def description(outcome: Outcome, command: str = COMMAND) -> str:
     start = {
         "promoted": f"Replaced {champion} in production",
         # read before and after the approval: what became of it stands in its tags
-        "awaiting_approval": f"Won against {champion} and was left to a person, who approves it by giving it the production alias",
+        "awaiting_approval": f"Won against {champion} and was left to a person, who gives it the production alias with `approve`",
         "rejected": f"Did not replace {champion}",
     }.get(outcome.ending, f"Trained against {champion}; the cycle ended {outcome.ending}")
     numbers = f": {contest(outcome.comparison, champion, version)}" if outcome.comparison else ""

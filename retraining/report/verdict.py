@@ -56,7 +56,8 @@ def undo(outcome: Outcome, command: str = COMMAND) -> Advice:
         )
     if outcome.ending == "awaiting_approval":
         return Advice(
-            f"Approve {version} by moving the production alias to it in the MLflow UI; without that, nothing changes."
+            f"`{command} approve {version}` gives it the production alias, as moving the alias in the MLflow UI does; "
+            f"`{command} reject {version} --why TEXT` turns it down. Until then nothing changes."
         )
     if outcome.ending == "rolled_back":
         left = name(outcome.previous_version)

@@ -1,0 +1,165 @@
+"""The words on a command line, read once: which command is meant, and what its flags say. Standard library only.
+
+A command is a module of `retraining/commands/` with `add_flags(command)`, which owns its flags, and `answer`, which obeys them. To add
+one, write the module and name it in `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from retraining import __version__
+from retraining.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+HELP_WIDTH = 100
+PROGRAM = "pipeline_orchestrator.py"
+DEFAULT_COMMAND = "run"
+COMMANDS = {
+    "run": "one cycle (the default)",
+    "check": "settings, store, alias, folders, recipe and every invariant: each problem with what to do",
+    "status": "waiting, judged, used and quarantined files, the production version, the last cycle, probation, hold",
+    "history": "the last cycles, one line each, with hindsight",
+    "explain": "why a version was (not) promoted, or a cycle ended as it did",
+    "rollback": "move the alias back and hold promotions, or lift the hold",
+    "approve": "give the production alias to the version that waits for a person",
+    "reject": "turn that version down: it no longer waits",
+    "requeue": "move mended files from quarantine back to the inbox",
+    "forget": "withdraw a poisoned file from the archive and from all later training",
+    "replay": "play archived files through the same cycle under one or more policies",
+}
+MORE_HELP = """
+Every command takes --project DIR, --env-file F, --log-file F, --json, -q and -v; COMMAND --help shows the others, such as --dry-run and
+--force of `run`. Exit codes: 0 the cycle ended, 1 it failed, 2 usage or settings, 3 a person is needed, 69 MLflow or a source of rows
+cannot be reached, 75 another cycle holds the lock, 130 and 143 interrupted. Settings are in .env; .env.example and docs/ explain them.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in three lines. Help is as wide as it is, since asking the terminal for its width takes longer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            formatter_class=partial(argparse.HelpFormatter, width=HELP_WIDTH), **options
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of exiting, so that a wrong command line ends like any other error."""
+        raise UsageError(
+            f"{self.prog}: {message}.", remedy=f"`{self.prog} --help` shows what is possible."
+        )
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read a command line of `pipeline_orchestrator.py`; without a command it is `run`'s.
+
+    Flags that every command takes may stand before the command too.
+
+    Raises:
+        UsageError: a word is unknown, missing or no value for its flag.
+    """
+    parser = parser_of([name for name in COMMANDS if name in words])
+    asked, others = parser.parse_known_args(words)
+    if asked.command is None:
+        asked.command = DEFAULT_COMMAND
+        return _parser_of_one(DEFAULT_COMMAND).parse_args(others, asked)
+    if others:
+        start = f"{PROGRAM} {asked.command}"
+        raise UsageError(
+            f"{start}: unrecognized arguments: {' '.join(others)}.",
+            remedy=f"`{start} --help` shows what is possible.",
+        )
+    return asked
+
+
+def parser_of(needed: Collection[str] = tuple(COMMANDS)) -> Parser:
+    """The parser of all commands, those `needed` with their flags: adding flags takes time, and most starts end at the gate."""
+    parser = Parser(
+        prog=PROGRAM,
+        parents=[common_flags()],
+        description="Monitor, retrain, compare, promote, archive.",
+        epilog=MORE_HELP,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog=PROGRAM)
+    for name, sentence in COMMANDS.items():
+        command = commands.add_parser(name, help=sentence, **_options_of(name, name in needed))
+        if name in needed:
+            import_module(f"retraining.commands.{name}").add_flags(command)
+    return parser
+
+
+def _parser_of_one(name: str) -> Parser:
+    command = Parser(prog=PROGRAM, **_options_of(name, with_flags=True))
+    import_module(f"retraining.commands.{name}").add_flags(command)
+    return command
+
+
+def _options_of(name: str, with_flags: bool) -> dict[str, Any]:
+    """What argparse is told of one command."""
+    if not with_flags:
+        return {"add_help": False}
+    sentence = f"{COMMANDS[name][0].upper()}{COMMANDS[name][1:]}."
+    return {"parents": [common_flags(where_given=True)], "description": sentence}
+
+
+def common_flags(*, where_given: bool = False) -> Parser:
+    """The flags that every command and both scripts take.
+
+    With `where_given`, a flag that is not there sets nothing, so that one before the command keeps its value.
+    """
+    common = Parser(add_help=False, argument_default=argparse.SUPPRESS if where_given else None)
+    common.add_argument(
+        "--project",
+        type=_named,
+        metavar="DIR",
+        help="the project's folder; the script's own by default",
+    )
+    common.add_argument(
+        "--env-file",
+        type=_named,
+        metavar="F",
+        help="read settings from this file instead of the project's .env",
+    )
+    common.add_argument(
+        "--log-file", type=_named, metavar="F", help="write the full log to this file too"
+    )
+    common.add_argument(
+        "--json", action="store_true", help="print JSON on stdout, and nothing else"
+    )
+    common.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="print nothing on success; stderr holds errors only",
+    )
+    common.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show every log line, and a traceback above an error",
+    )
+    return common
+
+
+def as_far_as_understood(words: Sequence[str]) -> argparse.Namespace:
+    """The command and the common flags of a line that `parse` refuses, so that its error is printed as was asked."""
+    parser = Parser(parents=[common_flags()], add_help=False)
+    parser.add_argument("command", nargs="?")
+    try:
+        return parser.parse_known_args(words)[0]
+    except UsageError:
+        return parser.parse_args([])
+
+
+def _named(text: str) -> Path:
+    """A path as it was typed; an empty one comes from a shell variable that is not set, and would mean the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path")
+    return Path(text)

@@ -1,0 +1,51 @@
+"""`reject`: a person turns down the version that waits for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from retraining.commands import Answer
+from retraining.commands.people import add_version_that_waits, the_one_that_waits, user_name
+from retraining.commands.run import new_job
+from retraining.cycle.gate import mark_the_end
+from retraining.cycle.recovery import finish_what_a_dead_cycle_left
+from retraining.kill_points import kill_point
+from retraining.lock import one_cycle_at_a_time
+
+if TYPE_CHECKING:
+    import argparse
+
+    from retraining.settings import Settings
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """Which version is meant, and why it is turned down."""
+    add_version_that_waits(command)
+    command.add_argument(
+        "--why", required=True, metavar="TEXT", help="the reason, kept in the registry"
+    )
+
+
+def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+    """Tag the version that waits as rejected, then take its alias; the alias of production and the files stay."""
+    with one_cycle_at_a_time(settings.state_dir):
+        job = new_job(settings)
+        job.begin()
+        recovered = finish_what_a_dead_cycle_left(job)
+        number = the_one_that_waits(recovered, asked.version)
+        reason = f"rejected by {user_name()} {job.now():%Y-%m-%dT%H:%M:%SZ}: {asked.why}"
+        tags = {"validation_status": "rejected", "retraining.reason": reason}
+        job.registry.tag_version(number, tags)
+        kill_point("reject_after_tag")
+        job.registry.drop_alias("challenger")
+        kill_point("after_rejection")
+        mark_the_end(job, replace(recovered, facts=job.registry.facts()))
+    holder = recovered.facts.aliases.get(settings.production_alias)
+    stays = f"v{holder} stays in production" if holder is not None else "no version serves"
+    told = {"rejected": number, "why": asked.why, "production_version": holder}
+    text = (
+        f"v{number} is rejected and no longer waits; {stays}.\n"
+        f"Its files stay in {settings.new_data_dir}, judged: a later version may learn them."
+    )
+    return Answer(told, text)
