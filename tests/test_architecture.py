@@ -45,6 +45,7 @@ ROOMS = (
 LAYERS = (
     FACTS,
     CHOICES,
+    ("prediction_log",),
     ROOMS,
     ("cycle", "serving"),
     ("commands", "registering", "replay"),

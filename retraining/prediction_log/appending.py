@@ -1,0 +1,131 @@
+"""Rows of answered requests -> the table `predictions`, in a transaction that the caller holds. The first row of an id stands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from retraining.prediction_log.locking import SHARED, in_chunks, lock_the_labels
+from retraining.prediction_log.tables import labels, predictions, repeated_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from retraining.prediction_log.rows import AnsweredRequest
+
+    Record = dict[str, Any]
+
+
+def append_all(
+    connection: Connection, model_name: str, requests: Sequence[AnsweredRequest]
+) -> list[tuple[str, ...]]:
+    """Append the rows of some requests; for each request the ids that were known before, each once."""
+    by_request = [request.records(model_name) for request in requests]
+    own: list[Record] = []
+    named: list[Record] = []
+    for request, records in zip(requests, by_request, strict=True):
+        (named if request.ids_are_the_callers else own).extend(records)
+    if own:
+        # These ids are ours and new; but a request's id, which some are made of, may be the caller's.
+        connection.execute(insert_into(connection, predictions).on_conflict_do_nothing(), own)
+    if not named:
+        return [() for _ in requests]
+    repeats = _append_named(connection, model_name, named)
+    again = {id(record) for record in repeats}
+    return [_ids_of(records, again) for records in by_request]
+
+
+def _ids_of(records: Sequence[Record], again: set[int]) -> tuple[str, ...]:
+    ids = (record["prediction_id"] for record in records if id(record) in again)
+    return tuple(dict.fromkeys(ids))
+
+
+def _append_named(connection: Connection, model_name: str, records: list[Record]) -> list[Record]:
+    """Append rows with callers' ids; returns those whose id was known before."""
+    lock_the_labels(connection, model_name, alone=SHARED)
+    first: dict[str, Record] = {}
+    for record in records:
+        first.setdefault(record["prediction_id"], record)
+    labelled = _with_labels(connection, model_name, list(first))
+    for prediction_id in labelled:
+        first[prediction_id]["label_waits"] = 1
+    inserted = _inserted(connection, first)
+    repeats = [
+        record
+        for record in records
+        if first[record["prediction_id"]] is not record or record["prediction_id"] not in inserted
+    ]
+    if repeats:
+        _note_repeats(connection, model_name, repeats)
+    return repeats
+
+
+def _with_labels(connection: Connection, model_name: str, ids: list[str]) -> set[str]:
+    """The ids whose label came before their prediction."""
+    found: set[str] = set()
+    for some in in_chunks(ids):
+        query = sa.select(labels.c.prediction_id).where(
+            labels.c.model_name == model_name,
+            labels.c.prediction_id.in_(some),
+            labels.c.superseded == 0,
+        )
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def _inserted(connection: Connection, first: dict[str, Record]) -> set[str]:
+    """Insert the rows whose id is not there yet; returns these ids."""
+    # In one order for all services: two that insert the same ids in different orders would wait for each other.
+    records = [first[prediction_id] for prediction_id in sorted(first)]
+    statement = insert_into(connection, predictions).on_conflict_do_nothing()
+    answer = connection.execute(statement.returning(predictions.c.prediction_id), records)
+    return set(answer.scalars())
+
+
+def _note_repeats(connection: Connection, model_name: str, repeats: list[Record]) -> None:
+    ids = sorted({record["prediction_id"] for record in repeats})
+    standing: dict[str, str] = {}
+    for some in in_chunks(ids):
+        query = sa.select(predictions.c.prediction_id, predictions.c.features).where(
+            predictions.c.model_name == model_name, predictions.c.prediction_id.in_(some)
+        )
+        standing.update(connection.execute(query).all())
+    now = datetime.now(UTC)
+    notes: dict[str, Record] = {}
+    for record in repeats:
+        prediction_id = record["prediction_id"]
+        note = notes.setdefault(
+            prediction_id,
+            {
+                "model_name": model_name,
+                "prediction_id": prediction_id,
+                "times": 0,
+                "other_features": 0,
+                "last_time": now,
+            },
+        )
+        note["times"] += 1
+        if record["features"] != standing.get(prediction_id):
+            note["other_features"] = 1
+    statement = insert_into(connection, repeated_ids)
+    fresh, kept = statement.excluded, repeated_ids.c
+    changes = {
+        "times": kept.times + fresh.times,
+        "other_features": sa.case((fresh.other_features == 1, 1), else_=kept.other_features),
+        "last_time": fresh.last_time,
+    }
+    keys = (kept.model_name, kept.prediction_id)
+    upsert = statement.on_conflict_do_update(index_elements=keys, set_=changes)
+    connection.execute(upsert, [notes[prediction_id] for prediction_id in ids])
+
+
+def insert_into(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT, in the database's own dialect."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)

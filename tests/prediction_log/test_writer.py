@@ -1,0 +1,264 @@
+"""The writer thread: what it tells was committed is there, and nobody waits long for what is not."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import threading
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retraining.prediction_log import writer as writing
+from retraining.prediction_log.connection import JOB, open_database
+from retraining.prediction_log.writer import LogWriter, Unobserved, Why, Written
+from tests import postgres as postgres_server
+from tests.prediction_log.material import MODEL, asked, logged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from retraining.prediction_log.rows import AnsweredRequest
+
+
+class Watching(Unobserved):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.lost: list[tuple[int, Why]] = []
+        self.spells: list[str] = []
+
+    def committed(self, rows: int, seconds: float) -> None:
+        self.rows += rows
+
+    def dropped(self, rows: int, why: Why) -> None:
+        self.lost.append((rows, why))
+
+    def turned_unwell(self, problem: str) -> None:
+        self.spells.append(problem)
+
+    def turned_well(self) -> None:
+        self.spells.append("well")
+
+
+@contextmanager
+def started(uri: str, watching: Watching | None = None) -> Iterator[LogWriter]:
+    made = LogWriter(uri, MODEL, watching)
+    made.start()
+    yield made
+    assert made.stop(10)
+
+
+def append(log: LogWriter, *requests: AnsweredRequest) -> list[Written]:
+    """All of them at once."""
+
+    async def all_of_them() -> list[Written]:
+        return await asyncio.gather(*(log.append(request) for request in requests))
+
+    return asyncio.run(all_of_them())
+
+
+def rows_in(uri: str) -> set[str]:
+    database = open_database(uri, JOB)
+    found = set(logged(database))
+    database.close()
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+
+
+def until_well(log: LogWriter) -> None:
+    until(lambda: log.health().ok)
+
+
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on a caller that waits for the log would wait for longer than the test may take."""
+    monkeypatch.setattr(writing, "LONGEST_WAIT", 10_000)
+
+
+def test_what_is_told_as_logged_is_committed_and_repeated_ids_are_told(uri: str) -> None:
+    watching = Watching()
+    with started(uri, watching) as log:
+        told = append(log, *(asked(f"a{k}", f"b{k}") for k in range(200)))
+        assert told == [Written(logged=True)] * 200
+        assert rows_in(uri) == {f"{letter}{k}" for letter in "ab" for k in range(200)}
+        assert append(log, asked("a0", "new")) == [Written(logged=True, repeated_ids=("a0",))]
+        assert log.health() == writing.LogHealth(True, None, 0, 0, None)
+    assert watching.rows == 402
+    assert watching.spells == ["well"]
+
+
+def test_a_stop_commits_what_waits(uri: str) -> None:
+    log = LogWriter(uri, MODEL)
+    log.start()
+    waiting = [log._enqueue(asked(f"a{k}")) for k in range(300)]
+    assert log.stop(20)
+    told = [one.future.result(0) for one in waiting if isinstance(one, writing._Waiting)]
+    assert told == [Written(logged=True)] * 300
+    assert len(rows_in(uri)) == 300
+    assert not append(log, asked("late"))[0].logged
+
+
+def test_a_log_that_can_never_be_made_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = Watching()
+    nobody_waits(monkeypatch)
+    with started("sqlite:////proc/nowhere/predictions.db", watching) as log:
+        assert (
+            append(log, asked("a", "b"), asked("c"))
+            == [Written(logged=False, why="unwritable")] * 2
+        )
+        health = log.health()
+        assert not health.ok
+        assert health.dropped == 3
+        assert health.last_drop is not None
+        assert "/proc/nowhere" in str(health.problem)
+        time.sleep(2.5)  # it is looked at again, and told once
+    assert len(watching.spells) == 1
+    assert watching.lost == [(2, "unwritable"), (1, "unwritable")]
+
+
+def test_a_server_that_is_down_shows_nothing_but_its_address() -> None:
+    with started("postgresql://someone:open-sesame-4711@127.0.0.1:9/predictions") as log:
+        assert not append(log, asked("a"))[0].logged
+        problem = str(log.health().problem)
+    assert "127.0.0.1" in problem
+    assert "sesame" not in problem
+
+
+@pytest.mark.parametrize("uri", ["sqlite"], indirect=True)
+def test_a_lock_held_by_another_keeps_nobody_longer_than_a_second(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching = Watching()
+    with started(uri, watching) as log, closing(sqlite3.connect(uri[10:])) as other:
+        append(log, asked("before"))
+        other.isolation_level = None
+        other.execute("BEGIN EXCLUSIVE")
+        told = append(log, *(asked(f"locked-{k}") for k in range(20)))
+        assert not any(one.logged for one in told)
+        until(lambda: not log.health().ok)
+        nobody_waits(monkeypatch)
+        assert not append(log, asked("known to be locked"))[0].logged
+        assert log.health().queued == 0
+        assert "locked" in str(log.health().problem)
+        other.execute("ROLLBACK")
+        until_well(log)
+        assert append(log, asked("after"))[0].logged
+    assert rows_in(uri) == {"before", "after"}, "what was told as not logged was given up"
+    assert watching.spells[0] == "well"
+    assert len(watching.spells) == 3
+
+
+@pytest.mark.parametrize("uri", ["sqlite"], indirect=True)
+def test_a_full_queue_is_told_at_once_and_bounded(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "MOST_ROWS_WAITING", 30)
+    with started(uri) as log, closing(sqlite3.connect(uri[10:])) as other:
+        append(log, asked("before"))
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+        told = append(log, *(asked(*(f"{k}-{n}" for n in range(10))) for k in range(12)))
+        assert [one.why for one in told].count("full") == 9, told
+        other.execute("ROLLBACK")
+        until_well(log)
+
+
+@pytest.mark.parametrize("uri", ["sqlite"], indirect=True)
+def test_a_log_that_was_removed_is_made_again_and_no_row_goes_to_the_one_nobody_sees(
+    uri: str,
+) -> None:
+    with started(uri) as log:
+        append(log, asked("a"))
+        shutil.rmtree(Path(uri[10:]).parent)
+        told = append(log, asked("b"))[0]
+        until_well(log)
+        assert append(log, asked("c"))[0].logged
+    assert rows_in(uri) == ({"b", "c"} if told.logged else {"c"})
+
+
+@pytest.mark.parametrize("uri", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("error", "word"), [("disk is full", "full"), ("disk I/O error", "fails")])
+def test_a_disk_that_refuses_is_named(
+    uri: str, error: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with started(uri) as log:
+        append(log, asked("a"))
+        real = writing.append_all
+
+        def refuse(*_: object) -> None:
+            raise sqlalchemy_error(error)
+
+        monkeypatch.setattr(writing, "append_all", refuse)
+        assert not append(log, asked("b"))[0].logged
+        assert word in str(log.health().problem)
+        monkeypatch.setattr(writing, "append_all", real)
+        until_well(log)
+        assert append(log, asked("c"))[0].logged
+    assert rows_in(uri) == {"a", "c"}
+
+
+def sqlalchemy_error(text: str) -> Exception:
+    from sqlalchemy.exc import OperationalError
+
+    return OperationalError("INSERT", {}, sqlite3.OperationalError(text))
+
+
+@pytest.mark.parametrize("uri", ["sqlite"], indirect=True)
+def test_a_row_that_breaks_the_writer_does_not_end_it(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with started(uri) as log:
+        bad = asked("a", features=[object()])
+        monkeypatch.setattr(type(bad), "records", lambda *_: 1 / 0)
+        assert not append(log, bad)[0].logged
+        monkeypatch.undo()
+        until_well(log)
+        assert append(log, asked("b"))[0].logged
+
+
+@pytest.mark.parametrize("uri", ["sqlite"], indirect=True)
+def test_a_commit_that_hangs_keeps_nobody_waiting_but_those_in_it(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    with started(uri) as log:
+        real = writing.append_all
+
+        def hang(*arguments: object) -> object:
+            release.wait(20)
+            return real(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(writing, "append_all", hang)
+        assert not append(log, asked("a"))[0].logged
+        nobody_waits(monkeypatch)
+        assert not append(log, asked("b"))[0].logged
+        assert "longer than a second" in str(log.health().problem)
+        release.set()
+        until_well(log)
+        assert append(log, asked("c"))[0].logged
+    assert rows_in(uri) == {"a", "c"}
+
+
+@pytest.mark.postgres
+def test_a_server_that_restarts_costs_the_rows_of_a_moment_and_no_more() -> None:
+    with postgres_server.running() as server:
+        address = server.new_database()
+        with started(address) as log:
+            assert append(log, asked("a"))[0].logged
+            server.stop()
+            assert not append(log, asked("b"))[0].logged
+            server.start()
+            until_well(log)
+            assert append(log, asked("c"))[0].logged
+        assert rows_in(address) == {"a", "c"}
