@@ -58,7 +58,7 @@ def _recover_and_run(job: Job) -> Outcome:
 
 
 def _judge_and_decide(cycle: Cycle) -> Outcome:
-    from retraining.cycle import comparing, lineage, monitoring, promotion, training
+    from retraining.cycle import comparing, lineage, monitoring, never_seen, promotion, training
 
     job, settings = cycle.job, cycle.job.settings
     monitored = monitoring.monitor(cycle)
@@ -88,7 +88,8 @@ def _judge_and_decide(cycle: Cycle) -> Outcome:
     verdict = decisions.wins(compared.comparison, settings, floors, compared.veto)
     if not verdict.act:
         return promotion.reject(cycle, monitored, attempt, verdict.reason)
-    move = decisions.may_move_the_alias(settings, cycle.recovered.hold)
+    known = never_seen.values_are_known(monitored.never_seen)
+    move = decisions.may_move_the_alias(settings, cycle.recovered.hold, known)
     if not move.act:
         return promotion.leave_to_a_person(
             cycle, monitored, attempt, f"{verdict.reason}; {move.reason}"

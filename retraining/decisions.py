@@ -253,8 +253,13 @@ def _in_words(comparison: Comparison, metric: str) -> str:
     )
 
 
-def may_move_the_alias(settings: Settings, hold: str | None) -> Decision:
-    """Whether the job moves the alias itself, or leaves the move to a person."""
+def may_move_the_alias(settings: Settings, hold: str | None, values: Decision) -> Decision:
+    """Whether the job moves the alias itself, or leaves the move to a person.
+
+    Args:
+        hold: who held promotions, when and why; None where they are not held.
+        values: whether production knows the values that the new files bring.
+    """
     if hold:
         return Decision(
             False,
@@ -262,6 +267,8 @@ def may_move_the_alias(settings: Settings, hold: str | None) -> Decision:
         )
     if settings.promote_when == "manual":
         return Decision(False, "PROMOTE_WHEN is manual: a person moves the alias (`approve`)")
+    if not values.act:
+        return values
     return Decision(True, "promotions are not held")
 
 

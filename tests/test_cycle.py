@@ -98,6 +98,25 @@ def test_a_version_that_a_person_approved_is_not_rolled_back(registered: Project
     assert seen["ending"] != "rolled_back", "a person's alias move is not undone by the job"
 
 
+def test_a_batch_of_one_class_leaves_probation_to_the_next_one(registered: Project) -> None:
+    registered.configure(METRIC="roc_auc", RETRAIN_THRESHOLD="0.9")
+    registered.deliver(*tables(12, seed=2, turned=True))
+    assert registered.cycle()["ending"] == "promoted"
+    registered.configure(RETRAIN_THRESHOLD="0.1")
+    registered.deliver(*(of_one_class(text) for text in tables(12, seed=4, turned=True)))
+    seen = registered.cycle()
+    assert (seen["ending"], seen["scores"]["production_on_new"]) == ("kept", None)
+    assert tags(registered, 2)["retraining.probation"] == "open"
+    registered.deliver(*tables(12, seed=3))  # the concept turned back
+    assert registered.cycle()["ending"] == "rolled_back"
+
+
+def of_one_class(text: str) -> str:
+    """The rows of a table that have the label 1."""
+    head, *rows = text.splitlines()
+    return "\n".join([head, *(row for row in rows if row.endswith(",1"))]) + "\n"
+
+
 def test_a_previous_version_that_cannot_be_loaded_skips_probation_and_says_so(
     promoted: Project,
 ) -> None:

@@ -258,13 +258,19 @@ def test_floors_must_be_reached_and_an_undefined_score_reaches_none(
 
 
 @pytest.mark.parametrize(
-    ("rule", "hold", "act"),
-    [("better", None, True), ("better", "by ann", False), ("manual", None, False)],
+    ("rule", "hold", "known", "act"),
+    [
+        ("better", None, True, True),
+        ("better", "by ann", True, False),
+        ("manual", None, True, False),
+        ("better", None, False, False),
+    ],
 )
-def test_a_hold_or_the_manual_rule_leaves_the_move_to_a_person(
-    rule: str, hold: str | None, act: bool
+def test_a_hold_the_manual_rule_or_values_never_seen_leave_the_move_to_a_person(
+    rule: str, hold: str | None, known: bool, act: bool
 ) -> None:
-    assert decisions.may_move_the_alias(settings(PROMOTE_WHEN=rule), hold).act is act
+    values = Decision(known, "values")
+    assert decisions.may_move_the_alias(settings(PROMOTE_WHEN=rule), hold, values).act is act
 
 
 # --- probation ----------------------------------------------------------------------------------------------------------------

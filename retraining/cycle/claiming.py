@@ -158,8 +158,8 @@ def _say_once(claimed: Claimed) -> None:
         log.info("ignored columns that the schema does not have: %s", names)
     unseen: dict[str, int] = {}
     for facts in claimed.facts.values():
-        for column, rows in facts.new_categories.items():
-            unseen[column] = unseen.get(column, 0) + rows
+        for column, found in facts.unseen_values.items():
+            unseen[column] = unseen.get(column, 0) + found.rows
     for column, rows in unseen.items():
         log.info("%d rows have a value of %r that was never seen before", rows, column)
     dropped = sum(facts.unlabelled_rows for facts in claimed.facts.values())

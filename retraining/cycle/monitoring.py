@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle.completion import PROBATION
 from retraining.cycle.drifting import Sketch, judge_drift
+from retraining.cycle.never_seen import NeverSeen, columns_never_seen
 from retraining.cycle.preflight import Model, load_model
 from retraining.cycle.rows import leave_out_learned, predictions, whole_files
 from retraining.cycle.serving import served_answers
@@ -45,6 +46,7 @@ class Monitored:
         skipped: why a probation that was due could not be held.
         hindsight: the last challenger against its rival.
         moved: the histograms that drift was judged on; None where production carries none.
+        never_seen: columns whose values production does not know, though it usually does.
     """
 
     health: Health
@@ -53,6 +55,7 @@ class Monitored:
     skipped: str | None
     hindsight: Hindsight | None
     moved: Moved | None
+    never_seen: tuple[NeverSeen, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def monitor(cycle: Cycle) -> Monitored:
         settings.metric, served.value, served.rows, t_interval(served, settings.confidence)
     )
     with cycle.job.stage("drift"):
-        drift, current = _judge_drift(cycle, sections, answers)
+        drift, moved = _judge_drift(cycle, sections, answers)
+        never_seen = columns_never_seen(cycle, moved.reference if moved is not None else None)
     with cycle.job.stage("hindsight"):
         probation, skipped = _hold_probation(cycle)
         hindsight = _grade_the_last_decision(cycle, probation)
@@ -88,7 +92,7 @@ def monitor(cycle: Cycle) -> Monitored:
         records=records,
     )
     _log_monitoring(cycle, score)
-    return Monitored(health, served, probation, skipped, hindsight, current)
+    return Monitored(health, served, probation, skipped, hindsight, moved, never_seen)
 
 
 def _judge_drift(
@@ -296,8 +300,11 @@ def _graded(challenger: int, rival: int, found: Comparison, *, promoted: bool) -
 
 
 def probation_result(cycle: Cycle, monitored: Monitored) -> ProbationResult | None:
-    """`failed`, `passed` after the last of PROBATION_BATCHES, or None while nothing was decided."""
-    if monitored.probation is None:
+    """`failed`, `passed` after the last of PROBATION_BATCHES, or None while nothing was decided.
+
+    A batch on which the metric is undefined (one class only) decides nothing, and is not counted.
+    """
+    if monitored.probation is None or monitored.probation.improvement is None:
         return None
     if monitored.probation.verdict == "worse":
         return "failed"

@@ -13,7 +13,7 @@ from retraining.cycle.drifting import sketch_of
 from retraining.cycle.lineage import attempt_key
 from retraining.cycle.rows import Section, predictions
 from retraining.cycle.sampling import training_rows
-from retraining.datasets import MIN_BLOCKS
+from retraining.datasets import MIN_BLOCKS, with_learned_categories
 from retraining.kill_points import kill_point
 from retraining.ledger import runs_outside
 from retraining.logs import log
@@ -75,7 +75,7 @@ def train_challenger(
         files=tuple(replace(file, reserved=()) for file in lineage.learned),
         held_out=lineage.held_out,
         consumed=lineage.consumed,
-        schema=champion.schema,
+        schema=with_learned_categories(champion.schema, X),
         recipe_sha256=recipe.sha256,
         cycle_id=cycle.cycle_id,
         champion=champion.number,

@@ -14,6 +14,7 @@ from retraining.datasets.frames import (
 from retraining.datasets.schema_inference import read_schema_from
 from retraining.datasets.spelling import known_by_spelling, spelling_key
 from retraining.datasets.tables import TableStore
+from retraining.datasets.unseen_values import UnseenValues, with_learned_categories
 
 __all__ = [
     "MIN_BLOCKS",
@@ -23,6 +24,7 @@ __all__ = [
     "FileFacts",
     "TableStore",
     "UnknownLabel",
+    "UnseenValues",
     "cut_into_blocks",
     "features",
     "features_and_labels",
@@ -33,4 +35,5 @@ __all__ = [
     "reserve",
     "row_hashes",
     "spelling_key",
+    "with_learned_categories",
 ]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retraining.datasets.columns import UnknownLabel
+    from retraining.datasets.unseen_values import UnseenValues
     from retraining.records import Label
 
 
@@ -18,7 +19,7 @@ class FileFacts:
 
     Attributes:
         class_counts: labelled rows by class, in the schema's order; classes that the file lacks count 0.
-        new_categories: by string column, rows whose text was not seen when the schema was made.
+        unseen_values: by string column, texts that were not there when the schema was made.
         oddities: by column, what was accepted but is seldom meant.
         extra_columns: columns that neither the schema nor the settings know; they are not read.
         index_columns: columns that pandas wrote its index into, and that the schema does not have; they are not read.
@@ -28,7 +29,7 @@ class FileFacts:
     rows: int
     labelled_rows: int
     class_counts: Mapping[Label, int]
-    new_categories: Mapping[str, int] = field(default_factory=dict)
+    unseen_values: Mapping[str, UnseenValues] = field(default_factory=dict)
     oddities: Mapping[str, str] = field(default_factory=dict)
     extra_columns: tuple[str, ...] = ()
     index_columns: tuple[str, ...] = ()

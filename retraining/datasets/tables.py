@@ -10,9 +10,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from retraining.datasets.cells import listed, shown
 from retraining.datasets.data_files import format_of
 from retraining.datasets.facts import FileFacts
@@ -20,6 +17,7 @@ from retraining.datasets.frames import features_and_labels
 from retraining.datasets.oddities import oddities
 from retraining.datasets.table_files import DamagedTableError, read_table_file, writing
 from retraining.datasets.typed_reading import read_typed
+from retraining.datasets.unseen_values import unseen_values
 from retraining.errors import UnreadableFileError
 
 if TYPE_CHECKING:
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    import pyarrow as pa
 
     from retraining.records import DataFile, Run, Schema
     from retraining.settings import Settings
@@ -127,7 +126,7 @@ class TableStore:
         ignored = {*schema.ignored, *self._settings.ignore_columns}
         return replace(
             facts,
-            new_categories={} if table is None else new_categories(table, schema),
+            unseen_values={} if table is None else unseen_values(table, schema),
             oddities={} if table is None else oddities(table, schema),
             extra_columns=tuple(name for name in facts.extra_columns if name not in ignored),
             index_columns=tuple(name for name in facts.index_columns if name not in ignored),
@@ -172,26 +171,6 @@ class TableStore:
         columns = [(column.name, column.kind) for column in schema.columns]
         parts = [_LAYOUT, ending, csv, columns, schema.target, schema.label_kind, schema.classes]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def new_categories(table: pa.Table, schema: Schema) -> dict[str, int]:
-    """By string column with known categories, the rows whose text is none of them."""
-    counts = {}
-    for column in schema.columns:
-        if column.kind == "string" and column.categories is not None:
-            known = pa.array(column.categories, pa.string())
-            rows = sum(
-                _rows_with_others(chunk, known) for chunk in table.column(column.name).chunks
-            )
-            if rows:
-                counts[column.name] = rows
-    return counts
-
-
-def _rows_with_others(chunk: pa.DictionaryArray, known: pa.Array) -> int:
-    other = pc.invert(pc.is_in(chunk.dictionary, value_set=known)).to_numpy(zero_copy_only=False)
-    codes = chunk.indices.drop_null().to_numpy()
-    return int(other[codes].sum()) if other.any() else 0
 
 
 def _note_of(facts: FileFacts) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def read_typed(
 ) -> FileFacts:
     """Read a file to its end, handing each batch of typed rows to `keep`.
 
-    `extra_columns` of the facts holds every column that the schema does not name, and `new_categories` nothing: both are for
+    `extra_columns` of the facts holds every column that the schema does not name, and `unseen_values` nothing: both are for
     the caller to narrow down.
 
     Raises:

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from retraining.datasets import UnseenValues
 from retraining.records import Column, Schema
 
 SCHEMA = Schema(
@@ -313,7 +314,7 @@ ACCEPTED_CELLS = [
             (1.0, 10.0, True, c, t)
             for c, t in (("Bonn", 0), ("Rome", 1), ("Bonn", 1), (None, 1), ("Kiel", 1))
         ],
-        facts={"new_categories": {"city": 3}},
+        facts={"unseen_values": {"city": UnseenValues(3, 4, 0, 0, 1, "Bonn", None)}},
     ),
     read_as(
         "some rows without a label are counted",
