@@ -47,6 +47,7 @@ def service_of(settings: Settings) -> Service:
     from retraining.serving.batching import Batches
     from retraining.serving.log import NoLog
     from retraining.serving.production import Production
+    from retraining.serving.reloads import ReloadAlerts
     from retraining.serving.service import Service
 
     log = NoLog()
@@ -54,6 +55,7 @@ def service_of(settings: Settings) -> Service:
         settings,
         lambda patience, scratch: MlflowRegistry(settings, patience=patience, scratch=scratch),
         log,
+        watchers=(ReloadAlerts(settings),),
     )
     return Service(settings, production, Batches(settings.max_request_rows), log, answer)
 
@@ -80,14 +82,27 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def serve(asked: argparse.Namespace, settings: Settings, _open_log: OpenLog) -> Answer:
     """Serve until SIGTERM or Ctrl-C."""
     from retraining.commands import Answer
+    from retraining.logs import set_up_streams
     from retraining.serving.application import application
     from retraining.serving.server import bound_socket, serve_on
 
+    set_up_streams(
+        settings,
+        sys.__stderr__ or sys.stderr,
+        quiet=asked.quiet,
+        verbose=asked.verbose,
+        log_file=asked.log_file,
+    )
     with bound_socket(asked.host, asked.port) as listener:
         serve_on(listener, application(service_of(settings)))
     return Answer({"ending": "stopped"})
 
 
-if __name__ == "__main__":
+def main(words: Sequence[str]) -> int:
+    """Obey one command line; the exit code."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # rows are few and callers many
-    sys.exit(obey(sys.argv[1:], parse, serve))
+    return obey(words, parse, serve)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -116,10 +116,18 @@ def set_up(
     settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, log_file: Path | None
 ) -> CycleLog:
     """Send our lines to stderr by level, and every line to the cycle's log and to `log_file`."""
-    text = _Redacting(settings.secrets(), as_json=False)
-    shown = _Redacting(settings.secrets(), as_json=settings.log_format == "json")
     kept = CycleLog(settings.state_dir / "logs")
-    kept.setFormatter(text)
+    kept.setFormatter(_Redacting(settings.secrets(), as_json=False))
+    streams = set_up_streams(settings, stderr, quiet=quiet, verbose=verbose, log_file=log_file)
+    logging.getLogger().handlers[:] = [kept, *streams]
+    return kept
+
+
+def set_up_streams(
+    settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, log_file: Path | None
+) -> list[logging.Handler]:
+    """Send our lines to stderr by level and every line to `log_file`; a service keeps no other log, since it never ends."""
+    shown = _Redacting(settings.secrets(), as_json=settings.log_format == "json")
     terminal = logging.StreamHandler(stderr)
     terminal.setFormatter(shown)
     terminal.setLevel(
@@ -131,18 +139,17 @@ def set_up(
             and (verbose or record.name != "retraining.output")
         )
     )
-    handlers: list[logging.Handler] = [kept, terminal]
+    handlers: list[logging.Handler] = [terminal]
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         to_file = logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
-        to_file.setFormatter(text)
+        to_file.setFormatter(_Redacting(settings.secrets(), as_json=False))
         handlers.append(to_file)
-    logging.raiseExceptions = (
-        False  # a handler that cannot write (a full disk) would print a traceback
-    )
+    # a handler that cannot write (a full disk) would print a traceback
+    logging.raiseExceptions = False
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(logging.INFO)
     logging.getLogger("retraining").setLevel(logging.DEBUG)
     logging.captureWarnings(True)
-    return kept
+    return handlers

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from retraining import __version__
 from retraining.serving.edge import Edge, not_routed, refused
 from retraining.serving.refusals import Refusal
-from retraining.serving.routes import health, predicting
+from retraining.serving.routes import health, mlflow_protocol, predicting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ def application(service: Service) -> FastAPI:
         title="Predictions", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.service = service
-    for group in (predicting, health):
+    for group in (predicting, mlflow_protocol, health):
         app.include_router(group.router)
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(HTTPException, not_routed)

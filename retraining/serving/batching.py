@@ -105,13 +105,19 @@ class Batches:
             rows = 0
             while self._waiting:
                 one = self._waiting[0]
-                too_many = rows + one.rows.count > self._most_rows
-                if batch and (too_many or one.model is not batch[0].model):
+                if batch and (
+                    rows + one.rows.count > self._most_rows or not _go_together(batch[0], one)
+                ):
                     break
                 batch.append(self._waiting.popleft())
                 rows += one.rows.count
             self._rows_waiting -= rows
             return batch
+
+
+def _go_together(first: _Waiting, other: _Waiting) -> bool:
+    """Whether two requests can be one frame: both ask the same version, and neither came as a frame of its own."""
+    return first.model is other.model and first.rows.frame is None and other.rows.frame is None
 
 
 def _answer(batch: list[_Waiting]) -> None:

@@ -35,7 +35,16 @@ class Answers:
 
 
 class ModelFailedError(Exception):
-    """The estimator raised, or gave something that is no answer; the message holds no value of a row."""
+    """The estimator raised, or gave something that is no answer.
+
+    Args:
+        what: the version and the kind of error; no value of a row.
+        absent: columns of the schema that the rows did not have.
+    """
+
+    def __init__(self, what: str, absent: tuple[Column, ...] = ()) -> None:
+        super().__init__(what)
+        self.absent = absent
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +85,9 @@ class ServedModel:
         except (
             Exception
         ) as error:  # an estimator may raise anything, with values of rows in its words
-            raise ModelFailedError(f"version {self.version}: {type(error).__name__}") from error
+            absent = tuple(c for c in self.schema.columns if c.name not in parts[0].columns)
+            what = f"version {self.version}: {type(error).__name__}"
+            raise ModelFailedError(what, absent) from error
         return Answers(labels, probabilities)
 
     def _labels(self, X: pd.DataFrame) -> list[Label]:

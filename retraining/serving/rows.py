@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from retraining.model_registry.scoring_protocol import CastRows
     from retraining.records import Column, Schema
     from retraining.serving.forms import SentRows
 
@@ -38,12 +39,14 @@ class TypedRows:
         count: rows.
         ignored: columns that the schema names as carried and never learned, where they were sent.
         extra: names of all columns that are not learned.
+        frame: the rows as MLflow's scoring server would hand them to the estimator, where they came by its protocol.
     """
 
     columns: Mapping[str, TypedColumn]
     count: int
     ignored: Mapping[str, Sequence[Any]]
     extra: tuple[str, ...]
+    frame: pd.DataFrame | None = None
 
 
 def typed_rows(sent: SentRows, schema: Schema) -> TypedRows:
@@ -74,8 +77,29 @@ def _typed(values: Sequence[Any], column: Column) -> TypedColumn:
     return read(values, column)
 
 
+def rows_as_mlflow_casts_them(cast: CastRows, schema: Schema) -> TypedRows:
+    """The rows of a body in MLflow's protocol; a column that was not sent is missing in every row."""
+    frame = cast.frame
+    columns = {
+        column.name: _as_typed(frame[column.name], column)
+        for column in schema.columns
+        if column.name in frame
+    }
+    ignored = {name: cast.extra[name] for name in schema.ignored if name in cast.extra}
+    return TypedRows(columns, len(frame), ignored, tuple(cast.extra), frame)
+
+
+def _as_typed(values: pd.Series[Any], column: Column) -> TypedColumn:
+    if column.kind != "string":
+        return values.to_numpy(np.float64, na_value=np.nan)
+    texts: list[str | None] = values.astype(object).where(values.notna(), None).tolist()
+    return texts
+
+
 def frame_of(parts: Sequence[TypedRows], schema: Schema) -> pd.DataFrame:
     """The rows of several requests, one after the other, as the frame that the estimator takes."""
+    if parts[0].frame is not None:  # it stands alone in its batch
+        return parts[0].frame
     if len(parts) == 1:
         return features(parts[0].columns, schema)
     joined = {

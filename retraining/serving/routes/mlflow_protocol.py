@@ -1,0 +1,108 @@
+"""`POST /invocations`, `/ping`, `/version`: what MLflow's scoring server answers, so that its clients change an address only."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+
+from retraining.datasets.values import missing_column
+from retraining.model_registry.scoring_protocol import (
+    CONTENT_TYPES,
+    JSON,
+    MLFLOW_VERSION,
+    ContentType,
+    NotTakenError,
+    cast_rows,
+)
+from retraining.serving.model import ModelFailedError
+from retraining.serving.refusals import Refusal, bad_request, too_large, unfit
+from retraining.serving.requests import body_of, json_answer, trace_id_of
+from retraining.serving.routes.predicting import headers_of
+from retraining.serving.rows import rows_as_mlflow_casts_them
+from retraining.serving.service import Asked, Question, service_of
+
+if TYPE_CHECKING:
+    from retraining.records import Schema
+
+router = APIRouter()
+
+
+@router.post("/invocations")
+async def invocations(request: Request) -> Response:
+    """Answer rows that are read and cast as MLflow's scoring server does."""
+    service = service_of(request)
+    content_type = content_type_of(request.headers.get("content-type", ""))
+    asked = AskedAsOfMlflow(
+        body=await body_of(request, service.settings.max_request_bytes),
+        request_id=request.state.request_id,
+        trace_id=trace_id_of(request),
+        content_type=content_type,
+    )
+    try:
+        predicted, _ = await service.answer(service, asked)
+    except ModelFailedError as error:
+        if not error.absent:
+            raise
+        # MLflow lets columns be absent, and few models can do without
+        problems = tuple(map(missing_column, error.absent))
+        raise unfit("The model cannot answer without some columns.", problems) from None
+    return json_answer({"predictions": predicted.answers.labels}, headers=headers_of(predicted))
+
+
+@router.get("/ping")
+async def ping(request: Request) -> Response:
+    """200 with a model, as MLflow's server; 404 without one."""
+    has_model = service_of(request).production.model is not None
+    return Response("\n", 200 if has_model else 404, media_type=JSON)
+
+
+@router.get("/version")
+async def version() -> Response:
+    """MLflow's version."""
+    return Response(MLFLOW_VERSION, media_type=JSON)
+
+
+def content_type_of(header: str) -> ContentType:
+    """Which of the three content types a header names.
+
+    Raises:
+        Refusal: 415, none of them, or another charset than UTF-8.
+    """
+    kind, *parameters = [part.strip() for part in header.lower().split(";")]
+    if any(parameter not in ("charset=utf-8", 'charset="utf-8"') for parameter in parameters):
+        raise Refusal(415, "unknown_content_type", "The only parameter taken is charset=utf-8.")
+    for known in CONTENT_TYPES:
+        if kind == known:
+            return known
+    raise Refusal(415, "unknown_content_type", f"Send one of {', '.join(CONTENT_TYPES)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedAsOfMlflow(Asked):
+    """A request in MLflow's protocol, not read yet."""
+
+    content_type: ContentType
+
+    async def read_by(self, schema: Schema, at_most: int) -> Question:
+        """The rows in the request, read in a thread: MLflow's parsers take their time.
+
+        Raises:
+            Refusal: 400, 413 or 422.
+        """
+        return await asyncio.to_thread(self._read_by, schema, at_most)
+
+    def _read_by(self, schema: Schema, at_most: int) -> Question:
+        try:
+            cast = cast_rows(self.body, self.content_type, schema)
+        except NotTakenError as error:
+            raise bad_request("not_readable", f"{error}.") from None
+        rows = rows_as_mlflow_casts_them(cast, schema)
+        if not rows.count:
+            raise unfit("There is no row in the request.")
+        if rows.count > at_most:
+            raise too_large(f"{rows.count} rows; at most {at_most} are taken (MAX_REQUEST_ROWS).")
+        ids = [f"{self.request_id}:{row}" for row in range(rows.count)]
+        return Question(rows, ids, ids_are_the_callers=True, client_request_id=None)
