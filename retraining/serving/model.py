@@ -103,7 +103,7 @@ class ServedModel:
     def _probabilities(self, X: pd.DataFrame) -> NDArray[np.float64] | None:
         if not hasattr(self.estimator, "predict_proba"):
             return None
-        given = np.asarray(self.estimator.predict_proba(X), np.float64)
+        given = np.asarray(self.estimator.predict_proba(X), np.float64, order="C")
         return given.reshape(len(X), len(self.classes))
 
     def try_out(self, logged: Sequence[Mapping[str, Any]] = ()) -> None:
