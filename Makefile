@@ -1,6 +1,6 @@
 # `make demo` and `make test` need git, make and Python 3.11 or later with its venv module; README.md has the apt-get line.
 .DEFAULT_GOAL := help
-.PHONY: help install compiled demo test check format bench bench-decisions server soak
+.PHONY: help install compiled demo test test-oldest check format bench bench-decisions server soak
 
 # Debian's own interpreter where there is one: a shim in front of it may lack venv or change its version from folder to folder.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -9,18 +9,20 @@ PORT ?= 5000
 WORKERS ?= 2
 SEED ?= 1
 MINUTES ?= 50
+OLDEST_SLICE ?= tests/test_cycle.py tests/test_registering.py tests/test_recipe.py tests/datasets tests/model_registry/test_contract.py
 venv := .venv/bin/python
 pip := $(venv) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 sources := retraining bench examples mlflow_server pipeline_orchestrator.py prediction_service.py register_first_model.py train_classification_model.py
 tested := $(sources) tests
 
 # One thread each: OpenMP crawls on small tables when processes share the cores.
-test soak bench bench-decisions: export OMP_NUM_THREADS = 1
+test test-oldest soak bench bench-decisions: export OMP_NUM_THREADS = 1
 
 help:
 	@echo "make demo             the job on real data, in a project of its own under build/"
 	@echo "make install          what the job needs, into .venv"
 	@echo "make test             the tests"
+	@echo "make test-oldest      a slice of them on the oldest versions that are supported"
 	@echo "make check            ruff and mypy --strict"
 	@echo "make format           let ruff format the code"
 	@echo "make server           MLflow's UI; PROJECT=build/demo shows the demo, PORT=5001 another port"
@@ -39,6 +41,16 @@ demo: compiled
 
 test: .venv/installed-for-development compiled
 	$(venv) -m pytest -m "not soak" -n $(WORKERS) -rs $(TESTS)
+
+# A quick slice on the oldest versions that pyproject.toml allows, in an environment of its own.
+test-oldest: .venv-oldest/installed
+	.venv-oldest/bin/python -m pytest -m "not soak and not browser and not mongodb and not server" -n $(WORKERS) -rs $(OLDEST_SLICE)
+
+.venv-oldest/installed: pyproject.toml constraints-oldest.txt
+	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints-oldest.txt . pytest pytest-timeout pytest-xdist hypothesis
+	.venv-oldest/bin/python -m pip uninstall --quiet --yes retraining
+	@touch $@
 
 soak: .venv/installed-for-development
 	$(venv) -m pytest -m soak -rs $(TESTS)

@@ -84,17 +84,19 @@ def find_production(job: Job, recovered: Recovered) -> Model:
     settings = job.settings
     alias, name = settings.production_alias, settings.model_name
     holder = recovered.facts.aliases.get(alias)
-    if holder is None:
+    # MLflow 3.14 leaves an alias on a version that was deleted; later ones drop it with the version.
+    version = None if holder is None else job.registry.version(holder)
+    if version is None:
         raise NoProductionModelError(
             f"No version of the registered model {name!r} holds the alias {alias!r} in {public_uri(settings.mlflow_tracking_uri)}.",
             remedy=how_to_assign(alias, name, *_best_to_hold_it(job, recovered)),
         )
-    model = load_model(job.registry, holder)
-    if model is None:
+    if not version.is_ours:
         raise UnknownVersionError(
             f"The alias {alias!r} of {name!r} is on version {holder}, which this job does not know.",
             remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this job.",
         )
+    model = Model(version, job.registry.manifest(version), job.registry)
     if settings.target_column != model.schema.target:
         problem = f"TARGET_COLUMN: {settings.target_column!r}, but v{holder} predicts {model.schema.target!r}"
         raise SettingsError((problem,), where=str(settings.project))

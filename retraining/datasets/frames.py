@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from retraining.records import Kind, Run, Schema
 
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
-_STR = pd.StringDtype("pyarrow", na_value=np.nan)
+if pd.__version__.startswith(
+    "2."
+):  # a recipe is handed shallow copies, which pandas 3 copies on write
+    pd.options.mode.copy_on_write = True
+_PANDAS_2_2 = pd.__version__.startswith(
+    "2.2."
+)  # which has another name for `str` with NaN for missing
+_STR = (
+    pd.StringDtype("pyarrow_numpy") if _PANDAS_2_2 else pd.StringDtype("pyarrow", na_value=np.nan)
+)
 
 
 def features_and_labels(
