@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.projects import CLONE, environment_of_cron, tables
+from tests.test_architecture import required
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +96,15 @@ def test_the_wheel_holds_the_recipe_the_templates_and_every_setting(command: Pat
     assert (packages / "train_classification_model.py").is_file()
     assert (packages / "retraining" / "env.example").is_file()
     assert list((packages / "retraining").glob("report/templates/*.j2"))
+
+
+def test_the_ranges_hold_what_is_pinned_and_begin_at_the_oldest_that_is_tested() -> None:
+    declared = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]["dependencies"]
+    ranges = {one.name.lower(): one.specifier for one in map(Requirement, declared)}
+    pinned, oldest = required("requirements.txt"), required("constraints-oldest.txt")
+    assert ranges.keys() == pinned.keys()
+    for name, allowed in ranges.items():
+        assert allowed.contains(pinned[name]), f"{name} {pinned[name]} is outside {allowed}"
+        assert allowed.contains(oldest[name]), f"{name} {oldest[name]} is outside {allowed}"
+        (lowest,) = (one.version for one in allowed if one.operator == ">=")
+        assert f"{oldest[name]}.".startswith(f"{lowest}."), f"{name}: {lowest} is not tested"
