@@ -24,12 +24,16 @@ if pd.__version__.startswith(
     "2."
 ):  # a recipe is handed shallow copies, which pandas 3 copies on write
     pd.options.mode.copy_on_write = True
-_PANDAS_2_2 = pd.__version__.startswith(
-    "2.2."
-)  # which has another name for `str` with NaN for missing
-_STR = (
-    pd.StringDtype("pyarrow_numpy") if _PANDAS_2_2 else pd.StringDtype("pyarrow", na_value=np.nan)
-)
+
+
+def _str_type() -> Any:
+    """The type `str` of pandas 3: texts in Arrow's memory, NaN where missing. pandas 2.2 has it under another name."""
+    if pd.__version__.startswith("2.2."):
+        return pd.api.types.pandas_dtype("string[pyarrow_numpy]")
+    return pd.StringDtype("pyarrow", na_value=np.nan)
+
+
+_STR = _str_type()
 
 
 def features_and_labels(
