@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import glob
-import os
 import re
 import shlex
 import subprocess
@@ -12,12 +11,15 @@ import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 import register_first_model
 from retraining import command_words, errors
 from retraining.errors import RetrainingError
-from retraining.settings import SETTING_NAMES, Settings
+from retraining.model_registry.mlflow_registry import MlflowRegistry
+from retraining.settings import SETTING_NAMES, Settings, load
+from tests.model_registry.conftest import free_port, wait_for
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, table, tables
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def test_links_lead_to_files_that_are_there(path: Path) -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len((CLONE / "README.md").read_text().splitlines()) < 110
+    assert len((CLONE / "README.md").read_text().splitlines()) < 135
 
 
 # --- commands can be typed ----------------------------------------------------------------------------------------------------
@@ -247,26 +249,106 @@ def test_a_project_that_was_backed_up_is_restored_as_it_was(
     assert registered.names("new_data") == inbox
 
 
-def test_the_readmes_python_serves_the_new_version_once_the_alias_has_moved(
-    registered: Project,
+SERVED = """
+import sys, time
+import pandas as pd
+{code}
+rows = pd.read_parquet({rows!r})
+labels, probabilities = predict(rows)
+assert list(labels) == {labels}, list(labels)
+assert probabilities.shape == (len(rows), 2) and abs(probabilities.sum(axis=1) - 1).max() < 1e-9
+assert list(predict(rows.drop(columns="grade"))[0]) == list(labels), "an optional column may be absent"
+assert "retraining" not in sys.modules
+print("serving", flush=True)
+
+def until(happened):
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        predict(rows)
+        time.sleep(0.05)
+
+failed = []
+print = lambda *words: failed.append(words)
+sys.stdin.readline()  # the alias was moved
+until(lambda: str(served["version"]) == "2")
+assert list(predict(rows)[0]) != list(labels)
+sys.stdout.write("moved\\n")
+sys.stdout.flush()
+sys.stdin.readline()  # the server was stopped
+until(lambda: len(failed) > 1)
+assert str(served["version"]) == "2" and len(predict(rows)[0]) == len(rows)
+"""
+
+
+ALWAYS_ONE = """
+from sklearn.dummy import DummyClassifier
+def train_model(X_train, y_train):
+    return DummyClassifier(strategy="constant", constant=1).fit(X_train, y_train)
+"""
+
+
+def loans(rows: int) -> str:
+    """A CSV of whole numbers, yes and no, and words, with gaps; the label follows `months`."""
+    lines = ["months,member,grade,city,target"]
+    for place in range(rows):
+        months = place * 37 % 60
+        label = int(months >= 30)
+        grade = "" if place % 7 == 0 else place % 3
+        city = "" if place % 11 == 0 else "north" if place % 2 else "south"
+        lines.append(f"{months},{place % 2 == 0},{grade},{city},{label}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.server
+def test_the_readmes_python_serves_rows_read_by_pandas_through_a_move_of_the_alias_and_an_outage(
+    tmp_path: Path, empty_store: Path
 ) -> None:
     (text,) = blocks(CLONE / "README.md", "python tested")
-    assert len(text.strip().splitlines()) <= 12
-    store = f"sqlite:///{registered.folder}/mlflow_server/backend_db/mlflow.db"
-    code = re.sub(r'set_tracking_uri\(".*?"\)', f"set_tracking_uri({store!r})", text)
-    probe = f"""
-import pandas as pd, sys
-{code}
-rows = pd.read_csv({os.fspath(next((registered.folder / "used_data").glob("*.csv")))!r}).drop(columns="target")
-first = production()
-assert production() is first and len(first.predict(rows)) == len(rows)
-client.set_registered_model_alias("classifier", "production", client.create_model_version(
-    "classifier", client.get_model_version("classifier", "1").source).version)
-assert production() is not first
-assert "retraining" not in sys.modules
-"""
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", probe], cwd="/", env={"PATH": "/usr/bin:/bin", "HOME": str(registered.folder)},
-        capture_output=True, text=True, check=False, timeout=200,
+    project = Project.made(tmp_path / "project")
+    project.take_store(empty_store)
+    project.put("all.csv", loans(600), to="used_data")
+    project.register("--train-from", "used_data", "--set-alias")
+    (project.folder / "train_classification_model.py").write_text(ALWAYS_ONE)
+    project.put("more.csv", loans(300), to="later")
+    project.register("--train-from", "later")
+    rows = pd.DataFrame(
+        {
+            "months": [1, 59, 2],
+            "member": pd.array([True, None, False], dtype="boolean"),
+            "grade": pd.array([None, None, None], dtype="Int64"),
+            "city": pd.Categorical(["north", None, "south"]),
+            "unknown": ["not", "a", "feature"],
+        }
+    )
+    rows.to_parquet(tmp_path / "rows.parquet")
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    code = re.sub(r'set_tracking_uri\(".*?"\)', f"set_tracking_uri({uri!r})", text)
+    code = code.replace("seconds=5", "seconds=0.2")
+    probe = SERVED.format(code=code, rows=str(tmp_path / "rows.parquet"), labels=[0, 1, 0])
+    server = subprocess.Popen(
+        [sys.executable, str(CLONE / "mlflow_server/start_server.py"), "--project", str(project.folder), "--port", str(port)],
+        cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    try:
+        wait_for(uri, server)
+        with subprocess.Popen(
+            [sys.executable, "-I", "-c", probe], cwd="/", text=True,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as serving:  # fmt: skip
+            assert serving.stdin is not None
+            assert serving.stdout is not None
+            assert serving.stdout.readline() == "serving\n"
+            MlflowRegistry(load(project.folder, {})).set_alias("production", 2)
+            serving.stdin.write("\n")
+            serving.stdin.flush()
+            assert serving.stdout.readline() == "moved\n"
+            server.terminate()
+            server.wait(timeout=60)
+            _, err = serving.communicate("\n", timeout=120)
+        assert serving.returncode == 0, err
+    finally:
+        server.kill()
+        server.wait(timeout=60)
