@@ -42,7 +42,9 @@ __all__ = [
     "Kind",
     "Label",
     "LabelKind",
+    "Left",
     "Manifest",
+    "Marks",
     "Outcome",
     "ProbationResult",
     "RegistryFacts",
@@ -50,7 +52,9 @@ __all__ = [
     "Schema",
     "Score",
     "SliceResult",
+    "Status",
     "Verdict",
+    "Version",
     "VersionFacts",
 ]
 
@@ -58,6 +62,7 @@ Label = int | bool | str
 Kind = Literal["number", "boolean", "string"]
 LabelKind = Literal["integer", "boolean", "string"]
 Run = tuple[int, int]
+Status = Literal["", "pending", "approved", "rejected", "superseded", "rolled_back"]
 
 
 @dataclass(frozen=True)
@@ -229,31 +234,102 @@ class Hindsight:
 
 
 @dataclass(frozen=True)
-class VersionFacts:
-    """A registered version as the registry tells it; `tags` are the contract's (`validation_status`, `retraining.*`)."""
+class Version:
+    """A registered version as the registry tells it. `model_registry/names.py` has the table of its states.
+
+    Attributes:
+        number, run_id, source: as MLflow has them.
+        status: empty for a version that is not of this job.
+        reason: why it is as it is: why it was trained, then why it won, lost, or had to go.
+        previous: the version that it replaced, or would replace.
+        verdict: of its comparison.
+        probation: `open`, `passed`, `failed`, or `not held: ` and why.
+        cycle_id, parent_run_id: of the cycle that made it.
+        attempt_key: digest of what it was made from; the same attempt has the same key.
+        made_for: its reason before a roll-back.
+        put_back: in place of which version it came back, and why.
+        rolled_back_to, rolled_back_in: which version took its place, by which run.
+        manifest_sha256, model_sha256: of its manifest, and of its model's files.
+        manifest_run: the run that holds its manifest, where that is not its own.
+        logged_model: MLflow's id of its model.
+    """
 
     number: int
     run_id: str
     source: str
-    tags: Mapping[str, str]
-
-    @property
-    def status(self) -> str:
-        """`pending`, `approved`, `rejected`, `superseded` or `rolled_back`; empty for a version that is not of this job."""
-        return self.tags.get("validation_status", "")
+    status: Status = ""
+    reason: str | None = None
+    previous: int | None = None
+    verdict: str | None = None
+    probation: str | None = None
+    cycle_id: str | None = None
+    parent_run_id: str | None = None
+    attempt_key: str | None = None
+    made_for: str | None = None
+    put_back: str | None = None
+    rolled_back_to: int | None = None
+    rolled_back_in: str | None = None
+    manifest_sha256: str | None = None
+    manifest_run: str | None = None
+    model_sha256: str | None = None
+    logged_model: str | None = None
 
     @property
     def is_ours(self) -> bool:
         """Whether this job registered the version, or a person adopted it."""
-        return "retraining.manifest_sha256" in self.tags
+        return self.manifest_sha256 is not None
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is written on a version, in this order; None leaves a mark as it is. `Version` says what each means.
+
+    The state is written after what explains it. The probation comes last: a version that is marked as failed, but not yet as
+    rolled back, would never be looked at again.
+    """
+
+    parent_run_id: str | None = None
+    attempt_key: str | None = None
+    verdict: str | None = None
+    previous: int | None = None
+    made_for: str | None = None
+    put_back: str | None = None
+    rolled_back_to: int | None = None
+    rolled_back_in: str | None = None
+    reason: str | None = None
+    status: Status | None = None
+    probation: str | None = None
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the last cycle left: its number, its run, and the version that held the production alias."""
+
+    number: int = 0
+    run_id: str | None = None
+    production_version: int | None = None
 
 
 @dataclass(frozen=True)
 class RegistryFacts:
-    """Aliases and tags of the registered model; both empty where there is no such model yet."""
+    """The registered model as the registry tells it; all empty where there is no such model yet.
+
+    Attributes:
+        aliases: alias -> version; of the two that are not a setting, `challenger` and `previous_production` are the holders.
+        hold: who held promotions, when and why; None while they are not held.
+        left: what the last cycle left; None before the first registration.
+        withdrawn: SHA-256 of a withdrawn file -> why.
+    """
 
     aliases: Mapping[str, int] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    challenger: int | None = None
+    previous_production: int | None = None
+    hold: str | None = None
+    left: Left | None = None
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
+
+
+VersionFacts = Version
 
 
 @dataclass(frozen=True)
@@ -288,7 +364,7 @@ class Candidate:
     manifest: Manifest
     recipe_text: str
     pip_requirements: tuple[str, ...]
-    tags: Mapping[str, str]
+    marks: Marks
     sketches: Mapping[str, Any] | None = None  # the drift reference, JSON-able
     search_results: Mapping[str, Any] | None = None  # the recipe's `cv_results_`, where it searched
     metrics: Mapping[str, float] = field(default_factory=dict)

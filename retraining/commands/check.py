@@ -16,11 +16,12 @@ from retraining.cycle.preflight import (
     public_uri,
     strangers_in_the_archive,
 )
-from retraining.cycle.recovery import HOLD, Recovered
+from retraining.cycle.recovery import Recovered
 from retraining.errors import RetrainingError
 from retraining.inbox import NO_PERMISSION, check_rights
 from retraining.inbox.listing import CHANGING, TOO_YOUNG
 from retraining.inbox.passed_over import in_words, passed_over
+from retraining.model_registry.names import HOLD
 from retraining.phrases import first_few
 from retraining.report.words import printable
 from retraining.sources import sources_of
@@ -194,7 +195,7 @@ def _all_models(story: Story) -> Iterator[Problem]:
 
 def _invariants(story: Story) -> Iterator[Problem]:
     job, settings, ledger = story.job, story.job.settings, story.ledger
-    hold = story.facts.tags.get(HOLD)
+    hold = story.facts.hold
     if hold is not None:
         remedy = f"`{settings.command} rollback --resume` lifts the hold; until then cycles compare, but promote nothing."
         yield Problem(
@@ -209,7 +210,7 @@ def _invariants(story: Story) -> Iterator[Problem]:
             remedy,
             0,
         )
-    waits = (story.facts.aliases.get("challenger"), story.holder)
+    waits = (story.facts.challenger, story.holder)
     for version in job.registry.versions("pending"):
         if version.number not in waits:
             yield Problem(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.commands.run import new_job
-from retraining.cycle.bookkeeping import WITHDRAWN, load_ledger, save_ledger
+from retraining.cycle.bookkeeping import load_ledger, save_ledger
 from retraining.cycle.completion import move_out_withdrawn
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
@@ -46,7 +46,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         recovered = finish_what_a_dead_cycle_left(job)
         shas = [_find(job, recovered, name) for name in asked.files]
         check_rights(settings)
-        job.registry.tag_model({WITHDRAWN + sha: asked.why for sha in shas})
+        job.registry.withdraw(dict.fromkeys(shas, asked.why))
         kill_point("forget_after_tag")
         facts = job.registry.facts()
         ledger = load_ledger(job, facts)

@@ -37,7 +37,7 @@ def the_one_that_waits(recovered: Recovered, named: int | None) -> int:
     Raises:
         UsageError: no version waits, or it is another one.
     """
-    waiting = recovered.facts.aliases.get("challenger")
+    waiting = recovered.facts.challenger
     if waiting is None:
         raise UsageError(
             "No version waits for approval.",

@@ -12,6 +12,8 @@ from retraining.cycle.gate import mark_the_end
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
+from retraining.model_registry.names import CHALLENGER
+from retraining.records import Marks
 
 if TYPE_CHECKING:
     import argparse
@@ -28,17 +30,16 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
-    """Tag the version that waits as rejected, then take its alias; the alias of production and the files stay."""
+    """Mark the version that waits as rejected, then take its alias; the alias of production and the files stay."""
     with one_cycle_at_a_time(settings.state_dir):
         job = new_job(settings)
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
         number = the_one_that_waits(recovered, asked.version)
         reason = f"rejected by {user_name()} {job.now():%Y-%m-%dT%H:%M:%SZ}: {asked.why}"
-        tags = {"validation_status": "rejected", "retraining.reason": reason}
-        job.registry.tag_version(number, tags)
+        job.registry.mark(number, Marks(reason=reason, status="rejected"))
         kill_point("reject_after_tag")
-        job.registry.drop_alias("challenger")
+        job.registry.drop_alias(CHALLENGER)
         kill_point("after_rejection")
         mark_the_end(job, replace(recovered, facts=job.registry.facts()))
     holder = recovered.facts.aliases.get(settings.production_alias)

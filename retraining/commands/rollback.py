@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.commands.people import user_name, version_number
 from retraining.commands.run import new_job
-from retraining.cycle.bookkeeping import leave, save_ledger
-from retraining.cycle.completion import previous_of, put_back, tags_of_one_rolled_back
+from retraining.cycle.bookkeeping import save_ledger
+from retraining.cycle.completion import marks_of_one_rolled_back, put_back
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.preflight import load_model
-from retraining.cycle.recovery import HOLD, finish_what_a_dead_cycle_left
+from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError, UsageError
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
-    from retraining.records import VersionFacts
+    from retraining.records import Version
     from retraining.settings import Settings
 
 
@@ -59,7 +60,7 @@ def _resume(job: Job, recovered: Recovered) -> Answer:
         return Answer(
             {"hold": None, "changed": False}, "Promotions are not held; nothing was changed."
         )
-    job.registry.untag_model([HOLD])
+    job.registry.lift_hold()
     return Answer(
         {"hold": None, "changed": True},
         f"Lifted the hold ({recovered.hold}). The alias stays where it is.",
@@ -79,28 +80,22 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
         f"by {user_name()} {job.now():%Y-%m-%dT%H:%M:%SZ}: rolled back from v{holder} to v{target}"
         + (f": {why}" if why else "")
     )
-    registry.tag_model({HOLD: hold})
+    registry.hold(hold)
     kill_point("rollback_after_hold")
-    registry.tag_version(holder, tags_of_one_rolled_back(current, target, hold))
+    registry.mark(holder, marks_of_one_rolled_back(current, target, hold))
     kill_point("rollback_after_tag")
     put_back(job, target, holder, hold)
     kill_point("after_roll_back")
-    left = recovered.left
-    leave(
-        job,
-        number=int(left.get("number", 0)),
-        run_id=str(left.get("run_id", "")),
-        production_version=target,
-    )
+    registry.leave(replace(recovered.left, production_version=target))
     save_ledger(job, registry.facts(), recovered.ledger)
     text = f"v{target} is in production again, v{holder} is out. Promotions are held until `{job.settings.command} rollback --resume`."
     return Answer({"production_version": target, "previous_version": holder, "hold": hold}, text)
 
 
-def _target(job: Job, holder: VersionFacts, to: int | None) -> int:
+def _target(job: Job, holder: Version, to: int | None) -> int:
     if to is not None and to == holder.number:
         raise UsageError(f"v{to} is in production already.", remedy="Name another version.")
-    named = to if to is not None else previous_of(holder)
+    named = to if to is not None else holder.previous
     if named is None:
         raise PersonNeededError(
             f"v{holder.number} is the first version: there is none before it.",

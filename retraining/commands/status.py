@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
-from retraining.cycle.completion import MADE_FOR, PROBATION, PUT_BACK
-from retraining.cycle.recovery import HOLD
 from retraining.inbox.passed_over import passed_over
 from retraining.phrases import first_few
 from retraining.report.verdict import name
@@ -17,7 +15,7 @@ from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from retraining.records import CycleRecord
     from retraining.settings import Settings
@@ -41,38 +39,35 @@ def answer(_asked: argparse.Namespace, settings: Settings) -> Answer:
 def _told(story: Story, last: CycleRecord | None) -> dict[str, Any]:
     job, ledger, production = story.job, story.ledger, story.production
     waiting = job.inbox.waiting(ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn})
-    tags = production.tags if production else {}
-    previous = (
-        tags.get("retraining.previous_version")
-        if production
-        else story.facts.aliases.get("previous_production")
-    )
+    previous = production.previous if production else story.facts.previous_production
     return {
         "waiting": len(waiting.fresh),
         "judged": len(waiting.judged),
         "used": len(ledger.archive),
         "quarantined": len(job.inbox.quarantined()),
         "production_version": story.holder,
-        "previous_version": int(previous) if previous else None,
-        "reason": _why_it_is_there(story, tags),
+        "previous_version": previous,
+        "reason": _why_it_is_there(story),
         "last_cycle": None if last is None else cycle_to_json(last, None),
-        "probation": tags.get(PROBATION),
-        "hold": story.facts.tags.get(HOLD),
-        "awaiting_approval": story.facts.aliases.get("challenger"),
+        "probation": production.probation if production else None,
+        "hold": story.facts.hold,
+        "awaiting_approval": story.facts.challenger,
         "skipped": passed_over(waiting),
         "withdrawn_but_learned": _poisoned(story),
         "refused": [path.name for path in job.inbox.quarantined()],
     }
 
 
-def _why_it_is_there(story: Story, tags: Mapping[str, str]) -> str:
+def _why_it_is_there(story: Story) -> str:
     """Why the version serves: what it was made for, and, where it was put back, in place of which one and why."""
     if story.holder is None:
         return "no version holds the production alias"
-    made = tags.get(MADE_FOR, tags.get("retraining.reason"))
+    version = story.production
+    made = None if version is None else version.made_for or version.reason
     if made is None:
         return "this job does not know that version"
-    return f"{tags[PUT_BACK]}; it had come as: {made}" if PUT_BACK in tags else made
+    put_back = None if version is None else version.put_back
+    return made if put_back is None else f"{put_back}; it had come as: {made}"
 
 
 def _poisoned(story: Story) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.gate import note_for_the_gate
 from retraining.ledger import Ledger
@@ -17,30 +16,16 @@ if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.records import CycleRecord, Manifest, RegistryFacts
 
-LEFT = "retraining.last_cycle"  # tag of the registered model: what the last cycle left
-WITHDRAWN = "retraining.withdrawn."  # + SHA-256: tags of the registered model
 RECORDS, ARCHIVE, HEAD = "cycles", "archive", "head"  # local copies
-
-
-def what_was_left(facts: RegistryFacts) -> dict[str, int]:
-    """The last cycle's number, run and production version; empty before the first registration."""
-    try:
-        return dict(json.loads(facts.tags[LEFT]))
-    except (KeyError, ValueError, TypeError):
-        return {}
 
 
 def load_ledger(job: Job, facts: RegistryFacts) -> Ledger:
     """The records of past cycles: this machine's copy where it is the registry's latest, else read back from the registry."""
-    withdrawn = {
-        key.removeprefix(WITHDRAWN): why
-        for key, why in facts.tags.items()
-        if key.startswith(WITHDRAWN)
-    }
+    withdrawn = dict(facts.withdrawn)
     lines, archive, head = job.state.lines(RECORDS), job.state.read(ARCHIVE), job.state.read(HEAD)
-    if lines is not None and archive is not None and head == what_was_left(facts):
+    if lines is not None and archive is not None and head == _head(facts):
         records = tuple(record_from_json(line) for line in lines)
-    elif not facts.tags:
+    elif facts.left is None and facts.hold is None and not withdrawn:
         records, archive = (), {}
     else:
         log.info("reading the records of past cycles back from the registry")
@@ -78,11 +63,16 @@ def _names(manifest: Manifest) -> dict[str, str]:
     return {file.sha256: file.name for file in (*manifest.files, *manifest.held_out)}
 
 
+def _head(facts: RegistryFacts) -> dict[str, Any]:
+    """What the last cycle left, as this machine notes it beside its copies."""
+    return {} if facts.left is None else asdict(facts.left)
+
+
 def save_ledger(job: Job, facts: RegistryFacts, ledger: Ledger) -> None:
     """Keep this machine's copy: the archive's files, the registry's head, and what the gate asks for."""
     if not job.dry_run:
         job.state.write(ARCHIVE, ledger.archive)
-        job.state.write(HEAD, what_was_left(facts))
+        job.state.write(HEAD, _head(facts))
     note_for_the_gate(job, ledger)
 
 
@@ -97,9 +87,3 @@ def begin_run(job: Job, cycle_id: str, started: datetime) -> str:
     """Create a cycle's run; should the cycle die, this machine's copy of the records may lack what the registry holds by then."""
     job.state.drop(HEAD)
     return job.registry.begin_cycle(cycle_id, started)
-
-
-def leave(job: Job, *, number: int, run_id: str | None, production_version: int | None) -> None:
-    """Record on the registered model what this cycle leaves."""
-    content = {"number": number, "run_id": run_id, "production_version": production_version}
-    job.registry.tag_model({LEFT: json.dumps(content)})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from retraining.cycle.bookkeeping import add_to_ledger, leave, save_ledger
+from retraining.cycle.bookkeeping import add_to_ledger, save_ledger
 from retraining.cycle.gate import counts_of, mark_the_end
 from retraining.cycle.monitoring import probation_result
 from retraining.kill_points import kill_point
 from retraining.logs import log
-from retraining.records import CycleRecord, FileCounts, Outcome
+from retraining.records import CycleRecord, FileCounts, Left, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,11 +160,9 @@ def _remember(cycle: Cycle, record: CycleRecord, outcome: Outcome) -> None:
     job, left = cycle.job, cycle.recovered.left
     # a person's move during the cycle is left for the next one to find
     holder = (
-        left.get("production_version")
-        if outcome.ending == "superseded"
-        else outcome.production_version
+        left.production_version if outcome.ending == "superseded" else outcome.production_version
     )
-    leave(job, number=cycle.number, run_id=cycle.run_id, production_version=holder)
+    job.registry.leave(Left(cycle.number, cycle.run_id, holder))
     kill_point("after_leaving")
     ledger = add_to_ledger(job, cycle.recovered.ledger, record)
     recovered = replace(cycle.recovered, facts=job.registry.facts(), ledger=ledger)

@@ -8,35 +8,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining.cycle.bookkeeping import WITHDRAWN, files_archived_by, what_was_left
+from retraining.cycle.bookkeeping import files_archived_by
 from retraining.errors import NoProductionModelError, StoreError
 from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.logs import log
-from retraining.records import DataFile
+from retraining.model_registry.names import CHALLENGER, PREVIOUS
+from retraining.records import DataFile, Marks
 
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.ledger import Ledger
     from retraining.model_registry.interface import Registry
-    from retraining.records import Manifest, RegistryFacts, VersionFacts
+    from retraining.records import Manifest, RegistryFacts, Version
 
-PROBATION = (
-    "retraining.probation"  # tag of a version: `open`, `passed`, `failed`, or why it is not held
-)
-ROLLED_BACK_TO, ROLLED_BACK_IN = (
-    "retraining.rolled_back_to",
-    "retraining.rolled_back_in",
-)  # tags of a version: which one, by which run
-MADE_FOR, PUT_BACK = (
-    "retraining.made_for",
-    "retraining.put_back",
-)  # tags of a version: its reason before a roll-back; how it came back
 MOVED = "a person moved the alias"
 
 
 def complete_promotion(
-    job: Job, ledger: Ledger, version: VersionFacts, facts: RegistryFacts, *, by_person: bool
+    job: Job, ledger: Ledger, version: Version, facts: RegistryFacts, *, by_person: bool
 ) -> Ledger:
     """Archive what the version consumed, tag it `approved` and set the other aliases; may be repeated.
 
@@ -54,26 +44,24 @@ def complete_promotion(
             unchanged=f"The alias {job.settings.production_alias!r} stays on v{version.number}; what was archived stays so.",
             remedy="Mend what is named above; the next start archives the others, which still wait in the inbox.",
         ) from error
-    left = what_was_left(facts).get("production_version")
-    previous = manifest.champion if left in (None, version.number) else left
-    tags = {
-        "validation_status": "approved",
-        PROBATION: f"not held: {MOVED}" if by_person else "open",
-    }
-    if (
-        left is not None and left != version.number and MADE_FOR in version.tags
-    ):  # a person undid a roll-back
-        tags |= tags_of_one_put_back(version, left, MOVED)
+    last = facts.left.production_version if facts.left is not None else None
+    previous = manifest.champion if last in (None, version.number) else last
+    marks = Marks(
+        previous=previous,
+        status="approved",
+        probation=f"not held: {MOVED}" if by_person else "open",
+    )
+    if last is not None and last != version.number and version.made_for is not None:
+        # a person undid a roll-back
+        marks = replace(marks_of_one_put_back(version, last, MOVED), previous=previous)
     if manifest.origin != "cycle":
-        tags[PROBATION] = "not held: a first model"
-    if previous is not None:
-        tags["retraining.previous_version"] = str(previous)
-    job.registry.tag_version(version.number, tags)
+        marks = replace(marks, probation="not held: a first model")
+    job.registry.mark(version.number, marks)
     kill_point("after_approved")
     if previous is not None:
         point_back(job.registry, previous)
-    if facts.aliases.get("challenger") == version.number:
-        job.registry.drop_alias("challenger")
+    if facts.challenger == version.number:
+        job.registry.drop_alias(CHALLENGER)
     return ledger
 
 
@@ -120,7 +108,7 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
             "%d files that the promoted version learned are gone from the inbox: withdrawn",
             len(gone),
         )
-        job.registry.tag_model({WITHDRAWN + sha: why for sha, why in gone.items()})
+        job.registry.withdraw(gone)
     return replace(
         ledger,
         archive={**ledger.archive, **{s: n for s, n in names.items() if s not in gone}},
@@ -128,25 +116,20 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
     )
 
 
-def tags_of_one_rolled_back(version: VersionFacts, to: int, why: str) -> dict[str, str]:
-    """Tags of a version that is about to lose the alias to `to`; what it was made for is kept."""
-    made_for = version.tags.get(MADE_FOR, version.tags.get("retraining.reason", ""))
-    return {
-        ROLLED_BACK_TO: str(to),
-        MADE_FOR: made_for,
-        "retraining.reason": why,
-        "validation_status": "rolled_back",
-    }
+def marks_of_one_rolled_back(version: Version, to: int, why: str) -> Marks:
+    """Marks of a version that is about to lose the alias to `to`; what it was made for is kept."""
+    made_for = version.made_for if version.made_for is not None else version.reason or ""
+    return Marks(rolled_back_to=to, made_for=made_for, reason=why, status="rolled_back")
 
 
-def tags_of_one_put_back(version: VersionFacts, in_place_of: int, why: str) -> dict[str, str]:
-    """Tags of an older version that serves again: approved, not on probation, and for the reason that it was made for."""
-    tags = {
-        PUT_BACK: f"put back in place of v{in_place_of} ({why})",
-        PROBATION: "not held: restored by a roll-back",
-    }
-    reason = {"retraining.reason": version.tags[MADE_FOR]} if MADE_FOR in version.tags else {}
-    return {**tags, **reason, "validation_status": "approved"}
+def marks_of_one_put_back(version: Version, in_place_of: int, why: str) -> Marks:
+    """Marks of an older version that serves again: approved, not on probation, for the reason that it was made for."""
+    return Marks(
+        put_back=f"put back in place of v{in_place_of} ({why})",
+        reason=version.made_for,
+        status="approved",
+        probation="not held: restored by a roll-back",
+    )
 
 
 def put_back(job: Job, target: int, in_place_of: int, why: str) -> None:
@@ -162,24 +145,18 @@ def put_back(job: Job, target: int, in_place_of: int, why: str) -> None:
             unchanged=f"The alias {alias!r} is still on v{in_place_of}.",
             remedy="Give the alias to another version in the MLflow UI.",
         )
-    job.registry.tag_version(target, tags_of_one_put_back(version, in_place_of, why))
+    job.registry.mark(target, marks_of_one_put_back(version, in_place_of, why))
     job.registry.set_alias(alias, target)
     kill_point("mid_roll_back")
-    point_back(job.registry, previous_of(version))
-
-
-def previous_of(version: VersionFacts | None) -> int | None:
-    """The version that this one replaced."""
-    number = version.tags.get("retraining.previous_version") if version else None
-    return int(number) if number is not None else None
+    point_back(job.registry, version.previous)
 
 
 def point_back(registry: Registry, previous: int | None) -> None:
     """Set `previous_production` to a version; drop it where there was none before, or a person deleted it since."""
     if previous is not None and registry.version(previous) is not None:
-        registry.set_alias("previous_production", previous)
+        registry.set_alias(PREVIOUS, previous)
     else:
-        registry.drop_alias("previous_production")
+        registry.drop_alias(PREVIOUS)
 
 
 def move_out_withdrawn(job: Job, ledger: Ledger) -> None:

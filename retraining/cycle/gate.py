@@ -149,5 +149,5 @@ def counts_of(job: Job, waiting: Waiting) -> FileCounts:
 
 def mark_the_end(job: Job, recovered: Recovered) -> None:
     """Let the next start be answered from here, unless a version waits for a person: their answer must be looked for."""
-    if not job.dry_run and "challenger" not in recovered.facts.aliases:
+    if not job.dry_run and recovered.facts.challenger is None:
         job.state.mark_clean()

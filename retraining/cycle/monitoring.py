@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retraining.cycle.completion import PROBATION
 from retraining.cycle.drifting import Sketch, judge_drift
 from retraining.cycle.never_seen import NeverSeen, columns_never_seen
 from retraining.cycle.preflight import Model, load_model
@@ -213,12 +212,12 @@ def _read_alike(one: Model, other: Model) -> bool:
 
 def _hold_probation(cycle: Cycle) -> tuple[Comparison | None, str | None]:
     """The production version against the one before it, on the first fresh batches after its promotion."""
-    tags, settings = cycle.production.version.tags, cycle.job.settings
-    previous = tags.get("retraining.previous_version")
-    if tags.get(PROBATION) != "open" or settings.probation_batches == 0 or previous is None:
+    version, settings = cycle.production.version, cycle.job.settings
+    previous = version.previous
+    if version.probation != "open" or settings.probation_batches == 0 or previous is None:
         return None, None
     try:
-        before = load_model(cycle.job.registry, int(previous))
+        before = load_model(cycle.job.registry, previous)
         found = _side_by_side(cycle, before, cycle.production) if before is not None else None
     except DamagedModelError as error:
         log.warning("probation skipped: v%s cannot be loaded: %s", previous, error)

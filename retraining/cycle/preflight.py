@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from retraining.cycle.bookkeeping import files_archived_by, what_was_left
+from retraining.cycle.bookkeeping import files_archived_by
 from retraining.errors import (
     ArchiveMismatchError,
     NoProductionModelError,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retraining.cycle.recovery import Recovered
     from retraining.ledger import Ledger
     from retraining.model_registry.interface import Registry
-    from retraining.records import Manifest, RegistryFacts, Run, Schema, VersionFacts
+    from retraining.records import Manifest, RegistryFacts, Run, Schema, Version
 
 ORCHESTRATOR = "python pipeline_orchestrator.py"
 REGISTER = "python register_first_model.py"
@@ -33,7 +33,7 @@ REGISTER = "python register_first_model.py"
 class Model:
     """A version with its manifest; the estimator is verified and loaded when first asked for."""
 
-    version: VersionFacts
+    version: Version
     manifest: Manifest
     registry: Registry
 
@@ -114,10 +114,10 @@ def find_production(job: Job, recovered: Recovered) -> Model:
 
 def _best_to_hold_it(job: Job, recovered: Recovered) -> tuple[int | None, str]:
     """The version to give the alias to, which is there, and why that one; None where there is none to name."""
-    last = recovered.left.get("production_version")
+    last = recovered.left.production_version
     if last is None or job.registry.version(last) is not None:
         return last, "it held the alias last"
-    before = recovered.facts.aliases.get("previous_production")
+    before = recovered.facts.previous_production
     if before is None:
         before = max(
             (version.number for version in job.registry.versions("approved") if version.is_ours),
@@ -137,13 +137,13 @@ def how_to_assign(alias: str, name: str, best: int | None = None, why: str = "")
 
 
 def left_to_archive(
-    facts: RegistryFacts, production: VersionFacts, manifest: Manifest
+    facts: RegistryFacts, production: Version, manifest: Manifest
 ) -> Mapping[str, str]:
     """SHA-256 -> name of what the next start archives: its version got the alias, and its promotion was not finished.
 
     Only those who look without recovering first, such as `check` and a dry run, ever find any.
     """
-    last = what_was_left(facts).get("production_version")
+    last = facts.left.production_version if facts.left is not None else None
     finished = production.status in ("approved", "rolled_back") and (
         last is None or production.number <= last
     )

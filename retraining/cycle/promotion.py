@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle.closing import Ending, close, outcome_of, record_of
 from retraining.cycle.completion import (
-    PROBATION,
-    ROLLED_BACK_IN,
     complete_promotion,
+    marks_of_one_rolled_back,
     put_back,
-    tags_of_one_rolled_back,
 )
 from retraining.cycle.monitoring import probation_result
 from retraining.errors import NoProductionModelError
 from retraining.kill_points import kill_point
 from retraining.logs import log
+from retraining.model_registry.names import CHALLENGER
+from retraining.records import Marks
 from retraining.report import description
 from retraining.serialisation import record_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from retraining.cycle.comparing import Compared
     from retraining.cycle.monitoring import Monitored
     from retraining.cycle.opening import Cycle
     from retraining.cycle.training import Challenger
     from retraining.decisions import Trigger
     from retraining.outcomes import Cause, EndingName
-    from retraining.records import Decision, Outcome, VersionFacts
+    from retraining.records import Decision, Outcome, Status, Version
 
 
 @dataclass(frozen=True)
@@ -55,21 +53,21 @@ def keep(cycle: Cycle, monitored: Monitored, reason: str, trigger: Cause | None 
 
 
 def remember_the_lost_attempt(
-    cycle: Cycle, monitored: Monitored, trigger: Trigger, loser: VersionFacts
+    cycle: Cycle, monitored: Monitored, trigger: Trigger, loser: Version
 ) -> Outcome:
     """The very same attempt lost before: it is not trained again."""
     _note_probation(cycle, monitored)
-    reason = f"v{loser.number} lost this very attempt before ({loser.tags.get('retraining.reason', '')}); --force tries it again"
+    reason = f"v{loser.number} lost this very attempt before ({loser.reason or ''}); --force tries it again"
     return close(
         cycle, monitored, Ending("rejected", reason, challenger=loser.number, trigger=trigger.name)
     )
 
 
 def reject(cycle: Cycle, monitored: Monitored, attempt: Attempt, reason: str) -> Outcome:
-    """The challenger lost: tag it, leave alias and files alone."""
+    """The challenger lost: mark it, leave alias and files alone."""
     _note_probation(cycle, monitored)
     ending = attempt.ending("rejected", reason)
-    _judge_version(cycle, monitored, ending, {"validation_status": "rejected"})
+    _judge_version(cycle, monitored, ending, "rejected")
     return close(cycle, monitored, ending)
 
 
@@ -81,7 +79,7 @@ def leave_to_a_person(cycle: Cycle, monitored: Monitored, attempt: Attempt, reas
     if ending.challenger is not None:
         _supersede_the_one_that_waited(cycle, ending.challenger)
         kill_point("before_challenger")
-        cycle.job.registry.set_alias("challenger", ending.challenger)
+        cycle.job.registry.set_alias(CHALLENGER, ending.challenger)
         kill_point("after_challenger")
     return close(cycle, monitored, ending)
 
@@ -126,10 +124,9 @@ def _complete(cycle: Cycle, promoted: int) -> Cycle:
 def roll_back(cycle: Cycle, monitored: Monitored, failure: Decision) -> Outcome:
     """The version on probation does worse than the one before it: put that one back, unless a person moved the alias since."""
     registry, alias = cycle.job.registry, cycle.job.settings.production_alias
-    failed, previous = (
-        cycle.production.number,
-        int(cycle.production.version.tags["retraining.previous_version"]),
-    )
+    failed, previous = cycle.production.number, cycle.production.version.previous
+    if previous is None:
+        raise ValueError(f"v{failed} is on probation, but it replaced no version")
     ending = Ending(
         "rolled_back", f"v{failed} failed its probation: {failure.reason}", holder=previous
     )
@@ -138,11 +135,13 @@ def roll_back(cycle: Cycle, monitored: Monitored, failure: Decision) -> Outcome:
     if registry.facts().aliases.get(alias) != failed:
         return _superseded(cycle, monitored)
     _save_the_decision(cycle, monitored, ending)
-    tags = tags_of_one_rolled_back(cycle.production.version, previous, ending.reason)
-    tags |= {ROLLED_BACK_IN: cycle.run_id, PROBATION: "failed"}
-    registry.tag_version(
-        failed, tags, description(outcome_of(cycle, monitored, ending), cycle.job.settings.command)
+    marks = replace(
+        marks_of_one_rolled_back(cycle.production.version, previous, ending.reason),
+        rolled_back_in=cycle.run_id,
+        probation="failed",
     )
+    said = description(outcome_of(cycle, monitored, ending), cycle.job.settings.command)
+    registry.mark(failed, marks, said)
     kill_point("before_roll_back")
     cycle.job.committed = True
     put_back(cycle.job, previous, failed, ending.reason)
@@ -162,29 +161,23 @@ def _superseded(cycle: Cycle, monitored: Monitored, attempt: Attempt | None = No
         else Ending("superseded", reason, holder)
     )
     if ending.challenger is not None and ending.challenger != holder:
-        registry.tag_version(
-            ending.challenger, {"validation_status": "superseded", "retraining.reason": reason}
-        )
+        registry.mark(ending.challenger, Marks(reason=reason, status="superseded"))
     return close(cycle, monitored, ending)
 
 
 def _judge_version(
-    cycle: Cycle, monitored: Monitored, ending: Ending, more: Mapping[str, str] | None = None
+    cycle: Cycle, monitored: Monitored, ending: Ending, status: Status | None = None
 ) -> None:
-    """Tag the challenger with its verdict, describe it, and put its score on its model."""
+    """Mark the challenger with its verdict, describe it, and put its score on its model."""
     if ending.challenger is None or ending.compared is None:
         return
     kill_point("before_losing_tag" if ending.name == "rejected" else "before_winning_tag")
     comparison = ending.compared.comparison
-    tags = {
-        "retraining.verdict": comparison.verdict,
-        "retraining.reason": ending.reason,
-        **(more or {}),
-    }
+    marks = Marks(verdict=comparison.verdict, reason=ending.reason, status=status)
     registry, metric = cycle.job.registry, cycle.job.settings.metric
-    registry.tag_version(
+    registry.mark(
         ending.challenger,
-        tags,
+        marks,
         description(outcome_of(cycle, monitored, ending), cycle.job.settings.command),
     )
     kill_point("after_losing_tag" if ending.name == "rejected" else "after_winning_tag")
@@ -218,13 +211,11 @@ def _save_the_decision(cycle: Cycle, monitored: Monitored, ending: Ending) -> No
 
 def _supersede_the_one_that_waited(cycle: Cycle, newer: int) -> None:
     registry = cycle.job.registry
-    waited = registry.facts().aliases.get("challenger")
+    waited = registry.facts().challenger
     if waited is not None and waited != newer:
         reason = f"v{newer} was trained later, on more files"
-        registry.tag_version(
-            waited, {"validation_status": "superseded", "retraining.reason": reason}
-        )
-        registry.drop_alias("challenger")
+        registry.mark(waited, Marks(reason=reason, status="superseded"))
+        registry.drop_alias(CHALLENGER)
 
 
 def _note_probation(cycle: Cycle, monitored: Monitored) -> None:
@@ -237,4 +228,4 @@ def _note_probation(cycle: Cycle, monitored: Monitored) -> None:
         else monitored.skipped and f"not held: {monitored.skipped}"
     )
     if said:
-        cycle.job.registry.tag_version(cycle.production.number, {PROBATION: said})
+        cycle.job.registry.mark(cycle.production.number, Marks(probation=said))

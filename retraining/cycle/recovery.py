@@ -6,40 +6,36 @@ cycle that died right after; the same steps finish both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from retraining.cycle.bookkeeping import (
     add_to_ledger,
     files_archived_by,
-    leave,
     load_ledger,
     save_ledger,
-    what_was_left,
 )
 from retraining.cycle.books import name_of_run, tags_of_run
 from retraining.cycle.completion import (
     MOVED,
-    ROLLED_BACK_IN,
-    ROLLED_BACK_TO,
     complete_promotion,
+    marks_of_one_put_back,
     move_out_withdrawn,
     point_back,
-    previous_of,
     put_back,
-    tags_of_one_put_back,
 )
 from retraining.cycle.sources import note_the_schema
+from retraining.errors import NoProductionModelError
 from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
 from retraining.logs import log
+from retraining.model_registry.names import CHALLENGER
+from retraining.records import Left, Marks
 
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
-    from retraining.records import RegistryFacts, VersionFacts
-
-HOLD = "retraining.hold"
+    from retraining.records import RegistryFacts, Version
 
 
 @dataclass(frozen=True)
@@ -50,14 +46,14 @@ class Recovered:
     ledger: Ledger
 
     @property
-    def left(self) -> dict[str, int]:
+    def left(self) -> Left:
         """What the last cycle left."""
-        return what_was_left(self.facts)
+        return self.facts.left or Left()
 
     @property
     def hold(self) -> str | None:
         """Who held promotions, when and why; None while they are not held."""
-        return self.facts.tags.get(HOLD)
+        return self.facts.hold
 
 
 def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
@@ -85,10 +81,9 @@ def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
 
 
 def _settle_production(
-    job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts
+    job: Job, facts: RegistryFacts, ledger: Ledger, production: Version
 ) -> tuple[RegistryFacts, Ledger]:
-    left = what_was_left(facts)
-    last = left.get("production_version")
+    last = facts.left.production_version if facts.left is not None else None
     if last is None or production.number == last:
         if production.status == "rolled_back" and last is not None:
             return _finish_roll_back(job, facts, ledger, production)
@@ -100,16 +95,14 @@ def _settle_production(
     return finish_promotion(job, ledger, production)
 
 
-def _all_archived(job: Job, ledger: Ledger, production: VersionFacts) -> bool:
+def _all_archived(job: Job, ledger: Ledger, production: Version) -> bool:
     return files_archived_by(job.registry.manifest(production)).keys() <= {
         *ledger.archive,
         *ledger.withdrawn,
     }
 
 
-def finish_promotion(
-    job: Job, ledger: Ledger, version: VersionFacts
-) -> tuple[RegistryFacts, Ledger]:
+def finish_promotion(job: Job, ledger: Ledger, version: Version) -> tuple[RegistryFacts, Ledger]:
     """Complete what moving the alias began, by a person or by a cycle that died right after; then close that cycle's run."""
     if not job.dry_run:
         alias = job.settings.production_alias
@@ -118,18 +111,11 @@ def finish_promotion(
             f"The alias {alias!r} stays on v{version.number}, whose files wait to be archived.",
         )
     facts = job.registry.facts()
-    ledger = _close_the_cycle(job, ledger, version.tags.get("retraining.parent_run_id"))
-    made_in = next(
-        (
-            record
-            for record in ledger.records
-            if record.cycle_id == version.tags.get("retraining.cycle_id")
-        ),
-        None,
-    )
+    ledger = _close_the_cycle(job, ledger, version.parent_run_id)
+    made_in = next((one for one in ledger.records if one.cycle_id == version.cycle_id), None)
     by_person = made_in is None or made_in.ending != "promoted" or version.status == "rolled_back"
     ledger = complete_promotion(job, ledger, version, facts, by_person=by_person)
-    leave(job, **_last_of(what_was_left(facts), ledger), production_version=version.number)
+    job.registry.leave(_left_now(facts, ledger, version.number))
     return job.registry.facts(), ledger
 
 
@@ -148,67 +134,64 @@ def _close_the_cycle(job: Job, ledger: Ledger, run_id: str | None) -> Ledger:
 
 
 def _finish_roll_back(
-    job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts
+    job: Job, facts: RegistryFacts, ledger: Ledger, production: Version
 ) -> tuple[RegistryFacts, Ledger]:
     """A roll-back tags the version before it moves the alias; it died in between.
 
     Raises:
         NoProductionModelError: the version to go back to was deleted since.
     """
-    target = int(
-        production.tags.get(ROLLED_BACK_TO) or production.tags["retraining.previous_version"]
-    )
-    put_back(
-        job, target, production.number, production.tags.get("retraining.reason", "rolled back")
-    )
-    ledger = _close_the_cycle(job, ledger, production.tags.get(ROLLED_BACK_IN))
-    leave(job, **_last_of(what_was_left(facts), ledger), production_version=target)
+    target = production.rolled_back_to or production.previous
+    if target is None:
+        raise NoProductionModelError(
+            f"v{production.number} was being rolled back, and no mark of it says to which version.",
+            unchanged=f"The alias {job.settings.production_alias!r} is still on v{production.number}.",
+            remedy="Give the alias to another version in the MLflow UI.",
+        )
+    put_back(job, target, production.number, production.reason or "rolled back")
+    ledger = _close_the_cycle(job, ledger, production.rolled_back_in)
+    job.registry.leave(_left_now(facts, ledger, target))
     log.info("finished the roll-back from v%d to v%d", production.number, target)
     return job.registry.facts(), ledger
 
 
-def _last_of(left: dict[str, int], ledger: Ledger) -> dict[str, Any]:
-    """Number and run of the last cycle: what was left, or the one that was closed just now."""
+def _left_now(facts: RegistryFacts, ledger: Ledger, production: int) -> Left:
+    """What is left now: number and run of the last cycle, or of the one that was closed just now, and who holds the alias."""
     last = max(ledger.records, key=lambda record: record.number, default=None)
-    if last is not None and last.number > int(left.get("number", -1)):
-        return {"number": last.number, "run_id": last.run_id}
-    return {"number": int(left.get("number", 0)), "run_id": left.get("run_id")}
+    if last is not None and (facts.left is None or last.number > facts.left.number):
+        return Left(last.number, last.run_id, production)
+    return replace(facts.left or Left(), production_version=production)
 
 
 def _person_rolled_back(
-    job: Job, facts: RegistryFacts, ledger: Ledger, production: VersionFacts, last: int
+    job: Job, facts: RegistryFacts, ledger: Ledger, production: Version, last: int
 ) -> tuple[RegistryFacts, Ledger]:
     """The alias is on an older version than the last cycle left: a person's word, unless our own roll-back died half-way."""
     failed = job.registry.version(last)
     ours = failed is not None and failed.status == "rolled_back"
-    point_back(job.registry, previous_of(production))
+    point_back(job.registry, production.previous)
     if failed is not None and ours:
-        ledger = _close_the_cycle(job, ledger, failed.tags.get(ROLLED_BACK_IN))
+        ledger = _close_the_cycle(job, ledger, failed.rolled_back_in)
     else:
-        job.registry.tag_version(production.number, tags_of_one_put_back(production, last, MOVED))
-    if HOLD not in facts.tags and not ours:
+        job.registry.mark(production.number, marks_of_one_put_back(production, last, MOVED))
+    if facts.hold is None and not ours:
         why = f"by a person, seen {job.now():%Y-%m-%dT%H:%M:%SZ}: the alias was moved back from v{last} to v{production.number}"
-        job.registry.tag_model({HOLD: why})
+        job.registry.hold(why)
         log.warning("promotions are held: %s", why)
-    leave(job, **_last_of(what_was_left(facts), ledger), production_version=production.number)
+    job.registry.leave(_left_now(facts, ledger, production.number))
     return job.registry.facts(), ledger
 
 
 def _settle_pending(job: Job, facts: RegistryFacts) -> RegistryFacts:
     """A version left `pending` by a dead cycle was never judged: mark it, unless it waits for a person."""
-    waits = facts.aliases.get("challenger")
+    waits = facts.challenger
+    unjudged = Marks(reason="its cycle died before it was judged", status="superseded")
     for version in job.registry.versions("pending"):
         if version.number not in (waits, facts.aliases.get(job.settings.production_alias)):
-            job.registry.tag_version(
-                version.number,
-                {
-                    "validation_status": "superseded",
-                    "retraining.reason": "its cycle died before it was judged",
-                },
-            )
+            job.registry.mark(version.number, unjudged)
     waiting = job.registry.version(waits) if waits is not None else None
     if waiting is None or waiting.status not in ("superseded", "rejected"):
         return facts
     # a cycle died between marking it and offering the newer one, or `reject` before it took the alias
-    job.registry.drop_alias("challenger")
+    job.registry.drop_alias(CHALLENGER)
     return job.registry.facts()

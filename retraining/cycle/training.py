@@ -17,7 +17,7 @@ from retraining.datasets import MIN_BLOCKS, with_learned_categories
 from retraining.kill_points import kill_point
 from retraining.ledger import runs_outside
 from retraining.logs import log
-from retraining.records import Candidate, Manifest
+from retraining.records import Candidate, Manifest, Marks
 from retraining.statistics import metric
 from retraining.trainer import load_recipe, pip_requirements, train
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retraining.cycle.drifting import Sketch
     from retraining.cycle.lineage import FrozenTestSet, Lineage
     from retraining.cycle.opening import Cycle
-    from retraining.records import DataFile, Run, VersionFacts
+    from retraining.records import DataFile, Run, Version
     from retraining.settings import Settings
     from retraining.statistics import Predictions
     from retraining.trainer import Recipe
@@ -43,7 +43,7 @@ class Challenger:
     answers: Predictions
 
 
-def lost_before(cycle: Cycle, key: str) -> VersionFacts | None:
+def lost_before(cycle: Cycle, key: str) -> Version | None:
     """The last version that lost this very attempt: the same files, champion, settings and recipe."""
     lost = cycle.job.registry.versions("rejected", attempt_key=key)
     return lost[-1] if lost else None
@@ -52,7 +52,7 @@ def lost_before(cycle: Cycle, key: str) -> VersionFacts | None:
 def train_challenger(
     cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, trigger: str
 ) -> Challenger:
-    """Have the recipe learn, and register the result as a pending version, with all its tags in one call.
+    """Have the recipe learn, and register the result as a pending version, with all its marks in one call.
 
     Raises:
         RecipeError: the recipe raised, or returned what cannot be used.
@@ -88,27 +88,26 @@ def train_challenger(
         answers = predictions(job, champion, test_set.sections, estimator)
     if cycle.run_id is None:
         return Challenger(estimator, None, manifest, answers)
-    tags = {
-        "validation_status": "pending",
-        "retraining.cycle_id": cycle.cycle_id,
-        "retraining.parent_run_id": cycle.run_id,
-        "retraining.previous_version": str(champion.number),
-        "retraining.attempt_key": str(manifest.attempt_key),
-        "retraining.reason": f"trained because: {trigger}",
-    }
+    marks = Marks(
+        parent_run_id=cycle.run_id,
+        attempt_key=manifest.attempt_key,
+        previous=champion.number,
+        reason=f"trained because: {trigger}",
+        status="pending",
+    )
     with job.stage("registering"):
         whole = [
             (file, runs) for file, runs in parts if file.sha256 not in lineage.shares
         ]  # drift is against what is recent
         sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
-        wanted = candidate(recipe, estimator, manifest, tags, sketch)
+        wanted = candidate(recipe, estimator, manifest, marks, sketch)
         version = job.registry.register(wanted, parent=cycle.run_id, run_name="ModelRetraining")
     kill_point("after_version_creation")
     return Challenger(estimator, version, manifest, answers)
 
 
 def candidate(
-    recipe: Recipe, estimator: Any, manifest: Manifest, tags: dict[str, str], sketch: Sketch
+    recipe: Recipe, estimator: Any, manifest: Manifest, marks: Marks, sketch: Sketch
 ) -> Candidate:
     """What the registry is handed: the estimator with its papers."""
     params = {
@@ -123,7 +122,7 @@ def candidate(
         manifest=manifest,
         recipe_text=recipe.text,
         pip_requirements=tuple(pip_requirements(recipe)),
-        tags=tags,
+        marks=marks,
         sketches=sketch.to_json(),
         search_results=getattr(estimator, "cv_results_", None),
         metrics={"data/training_rows": float(manifest.training_rows)},

@@ -11,10 +11,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from retraining.model_registry import texts
 from retraining.model_registry.failures import without_credentials
+from retraining.model_registry.names import DECISION, ENDING, ROLE
 from retraining.model_registry.runs import (
     ANY,
     CYCLE,
-    ROLE,
     STAGE,
     TIMELINE,
     OurRuns,
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from retraining.records import CycleRecord
 
-DECISION = "decision.json"
-_ENDING = "retraining.ending"
 _ENDED = ("FINISHED", "FAILED")  # KILLED is a cycle that died, perhaps between its tags and its end
 _ABOUT_THE_TIMELINE = "The metrics of every cycle, one point each; the step is the cycle's number. The charts are under *Model metrics*."
 _DIGEST_LENGTH = 36  # MLflow's limit for a data set's digest
@@ -44,7 +42,7 @@ class CycleRuns(OurRuns):
         ended = [
             run
             for run in self._find_runs(CYCLE)
-            if run.info.status in _ENDED and _ENDING in run.data.tags
+            if run.info.status in _ENDED and ENDING in run.data.tags
         ]
         records = [record for run in ended if (record := self._record(run)) is not None]
         return tuple(sorted(records, key=lambda record: (record.number, record.started)))
@@ -142,7 +140,7 @@ class CycleRuns(OurRuns):
         self._log(
             record.run_id,
             texts.metrics(metrics, began),
-            tags=texts.run_tags({**tags, _ENDING: record.ending, MLFLOW_RUN_NAME: name}),
+            tags=texts.run_tags({**tags, ENDING: record.ending, MLFLOW_RUN_NAME: name}),
         )
         if metrics:
             self._log(

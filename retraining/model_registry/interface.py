@@ -9,38 +9,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from retraining.records import Candidate, CycleRecord, Manifest, RegistryFacts, VersionFacts
+    from retraining.records import (
+        Candidate,
+        CycleRecord,
+        Left,
+        Manifest,
+        Marks,
+        RegistryFacts,
+        Status,
+        Version,
+    )
 
 
 class Registry(Protocol):
-    """The system of record: versions, aliases, tags and cycle records of one registered model."""
+    """The system of record: versions, aliases, marks and cycle records of one registered model."""
 
     # --- reading -----------------------------------------------------------------------------------------------
     def facts(self) -> RegistryFacts:
-        """Aliases and tags of the registered model, read afresh."""
+        """The registered model, read afresh."""
 
-    def version(self, number: int) -> VersionFacts | None:
+    def version(self, number: int) -> Version | None:
         """One version, or None where there is none of that number."""
 
     def versions(
-        self, status: str | None = None, *, attempt_key: str | None = None
-    ) -> tuple[VersionFacts, ...]:
-        """All versions, oldest first, or those of one `validation_status`, of one attempt, or both."""
+        self, status: Status | None = None, *, attempt_key: str | None = None
+    ) -> tuple[Version, ...]:
+        """All versions, oldest first, or those of one state, of one attempt, or both."""
 
-    def manifest(self, version: VersionFacts) -> Manifest:
+    def manifest(self, version: Version) -> Manifest:
         """What a version was made from. Raises `DamagedModelError` where its digest is not the one registered."""
 
-    def model(self, version: VersionFacts) -> Any:
+    def model(self, version: Version) -> Any:
         """A version's estimator. Its files' digests are compared with those registered before anything is deserialised.
 
         Raises:
             DamagedModelError: files are missing or are not those that were registered.
         """
 
-    def sketches(self, version: VersionFacts) -> Mapping[str, Any] | None:
+    def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
 
     def cycle_records(self) -> tuple[CycleRecord, ...]:
@@ -95,21 +104,19 @@ class Registry(Protocol):
 
     # --- writing: versions --------------------------------------------------------------------------------------
     def register(self, candidate: Candidate, *, parent: str, run_name: str) -> int:
-        """Log the model on a nested run and create its version with all its tags in one call; the version's number.
+        """Log the model on a nested run and create its version with all its marks in one call; the version's number.
 
-        After an ambiguous error the version is looked up by its `retraining.cycle_id` before anything is said: never two versions.
+        After an ambiguous error the version is looked up by its cycle before anything is said: never two versions.
         """
 
-    def adopt(self, version: VersionFacts, manifest: Manifest, tags: Mapping[str, str]) -> None:
+    def adopt(self, version: Version, manifest: Manifest, marks: Marks) -> None:
         """Put a manifest on a version that somebody else registered, so that it becomes one of ours."""
 
     def log_model_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
         """Put bare metrics on the version's logged model, for the Models page."""
 
-    def tag_version(
-        self, version: int, tags: Mapping[str, str], description: str | None = None
-    ) -> None:
-        """Set tags, and the description where given."""
+    def mark(self, version: int, marks: Marks, description: str | None = None) -> None:
+        """Write marks on a version in their order; before them its description, where one is given."""
 
     def set_alias(self, alias: str, version: int) -> None:
         """Move an alias, or create it."""
@@ -117,8 +124,15 @@ class Registry(Protocol):
     def drop_alias(self, alias: str) -> None:
         """Remove an alias; nothing where it is not there."""
 
-    def tag_model(self, tags: Mapping[str, str]) -> None:
-        """Set tags of the registered model."""
+    # --- writing: the registered model --------------------------------------------------------------------------
+    def hold(self, why: str) -> None:
+        """Hold promotions: `why` tells by whom, when and why."""
 
-    def untag_model(self, keys: Sequence[str]) -> None:
-        """Remove tags of the registered model; nothing where they are not there."""
+    def lift_hold(self) -> None:
+        """Let promotions go on; nothing where they are not held."""
+
+    def withdraw(self, reasons: Mapping[str, str]) -> None:
+        """Withdraw files from all later training: SHA-256 -> why."""
+
+    def leave(self, left: Left) -> None:
+        """Note what a cycle leaves for the next one."""

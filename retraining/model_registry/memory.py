@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.errors import DamagedModelError, StoreError
-from retraining.records import RegistryFacts, VersionFacts
+from retraining.model_registry.names import CHALLENGER, PREVIOUS
+from retraining.records import RegistryFacts, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from retraining.records import Candidate, CycleRecord, Manifest
+    from retraining.records import Candidate, CycleRecord, Left, Manifest, Marks, Status
 
 
 @dataclass
 class _Stored:
     """A version and what it carries."""
 
-    facts: VersionFacts
+    facts: Version
     candidate: Candidate
     metrics: dict[str, float] = field(default_factory=dict)
     description: str = ""
@@ -44,40 +45,48 @@ class MemoryRegistry:
     def __init__(self) -> None:
         self._versions: dict[int, _Stored] = {}
         self._aliases: dict[str, int] = {}
-        self._tags: dict[str, str] = {}
+        self._hold: str | None = None
+        self._left: Left | None = None
+        self._withdrawn: dict[str, str] = {}
         self._runs: dict[str, _Run] = {}
 
     # --- reading ------------------------------------------------------------------------------------------------
     def facts(self) -> RegistryFacts:
-        """Aliases and tags of the registered model."""
-        return RegistryFacts(dict(self._aliases), dict(self._tags))
+        """The registered model."""
+        return RegistryFacts(
+            dict(self._aliases),
+            challenger=self._aliases.get(CHALLENGER),
+            previous_production=self._aliases.get(PREVIOUS),
+            hold=self._hold,
+            left=self._left,
+            withdrawn=dict(self._withdrawn),
+        )
 
-    def version(self, number: int) -> VersionFacts | None:
+    def version(self, number: int) -> Version | None:
         """One version, or None where there is none of that number."""
         stored = self._versions.get(number)
         return None if stored is None else stored.facts
 
     def versions(
-        self, status: str | None = None, *, attempt_key: str | None = None
-    ) -> tuple[VersionFacts, ...]:
-        """All versions, oldest first, or those of one `validation_status`, of one attempt, or both."""
+        self, status: Status | None = None, *, attempt_key: str | None = None
+    ) -> tuple[Version, ...]:
+        """All versions, oldest first, or those of one state, of one attempt, or both."""
         every = (stored.facts for stored in self._versions.values())
         return tuple(
             one
             for one in every
-            if status in (None, one.status)
-            and attempt_key in (None, one.tags.get("retraining.attempt_key"))
+            if status in (None, one.status) and attempt_key in (None, one.attempt_key)
         )
 
-    def manifest(self, version: VersionFacts) -> Manifest:
+    def manifest(self, version: Version) -> Manifest:
         """What a version was made from."""
         return self._candidate(version).manifest
 
-    def model(self, version: VersionFacts) -> Any:
+    def model(self, version: Version) -> Any:
         """A version's estimator."""
         return self._candidate(version).estimator
 
-    def sketches(self, version: VersionFacts) -> Mapping[str, Any] | None:
+    def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
         return self._candidate(version).sketches
 
@@ -100,7 +109,7 @@ class MemoryRegistry:
     def run_url(self, run_id: str) -> str | None:
         """None: no browser shows a replay's runs."""
 
-    def _candidate(self, version: VersionFacts) -> Candidate:
+    def _candidate(self, version: Version) -> Candidate:
         stored = self._versions.get(version.number)
         if stored is None:
             raise DamagedModelError(
@@ -149,32 +158,33 @@ class MemoryRegistry:
     def register(self, candidate: Candidate, *, parent: str, run_name: str) -> int:
         """Keep an estimator as the next version."""
         number = max(self._versions, default=0) + 1
-        digests = {
-            "retraining.cycle_id": candidate.manifest.cycle_id,
-            "retraining.manifest_sha256": f"in memory {number}",
-        }
-        facts = VersionFacts(
-            number, f"{parent}/{run_name}", "memory", {**candidate.tags, **digests}
+        made = Version(
+            number,
+            f"{parent}/{run_name}",
+            "memory",
+            cycle_id=candidate.manifest.cycle_id,
+            manifest_sha256=f"in memory {number}",
         )
-        self._versions[number] = _Stored(facts, candidate, dict(candidate.metrics))
+        self._versions[number] = _Stored(made, candidate, dict(candidate.metrics))
+        self.mark(number, candidate.marks)
         return number
 
-    def adopt(self, version: VersionFacts, manifest: Manifest, tags: Mapping[str, str]) -> None:
+    def adopt(self, version: Version, manifest: Manifest, marks: Marks) -> None:
         """Put a manifest on a version."""
         stored = self._stored(version.number)
         stored.candidate = replace(stored.candidate, manifest=manifest)
-        self.tag_version(version.number, {**tags, "retraining.cycle_id": manifest.cycle_id})
+        stored.facts = replace(stored.facts, cycle_id=manifest.cycle_id)
+        self.mark(version.number, marks)
 
     def log_model_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
         """Keep metrics of a version."""
         self._stored(version).metrics.update(metrics)
 
-    def tag_version(
-        self, version: int, tags: Mapping[str, str], description: str | None = None
-    ) -> None:
-        """Set tags, and the description where given."""
+    def mark(self, version: int, marks: Marks, description: str | None = None) -> None:
+        """Write marks on a version, and its description where one is given."""
         stored = self._stored(version)
-        stored.facts = replace(stored.facts, tags={**stored.facts.tags, **tags})
+        written = {name: mark for name, mark in asdict(marks).items() if mark is not None}
+        stored.facts = replace(stored.facts, **written)
         stored.description = stored.description if description is None else description
 
     def _stored(self, number: int) -> _Stored:
@@ -193,11 +203,18 @@ class MemoryRegistry:
         """Remove an alias; nothing where it is not there."""
         self._aliases.pop(alias, None)
 
-    def tag_model(self, tags: Mapping[str, str]) -> None:
-        """Set tags of the registered model."""
-        self._tags.update(tags)
+    def hold(self, why: str) -> None:
+        """Hold promotions."""
+        self._hold = why
 
-    def untag_model(self, keys: Sequence[str]) -> None:
-        """Remove tags of the registered model; nothing where they are not there."""
-        for key in keys:
-            self._tags.pop(key, None)
+    def lift_hold(self) -> None:
+        """Let promotions go on."""
+        self._hold = None
+
+    def withdraw(self, reasons: Mapping[str, str]) -> None:
+        """Withdraw files: SHA-256 -> why."""
+        self._withdrawn.update(reasons)
+
+    def leave(self, left: Left) -> None:
+        """Note what a cycle leaves for the next one."""
+        self._left = left

@@ -6,20 +6,21 @@ from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from retraining.errors import StoreError
-from retraining.model_registry import texts
+from retraining.model_registry import names, texts
 from retraining.model_registry.connection import paged
 from retraining.model_registry.failures import is_not_there
 from retraining.model_registry.runs import OurRuns
-from retraining.records import RegistryFacts, VersionFacts
+from retraining.records import Marks, RegistryFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from retraining.records import Left, Status, Version
+
 PAGE = 1000  # versions in one answer
-ATTEMPT_KEY = "retraining.attempt_key"
 
 
 class RegisteredModel(OurRuns):
@@ -31,30 +32,28 @@ class RegisteredModel(OurRuns):
 
     # --- reading ------------------------------------------------------------------------------------------------
     def facts(self) -> RegistryFacts:
-        """Aliases and tags of the registered model, read afresh; both empty where there is no such model yet."""
+        """The registered model, read afresh; all empty where there is no such model yet."""
         model = self._look(lambda mlflow: mlflow.get_registered_model(self._name))
         if model is None:
             return RegistryFacts()
-        return RegistryFacts(
-            {alias: int(number) for alias, number in model.aliases.items()}, dict(model.tags)
-        )
+        aliases = {alias: int(number) for alias, number in model.aliases.items()}
+        return names.facts_from(aliases, dict(model.tags))
 
-    def version(self, number: int) -> VersionFacts | None:
+    def version(self, number: int) -> Version | None:
         """One version, or None where there is none of that number."""
         found = self._look(lambda mlflow: mlflow.get_model_version(self._name, str(number)))
-        return None if found is None else _facts_of(found)
+        return None if found is None else _version_of(found)
 
     def versions(
-        self, status: str | None = None, *, attempt_key: str | None = None
-    ) -> tuple[VersionFacts, ...]:
-        """All versions, oldest first, or those of one `validation_status`, of one attempt, or both."""
+        self, status: Status | None = None, *, attempt_key: str | None = None
+    ) -> tuple[Version, ...]:
+        """All versions, oldest first, or those of one state, of one attempt, or both."""
         if not self._connection.holds_a_store():
             return ()
-        wanted = {"validation_status": status, ATTEMPT_KEY: attempt_key}
-        tags = {name: value for name, value in wanted.items() if value is not None}
+        tags = names.tags_of(Marks(status=status, attempt_key=attempt_key))
         found = self._connection.ask(lambda mlflow: self._find_versions(mlflow, tags))
         return tuple(
-            sorted((_facts_of(version) for version in found), key=lambda version: version.number)
+            sorted((_version_of(version) for version in found), key=lambda version: version.number)
         )
 
     def _find_versions(self, mlflow: MlflowClient, tags: Mapping[str, str]) -> list[ModelVersion]:
@@ -80,15 +79,16 @@ class RegisteredModel(OurRuns):
         return self._connection.ask(ask) if self._connection.holds_a_store() else None
 
     # --- writing ------------------------------------------------------------------------------------------------
-    def tag_version(
-        self, version: int, tags: Mapping[str, str], description: str | None = None
-    ) -> None:
-        """Set tags in the order given, and the description where given."""
+    def mark(self, version: int, marks: Marks, description: str | None = None) -> None:
+        """Write marks on a version in their order; before them its description, where one is given."""
         if description is not None:
             said = texts.cut(description, texts.DESCRIPTION)
             self._connection.ask(
                 lambda mlflow: mlflow.update_model_version(self._name, str(version), said)
             )
+        self._tag_version(version, names.tags_of(marks))
+
+    def _tag_version(self, version: int, tags: Mapping[str, str]) -> None:
         for name, value in texts.version_tags(tags).items():
             self._connection.ask(
                 methodcaller("set_model_version_tag", self._name, str(version), name, value)
@@ -113,19 +113,30 @@ class RegisteredModel(OurRuns):
                 lambda mlflow: mlflow.delete_registered_model_alias(self._name, alias)
             )
 
-    def tag_model(self, tags: Mapping[str, str]) -> None:
-        """Set tags of the registered model."""
+    def hold(self, why: str) -> None:
+        """Hold promotions: `why` tells by whom, when and why."""
+        self._tag_model({names.HOLD: why})
+
+    def lift_hold(self) -> None:
+        """Let promotions go on; nothing where they are not held."""
+        if self.facts().hold is not None:
+            self._connection.ask(
+                methodcaller("delete_registered_model_tag", self._name, names.HOLD)
+            )
+
+    def withdraw(self, reasons: Mapping[str, str]) -> None:
+        """Withdraw files from all later training: SHA-256 -> why."""
+        self._tag_model(names.withdrawn_tags(reasons))
+
+    def leave(self, left: Left) -> None:
+        """Note what a cycle leaves for the next one."""
+        self._tag_model({names.LEFT: names.text_of(left)})
+
+    def _tag_model(self, tags: Mapping[str, str]) -> None:
         for name, value in texts.version_tags(tags).items():
             self._connection.ask(methodcaller("set_registered_model_tag", self._name, name, value))
 
-    def untag_model(self, keys: Sequence[str]) -> None:
-        """Remove tags of the registered model; nothing where they are not there."""
-        there = self.facts().tags
-        for name in (name for name in keys if name in there):
-            self._connection.ask(methodcaller("delete_registered_model_tag", self._name, name))
 
-
-def _facts_of(version: ModelVersion) -> VersionFacts:
-    return VersionFacts(
-        int(version.version), version.run_id or "", version.source or "", dict(version.tags)
-    )
+def _version_of(found: ModelVersion) -> Version:
+    number, run_id, source = int(found.version), found.run_id or "", found.source or ""
+    return names.version_from(number, run_id, source, dict(found.tags))

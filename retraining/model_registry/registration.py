@@ -17,16 +17,18 @@ from retraining.model_registry import texts
 from retraining.model_registry.artifacts import folder_digest
 from retraining.model_registry.estimators import save_estimator
 from retraining.model_registry.failures import already_exists
-from retraining.model_registry.runs import CYCLE_ID, TRAINING, in_milliseconds
-from retraining.model_registry.search_table import search_table
-from retraining.model_registry.stored_versions import (
+from retraining.model_registry.names import (
+    CYCLE_ID,
     MANIFEST,
-    MANIFEST_RUN,
-    MANIFEST_SHA256,
-    MODEL_SHA256,
+    RECIPE,
+    SEARCH,
     SKETCHES,
-    StoredVersions,
+    VERSION_TAGS,
+    tags_of,
 )
+from retraining.model_registry.runs import TRAINING, in_milliseconds
+from retraining.model_registry.search_table import search_table
+from retraining.model_registry.stored_versions import StoredVersions
 from retraining.serialisation import manifest_to_json
 
 if TYPE_CHECKING:
@@ -36,10 +38,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
 
-    from retraining.records import Candidate, Manifest, VersionFacts
-
-_LOGGED_MODEL = "retraining.logged_model"
-_RECIPE, _SEARCH = "train_classification_model.py", "search_results.csv"
+    from retraining.records import Candidate, Manifest, Marks, Version
 
 
 class Registration(StoredVersions):
@@ -57,14 +56,14 @@ class Registration(StoredVersions):
         self.save_files(run_id, _files_of(candidate, manifest))
         model = self._create_logged_model(run_id)
         own_tags = {
-            CYCLE_ID: candidate.manifest.cycle_id,
-            _LOGGED_MODEL: model.model_id,
-            MODEL_SHA256: self._upload_model(candidate, model),
-            MANIFEST_SHA256: _sha256(manifest),
+            VERSION_TAGS["cycle_id"]: candidate.manifest.cycle_id,
+            VERSION_TAGS["logged_model"]: model.model_id,
+            VERSION_TAGS["model_sha256"]: self._upload_model(candidate, model),
+            VERSION_TAGS["manifest_sha256"]: _sha256(manifest),
         }
         kill_point("after_upload")
         number = self._create_version(
-            model, run_id, parent, texts.version_tags({**candidate.tags, **own_tags})
+            model, run_id, parent, texts.version_tags({**tags_of(candidate.marks), **own_tags})
         )
         self._end_run(run_id, "FINISHED")
         return number
@@ -159,7 +158,7 @@ class Registration(StoredVersions):
             if not already_exists(error):
                 raise
 
-    def adopt(self, version: VersionFacts, manifest: Manifest, tags: Mapping[str, str]) -> None:
+    def adopt(self, version: Version, manifest: Manifest, marks: Marks) -> None:
         """Put a manifest on a version that somebody else registered; the last tag makes it one of ours."""
         with self._model_copy(version, self._model_location(version)) as copy:
             digest = folder_digest(copy)
@@ -172,17 +171,17 @@ class Registration(StoredVersions):
         text = json.dumps(manifest_to_json(manifest), indent=1)
         self.save_files(run_id, {MANIFEST: text})
         own_tags = {
-            CYCLE_ID: manifest.cycle_id,
-            MANIFEST_RUN: run_id,
-            MODEL_SHA256: digest,
-            MANIFEST_SHA256: _sha256(text),
+            VERSION_TAGS["cycle_id"]: manifest.cycle_id,
+            VERSION_TAGS["manifest_run"]: run_id,
+            VERSION_TAGS["model_sha256"]: digest,
+            VERSION_TAGS["manifest_sha256"]: _sha256(text),
         }
-        self.tag_version(version.number, {**tags, **own_tags})
+        self._tag_version(version.number, {**tags_of(marks), **own_tags})
 
     def log_model_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
         """Put bare metrics on the version's logged model, for the Models page; an adopted version may have none."""
         facts = self.version(version)
-        model_id = facts.tags.get(_LOGGED_MODEL) if facts is not None else None
+        model_id = facts.logged_model if facts is not None else None
         if facts is not None and model_id is not None:
             self._log(
                 facts.run_id,
@@ -191,11 +190,11 @@ class Registration(StoredVersions):
 
 
 def _files_of(candidate: Candidate, manifest: str) -> dict[str, str]:
-    files = {MANIFEST: manifest, _RECIPE: candidate.recipe_text}
+    files = {MANIFEST: manifest, RECIPE: candidate.recipe_text}
     if candidate.sketches is not None:
         files[SKETCHES] = json.dumps(candidate.sketches, indent=1, default=str)
     table = search_table(candidate.search_results)
-    return files if table is None else {**files, _SEARCH: table}
+    return files if table is None else {**files, SEARCH: table}
 
 
 def _sha256(text: str) -> str:

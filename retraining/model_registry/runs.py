@@ -11,6 +11,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from retraining.model_registry.connection import paged
 from retraining.model_registry.experiment import InExperiment
 from retraining.model_registry.failures import is_not_there
+from retraining.model_registry.names import CYCLE_ID, MODEL, ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, Run, RunTag
 
-ROLE, CYCLE_ID, MODEL = "retraining.role", "retraining.cycle_id", "retraining.model_name"
 CYCLE, STAGE, TRAINING, TIMELINE, ANY = "cycle", "stage", "training", "timeline", "%"
 _PER_CALL = 100  # MLflow's limit for tags and parameters in one call
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from retraining.errors import DamagedModelError, StoreError
 from retraining.model_registry.artifacts import folder_digest
 from retraining.model_registry.estimators import AnyModel, load_estimator
+from retraining.model_registry.names import MANIFEST, SKETCHES
 from retraining.model_registry.registered_model import RegisteredModel
 from retraining.serialisation import manifest_from_json
 
@@ -19,44 +20,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from retraining.records import Manifest, VersionFacts
-
-MODEL_SHA256, MANIFEST_SHA256, MANIFEST_RUN = (
-    "retraining.model_sha256",
-    "retraining.manifest_sha256",
-    "retraining.manifest_run",
-)
-MANIFEST, SKETCHES = "manifest.json", "sketches.json"
+    from retraining.records import Manifest, Version
 
 
 class StoredVersions(RegisteredModel):
     """The part of `Registry` that reads a version's manifest, estimator and drift reference."""
 
-    def manifest(self, version: VersionFacts) -> Manifest:
+    def manifest(self, version: Version) -> Manifest:
         """What a version was made from. Raises `DamagedModelError` where its digest is not the one registered."""
         content, where = self._read_beside(version, MANIFEST)
         if content is None:
             raise damaged(version, f"{MANIFEST} of version {version.number} is missing {where}.")
-        if hashlib.sha256(content).hexdigest() != version.tags.get(MANIFEST_SHA256):
+        if hashlib.sha256(content).hexdigest() != version.manifest_sha256:
             raise damaged(
                 version,
                 f"{MANIFEST} of version {version.number} {where} is not the one that was registered.",
             )
         return manifest_from_json(json.loads(content))
 
-    def sketches(self, version: VersionFacts) -> Mapping[str, Any] | None:
+    def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
         content, _ = self._read_beside(version, SKETCHES)
         return None if content is None else json.loads(content)
 
-    def _read_beside(self, version: VersionFacts, name: str) -> tuple[bytes | None, str]:
+    def _read_beside(self, version: Version, name: str) -> tuple[bytes | None, str]:
         """An artifact of the run that holds a version's manifest, and where it was looked for."""
-        run = self._run(version.tags.get(MANIFEST_RUN, version.run_id))
+        run = self._run(version.manifest_run or version.run_id)
         if run is None:
             return None, "with its run"
         return self._artifacts.read(run.info.artifact_uri, name), f"in {run.info.artifact_uri}"
 
-    def model(self, version: VersionFacts) -> Any:
+    def model(self, version: Version) -> Any:
         """A version's estimator, loaded from a private copy whose digest is the one registered.
 
         Raises:
@@ -64,7 +58,7 @@ class StoredVersions(RegisteredModel):
         """
         location = self._model_location(version)
         with self._model_copy(version, location) as copy:
-            if folder_digest(copy) != version.tags.get(MODEL_SHA256):
+            if folder_digest(copy) != version.model_sha256:
                 raise damaged(
                     version,
                     f"The model files of version {version.number} in {location} are not those that were registered.",
@@ -72,7 +66,7 @@ class StoredVersions(RegisteredModel):
             return self._load(version, copy)
 
     @contextmanager
-    def _model_copy(self, version: VersionFacts, location: str) -> Iterator[Path]:
+    def _model_copy(self, version: Version, location: str) -> Iterator[Path]:
         """A private copy: what is checked is what is loaded, and loading writes nothing into the store."""
         with self._artifacts.folder() as folder:
             self._artifacts.copy(location, folder)
@@ -83,7 +77,7 @@ class StoredVersions(RegisteredModel):
                 )
             yield folder
 
-    def _load(self, version: VersionFacts, checked: Path) -> Any:
+    def _load(self, version: Version, checked: Path) -> Any:
         try:
             estimator = load_estimator(checked)
             if isinstance(estimator, AnyModel):  # other flavours may read their files later
@@ -100,7 +94,7 @@ class StoredVersions(RegisteredModel):
             ) from error
         return estimator
 
-    def _model_location(self, version: VersionFacts) -> str:
+    def _model_location(self, version: Version) -> str:
         location = self._look(
             lambda mlflow: mlflow.get_model_version_download_uri(self._name, str(version.number))
         )
@@ -112,9 +106,9 @@ class StoredVersions(RegisteredModel):
         return str(location)
 
 
-def damaged(version: VersionFacts, what: str) -> DamagedModelError:
+def damaged(version: Version, what: str) -> DamagedModelError:
     """The error for a version that must not be used, with the two ways out."""
-    back = version.tags.get("retraining.previous_version") or "N"
+    back = "N" if version.previous is None else version.previous
     command = f"python pipeline_orchestrator.py rollback --to {back}"
     return DamagedModelError(
         what, remedy=f"Restore the files from a backup, or go back to another version: `{command}`."

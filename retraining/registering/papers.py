@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from retraining.cycle.opening import reserve_from
 from retraining.errors import PersonNeededError, UnreadableFileError
 from retraining.ledger import last_batches, runs_outside
-from retraining.records import Batch, BatchFile, DataFile, Manifest
+from retraining.records import Batch, BatchFile, DataFile, Manifest, Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ class Papers:
     batch: Batch | None
     schema: Schema
     manifest: Manifest
-    tags: dict[str, str]
+    marks: Marks
     left_out: Mapping[str, str] = field(
         default_factory=dict
     )  # archived files that are not learned: SHA-256 -> name and reason
@@ -87,14 +87,8 @@ def make_papers(
         attempt_key=key,
         left_out=tuple(choice.left_out),
     )
-    tags = {
-        "validation_status": "approved",
-        "retraining.cycle_id": cycle_id,
-        "retraining.attempt_key": key,
-    }
-    if holder is not None:
-        tags["retraining.previous_version"] = str(holder)
-    return Papers(cycle_id, started, read, batch, schema, manifest, tags, choice.left_out)
+    marks = Marks(attempt_key=key, previous=holder, status="approved")
+    return Papers(cycle_id, started, read, batch, schema, manifest, marks, choice.left_out)
 
 
 def _read(job: Job, files: tuple[DataFile, ...], schema: Schema) -> Iterator[DataFile]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
-from retraining.cycle.bookkeeping import add_to_ledger, begin_run, leave, save_ledger
+from retraining.cycle.bookkeeping import add_to_ledger, begin_run, save_ledger
 from retraining.cycle.drifting import sketch_of
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.preflight import Model
@@ -16,7 +16,8 @@ from retraining.cycle.sources import note_the_schema
 from retraining.cycle.training import candidate, sections_of
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, runs_outside
-from retraining.records import CycleRecord, Outcome, Score, VersionFacts
+from retraining.model_registry.names import PREVIOUS
+from retraining.records import CycleRecord, Left, Marks, Outcome, Score, Version
 from retraining.registering.papers import with_reservations
 from retraining.registering.words import description_of, in_words, reason_of
 from retraining.serialisation import record_to_json
@@ -47,9 +48,7 @@ def put_in(
     run_id = begin_run(job, papers.cycle_id, papers.started)
     kill_point("after_run_creation")
     recipe = load_recipe(job.settings.recipe_path)
-    papers.tags.update(
-        {"retraining.parent_run_id": run_id, "retraining.reason": reason_of(baseline)}
-    )
+    marks = replace(papers.marks, parent_run_id=run_id, reason=reason_of(baseline))
     record = _record(recovered.ledger.next_number, papers, run_id, baseline, None)
     job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
     by_sha = {file.sha256: file for file in papers.files}
@@ -59,7 +58,7 @@ def put_in(
     ]
     sketch = sketch_of(job, sections_of(learned), papers.schema, answers)
     wanted = replace(
-        candidate(recipe, estimator, papers.manifest, papers.tags, sketch),
+        candidate(recipe, estimator, papers.manifest, marks, sketch),
         recipe_text=text,
         pip_requirements=tuple(pip_requirements(recipe)),
     )
@@ -67,12 +66,12 @@ def put_in(
     kill_point("after_first_version")
     if baseline is not None and baseline.value is not None:
         job.registry.log_model_metrics(version, {baseline.metric: baseline.value})
-    job.registry.tag_version(version, {}, description_of(papers, baseline))
+    job.registry.mark(version, Marks(), description_of(papers, baseline))
     holder = papers.manifest.champion
     if set_alias:
         job.registry.set_alias(job.settings.production_alias, version)
         if holder is not None:
-            job.registry.set_alias("previous_production", holder)
+            job.registry.set_alias(PREVIOUS, holder)
         holder = version
         kill_point("after_first_alias")
     finish(job, recovered, papers, run_id, version, baseline, holder=holder)
@@ -91,7 +90,7 @@ def _baseline(
     """The score on rows that the model has not learned; None where there are none."""
     if not sections:
         return None, None
-    model = Model(VersionFacts(0, "", "", {}), papers.manifest, job.registry)
+    model = Model(Version(0, "", ""), papers.manifest, job.registry)
     files = {file.sha256: file for file in papers.files}
     kept, _ = leave_out_learned(job, sections, papers.schema, [model.learned], files)
     with job.stage("scoring"):
@@ -147,7 +146,7 @@ def finish(
     holder = (
         holder if holder is not None else recovered.facts.aliases.get(job.settings.production_alias)
     )
-    leave(job, number=number, run_id=run_id, production_version=holder)
+    job.registry.leave(Left(number, run_id, holder))
     kill_point("after_leaving")
     if holder == version:
         note_the_schema(job, papers.schema)
@@ -161,20 +160,14 @@ def finish(
     mark_the_end(job, recovered)
 
 
-def say_again(job: Job, recovered: Recovered, same: VersionFacts, *, set_alias: bool) -> Answer:
+def say_again(job: Job, recovered: Recovered, same: Version, *, set_alias: bool) -> Answer:
     """Say that there is such a version already; give it the alias where that was asked for and nobody holds it."""
     alias = job.settings.production_alias
     holder = recovered.facts.aliases.get(alias)
     text = f"It is registered already as v{same.number}; no new version was made."
     if set_alias and holder is None:
         job.registry.set_alias(alias, same.number)
-        left = recovered.left
-        leave(
-            job,
-            number=int(left.get("number", 0)),
-            run_id=str(left.get("run_id", "")),
-            production_version=same.number,
-        )
+        job.registry.leave(replace(recovered.left, production_version=same.number))
         save_ledger(job, job.registry.facts(), recovered.ledger)
         text += f" It holds the alias {alias!r} now."
     elif set_alias and holder != same.number:

@@ -35,7 +35,7 @@ from retraining.trainer import load_recipe, train
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
-    from retraining.records import Schema, VersionFacts
+    from retraining.records import Schema, Version
 
 
 @dataclass(frozen=True)
@@ -231,12 +231,11 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
         key=_digest_of("adopted", str(number)),
     )
     run_id = begin_run(job, papers.cycle_id, papers.started)
-    before = recovered.left.get("production_version")
-    tags = {key: text for key, text in papers.tags.items() if key != "retraining.previous_version"}
-    if before is not None and before != number:
-        tags["retraining.previous_version"] = str(before)
+    before = recovered.left.production_version
+    previous = before if before != number else None
+    marks = replace(papers.marks, previous=previous, reason="adopted by a person")
     manifest = replace(papers.manifest, origin="adopted", champion=before)
-    job.registry.adopt(version, manifest, {**tags, "retraining.reason": "adopted by a person"})
+    job.registry.adopt(version, manifest, marks)
     finish(job, recovered, papers, run_id, number, None)
     text = f"Adopted v{number}: it is taken to have seen the {len(files)} files of {job.settings.used_data_dir}."
     return Answer({"version": number, "changed": True}, text)
@@ -246,7 +245,7 @@ def _digest_of(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _registered_before(job: Job, key: str) -> VersionFacts | None:
+def _registered_before(job: Job, key: str) -> Version | None:
     return next(iter(job.registry.versions(attempt_key=key)), None)
 
 

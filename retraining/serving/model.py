@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from retraining.records import Column, Label, Schema
+    from retraining.records import Column, Label, Schema, Version
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ServedModel:
 
     Attributes:
         since: when it took over.
-        tags: the version's tags in the registry.
+        facts: the version as the registry tells it.
         metrics: the metrics that it was registered with.
     """
 
@@ -63,7 +63,7 @@ class ServedModel:
     schema: Schema
     estimator: Any
     since: datetime
-    tags: Mapping[str, str]
+    facts: Version
     metrics: Mapping[str, float]
 
     @cached_property

@@ -141,7 +141,7 @@ class Production:
             store_ok=True,
             alias_version=facts.aliases.get(self._settings.production_alias),
             unserved=unserved,
-            hold=facts.tags.get("retraining.hold"),
+            hold=facts.hold,
         )
 
     def _take_over(self, registry: Registry, facts: RegistryFacts) -> str | None:
@@ -254,7 +254,7 @@ def load(registry: Registry, number: int, settings: Settings) -> ServedModel:
         schema=manifest.schema,
         estimator=registry.model(version),
         since=datetime.now(UTC),
-        tags=version.tags,
+        facts=version,
         metrics={},
     )
 

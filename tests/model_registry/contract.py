@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining.records import RegistryFacts
+from retraining.records import Left, Marks, RegistryFacts
 from tests.model_registry.samples import ROWS, STARTED, candidate, end, record
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def a_version_comes_back_as_it_was_registered(registry: Registry) -> None:
     assert version is not None
     assert version.is_ours
     assert version.status == "pending"
-    assert version.tags["retraining.cycle_id"] == "cycle-1"
-    assert version.tags["retraining.reason"] == "it looked good"
+    assert version.cycle_id == "cycle-1"
+    assert version.reason == "it looked good"
     assert registry.manifest(version) == wanted.manifest
     assert registry.sketches(version) == {"speed": [1, 2]}
     np.testing.assert_array_equal(registry.model(version).predict(ROWS), [0, 1, 0, 1])
@@ -42,21 +42,19 @@ def versions_are_found_by_status_oldest_first(registry: Registry) -> None:
     run_id = registry.begin_cycle("cycle-1", STARTED)
     for cycle in ("cycle-1", "cycle-2", "cycle-3"):
         registry.register(candidate(cycle), parent=run_id, run_name="ModelRetraining")
-    registry.tag_version(
-        2, {"validation_status": "rejected", "retraining.verdict": "worse"}, "It lost."
-    )
+    registry.mark(2, Marks(status="rejected", verdict="worse"), "It lost.")
     assert [v.number for v in registry.versions()] == [1, 2, 3]
     assert [v.number for v in registry.versions("pending")] == [1, 3]
-    assert [v.tags["retraining.verdict"] for v in registry.versions("rejected")] == ["worse"]
+    assert [v.verdict for v in registry.versions("rejected")] == ["worse"]
 
 
 def versions_are_found_by_attempt(registry: Registry) -> None:
     run_id = registry.begin_cycle("cycle-1", STARTED)
     for cycle, key in (("cycle-1", "ab" * 32), ("cycle-2", "cd" * 32), ("cycle-3", "ab" * 32)):
         wanted = candidate(cycle)
-        tags = {**wanted.tags, "retraining.attempt_key": key}
-        registry.register(replace(wanted, tags=tags), parent=run_id, run_name="ModelRetraining")
-    registry.tag_version(3, {"validation_status": "rejected"})
+        marks = replace(wanted.marks, attempt_key=key)
+        registry.register(replace(wanted, marks=marks), parent=run_id, run_name="ModelRetraining")
+    registry.mark(3, Marks(status="rejected"))
     assert [v.number for v in registry.versions(attempt_key="ab" * 32)] == [1, 3]
     assert [v.number for v in registry.versions("rejected", attempt_key="ab" * 32)] == [3]
     assert registry.versions("rejected", attempt_key="cd" * 32) == ()
@@ -69,21 +67,52 @@ def aliases_move_and_go(registry: Registry) -> None:
     registry.set_alias("production", 1)
     registry.set_alias("challenger", 2)
     assert registry.facts().aliases == {"production": 1, "challenger": 2}
+    assert registry.facts().challenger == 2
     registry.set_alias("production", 2)
     registry.drop_alias("challenger")
     registry.drop_alias("challenger")
     assert registry.facts().aliases == {"production": 2}
 
 
-def tags_of_the_model_are_set_and_removed(registry: Registry) -> None:
+def every_mark_comes_back_and_those_not_named_stay(registry: Registry) -> None:
+    run_id = registry.begin_cycle("cycle-1", STARTED)
+    registry.register(candidate(), parent=run_id, run_name="ModelRetraining")
+    marks = Marks(
+        parent_run_id=run_id,
+        attempt_key="ab" * 32,
+        verdict="better",
+        previous=7,
+        made_for="it was better",
+        put_back="put back in place of v9",
+        rolled_back_to=7,
+        rolled_back_in=run_id,
+        reason="it failed",
+        status="rolled_back",
+        probation="failed",
+    )
+    registry.mark(1, marks)
+    registry.mark(1, Marks(probation="open"))
+    version = registry.version(1)
+    assert version is not None
+    read = {field.name: getattr(version, field.name) for field in fields(Marks)}
+    assert read == asdict(replace(marks, probation="open"))
+
+
+def what_is_noted_on_the_model_is_read_and_a_hold_is_lifted(registry: Registry) -> None:
     registry.register(
         candidate(), parent=registry.begin_cycle("cycle-1", STARTED), run_name="ModelRetraining"
     )
-    registry.tag_model(
-        {"retraining.hold": "Ada, 2026-11-20: scores fell", "retraining.left_on": "1"}
-    )
-    registry.untag_model(["retraining.hold", "never.there"])
-    assert registry.facts().tags == {"retraining.left_on": "1"}
+    left = Left(3, "f" * 32, 1)
+    registry.hold("Ada, 2026-11-20: scores fell")
+    registry.leave(left)
+    registry.withdraw({"ab" * 32: "poisoned"})
+    registry.withdraw({"cd" * 32: "poisoned too"})
+    withdrawn = {"ab" * 32: "poisoned", "cd" * 32: "poisoned too"}
+    held = RegistryFacts(hold="Ada, 2026-11-20: scores fell", left=left, withdrawn=withdrawn)
+    assert registry.facts() == held
+    registry.lift_hold()
+    registry.lift_hold()
+    assert registry.facts() == replace(held, hold=None)
 
 
 def an_ended_cycle_is_remembered_and_an_open_one_is_not(registry: Registry) -> None:
@@ -134,7 +163,7 @@ def an_adopted_version_carries_the_manifest_it_was_given(registry: Registry) -> 
     version = registry.version(1)
     assert version is not None
     manifest = candidate("adoption").manifest
-    registry.adopt(version, manifest, {"validation_status": "approved"})
+    registry.adopt(version, manifest, Marks(status="approved"))
     adopted = registry.version(1)
     assert adopted is not None
     assert adopted.is_ours
@@ -149,7 +178,8 @@ CHECKS = (
     versions_are_found_by_status_oldest_first,
     versions_are_found_by_attempt,
     aliases_move_and_go,
-    tags_of_the_model_are_set_and_removed,
+    every_mark_comes_back_and_those_not_named_stay,
+    what_is_noted_on_the_model_is_read_and_a_hold_is_lifted,
     an_ended_cycle_is_remembered_and_an_open_one_is_not,
     a_cycle_may_be_ended_twice,
     cycles_are_remembered_oldest_first,

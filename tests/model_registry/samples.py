@@ -22,6 +22,7 @@ from retraining.records import (
     CycleRecord,
     EndingName,
     Manifest,
+    Marks,
     Outcome,
     Schema,
     Score,
@@ -92,7 +93,7 @@ def candidate(
         "manifest": manifest,
         "recipe_text": RECIPE,
         "pip_requirements": ("scikit-learn", "cloudpickle", "pandas"),
-        "tags": {"validation_status": "pending", "retraining.reason": "it looked good"},
+        "marks": Marks(status="pending", reason="it looked good"),
         "sketches": {"speed": [1, 2]},
     }
     return Candidate(**{**content, **more})

@@ -13,6 +13,7 @@ import pytest
 from retraining.errors import DamagedModelError, RecipeError, StoreError
 from retraining.model_registry.artifacts import folder_digest, local_folder
 from retraining.model_registry.mlflow_registry import MlflowRegistry
+from retraining.records import Marks
 from tests.model_registry.samples import ROWS, STARTED, candidate, project, project_on
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def two_versions(settings: Settings) -> MlflowRegistry:
     second = candidate(
         "cycle-2",
         labels=(1, 1, 0, 0),
-        tags={"validation_status": "approved", "retraining.previous_version": "1"},
+        marks=Marks(status="approved", previous=1),
     )
     registry.register(second, parent=run_id, run_name="ModelRetraining")
     return registry

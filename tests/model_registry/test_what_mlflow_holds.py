@@ -18,6 +18,7 @@ from sklearn.dummy import DummyClassifier
 from retraining.errors import StoreError
 from retraining.model_registry.artifact_roots import artifact_root_problem
 from retraining.model_registry.mlflow_registry import MlflowRegistry
+from retraining.records import Marks
 from tests.model_registry.samples import RECIPE, ROWS, STARTED, candidate, end, project, record
 
 if TYPE_CHECKING:
@@ -153,15 +154,15 @@ def test_long_texts_are_cut_with_an_ellipsis(
 ) -> None:
     run_id = registry.begin_cycle("cycle-1", STARTED)
     registry.register(candidate(), parent=run_id, run_name="ModelRetraining")
-    registry.tag_version(1, {"retraining.reason": "r" * 200_000}, "d" * 200_000)
-    registry.tag_model({"retraining.hold": "h" * 200_000})
+    registry.mark(1, Marks(reason="r" * 200_000), "d" * 200_000)
+    registry.hold("h" * 200_000)
     tags = {"retraining.reason": "r" * 200_000}
     registry.end_cycle(record(run_id), name="n" * 900, status="FAILED", tags=tags, metrics={})
     version = client.get_model_version("classifier", "1")
     texts = [
         version.tags["retraining.reason"],
         version.description,
-        registry.facts().tags["retraining.hold"],
+        registry.facts().hold or "",
         runs_tag(client, run_id),
     ]
     assert [len(text) for text in texts] == [5000, 5000, 5000, 8000]
@@ -211,7 +212,7 @@ def test_a_version_of_another_flavour_can_be_adopted(
     assert version is not None
     assert not version.is_ours
     manifest = candidate("adoption").manifest
-    registry.adopt(version, manifest, {"validation_status": "approved"})
+    registry.adopt(version, manifest, Marks(status="approved"))
     adopted = registry.version(1)
     assert adopted is not None
     assert registry.manifest(adopted) == manifest
@@ -311,7 +312,7 @@ def test_a_dummy_estimator_of_somebody_else_is_not_ours(
     version = registry.version(1)
     assert version is not None
     assert not version.is_ours
-    registry.adopt(version, candidate("adoption").manifest, {})
+    registry.adopt(version, candidate("adoption").manifest, Marks())
     adopted = registry.version(1)
     assert adopted is not None
     assert list(registry.model(adopted).predict(ROWS)) == [0, 0, 0, 0]
