@@ -9,19 +9,18 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retraining.cli import obey
 from retraining.command_words import Parser, common_flags
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fastapi import FastAPI
 
     from retraining.commands import Answer
-    from retraining.logs import OpenLog
     from retraining.serving.log import Logged, Predicted
     from retraining.serving.service import Asked, Service
     from retraining.settings import Settings
@@ -41,23 +40,43 @@ async def answer(service: Service, asked: Asked) -> tuple[Predicted, Logged]:
     return predicted, logged
 
 
-def service_of(settings: Settings) -> Service:
-    """The parts of a service for one project."""
+def service_of(settings: Settings, environment: Mapping[str, str]) -> Service:
+    """The parts of a service for one project; cycles that it starts get the environment."""
     from retraining.model_registry.mlflow_registry import MlflowRegistry
     from retraining.serving.batching import Batches
+    from retraining.serving.jobs import Clockwork, Jobs
     from retraining.serving.log import NoLog
+    from retraining.serving.metrics import Metrics
     from retraining.serving.production import Production
     from retraining.serving.reloads import ReloadAlerts
     from retraining.serving.service import Service
 
-    log = NoLog()
+    log, metrics = NoLog(), Metrics()
     production = Production(
         settings,
         lambda patience, scratch: MlflowRegistry(settings, patience=patience, scratch=scratch),
         log,
-        watchers=(ReloadAlerts(settings),),
+        watchers=(metrics, ReloadAlerts(settings)),
     )
-    return Service(settings, production, Batches(settings.max_request_rows), log, answer)
+    jobs, seconds = Jobs(settings, environment), settings.cycle_every_seconds
+    return Service(
+        settings=settings,
+        production=production,
+        batches=Batches(settings.max_request_rows, metrics.batch),
+        log=log,
+        metrics=metrics,
+        jobs=jobs,
+        clockwork=None if seconds is None else Clockwork(jobs, seconds),
+        history=lambda: past_cycles(settings),
+        answer=answer,
+    )
+
+
+def past_cycles(settings: Settings) -> list[Any]:
+    """What `history --json` prints."""
+    from retraining.commands.history import last_cycles
+
+    return last_cycles(settings)
 
 
 def app(project: Path | str) -> FastAPI:
@@ -68,7 +87,7 @@ def app(project: Path | str) -> FastAPI:
     from retraining.serving.application import application
     from retraining.settings import load
 
-    return application(service_of(load(Path(project), os.environ)))
+    return application(service_of(load(Path(project), os.environ), os.environ))
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -79,7 +98,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def serve(asked: argparse.Namespace, settings: Settings, _open_log: OpenLog) -> Answer:
+def serve(asked: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> Answer:
     """Serve until SIGTERM or Ctrl-C."""
     from retraining.commands import Answer
     from retraining.logs import set_up_streams
@@ -94,14 +113,15 @@ def serve(asked: argparse.Namespace, settings: Settings, _open_log: OpenLog) -> 
         log_file=asked.log_file,
     )
     with bound_socket(asked.host, asked.port) as listener:
-        serve_on(listener, application(service_of(settings)))
+        serve_on(listener, application(service_of(settings, environment)))
     return Answer({"ending": "stopped"})
 
 
 def main(words: Sequence[str]) -> int:
     """Obey one command line; the exit code."""
+    environment = dict(os.environ)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # rows are few and callers many
-    return obey(words, parse, serve)
+    return obey(words, parse, lambda asked, settings, _: serve(asked, settings, environment))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,18 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_held(state_dir: Path) -> bool:
+    """Whether a process holds the project's lock at this moment."""
+    try:
+        with (state_dir / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def _held_by(content: bytes, state_dir: Path) -> LockHeldError:
     try:
         holder = json.loads(content)

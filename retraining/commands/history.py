@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from retraining.records import Comparison, CycleRecord, Hindsight, Outcome
     from retraining.settings import Settings
 
+CYCLES = 20
 HEAD = "started (UTC)     ending            about served   rows  gain"
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
     """How many cycles, and where to."""
-    command.add_argument("-n", type=int, default=20, metavar="N", help="how many cycles (20)")
+    command.add_argument(
+        "-n", type=int, default=CYCLES, metavar="N", help=f"how many cycles ({CYCLES})"
+    )
     command.add_argument(
         "--html", type=Path, metavar="DIR", help="write a static index with every report instead"
     )
@@ -41,10 +44,21 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     story = read_story(settings)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence)
     newest = story.ledger.cycles[::-1][: asked.n]
-    told = [cycle_to_json(record, hindsight.get(record.cycle_id)) for record in newest]
+    told = _told(newest, hindsight)
     if asked.html is not None:
         return Answer(told, _write_pages(story, hindsight, asked.html))
     return Answer(told, "\n".join(_table(newest, hindsight)) or "No cycle has passed the gate yet.")
+
+
+def last_cycles(settings: Settings, most: int = CYCLES) -> list[Any]:
+    """What `history --json` prints."""
+    story = read_story(settings)
+    hindsight = graded_decisions(story.ledger.cycles, settings.confidence)
+    return _told(story.ledger.cycles[::-1][:most], hindsight)
+
+
+def _told(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) -> list[Any]:
+    return [cycle_to_json(record, hindsight.get(record.cycle_id)) for record in newest]
 
 
 def _table(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) -> list[str]:

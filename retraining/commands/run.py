@@ -39,6 +39,9 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="skip gate and trigger, judge again, try a lost attempt again",
     )
+    command.add_argument(
+        "--why", default="", metavar="TEXT", help="who asked and why, kept with the cycle"
+    )
 
 
 def answer(
@@ -49,6 +52,7 @@ def answer(
 ) -> Answer:
     """Run one cycle and say how it ended."""
     job = new_job(settings, dry_run=asked.dry_run, force=asked.force)
+    job.why = asked.why
     if asked.log_file is not None or job.sources or _notices_wanted(settings):
         open_log()  # these speak before the gate
     job.on_lock = lambda: _tell_the_start(settings, dry_run=asked.dry_run)

@@ -63,7 +63,7 @@ def outcome_of(cycle: Cycle, monitored: Monitored, ending: Ending) -> Outcome:
     job, settings = cycle.job, cycle.job.settings
     return Outcome(
         ending=ending.name,
-        reason=ending.reason,
+        reason=f"{ending.reason} (asked for: {job.why})" if job.why else ending.reason,
         dry_run=job.dry_run,
         cycle_id=cycle.cycle_id,
         number=cycle.number,

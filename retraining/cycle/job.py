@@ -42,6 +42,7 @@ class Job:
     now: Callable[[], datetime]
     dry_run: bool = False
     force: bool = False
+    why: str = ""  # who asked for this cycle, and what for
     on_lock: Callable[[], None] = lambda: None  # tells that a start goes to work
     on_begin: Callable[[], None] = lambda: None  # opens this cycle's log
     log_lines: Callable[[], tuple[str, ...]] = tuple

@@ -52,6 +52,9 @@ class Registry(Protocol):
     def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
 
+    def metrics(self, version: VersionFacts) -> Mapping[str, float]:
+        """The metrics that a version was registered with."""
+
     def cycle_records(self) -> tuple[CycleRecord, ...]:
         """Every ended cycle and registration, oldest first, from `decision.json` of their runs (slow; for a lost cache)."""
 

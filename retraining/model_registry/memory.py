@@ -90,6 +90,10 @@ class MemoryRegistry:
         """The drift reference that the version carries."""
         return self._candidate(version).sketches
 
+    def metrics(self, version: VersionFacts) -> Mapping[str, float]:
+        """The metrics of the candidate."""
+        return self._candidate(version).metrics
+
     def cycle_records(self) -> tuple[CycleRecord, ...]:
         """Every ended cycle and registration, oldest first."""
         return tuple(run.record for run in self._runs.values() if run.record is not None)

@@ -43,6 +43,11 @@ class StoredVersions(RegisteredModel):
         content, _ = self._read_beside(version, SKETCHES)
         return None if content is None else json.loads(content)
 
+    def metrics(self, version: Version) -> Mapping[str, float]:
+        """The metrics that a version was registered with: those of its run."""
+        run = self._run(version.run_id) if version.run_id else None
+        return {} if run is None else dict(run.data.metrics)
+
     def _read_beside(self, version: Version, name: str) -> tuple[bytes | None, str]:
         """An artifact of the run that holds a version's manifest, and where it was looked for."""
         run = self._run(version.manifest_run or version.run_id)

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from retraining import __version__
 from retraining.serving.edge import Edge, not_routed, refused
 from retraining.serving.refusals import Refusal
-from retraining.serving.routes import health, mlflow_protocol, predicting
+from retraining.serving.routes import health, mlflow_protocol, operating, predicting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,17 +20,12 @@ if TYPE_CHECKING:
     from retraining.serving.service import Service
 
 
-def _uncounted(_route: str, _status: int, _seconds: float) -> None:
-    """Nothing is counted yet."""
-
-
 def application(service: Service) -> FastAPI:
     """The application of a service; its parts start and end with it."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        service.batches.start()
-        await asyncio.to_thread(service.production.start)
+        await asyncio.to_thread(service.start)
         yield
         await asyncio.to_thread(service.close)
 
@@ -38,9 +33,9 @@ def application(service: Service) -> FastAPI:
         title="Predictions", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.service = service
-    for group in (predicting, mlflow_protocol, health):
+    for group in (predicting, mlflow_protocol, operating, health):
         app.include_router(group.router)
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(HTTPException, not_routed)
-    app.add_middleware(Edge, count=_uncounted)
+    app.add_middleware(Edge, count=service.metrics.answered)
     return app

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from retraining.serving.refusals import not_now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from retraining.serving.model import Answers, ServedModel
     from retraining.serving.rows import TypedRows
 
@@ -51,10 +53,12 @@ class Batches:
 
     Args:
         most_rows: rows that are answered together at most, unless one request has more.
+        taken: told version and rows of each batch, and how many rows wait then.
     """
 
-    def __init__(self, most_rows: int) -> None:
+    def __init__(self, most_rows: int, taken: Callable[[int, int, int], None]) -> None:
         self._most_rows = most_rows
+        self._taken = taken
         self._waiting: deque[_Waiting] = deque()
         self._rows_waiting = 0
         self._changed = threading.Condition()
@@ -95,6 +99,8 @@ class Batches:
 
     def _work(self) -> None:
         while batch := self._next_batch():
+            rows = sum(one.rows.count for one in batch)
+            self._taken(batch[0].model.version, rows, self._rows_waiting)
             _answer(batch)
 
     def _next_batch(self) -> list[_Waiting]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +47,29 @@ class ModelFailedError(Exception):
         self.absent = absent
 
 
+@dataclass(frozen=True)
+class TellingFacts:
+    """What a person wants to know of a version.
+
+    Attributes:
+        why: what it was made for, and why it is in production.
+        metrics: the scores that it was registered with.
+        links: by name, addresses of its pages; empty on a bare store.
+    """
+
+    why: str = ""
+    previous_version: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class ServedModel:
     """A version of the registered model, loaded and ready to answer.
 
     Attributes:
         since: when it took over.
-        facts: the version as the registry tells it.
-        metrics: the metrics that it was registered with.
+        facts: what the registry told when it was loaded.
     """
 
     name: str
@@ -63,8 +78,7 @@ class ServedModel:
     schema: Schema
     estimator: Any
     since: datetime
-    facts: Version
-    metrics: Mapping[str, float]
+    facts: TellingFacts
 
     @cached_property
     def classes(self) -> tuple[Label, ...]:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from retraining.errors import DamagedModelError, RetrainingError, UnreachableError
 from retraining.logs import log
-from retraining.serving.model import ModelFailedError, ServedModel
+from retraining.serving.model import ModelFailedError, ServedModel, TellingFacts
 from retraining.serving.refusals import not_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retraining.model_registry.interface import Registry
-    from retraining.records import RegistryFacts
+    from retraining.records import RegistryFacts, Version
     from retraining.serving.log import PredictionLog
     from retraining.settings import Settings
 
@@ -41,6 +41,7 @@ class Standing:
         store_since: since when it does, or does not.
         unserved: why the alias's holder does not answer.
         hold: why promotions are held, where they are.
+        facts: what the registry tells of the version that answers.
     """
 
     alias_version: int | None = None
@@ -49,6 +50,7 @@ class Standing:
     looked: bool = False
     unserved: str | None = None
     hold: str | None = None
+    facts: TellingFacts | None = None
 
 
 class NotServedError(Exception):
@@ -61,8 +63,8 @@ class Watcher(Protocol):
     def tried(self, version: int, outcome: Outcome, why: str) -> None:
         """A version was loaded, or why it was not."""
 
-    def stands(self, standing: Standing) -> None:
-        """A look ended."""
+    def stands(self, standing: Standing, model: ServedModel | None) -> None:
+        """A look ended; `model` answers."""
 
 
 class Production:
@@ -134,6 +136,7 @@ class Production:
             registry = self._open_registry(PATIENCE, self._scratch)
             facts = registry.facts()
             unserved = self._take_over(registry, facts)
+            telling = self._facts(registry)
         except RetrainingError as error:
             self._stand(store_ok=False, unserved=f"the registry did not answer: {error.what}")
             return
@@ -142,7 +145,15 @@ class Production:
             alias_version=facts.aliases.get(self._settings.production_alias),
             unserved=unserved,
             hold=facts.hold,
+            facts=telling,
         )
+
+    def _facts(self, registry: Registry) -> TellingFacts | None:
+        """What the registry tells of the version that answers: its tags change after it took over."""
+        version = None if self._model is None else registry.version(self._model.version)
+        if version is None or self._model is None:
+            return None
+        return facts_of(version, registry, known=self._model.facts)
 
     def _take_over(self, registry: Registry, facts: RegistryFacts) -> str | None:
         """Serve the alias's holder; why it does not answer, where it does not."""
@@ -194,6 +205,7 @@ class Production:
         unserved: str | None,
         alias_version: int | None = None,
         hold: str | None = None,
+        facts: TellingFacts | None = None,
     ) -> None:
         before = self.standing
         self.standing = Standing(
@@ -205,9 +217,10 @@ class Production:
             looked=True,
             unserved=unserved,
             hold=hold if store_ok else before.hold,
+            facts=facts or before.facts,
         )
         for watcher in self._watchers:
-            watcher.stands(self.standing)
+            watcher.stands(self.standing, self._model)
 
 
 @dataclass(frozen=True)
@@ -254,9 +267,30 @@ def load(registry: Registry, number: int, settings: Settings) -> ServedModel:
         schema=manifest.schema,
         estimator=registry.model(version),
         since=datetime.now(UTC),
-        facts=version,
-        metrics={},
+        facts=facts_of(version, registry),
     )
+
+
+def facts_of(
+    version: Version, registry: Registry, known: TellingFacts | None = None
+) -> TellingFacts:
+    """What the registry tells of a version; `known` saves asking for what never changes."""
+    return TellingFacts(
+        why=_why_it_is_there(version),
+        previous_version=version.previous,
+        metrics=registry.metrics(version) if known is None else known.metrics,
+        links=_links(version, registry) if known is None else known.links,
+    )
+
+
+def _why_it_is_there(version: Version) -> str:
+    made = version.made_for or version.reason or ""
+    return made if version.put_back is None else f"{version.put_back}; it had come as: {made}"
+
+
+def _links(version: Version, registry: Registry) -> dict[str, str]:
+    url = registry.run_url(version.run_id) if version.run_id else None
+    return {} if url is None else {"run": url}
 
 
 def try_out(candidate: ServedModel, predictions: PredictionLog) -> None:

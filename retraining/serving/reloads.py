@@ -13,6 +13,7 @@ from retraining.notices import alerts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from retraining.serving.model import ServedModel
     from retraining.serving.production import Outcome, Standing
     from retraining.settings import Settings
 
@@ -41,7 +42,7 @@ class ReloadAlerts:
         except OSError as error:
             log.warning("%s could not be written: %s", alerts.NAME, error)
 
-    def stands(self, standing: Standing) -> None:
+    def stands(self, standing: Standing, model: ServedModel | None) -> None:
         """A look that changed nothing is no alert."""
 
     def _told(self) -> Iterator[tuple[int, str]]:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from retraining.records import Schema
     from retraining.serving.batching import Batches
+    from retraining.serving.jobs import Clockwork, Jobs
     from retraining.serving.log import Logged, Predicted, PredictionLog
+    from retraining.serving.metrics import Metrics
     from retraining.serving.production import Production
     from retraining.settings import Settings
 
@@ -39,10 +41,23 @@ class Service:
     production: Production
     batches: Batches
     log: PredictionLog
+    metrics: Metrics
+    jobs: Jobs
+    clockwork: Clockwork | None
+    history: Callable[[], list[Any]]
     answer: Answer
+
+    def start(self) -> None:
+        """Load the version that holds the alias, where one does, and follow it; begin to answer."""
+        self.batches.start()
+        self.production.start()
+        if self.clockwork is not None:
+            self.clockwork.start()
 
     def close(self) -> None:
         """Answer what waits, commit what is to be logged, let go."""
+        if self.clockwork is not None:
+            self.clockwork.close()
         self.batches.close()
         self.log.close()
         self.production.close()

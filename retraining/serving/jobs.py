@@ -1,0 +1,177 @@
+"""Cycles that the service starts: each a process of its own under the job's lock, which goes on when the service ends.
+
+What a cycle prints is kept in `.retraining/jobs/<job_id>.json`. Its process holds a kernel lock on that file for as long as it lives,
+however it ends, so any worker, and a service that was started again, can tell whether it runs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shlex
+import subprocess
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from retraining.lock import is_held
+from retraining.logs import log
+from retraining.serving.refusals import Refusal
+from retraining.serving.requests import time_ordered_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retraining.settings import Settings
+
+JOBS_KEPT = 100
+NICENESS = 10  # answers come first
+OOM_SCORE = 500  # where memory is short, the cycle goes before the service
+LONGEST_WHY = 500  # characters
+_JOB_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How a started cycle is; the last four are None while it runs."""
+
+    state: Literal["running", "ended"]
+    ending: str | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    cycle_id: str | None = None
+
+
+class Jobs:
+    """Starts cycles and tells how they went.
+
+    Args:
+        settings: of the project.
+        environment: what a cycle's process gets.
+    """
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environment = dict(environment)
+        self._folder = settings.state_dir / "jobs"
+        self._starting = threading.Lock()
+
+    def start(self, *, force: bool = False, why: str = "") -> str:
+        """Start a cycle; the job's id.
+
+        Raises:
+            Refusal: 409, a cycle runs already.
+            OSError: no process could be started.
+        """
+        with self._starting:
+            if is_held(self._settings.state_dir) or self._one_of_ours_runs():
+                raise Refusal(409, "cycle_runs", "A cycle is running; ask again when it has ended.")
+            self._forget_old_ones()
+            job_id = time_ordered_id()
+            process = self._start_process(self._path(job_id), force=force, why=why)
+        log.info("job %s: a cycle started as process %d", job_id, process.pid)
+        threading.Thread(target=process.wait, name=f"job {job_id}", daemon=True).start()
+        return job_id
+
+    def state(self, job_id: str) -> JobState | None:
+        """How a job is, or None where there is no such job (any more)."""
+        if not _JOB_ID.fullmatch(job_id):
+            return None
+        try:
+            with self._path(job_id).open("rb") as output:
+                if _is_locked(output.fileno()):
+                    return JobState("running")
+                return _ended(output.read())
+        except FileNotFoundError:
+            return None
+
+    def _start_process(self, output: Path, *, force: bool, why: str) -> subprocess.Popen[bytes]:
+        words = [*shlex.split(self._settings.command), "run", "--json"]
+        words += ["--force"] if force else []
+        words += ["--why", why] if why else []
+        with output.open("wb") as told, output.with_suffix(".err").open("wb") as said:
+            fcntl.flock(told, fcntl.LOCK_EX)  # the process inherits it with its stdout
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=said,
+                env=self._environment,
+                cwd=self._settings.project,
+                start_new_session=True,  # neither Ctrl-C nor the service's end reaches it
+            )
+        _give_way(process.pid)
+        return process
+
+    def _one_of_ours_runs(self) -> bool:
+        """Whether a job has started that may not have reached the project's lock yet."""
+        newest = sorted(self._folder.glob("*.json"))[-1:]
+        states = [self.state(path.stem) for path in newest]
+        return any(state is not None and state.state == "running" for state in states)
+
+    def _forget_old_ones(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self._folder.glob("*.json"))[: 1 - JOBS_KEPT]:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".err").unlink(missing_ok=True)
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.json"
+
+
+class Clockwork:
+    """Starts a cycle every so many seconds, for places without cron."""
+
+    def __init__(self, jobs: Jobs, seconds: float) -> None:
+        self._jobs = jobs
+        self._seconds = seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="clockwork", daemon=True)
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Start no more; a cycle that runs goes on."""
+        self._stop.set()
+
+    def _tick(self) -> None:
+        while not self._stop.wait(self._seconds):
+            try:
+                self._jobs.start(why="CYCLE_EVERY_SECONDS")
+            except Refusal:
+                log.debug("a cycle runs already")
+            except OSError as error:
+                log.error("no cycle could be started: %s", error)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _ended(output: bytes) -> JobState:
+    try:
+        told = json.loads(output)
+        return JobState(
+            "ended", told["ending"], told["exit_code"], told["reason"], told["cycle_id"]
+        )
+    except (ValueError, KeyError, TypeError):
+        reason = "Its process was ended before it could say how; the next start heals it."
+        return JobState("ended", "failed", None, reason)
+
+
+def _give_way(pid: int) -> None:
+    """Lower the priority of a cycle; where the platform does not let us, it runs as it is."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
+    with suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(OOM_SCORE))

@@ -1,0 +1,129 @@
+"""What the service counts, for Prometheus. With several workers each writes files of its own, and whoever is asked adds them up."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+    from retraining.serving.model import ServedModel
+    from retraining.serving.production import Outcome, Standing
+
+    Mode = Literal["livesum", "livemin", "livemax"]
+
+SHARED_FOLDER = (
+    "PROMETHEUS_MULTIPROC_DIR"  # named by prometheus-client, which reads it when imported
+)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+RELOADS = ("loaded", "refused", "failed")
+DROPPED = ("full", "unwritable")
+LABELS = ("new", "repeated", "changed", "unknown", "new_class")
+
+
+class Metrics:
+    """The contract's metrics. Gauges hold only for workers that live."""
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("requests", "Answers.", "route", "code")
+        self._seconds = self._histogram(
+            "request_seconds", "From a request's head to its answer.", SECONDS, "route"
+        )
+        self._rows = self._counter("rows", "Rows answered.", "version")
+        self._batch_rows = self._histogram("batch_rows", "Rows that were answered together.", ROWS)
+        self._queue_rows = self._gauge("queue_rows", "Rows that wait to be answered.", "livesum")
+        self._model_version = self._gauge("model_version", "The version that answers.", "livemin")
+        self._alias_version = self._gauge("alias_version", "Who holds the alias.", "livemax")
+        self._loaded = self._gauge(
+            "model_loaded_timestamp_seconds", "When the version took over.", "livemin"
+        )
+        self._reloads = self._counter("reloads", "Attempts to take a version over.", "outcome")
+        self._log_rows = self._counter("log_rows", "Rows committed to the prediction log.")
+        self._log_dropped = self._counter("log_dropped", "Rows that were not logged.", "why")
+        self._log_seconds = self._histogram(
+            "log_commit_seconds", "How long a commit to the prediction log took.", SECONDS
+        )
+        self._labels = self._counter("labels", "Labels that came.", "outcome")
+        for counter, values in (
+            (self._reloads, RELOADS),
+            (self._log_dropped, DROPPED),
+            (self._labels, LABELS),
+        ):
+            for value in values:  # a series that is not there yet cannot be told from zero
+                counter.labels(value)
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(f"retraining_{name}", what, labels, registry=self._registry)
+
+    def _histogram(
+        self, name: str, what: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(
+            f"retraining_{name}", what, labels, buckets=buckets, registry=self._registry
+        )
+
+    def _gauge(self, name: str, what: str, mode: Mode) -> Gauge:
+        return Gauge(f"retraining_{name}", what, registry=self._registry, multiprocess_mode=mode)
+
+    # --- told by the edge, the worker and the log -----------------------------------------------------------------
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def batch(self, version: int, rows: int, rows_waiting: int) -> None:
+        """A batch was taken from the queue, which holds so many rows now."""
+        self._batch_rows.observe(rows)
+        self.waiting(rows_waiting)
+        self._rows.labels(str(version)).inc(rows)
+
+    def waiting(self, rows: int) -> None:
+        """So many rows wait to be answered."""
+        self._queue_rows.set(rows)
+
+    def logged(self, rows: int) -> None:
+        """Rows were committed to the prediction log."""
+        self._log_rows.inc(rows)
+
+    def dropped(self, rows: int, why: str) -> None:
+        """Rows were not logged; `why` is `full` or `unwritable`."""
+        self._log_dropped.labels(why).inc(rows)
+
+    def committed(self, seconds: float) -> None:
+        """A commit to the prediction log took so long."""
+        self._log_seconds.observe(seconds)
+
+    def labelled(self, counts: Mapping[str, int]) -> None:
+        """Labels came: by outcome, how many."""
+        for outcome, count in counts.items():
+            self._labels.labels(outcome).inc(count)
+
+    # --- told by who follows the alias ------------------------------------------------------------------------------
+    def tried(self, version: int, outcome: Outcome, why: str) -> None:  # noqa: ARG002
+        """A version was taken over, or was not."""
+        self._reloads.labels(outcome).inc()
+
+    def stands(self, standing: Standing, model: ServedModel | None) -> None:
+        """A look at the registry ended."""
+        if standing.alias_version is not None:
+            self._alias_version.set(standing.alias_version)
+        if model is not None:
+            self._model_version.set(model.version)
+            self._loaded.set(model.since.timestamp())
+
+    def text(self) -> bytes:
+        """All metrics as Prometheus reads them."""
+        if SHARED_FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

@@ -1,0 +1,96 @@
+"""What a person and their programs ask of the service: the model's facts, past cycles, a cycle started, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+
+from retraining.errors import RetrainingError
+from retraining.serialisation import schema_to_json
+from retraining.serving.jobs import LONGEST_WHY
+from retraining.serving.json_bodies import json_object
+from retraining.serving.metrics import Metrics
+from retraining.serving.refusals import Refusal, bad_request, not_now
+from retraining.serving.requests import body_of, json_answer, must_be_json
+from retraining.serving.service import service_of
+
+if TYPE_CHECKING:
+    from retraining.serving.model import ServedModel
+    from retraining.serving.production import Standing
+
+API = "/mlops/api"
+router = APIRouter()
+
+
+@router.get(f"{API}/model/info")
+async def model_info(request: Request) -> Response:
+    """The version that answers: why it is there, its scores, its columns, what held the alias before it."""
+    production = service_of(request).production
+    return json_answer(info_of(production.model_now(), production.standing))
+
+
+def info_of(model: ServedModel, standing: Standing) -> dict[str, Any]:
+    """The object of `model/info`."""
+    facts = standing.facts or model.facts
+    return {
+        "name": model.name,
+        "version": model.version,
+        "alias": model.alias,
+        "since": model.since.isoformat(),
+        "why": facts.why,
+        "metrics": facts.metrics,
+        "schema": schema_to_json(model.schema),
+        "previous_version": facts.previous_version,
+        "hold": standing.hold,
+        "links": facts.links,
+    }
+
+
+@router.get(f"{API}/retrain/history")
+async def history(request: Request) -> Response:
+    """The last cycles, newest first, with what later rows say of each decision: what `history --json` prints."""
+    service = service_of(request)
+    try:
+        told = await asyncio.to_thread(service.history)
+    except RetrainingError as error:
+        raise not_now("no_history", error.what) from error
+    return json_answer(told)
+
+
+@router.post(f"{API}/retrain/trigger")
+async def trigger(request: Request) -> Response:
+    """Start a cycle in a process of its own, unless one runs."""
+    service = service_of(request)
+    must_be_json(request)
+    told = json_object(await body_of(request, service.settings.max_request_bytes))
+    force, why = told.get("force", False), told.get("why", "")
+    if set(told) - {"force", "why"} or not isinstance(force, bool) or not _is_a_reason(why):
+        expected = f"`force` (true or false) and `why` (up to {LONGEST_WHY} printable characters)"
+        raise bad_request("not_a_trigger", f"An object was expected with {expected}.")
+    job_id = await asyncio.to_thread(service.jobs.start, force=force, why=why)
+    return json_answer({"job_id": job_id, "state": "running"}, status=202)
+
+
+@router.get(f"{API}/retrain/jobs/{{job_id}}")
+async def job(request: Request, job_id: str) -> Response:
+    """How a cycle that the service started is going, or how it ended."""
+    state = await asyncio.to_thread(service_of(request).jobs.state, job_id)
+    if state is None:
+        raise Refusal(404, "no_such_job", "There is no such job.")
+    return json_answer(asdict(state))
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Counts and gauges for Prometheus, over all workers."""
+    service = service_of(request)
+    service.metrics.waiting(service.batches.rows_waiting)
+    text = await asyncio.to_thread(service.metrics.text)
+    return Response(text, media_type=Metrics.content_type)
+
+
+def _is_a_reason(why: Any) -> bool:
+    return isinstance(why, str) and len(why) <= LONGEST_WHY and (not why or why.isprintable())
