@@ -52,7 +52,7 @@ class Registry(Protocol):
     def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
 
-    def metrics(self, version: VersionFacts) -> Mapping[str, float]:
+    def metrics(self, version: Version) -> Mapping[str, float]:
         """The metrics that a version was registered with."""
 
     def cycle_records(self) -> tuple[CycleRecord, ...]:

@@ -90,7 +90,7 @@ class MemoryRegistry:
         """The drift reference that the version carries."""
         return self._candidate(version).sketches
 
-    def metrics(self, version: VersionFacts) -> Mapping[str, float]:
+    def metrics(self, version: Version) -> Mapping[str, float]:
         """The metrics of the candidate."""
         return self._candidate(version).metrics
 

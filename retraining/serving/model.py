@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from retraining.records import Column, Label, Schema, Version
+    from retraining.records import Column, Label, Schema
 
 
 @dataclass(frozen=True)
