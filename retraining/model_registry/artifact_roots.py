@@ -8,36 +8,26 @@ from typing import TYPE_CHECKING
 
 from retraining.model_registry.artifacts import local_folder
 from retraining.model_registry.connection import Connection, sqlite_uri
-from retraining.model_registry.experiment import InExperiment, artifact_root
 from retraining.model_registry.runs import now
+from retraining.model_registry.store import Store, artifact_root
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlflow.entities import Experiment
-
     from retraining.settings import Settings
-
-
-class _ArtifactRoots(InExperiment):
-    def found(self) -> Experiment | None:
-        return self._known_experiment()
-
-    def made(self) -> Experiment:
-        return self._own_experiment()
 
 
 def prepare_local_store(settings: Settings) -> Settings:
     """Create the project's own sqlite store and our experiment in it, where they are not there yet; the settings that name that store."""
     file = settings.project / "mlflow_server" / "backend_db" / "mlflow.db"
     local = replace(settings, mlflow_tracking_uri=sqlite_uri(file))
-    _ArtifactRoots(local, Connection(local.mlflow_tracking_uri), now).made()
+    _store_of(local).own_experiment()
     return local
 
 
 def artifact_root_problem(settings: Settings) -> str | None:
     """Why this machine cannot read and write what the experiment keeps, with what to do; None where it can, or nothing is kept yet."""
-    experiment = _ArtifactRoots(settings, Connection(settings.mlflow_tracking_uri), now).found()
+    experiment = _store_of(settings).known_experiment()
     if experiment is None:
         return None
     name, root = settings.mlflow_experiment_name, str(experiment.artifact_location)
@@ -56,6 +46,10 @@ def artifact_root_problem(settings: Settings) -> str | None:
         f"(this project would use {local_folder(artifact_root(settings))}): move the files back or mount that folder, "
         "or set MLFLOW_EXPERIMENT_NAME to a new name."
     )
+
+
+def _store_of(settings: Settings) -> Store:
+    return Store(settings, Connection(settings.mlflow_tracking_uri), now)
 
 
 def _is_in_reach(folder: Path) -> bool:

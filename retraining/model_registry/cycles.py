@@ -17,7 +17,6 @@ from retraining.model_registry.runs import (
     CYCLE,
     STAGE,
     TIMELINE,
-    OurRuns,
     in_milliseconds,
 )
 from retraining.serialisation import record_from_json, record_to_json
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from retraining.model_registry.runs import Runs
+    from retraining.model_registry.store import Store
     from retraining.records import CycleRecord
 
 _ENDED = ("FINISHED", "FAILED")  # KILLED is a cycle that died, perhaps between its tags and its end
@@ -33,15 +34,19 @@ _ABOUT_THE_TIMELINE = "The metrics of every cycle, one point each; the step is t
 _DIGEST_LENGTH = 36  # MLflow's limit for a data set's digest
 
 
-class CycleRuns(OurRuns):
-    """The part of `Registry` that is about runs."""
+class Cycles:
+    """The part of `Registry` that is about cycles."""
+
+    def __init__(self, store: Store, runs: Runs) -> None:
+        self._store = store
+        self._runs = runs
 
     # --- reading ------------------------------------------------------------------------------------------------
     def cycle_records(self) -> tuple[CycleRecord, ...]:
         """Every ended cycle and registration, oldest first, from `decision.json` of their runs (slow; for a lost cache)."""
         ended = [
             run
-            for run in self._find_runs(CYCLE)
+            for run in self._runs.find(CYCLE)
             if run.info.status in _ENDED and ENDING in run.data.tags
         ]
         records = [record for run in ended if (record := self._record(run)) is not None]
@@ -49,11 +54,11 @@ class CycleRuns(OurRuns):
 
     def cycle_record(self, run_id: str) -> CycleRecord | None:
         """The record in one run's `decision.json`, ended or not."""
-        run = self._run(run_id)
+        run = self._runs.run(run_id)
         return None if run is None else self._record(run)
 
     def _record(self, run: Run) -> CycleRecord | None:
-        content = self._artifacts.read(run.info.artifact_uri, DECISION)
+        content = self._store.artifacts.read(run.info.artifact_uri, DECISION)
         try:
             return None if content is None else record_from_json(json.loads(content))
         except (
@@ -65,35 +70,35 @@ class CycleRuns(OurRuns):
 
     def open_runs(self) -> int:
         """How many of our runs are RUNNING."""
-        return len(self._find_runs(ANY, "attributes.status = 'RUNNING'"))
+        return len(self._runs.find(ANY, "attributes.status = 'RUNNING'"))
 
     def read_text(self, run_id: str, name: str) -> str | None:
         """A small text artifact of a run, or None where there is none."""
-        run = self._run(run_id)
-        content = None if run is None else self._artifacts.read(run.info.artifact_uri, name)
+        run = self._runs.run(run_id)
+        content = None if run is None else self._store.artifacts.read(run.info.artifact_uri, name)
         return None if content is None else content.decode("utf-8", "replace")
 
     def run_url(self, run_id: str) -> str | None:
         """Where a browser shows the run, or None on a bare store."""
-        experiment = self._known_experiment() if self._connection.is_server else None
+        experiment = self._store.known_experiment() if self._store.connection.is_server else None
         if experiment is None:
             return None
-        return f"{without_credentials(self._connection.uri).rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{run_id}"
+        return f"{without_credentials(self._store.connection.uri).rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{run_id}"
 
     # --- writing ------------------------------------------------------------------------------------------------
     def end_abandoned_runs(self) -> int:
         """End our runs that a dead cycle left RUNNING as KILLED; how many there were."""
-        self._artifacts.sweep()
-        abandoned = self._find_runs(ANY, "attributes.status = 'RUNNING'")
+        self._store.artifacts.sweep()
+        abandoned = self._runs.find(ANY, "attributes.status = 'RUNNING'")
         for run in abandoned:
-            self._end_run(
+            self._runs.end(
                 run.info.run_id, "FINISHED" if run.data.tags[ROLE] == TIMELINE else "KILLED"
             )
         return len(abandoned)
 
     def begin_cycle(self, cycle_id: str, started: datetime) -> str:
         """Create the cycle's parent run, RUNNING; its run id."""
-        return self._create_run(f"{started:%Y-%m-%dT%H:%M:%SZ} running", CYCLE, cycle_id, started)
+        return self._runs.create(f"{started:%Y-%m-%dT%H:%M:%SZ} running", CYCLE, cycle_id, started)
 
     def log_stage(
         self,
@@ -105,18 +110,18 @@ class CycleRuns(OurRuns):
         dataset: tuple[str, str, int] | None = None,
     ) -> None:
         """Add a nested, FINISHED run such as `ModelMonitoring`; `dataset` = name, digest, rows of what it read."""
-        run_id = self._create_nested(parent, name, STAGE)
-        self._log(
+        run_id = self._runs.create_nested(parent, name, STAGE)
+        self._runs.log(
             run_id,
-            texts.metrics(metrics or {}, in_milliseconds(self._clock())),
+            texts.metrics(metrics or {}, in_milliseconds(self._store.clock())),
             texts.params(params or {}),
         )
         if dataset is not None:
             for read_by in (run_id, parent):
-                self._connection.ask(
+                self._store.connection.ask(
                     methodcaller("log_inputs", read_by, datasets=[_dataset_input(*dataset)])
                 )
-        self._end_run(run_id, "FINISHED")
+        self._runs.end(run_id, "FINISHED")
 
     def end_cycle(
         self,
@@ -133,29 +138,29 @@ class CycleRuns(OurRuns):
         """
         if record.run_id is None:
             return
-        self.save_files(
+        self._runs.save_files(
             record.run_id, {DECISION: json.dumps(record_to_json(record), indent=1, allow_nan=False)}
         )
         began = in_milliseconds(record.started)
-        self._log(
+        self._runs.log(
             record.run_id,
             texts.metrics(metrics, began),
             tags=texts.run_tags({**tags, ENDING: record.ending, MLFLOW_RUN_NAME: name}),
         )
         if metrics:
-            self._log(
+            self._runs.log(
                 self._timeline(record.started), texts.metrics(metrics, began, step=record.number)
             )
-        self._end_run(record.run_id, status)
+        self._runs.end(record.run_id, status)
 
     def _timeline(self, started: datetime) -> str:
         """The run whose metrics are the line chart over all cycles; one for ever, FINISHED between two cycles."""
-        found = self._find_runs(TIMELINE, at_most=1)
+        found = self._runs.find(TIMELINE, at_most=1)
         if found:
             return str(found[0].info.run_id)
-        run_id = self._create_run("timeline", TIMELINE, "", started)
-        self._log(run_id, tags=texts.run_tags({MLFLOW_RUN_NOTE: _ABOUT_THE_TIMELINE}))
-        self._end_run(run_id, "FINISHED")
+        run_id = self._runs.create("timeline", TIMELINE, "", started)
+        self._runs.log(run_id, tags=texts.run_tags({MLFLOW_RUN_NOTE: _ABOUT_THE_TIMELINE}))
+        self._runs.end(run_id, "FINISHED")
         return run_id
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retraining.model_registry.connection import PATIENCE, Connection
-from retraining.model_registry.cycles import CycleRuns
+from retraining.model_registry.cycles import Cycles
+from retraining.model_registry.registered_model import RegisteredModel
 from retraining.model_registry.registration import Registration
-from retraining.model_registry.runs import now
+from retraining.model_registry.runs import Runs, now
+from retraining.model_registry.store import Store
+from retraining.model_registry.stored_versions import StoredVersions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +20,10 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 
-class MlflowRegistry(CycleRuns, Registration):
-    """Versions, aliases, tags and cycle records in the store that `MLFLOW_TRACKING_URI` names; opened at the first question.
+class MlflowRegistry:
+    """Versions, aliases, marks and cycle records in the store that `MLFLOW_TRACKING_URI` names; opened at the first question.
+
+    Each part answers the verbs that it is about; all of them share one store.
 
     Args:
         settings: the project's settings.
@@ -36,4 +41,40 @@ class MlflowRegistry(CycleRuns, Registration):
         scratch: Path | None = None,
     ) -> None:
         connection = Connection(settings.mlflow_tracking_uri, patience=patience)
-        super().__init__(settings, connection, clock, scratch)
+        store = Store(settings, connection, clock, scratch)
+        runs = Runs(store)
+        registered = RegisteredModel(store)
+        stored = StoredVersions(store, runs)
+        registration = Registration(store, runs, registered, stored)
+        cycles = Cycles(store, runs)
+
+        self.facts = registered.facts
+        self.version = registered.version
+        self.versions = registered.versions
+        self.mark = registered.mark
+        self.set_alias = registered.set_alias
+        self.drop_alias = registered.drop_alias
+        self.hold = registered.hold
+        self.lift_hold = registered.lift_hold
+        self.withdraw = registered.withdraw
+        self.leave = registered.leave
+
+        self.manifest = stored.manifest
+        self.model = stored.model
+        self.sketches = stored.sketches
+        self.metrics = stored.metrics
+
+        self.register = registration.register
+        self.adopt = registration.adopt
+        self.log_model_metrics = registration.log_model_metrics
+
+        self.cycle_records = cycles.cycle_records
+        self.cycle_record = cycles.cycle_record
+        self.open_runs = cycles.open_runs
+        self.read_text = cycles.read_text
+        self.run_url = cycles.run_url
+        self.end_abandoned_runs = cycles.end_abandoned_runs
+        self.begin_cycle = cycles.begin_cycle
+        self.log_stage = cycles.log_stage
+        self.end_cycle = cycles.end_cycle
+        self.save_files = runs.save_files

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from operator import methodcaller
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retraining.errors import StoreError
 from retraining.model_registry import names, texts
 from retraining.model_registry.connection import paged
-from retraining.model_registry.failures import is_not_there
-from retraining.model_registry.runs import OurRuns
 from retraining.records import Marks, RegistryFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from retraining.model_registry.store import Store
     from retraining.records import Left, Status, Version
 
 PAGE = 1000  # versions in one answer
 
 
-class RegisteredModel(OurRuns):
+class RegisteredModel:
     """The part of `Registry` that reads and marks versions, and moves aliases."""
 
-    @property
-    def _name(self) -> str:
-        return self._settings.model_name
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._name = store.model_name
 
     # --- reading ------------------------------------------------------------------------------------------------
     def facts(self) -> RegistryFacts:
         """The registered model, read afresh; all empty where there is no such model yet."""
-        model = self._look(lambda mlflow: mlflow.get_registered_model(self._name))
+        model = self._store.look(lambda mlflow: mlflow.get_registered_model(self._name))
         if model is None:
             return RegistryFacts()
         aliases = {alias: int(number) for alias, number in model.aliases.items()}
@@ -41,22 +40,23 @@ class RegisteredModel(OurRuns):
 
     def version(self, number: int) -> Version | None:
         """One version, or None where there is none of that number."""
-        found = self._look(lambda mlflow: mlflow.get_model_version(self._name, str(number)))
+        found = self._store.look(lambda mlflow: mlflow.get_model_version(self._name, str(number)))
         return None if found is None else _version_of(found)
 
     def versions(
         self, status: Status | None = None, *, attempt_key: str | None = None
     ) -> tuple[Version, ...]:
         """All versions, oldest first, or those of one state, of one attempt, or both."""
-        if not self._connection.holds_a_store():
+        if not self._store.connection.holds_a_store():
             return ()
         tags = names.tags_of(Marks(status=status, attempt_key=attempt_key))
-        found = self._connection.ask(lambda mlflow: self._find_versions(mlflow, tags))
+        found = self._store.connection.ask(lambda mlflow: self.find(mlflow, tags))
         return tuple(
             sorted((_version_of(version) for version in found), key=lambda version: version.number)
         )
 
-    def _find_versions(self, mlflow: MlflowClient, tags: Mapping[str, str]) -> list[ModelVersion]:
+    def find(self, mlflow: MlflowClient, tags: Mapping[str, str]) -> list[ModelVersion]:
+        """The versions that carry all of some tags."""
         conditions = [
             f"name = '{self._name}'",
             *(f"tags.`{key}` = '{value}'" for key, value in tags.items()),
@@ -65,32 +65,20 @@ class RegisteredModel(OurRuns):
             mlflow.search_model_versions, filter_string=" and ".join(conditions), max_results=PAGE
         )
 
-    def _look(self, question: Callable[[MlflowClient], Any]) -> Any:
-        """The answer, or None where MLflow says that there is no such thing, or where there is no store yet."""
-
-        def ask(mlflow: MlflowClient) -> Any:
-            try:
-                return question(mlflow)
-            except Exception as error:
-                if is_not_there(error):
-                    return None
-                raise
-
-        return self._connection.ask(ask) if self._connection.holds_a_store() else None
-
     # --- writing ------------------------------------------------------------------------------------------------
     def mark(self, version: int, marks: Marks, description: str | None = None) -> None:
         """Write marks on a version in their order; before them its description, where one is given."""
         if description is not None:
             said = texts.cut(description, texts.DESCRIPTION)
-            self._connection.ask(
+            self._store.connection.ask(
                 lambda mlflow: mlflow.update_model_version(self._name, str(version), said)
             )
-        self._tag_version(version, names.tags_of(marks))
+        self.tag_version(version, names.tags_of(marks))
 
-    def _tag_version(self, version: int, tags: Mapping[str, str]) -> None:
+    def tag_version(self, version: int, tags: Mapping[str, str]) -> None:
+        """Set tags of a version, one after the other."""
         for name, value in texts.version_tags(tags).items():
-            self._connection.ask(
+            self._store.connection.ask(
                 methodcaller("set_model_version_tag", self._name, str(version), name, value)
             )
 
@@ -101,15 +89,15 @@ class RegisteredModel(OurRuns):
             mlflow.set_registered_model_alias(self._name, alias, str(version))
 
         try:
-            self._connection.ask(move)
+            self._store.connection.ask(move)
         except StoreError:  # of two processes that create one alias at once, one fails
             if self.facts().aliases.get(alias) != version:
-                self._connection.ask(move)
+                self._store.connection.ask(move)
 
     def drop_alias(self, alias: str) -> None:
         """Remove an alias; nothing where it is not there."""
         if alias in self.facts().aliases:
-            self._connection.ask(
+            self._store.connection.ask(
                 lambda mlflow: mlflow.delete_registered_model_alias(self._name, alias)
             )
 
@@ -120,7 +108,7 @@ class RegisteredModel(OurRuns):
     def lift_hold(self) -> None:
         """Let promotions go on; nothing where they are not held."""
         if self.facts().hold is not None:
-            self._connection.ask(
+            self._store.connection.ask(
                 methodcaller("delete_registered_model_tag", self._name, names.HOLD)
             )
 
@@ -134,7 +122,9 @@ class RegisteredModel(OurRuns):
 
     def _tag_model(self, tags: Mapping[str, str]) -> None:
         for name, value in texts.version_tags(tags).items():
-            self._connection.ask(methodcaller("set_registered_model_tag", self._name, name, value))
+            self._store.connection.ask(
+                methodcaller("set_registered_model_tag", self._name, name, value)
+            )
 
 
 def _version_of(found: ModelVersion) -> Version:

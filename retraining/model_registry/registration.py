@@ -28,7 +28,6 @@ from retraining.model_registry.names import (
 )
 from retraining.model_registry.runs import TRAINING, in_milliseconds
 from retraining.model_registry.search_table import search_table
-from retraining.model_registry.stored_versions import StoredVersions
 from retraining.serialisation import manifest_to_json
 
 if TYPE_CHECKING:
@@ -38,22 +37,34 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
 
+    from retraining.model_registry.registered_model import RegisteredModel
+    from retraining.model_registry.runs import Runs
+    from retraining.model_registry.store import Store
+    from retraining.model_registry.stored_versions import StoredVersions
     from retraining.records import Candidate, Manifest, Marks, Version
 
 
-class Registration(StoredVersions):
+class Registration:
     """The part of `Registry` that creates and adopts versions."""
+
+    def __init__(
+        self, store: Store, runs: Runs, registered: RegisteredModel, stored: StoredVersions
+    ) -> None:
+        self._store = store
+        self._runs = runs
+        self._registered = registered
+        self._stored = stored
 
     def register(self, candidate: Candidate, *, parent: str, run_name: str) -> int:
         """Log the model on a nested run and create its version with all its tags in one call; the version's number."""
         manifest = json.dumps(manifest_to_json(candidate.manifest), indent=1)
-        run_id = self._create_nested(parent, run_name, TRAINING)
-        self._log(
+        run_id = self._runs.create_nested(parent, run_name, TRAINING)
+        self._runs.log(
             run_id,
-            texts.metrics(candidate.metrics, in_milliseconds(self._clock())),
+            texts.metrics(candidate.metrics, in_milliseconds(self._store.clock())),
             texts.params(candidate.params),
         )
-        self.save_files(run_id, _files_of(candidate, manifest))
+        self._runs.save_files(run_id, _files_of(candidate, manifest))
         model = self._create_logged_model(run_id)
         own_tags = {
             VERSION_TAGS["cycle_id"]: candidate.manifest.cycle_id,
@@ -65,11 +76,11 @@ class Registration(StoredVersions):
         number = self._create_version(
             model, run_id, parent, texts.version_tags({**tags_of(candidate.marks), **own_tags})
         )
-        self._end_run(run_id, "FINISHED")
+        self._runs.end(run_id, "FINISHED")
         return number
 
     def _create_logged_model(self, run_id: str) -> LoggedModel:
-        experiment = self._own_experiment().experiment_id
+        experiment = self._store.own_experiment().experiment_id
 
         def find(mlflow: MlflowClient) -> LoggedModel | None:
             return next(
@@ -81,9 +92,12 @@ class Registration(StoredVersions):
                 None,
             )
 
-        return self._connection.create(
+        return self._store.connection.create(
             lambda mlflow: mlflow.create_logged_model(
-                experiment, name=self._name, source_run_id=run_id, model_type="classifier"
+                experiment,
+                name=self._store.model_name,
+                source_run_id=run_id,
+                model_type="classifier",
             ),
             find,
         )
@@ -95,7 +109,7 @@ class Registration(StoredVersions):
             "model_uuid": model.model_id,
             "model_id": model.model_id,
         }
-        with self._artifacts.folder() as folder:
+        with self._store.artifacts.folder() as folder:
             try:
                 about = Model(artifact_path=model.artifact_location, **ids)
                 save_estimator(
@@ -112,7 +126,7 @@ class Registration(StoredVersions):
                     f"The trained estimator cannot be saved ({type(error).__name__}: {error}).",
                     remedy="Let train_model return an estimator that cloudpickle can save: no open file, lock or connection in it.",
                 ) from error
-            self._artifacts.upload(model.artifact_location, folder)
+            self._store.artifacts.upload(model.artifact_location, folder)
             return folder_digest(folder)
 
     def _create_version(
@@ -120,7 +134,7 @@ class Registration(StoredVersions):
     ) -> int:
         def make(mlflow: MlflowClient) -> ModelVersion:
             return mlflow.create_model_version(
-                self._name,
+                self._store.model_name,
                 model.artifact_location,
                 run_id,
                 tags=tags,
@@ -129,20 +143,22 @@ class Registration(StoredVersions):
             )
 
         def find(mlflow: MlflowClient) -> ModelVersion | None:
-            return next(iter(self._find_versions(mlflow, {CYCLE_ID: tags[CYCLE_ID]})), None)
+            return next(iter(self._registered.find(mlflow, {CYCLE_ID: tags[CYCLE_ID]})), None)
 
-        self._connection.ask(lambda mlflow: mlflow.finalize_logged_model(model.model_id, "READY"))
+        self._store.connection.ask(
+            lambda mlflow: mlflow.finalize_logged_model(model.model_id, "READY")
+        )
         for made_in in (run_id, parent):  # the cycle's own page leads to the version too
-            self._connection.ask(
+            self._store.connection.ask(
                 methodcaller("log_outputs", made_in, [LoggedModelOutput(model.model_id, step=0)])
             )
-        self._connection.ask(self._make_registered_model)
-        number = int(self._connection.create(make, find).version)
+        self._store.connection.ask(self._make_registered_model)
+        number = int(self._store.connection.create(make, find).version)
         if (
-            not self._connection.is_server
+            not self._store.connection.is_server
         ):  # a server marks the model itself: the UI shows the version beside it
-            versions = json.dumps([{"name": self._name, "version": number}])
-            self._connection.ask(
+            versions = json.dumps([{"name": self._store.model_name, "version": number}])
+            self._store.connection.ask(
                 lambda mlflow: mlflow.set_logged_model_tags(
                     model.model_id, {MLFLOW_MODEL_VERSIONS: versions}
                 )
@@ -152,7 +168,7 @@ class Registration(StoredVersions):
     def _make_registered_model(self, mlflow: MlflowClient) -> None:
         try:
             mlflow.create_registered_model(
-                self._name, description=texts.how_to_read(self._settings)
+                self._store.model_name, description=texts.how_to_read(self._store.settings)
             )
         except Exception as error:
             if not already_exists(error):
@@ -160,32 +176,34 @@ class Registration(StoredVersions):
 
     def adopt(self, version: Version, manifest: Manifest, marks: Marks) -> None:
         """Put a manifest on a version that somebody else registered; the last tag makes it one of ours."""
-        with self._model_copy(version, self._model_location(version)) as copy:
+        with self._stored.copy_of(version, self._stored.location(version)) as copy:
             digest = folder_digest(copy)
         run_id = version.run_id
-        if not run_id or self._run(run_id) is None:  # registered without a run, or the run is gone
-            run_id = self._create_run(
-                f"adopted v{version.number}", TRAINING, manifest.cycle_id, self._clock()
+        if (
+            not run_id or self._runs.run(run_id) is None
+        ):  # registered without a run, or the run is gone
+            run_id = self._runs.create(
+                f"adopted v{version.number}", TRAINING, manifest.cycle_id, self._store.clock()
             )
-            self._end_run(run_id, "FINISHED")
+            self._runs.end(run_id, "FINISHED")
         text = json.dumps(manifest_to_json(manifest), indent=1)
-        self.save_files(run_id, {MANIFEST: text})
+        self._runs.save_files(run_id, {MANIFEST: text})
         own_tags = {
             VERSION_TAGS["cycle_id"]: manifest.cycle_id,
             VERSION_TAGS["manifest_run"]: run_id,
             VERSION_TAGS["model_sha256"]: digest,
             VERSION_TAGS["manifest_sha256"]: _sha256(text),
         }
-        self._tag_version(version.number, {**tags_of(marks), **own_tags})
+        self._registered.tag_version(version.number, {**tags_of(marks), **own_tags})
 
     def log_model_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
         """Put bare metrics on the version's logged model, for the Models page; an adopted version may have none."""
-        facts = self.version(version)
+        facts = self._registered.version(version)
         model_id = facts.logged_model if facts is not None else None
         if facts is not None and model_id is not None:
-            self._log(
+            self._runs.log(
                 facts.run_id,
-                texts.metrics(metrics, in_milliseconds(self._clock()), model_id=model_id),
+                texts.metrics(metrics, in_milliseconds(self._store.clock()), model_id=model_id),
             )
 
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from retraining.model_registry.connection import paged
-from retraining.model_registry.experiment import InExperiment
-from retraining.model_registry.failures import is_not_there
 from retraining.model_registry.names import CYCLE_ID, MODEL, ROLE
 
 if TYPE_CHECKING:
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
 
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, Run, RunTag
+
+    from retraining.model_registry.store import Store
 
 CYCLE, STAGE, TRAINING, TIMELINE, ANY = "cycle", "stage", "training", "timeline", "%"
 _PER_CALL = 100  # MLflow's limit for tags and parameters in one call
@@ -33,39 +33,33 @@ def in_milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-class OurRuns(InExperiment):
+class Runs:
     """Runs of this project. Each says so in its tags: its role, its cycle, and the registered model that it is about."""
 
-    def _run(self, run_id: str) -> Run | None:
-        if run_id not in self._runs_made:
-            found = self._look_up_run(run_id)
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._made: dict[str, Run] = {}
+
+    def run(self, run_id: str) -> Run | None:
+        """A run as it was when it was made or first looked at; None where there is none."""
+        if run_id not in self._made:
+            found = self._store.look(lambda mlflow: mlflow.get_run(run_id))
             if found is None:
                 return None
-            self._runs_made[run_id] = found
-        return self._runs_made[run_id]
+            self._made[run_id] = found
+        return self._made[run_id]
 
-    def _look_up_run(self, run_id: str) -> Run | None:
-        def look(mlflow: MlflowClient) -> Run | None:
-            try:
-                return mlflow.get_run(run_id)
-            except Exception as error:
-                if is_not_there(error):
-                    return None
-                raise
-
-        return self._connection.ask(look) if self._connection.holds_a_store() else None
-
-    def _find_runs(self, role: str, *conditions: str, at_most: int | None = None) -> list[Run]:
+    def find(self, role: str, *conditions: str, at_most: int | None = None) -> list[Run]:
         """Our runs of a role, newest first; other projects may use the same experiment."""
-        experiment = self._known_experiment()
+        experiment = self._store.known_experiment()
         if experiment is None:
             return []
         ours = (
             f"tags.`{ROLE}` LIKE '{role}'",
-            f"tags.`{MODEL}` = '{self._settings.model_name}'",
+            f"tags.`{MODEL}` = '{self._store.model_name}'",
             *conditions,
         )
-        return self._connection.ask(
+        return self._store.connection.ask(
             lambda mlflow: paged(
                 mlflow.search_runs,
                 experiment_ids=[experiment.experiment_id],
@@ -75,12 +69,12 @@ class OurRuns(InExperiment):
             )
         )
 
-    def _create_run(
+    def create(
         self, name: str, role: str, cycle_id: str, started: datetime, parent: str | None = None
     ) -> str:
         """Create a RUNNING run of ours; after an unclear answer the one that was created is found by its cycle, role and parent."""
-        experiment = self._own_experiment().experiment_id
-        tags = {ROLE: role, CYCLE_ID: cycle_id, MODEL: self._settings.model_name} | (
+        experiment = self._store.own_experiment().experiment_id
+        tags = {ROLE: role, CYCLE_ID: cycle_id, MODEL: self._store.model_name} | (
             {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
         )
         same = [
@@ -93,7 +87,7 @@ class OurRuns(InExperiment):
             wanted = " and ".join(
                 [
                     f"tags.`{ROLE}` = '{role}'",
-                    f"tags.`{MODEL}` = '{self._settings.model_name}'",
+                    f"tags.`{MODEL}` = '{self._store.model_name}'",
                     *same,
                 ]
             )
@@ -101,24 +95,25 @@ class OurRuns(InExperiment):
             return next((run for run in runs if run.info.run_name == name), None)
 
         start = in_milliseconds(started)
-        run = self._connection.create(
+        run = self._store.connection.create(
             methodcaller("create_run", experiment, start_time=start, tags=tags, run_name=name), find
         )
-        self._runs_made[run.info.run_id] = run
+        self._made[run.info.run_id] = run
         return str(run.info.run_id)
 
-    def _create_nested(self, parent: str, name: str, role: str) -> str:
-        above = self._run(parent)
+    def create_nested(self, parent: str, name: str, role: str) -> str:
+        """Create a run under another one, of the same cycle."""
+        above = self.run(parent)
         cycle_id = above.data.tags.get(CYCLE_ID, "") if above is not None else ""
-        return self._create_run(name, role, cycle_id, self._clock(), parent)
+        return self.create(name, role, cycle_id, self._store.clock(), parent)
 
     def save_files(self, run_id: str, texts: Mapping[str, str]) -> None:
         """Save small text artifacts (name -> content) on a run."""
-        run = self._run(run_id)
+        run = self.run(run_id)
         if run is not None:
-            self._artifacts.save_texts(run.info.artifact_uri, texts)
+            self._store.artifacts.save_texts(run.info.artifact_uri, texts)
 
-    def _log(
+    def log(
         self,
         run_id: str,
         metrics: Sequence[Metric] = (),
@@ -129,13 +124,16 @@ class OurRuns(InExperiment):
         for start in range(0, max(len(params), len(tags), 1 if metrics else 0), _PER_CALL):
             part = slice(start, start + _PER_CALL)
             some = metrics if start == 0 else ()
-            self._connection.ask(
+            self._store.connection.ask(
                 methodcaller(
                     "log_batch", run_id, metrics=some, params=params[part], tags=tags[part]
                 )
             )
 
-    def _end_run(self, run_id: str, status: str) -> None:
-        self._connection.ask(
-            lambda mlflow: mlflow.set_terminated(run_id, status, in_milliseconds(self._clock()))
+    def end(self, run_id: str, status: str) -> None:
+        """End a run now."""
+        self._store.connection.ask(
+            lambda mlflow: mlflow.set_terminated(
+                run_id, status, in_milliseconds(self._store.clock())
+            )
         )

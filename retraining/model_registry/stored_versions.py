@@ -13,18 +13,23 @@ from retraining.errors import DamagedModelError, StoreError
 from retraining.model_registry.artifacts import folder_digest
 from retraining.model_registry.estimators import AnyModel, load_estimator
 from retraining.model_registry.names import MANIFEST, SKETCHES
-from retraining.model_registry.registered_model import RegisteredModel
 from retraining.serialisation import manifest_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from retraining.model_registry.runs import Runs
+    from retraining.model_registry.store import Store
     from retraining.records import Manifest, Version
 
 
-class StoredVersions(RegisteredModel):
+class StoredVersions:
     """The part of `Registry` that reads a version's manifest, estimator and drift reference."""
+
+    def __init__(self, store: Store, runs: Runs) -> None:
+        self._store = store
+        self._runs = runs
 
     def manifest(self, version: Version) -> Manifest:
         """What a version was made from. Raises `DamagedModelError` where its digest is not the one registered."""
@@ -45,15 +50,17 @@ class StoredVersions(RegisteredModel):
 
     def metrics(self, version: Version) -> Mapping[str, float]:
         """The metrics that a version was registered with: those of its run."""
-        run = self._run(version.run_id) if version.run_id else None
+        run = self._runs.run(version.run_id) if version.run_id else None
         return {} if run is None else dict(run.data.metrics)
 
     def _read_beside(self, version: Version, name: str) -> tuple[bytes | None, str]:
         """An artifact of the run that holds a version's manifest, and where it was looked for."""
-        run = self._run(version.manifest_run or version.run_id)
+        run = self._runs.run(version.manifest_run or version.run_id)
         if run is None:
             return None, "with its run"
-        return self._artifacts.read(run.info.artifact_uri, name), f"in {run.info.artifact_uri}"
+        return self._store.artifacts.read(
+            run.info.artifact_uri, name
+        ), f"in {run.info.artifact_uri}"
 
     def model(self, version: Version) -> Any:
         """A version's estimator, loaded from a private copy whose digest is the one registered.
@@ -61,8 +68,8 @@ class StoredVersions(RegisteredModel):
         Raises:
             DamagedModelError: files are missing, are not those that were registered, or cannot be loaded here.
         """
-        location = self._model_location(version)
-        with self._model_copy(version, location) as copy:
+        location = self.location(version)
+        with self.copy_of(version, location) as copy:
             if folder_digest(copy) != version.model_sha256:
                 raise damaged(
                     version,
@@ -71,10 +78,10 @@ class StoredVersions(RegisteredModel):
             return self._load(version, copy)
 
     @contextmanager
-    def _model_copy(self, version: Version, location: str) -> Iterator[Path]:
+    def copy_of(self, version: Version, location: str) -> Iterator[Path]:
         """A private copy: what is checked is what is loaded, and loading writes nothing into the store."""
-        with self._artifacts.folder() as folder:
-            self._artifacts.copy(location, folder)
+        with self._store.artifacts.folder() as folder:
+            self._store.artifacts.copy(location, folder)
             if not any(folder.iterdir()):
                 raise damaged(
                     version,
@@ -86,7 +93,7 @@ class StoredVersions(RegisteredModel):
         try:
             estimator = load_estimator(checked)
             if isinstance(estimator, AnyModel):  # other flavours may read their files later
-                lasting = self._artifacts.lasting_folder()
+                lasting = self._store.artifacts.lasting_folder()
                 shutil.copytree(checked, lasting, dirs_exist_ok=True)
                 estimator = load_estimator(lasting)
                 weakref.finalize(estimator, shutil.rmtree, lasting, ignore_errors=True)
@@ -99,13 +106,16 @@ class StoredVersions(RegisteredModel):
             ) from error
         return estimator
 
-    def _model_location(self, version: Version) -> str:
-        location = self._look(
-            lambda mlflow: mlflow.get_model_version_download_uri(self._name, str(version.number))
+    def location(self, version: Version) -> str:
+        """Where a version's model files are. Raises `StoreError` where the version is not there any more."""
+        location = self._store.look(
+            lambda mlflow: mlflow.get_model_version_download_uri(
+                self._store.model_name, str(version.number)
+            )
         )
         if location is None:
             raise StoreError(
-                f"Version {version.number} of {self._name!r} is not in the registry any more.",
+                f"Version {version.number} of {self._store.model_name!r} is not in the registry any more.",
                 remedy="Give the alias to a version that is there, in the UI or by `python pipeline_orchestrator.py rollback --to N`.",
             )
         return str(location)

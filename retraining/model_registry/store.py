@@ -1,14 +1,17 @@
-"""Our experiment: found by its name, created with an artifact root that does not depend on the working directory."""
+"""The store that all parts of the registry share: the line to MLflow, our experiment in it, its artifacts, and the clock.
+
+The experiment is found by its name, and created with an artifact root that does not depend on the working directory.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from retraining.errors import StoreError
 from retraining.local_state import writable_or_own
 from retraining.model_registry.artifacts import Artifacts
-from retraining.model_registry.failures import already_exists
+from retraining.model_registry.failures import already_exists, is_not_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,15 +19,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import Experiment
 
     from retraining.model_registry.connection import Connection
     from retraining.settings import Settings
 
 
-KIND = {
-    "mlflow.experimentKind": "custom_model_development"
-}  # else the UI takes it for agents, and hides the note and the Models page
+T = TypeVar("T")
+# else the UI takes it for agents, and hides the note and the Models page
+KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def artifact_root(settings: Settings) -> str:
@@ -36,8 +39,15 @@ def artifact_root(settings: Settings) -> str:
     )
 
 
-class InExperiment:
-    """What runs and versions share: the line to MLflow, our experiment in it, and its artifacts."""
+class Store:
+    """One project's place in MLflow.
+
+    Attributes:
+        settings: the project's.
+        connection: the line to MLflow; every question goes by it.
+        clock: the time, aware.
+        artifacts: files of runs and models, with a scratch folder for private copies.
+    """
 
     def __init__(
         self,
@@ -46,20 +56,37 @@ class InExperiment:
         clock: Callable[[], datetime],
         scratch: Path | None = None,
     ) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._connection = connection
+        self.settings = settings
+        self.connection = connection
+        self.clock = clock
         # a cycle sweeps its own scratch folder; who works beside cycles brings another
         folder = scratch or writable_or_own(settings.state_dir / "tmp")
-        self._artifacts = Artifacts(connection, folder)
+        self.artifacts = Artifacts(connection, folder)
         self._experiment: Experiment | None = None
-        self._runs_made: dict[str, Run] = {}
 
-    def _known_experiment(self) -> Experiment | None:
+    @property
+    def model_name(self) -> str:
+        """The registered model's name."""
+        return self.settings.model_name
+
+    def look(self, question: Callable[[MlflowClient], T]) -> T | None:
+        """The answer, or None where MLflow says that there is no such thing, or where there is no store yet."""
+
+        def ask(mlflow: MlflowClient) -> T | None:
+            try:
+                return question(mlflow)
+            except Exception as error:
+                if is_not_there(error):
+                    return None
+                raise
+
+        return self.connection.ask(ask) if self.connection.holds_a_store() else None
+
+    def known_experiment(self) -> Experiment | None:
         """Our experiment, or None where it was not created yet."""
-        name = self._settings.mlflow_experiment_name
-        if self._experiment is None and self._connection.holds_a_store():
-            self._experiment = self._connection.ask(
+        name = self.settings.mlflow_experiment_name
+        if self._experiment is None and self.connection.holds_a_store():
+            self._experiment = self.connection.ask(
                 lambda mlflow: mlflow.get_experiment_by_name(name)
             )
         if self._experiment is not None and self._experiment.lifecycle_stage == "deleted":
@@ -70,25 +97,25 @@ class InExperiment:
             )
         return self._experiment
 
-    def _own_experiment(self) -> Experiment:
+    def own_experiment(self) -> Experiment:
         """Our experiment, created where it is not there yet."""
-        found = self._known_experiment()
+        found = self.known_experiment()
         if found is None:
-            self._connection.ask(self._make_experiment)
-            found = self._known_experiment()
+            self.connection.ask(self._make_experiment)
+            found = self.known_experiment()
         if found is None:
             raise StoreError(
-                f"MLflow created the experiment {self._settings.mlflow_experiment_name!r} but does not find it.",
+                f"MLflow created the experiment {self.settings.mlflow_experiment_name!r} but does not find it.",
                 remedy="Look at the experiments in the MLflow UI; set MLFLOW_EXPERIMENT_NAME to another name if it stays so.",
             )
         return found
 
     def _make_experiment(self, mlflow: MlflowClient) -> None:
         # a server knows where its artifacts belong (it may proxy them); a bare store would put them into the working directory
-        root = None if self._connection.is_server else artifact_root(self._settings)
+        root = None if self.connection.is_server else artifact_root(self.settings)
         try:
             mlflow.create_experiment(
-                self._settings.mlflow_experiment_name, artifact_location=root, tags=KIND
+                self.settings.mlflow_experiment_name, artifact_location=root, tags=KIND
             )
         except Exception as error:
             if not already_exists(error):
