@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from retraining import __version__
 from retraining.serving.edge import Edge, not_routed, refused
 from retraining.serving.refusals import Refusal
-from retraining.serving.routes import health, mlflow_protocol, operating, predicting
+from retraining.serving.routes import documentation, health, mlflow_protocol, operating, predicting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,11 +29,9 @@ def application(service: Service) -> FastAPI:
         yield
         await asyncio.to_thread(service.close)
 
-    app = FastAPI(
-        title="Predictions", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
-    )
+    app = FastAPI(title="Predictions", version=__version__, lifespan=lifespan, openapi_url=None)
     app.state.service = service
-    for group in (predicting, mlflow_protocol, operating, health):
+    for group in (predicting, mlflow_protocol, operating, health, documentation):
         app.include_router(group.router)
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(HTTPException, not_routed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retraining.serving.forms import sent_rows
-from retraining.serving.rows import TypedRows, frame_of, typed_rows
+from retraining.serving.rows import TypedRows, example_row, frame_of, typed_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,17 +126,10 @@ class ServedModel:
         Raises:
             ModelFailedError: it cannot.
         """
-        example = {column.name: _example_of(column) for column in self.schema.columns}
-        for rows in ([example], list(logged)):
+        for rows in ([example_row(self.schema)], list(logged)):
             if rows:
                 filled = [{name: row.get(name) for name in self.schema.names} for row in rows]
                 sent = sent_rows(
                     {"dataframe_records": filled}, self.schema.names, at_most=len(rows)
                 )
                 self.answers([typed_rows(sent, self.schema)])
-
-
-def _example_of(column: Column) -> Any:
-    if column.kind == "string":
-        return column.categories[0] if column.categories else "a"
-    return 0.0 if column.kind == "number" else False

@@ -77,6 +77,17 @@ def _typed(values: Sequence[Any], column: Column) -> TypedColumn:
     return read(values, column)
 
 
+def example_row(schema: Schema) -> dict[str, Any]:
+    """A row that a version of this schema answers, as a record."""
+    return {column.name: _example_of(column) for column in schema.columns}
+
+
+def _example_of(column: Column) -> Any:
+    if column.kind == "string":
+        return column.categories[0] if column.categories else "a"
+    return 0.0 if column.kind == "number" else False
+
+
 def rows_as_mlflow_casts_them(cast: CastRows, schema: Schema) -> TypedRows:
     """The rows of a body in MLflow's protocol; a column that was not sent is missing in every row."""
     frame = cast.frame

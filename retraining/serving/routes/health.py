@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 
+from retraining.serving.descriptions import described
 from retraining.serving.requests import json_answer
 from retraining.serving.service import service_of
 
@@ -15,23 +16,36 @@ if TYPE_CHECKING:
     from retraining.serving.production import Standing
     from retraining.serving.service import Service
 
+HEALTH_EXAMPLE = {
+    "status": "ok",
+    "reasons": [],
+    "model": {
+        "name": "classifier",
+        "version": 3,
+        "alias": "production",
+        "since": "2026-11-20T02:17:31+00:00",
+    },
+    "alias_version": 3,
+    "store": {"ok": True, "since": "2026-11-19T08:00:02+00:00"},
+    "log": {"ok": True, "queued": 0, "dropped": 0},
+}
 router = APIRouter()
 
 
-@router.get("/live")
+@router.get("/live", **described("The process answers", {"status": "ok"}))
 async def live() -> Response:
     """The process answers."""
     return json_answer({"status": "ok"})
 
 
-@router.get("/ready")
+@router.get("/ready", **described("There is a model", {"ready": True}, 503))
 async def ready(request: Request) -> Response:
     """200 with a model, else 503."""
     has_model = service_of(request).production.model is not None
     return json_answer({"ready": has_model}, status=200 if has_model else 503)
 
 
-@router.get("/health")
+@router.get("/health", **described("How the service is", HEALTH_EXAMPLE, 503))
 async def health(request: Request) -> Response:
     """What answers, what the registry says, how the log is, and why not all is well."""
     told = health_of(service_of(request))

@@ -11,12 +11,15 @@ from fastapi import APIRouter, Request, Response
 from retraining.datasets.values import missing_column
 from retraining.model_registry.scoring_protocol import (
     CONTENT_TYPES,
+    CSV,
     JSON,
     MLFLOW_VERSION,
+    PARQUET,
     ContentType,
     NotTakenError,
     cast_rows,
 )
+from retraining.serving.descriptions import FORMS, described, rows_as_json
 from retraining.serving.model import ModelFailedError
 from retraining.serving.refusals import Refusal, bad_request, too_large, unfit
 from retraining.serving.requests import body_of, json_answer, trace_id_of
@@ -27,10 +30,26 @@ from retraining.serving.service import Asked, Question, service_of
 if TYPE_CHECKING:
     from retraining.records import Schema
 
+INVOCATIONS_BODIES = {
+    **rows_as_json(
+        {"type": "object", "properties": {k: FORMS[k] for k in FORMS if k != "features"}}
+    ),
+    CSV: {"schema": {"type": "string"}, "example": "speed,city\n1.5,north\n"},
+    PARQUET: {"schema": {"type": "string", "format": "binary"}},
+}
 router = APIRouter()
 
 
-@router.post("/invocations")
+@router.post(
+    "/invocations",
+    **described(
+        "The version's labels",
+        {"predictions": [1]},
+        *(400, 413, 415, 422, 429, 503),
+        bodies=INVOCATIONS_BODIES,
+        scope="predict",
+    ),
+)
 async def invocations(request: Request) -> Response:
     """Answer rows that are read and cast as MLflow's scoring server does."""
     service = service_of(request)
@@ -52,14 +71,14 @@ async def invocations(request: Request) -> Response:
     return json_answer({"predictions": predicted.answers.labels}, headers=headers_of(predicted))
 
 
-@router.get("/ping")
+@router.get("/ping", **described("There is a model", "\n", 404, scope="predict"))
 async def ping(request: Request) -> Response:
     """200 with a model, as MLflow's server; 404 without one."""
     has_model = service_of(request).production.model is not None
     return Response("\n", 200 if has_model else 404, media_type=JSON)
 
 
-@router.get("/version")
+@router.get("/version", **described("MLflow's version", MLFLOW_VERSION, scope="predict"))
 async def version() -> Response:
     """MLflow's version."""
     return Response(MLFLOW_VERSION, media_type=JSON)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from retraining.errors import RetrainingError
 from retraining.serialisation import schema_to_json
+from retraining.serving.descriptions import JSON, TRIGGER_BODY, described
 from retraining.serving.jobs import LONGEST_WHY
 from retraining.serving.json_bodies import json_object
 from retraining.serving.metrics import Metrics
@@ -22,10 +23,34 @@ if TYPE_CHECKING:
     from retraining.serving.production import Standing
 
 API = "/mlops/api"
+JOB_ID_EXAMPLE = "01a2182f7b3d92b6a67213cb0775942c"
+JOB_EXAMPLE = {
+    "state": "ended",
+    "ending": "promoted",
+    "exit_code": 0,
+    "reason": "better by 0.021",
+    "cycle_id": "20261120T021731Z-4711",
+}
+INFO_EXAMPLE = {
+    "name": "classifier",
+    "version": 3,
+    "alias": "production",
+    "since": "2026-11-20T02:17:31+00:00",
+    "why": "better by 0.021",
+    "metrics": {"accuracy": 0.912},
+    "schema": {"columns": [{"name": "speed", "kind": "number", "categories": None}]},
+    "previous_version": 2,
+    "hold": None,
+    "links": {},
+}
+METRICS_EXAMPLE = "retraining_model_version 3.0\n"
+TRIGGER_BODIES = {
+    JSON: {"schema": TRIGGER_BODY, "example": {"force": False, "why": "new prices since Monday"}}
+}
 router = APIRouter()
 
 
-@router.get(f"{API}/model/info")
+@router.get(f"{API}/model/info", **described("The version", INFO_EXAMPLE, 503, scope="read"))
 async def model_info(request: Request) -> Response:
     """The version that answers: why it is there, its scores, its columns, what held the alias before it."""
     production = service_of(request).production
@@ -49,7 +74,10 @@ def info_of(model: ServedModel, standing: Standing) -> dict[str, Any]:
     }
 
 
-@router.get(f"{API}/retrain/history")
+@router.get(
+    f"{API}/retrain/history",
+    **described("Cycles, newest first", [{"ending": "promoted"}], 503, scope="read"),
+)
 async def history(request: Request) -> Response:
     """The last cycles, newest first, with what later rows say of each decision: what `history --json` prints."""
     service = service_of(request)
@@ -60,7 +88,17 @@ async def history(request: Request) -> Response:
     return json_answer(told)
 
 
-@router.post(f"{API}/retrain/trigger")
+@router.post(
+    f"{API}/retrain/trigger",
+    **described(
+        "A cycle was started",
+        {"job_id": JOB_ID_EXAMPLE, "state": "running"},
+        *(400, 409, 415),
+        status=202,
+        bodies=TRIGGER_BODIES,
+        scope="operate",
+    ),
+)
 async def trigger(request: Request) -> Response:
     """Start a cycle in a process of its own, unless one runs."""
     service = service_of(request)
@@ -74,7 +112,10 @@ async def trigger(request: Request) -> Response:
     return json_answer({"job_id": job_id, "state": "running"}, status=202)
 
 
-@router.get(f"{API}/retrain/jobs/{{job_id}}")
+@router.get(
+    f"{API}/retrain/jobs/{{job_id}}",
+    **described("How the cycle is", JOB_EXAMPLE, 404, scope="read"),
+)
 async def job(request: Request, job_id: str) -> Response:
     """How a cycle that the service started is going, or how it ended."""
     state = await asyncio.to_thread(service_of(request).jobs.state, job_id)
@@ -83,7 +124,7 @@ async def job(request: Request, job_id: str) -> Response:
     return json_answer(asdict(state))
 
 
-@router.get("/metrics")
+@router.get("/metrics", **described("Metrics", METRICS_EXAMPLE, scope="read"))
 async def metrics(request: Request) -> Response:
     """Counts and gauges for Prometheus, over all workers."""
     service = service_of(request)

@@ -7,6 +7,12 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
+from retraining.serving.descriptions import (
+    PREDICT_ANSWER,
+    PREDICT_BODY,
+    described,
+    rows_as_json,
+)
 from retraining.serving.requests import body_of, json_answer, must_be_json, trace_id_of
 from retraining.serving.service import Asked, service_of
 
@@ -18,7 +24,16 @@ IGNORED_NAMED = 20
 router = APIRouter()
 
 
-@router.post("/predict")
+@router.post(
+    "/predict",
+    **described(
+        "A label a row and, where the version has them, probabilities in the order of `classes`",
+        PREDICT_ANSWER,
+        *(400, 413, 415, 422, 429, 503),
+        bodies=rows_as_json(PREDICT_BODY),
+        scope="predict",
+    ),
+)
 async def predict(request: Request) -> Response:
     """Answer rows with the version that holds the alias."""
     service = service_of(request)
