@@ -117,7 +117,9 @@ def described(
     kind = "text/plain" if isinstance(answer, str) else JSON
     error = {"content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}}
     known = [*errors, *((401, 403) if scope else ())]
-    answers: dict[int, Json] = {status: {"description": what, "content": {kind: {"example": answer}}}}
+    answers: dict[int, Json] = {
+        status: {"description": what, "content": {kind: {"example": answer}}}
+    }
     answers |= {code: {"description": _STATUS[code], **error} for code in sorted(known)}
     extra: Json = {"security": [{"token": []}]} if scope else {}
     if bodies is not None:
