@@ -10,18 +10,24 @@ from retraining.commands import Answer
 from retraining.cycle.bookkeeping import add_to_ledger, begin_run, save_ledger
 from retraining.cycle.drifting import sketch_of
 from retraining.cycle.gate import mark_the_end
-from retraining.cycle.preflight import Model
-from retraining.cycle.rows import Section, leave_out_learned, predictions
 from retraining.cycle.sources import note_the_schema
 from retraining.cycle.training import candidate, sections_of
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, runs_outside
+from retraining.logs import log
 from retraining.model_registry.names import PREVIOUS
 from retraining.records import CycleRecord, Left, Marks, Outcome, Score, Version
+from retraining.registering.baseline import beside_production, score_on_unseen_rows
 from retraining.registering.papers import with_reservations
-from retraining.registering.words import description_of, in_words, reason_of
+from retraining.registering.remarks import as_json, remarks_on
+from retraining.registering.words import (
+    Registered,
+    beside_in_words,
+    description_of,
+    in_words,
+    reason_of,
+)
 from retraining.serialisation import record_to_json
-from retraining.statistics import metric, score, score_interval
 from retraining.trainer import load_recipe, pip_requirements
 
 if TYPE_CHECKING:
@@ -29,8 +35,8 @@ if TYPE_CHECKING:
 
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
+    from retraining.cycle.rows import Section
     from retraining.registering.papers import Papers
-    from retraining.statistics import Predictions
 
 
 def put_in(
@@ -44,19 +50,21 @@ def put_in(
     set_alias: bool,
 ) -> Answer:
     """Register, score on rows that the model has not seen, and say how to go on."""
-    baseline, answers = _baseline(job, papers, estimator, sections)
+    baseline = score_on_unseen_rows(job, papers, estimator, sections)
+    beside = beside_production(job, papers, estimator, sections) if job.shows_pages else None
+    remarks = remarks_on(job, papers)
     run_id = begin_run(job, papers.cycle_id, papers.started)
     kill_point("after_run_creation")
     recipe = load_recipe(job.settings.recipe_path)
-    marks = replace(papers.marks, parent_run_id=run_id, reason=reason_of(baseline))
-    record = _record(recovered.ledger.next_number, papers, run_id, baseline, None)
+    marks = replace(papers.marks, parent_run_id=run_id, reason=reason_of(baseline.score))
+    record = _record(recovered.ledger.next_number, papers, run_id, baseline.score, None)
     job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
     by_sha = {file.sha256: file for file in papers.files}
     learned = [
         (by_sha[file.sha256], runs_outside(file.rows, file.reserved))
         for file in with_reservations(papers)
     ]
-    sketch = sketch_of(job, sections_of(learned), papers.schema, answers)
+    sketch = sketch_of(job, sections_of(learned), papers.schema, baseline.answers)
     wanted = replace(
         candidate(recipe, estimator, papers.manifest, marks, sketch),
         recipe_text=text,
@@ -64,9 +72,11 @@ def put_in(
     )
     version = job.registry.register(wanted, parent=run_id, run_name="FirstModel")
     kill_point("after_first_version")
-    if baseline is not None and baseline.value is not None:
-        job.registry.log_model_metrics(version, {baseline.metric: baseline.value})
-    job.registry.mark(version, Marks(), description_of(papers, baseline))
+    if baseline.value is not None:
+        job.registry.log_model_metrics(version, {job.settings.metric: baseline.value})
+    job.registry.mark(version, Marks(), description_of(papers, baseline.score))
+    if beside is not None:
+        log.info("%s", beside_in_words(beside, version))
     holder = papers.manifest.champion
     if set_alias:
         job.registry.set_alias(job.settings.production_alias, version)
@@ -74,32 +84,17 @@ def put_in(
             job.registry.set_alias(PREVIOUS, holder)
         holder = version
         kill_point("after_first_alias")
-    finish(job, recovered, papers, run_id, version, baseline, holder=holder)
+    finish(job, recovered, papers, run_id, version, baseline.score, holder=holder)
     told = {
         "version": version,
         "changed": True,
         "alias": set_alias,
-        "score": baseline.value if baseline else None,
+        "score": baseline.value,
+        "production_score": beside.production.value if beside and beside.production else None,
+        "remarks": [as_json(remark) for remark in remarks],
     }
-    return Answer(told, in_words(job, papers, version, baseline, set_alias=set_alias))
-
-
-def _baseline(
-    job: Job, papers: Papers, estimator: Any, sections: Sequence[Section]
-) -> tuple[Score | None, Predictions | None]:
-    """The score on rows that the model has not learned; None where there are none."""
-    if not sections:
-        return None, None
-    model = Model(Version(0, "", ""), papers.manifest, job.registry)
-    files = {file.sha256: file for file in papers.files}
-    kept, _ = leave_out_learned(job, sections, papers.schema, [model.learned], files)
-    with job.stage("scoring"):
-        answers = predictions(job, model, kept, estimator)
-    chosen = metric(job.settings.metric)
-    if not len(answers.truth):
-        return None, None
-    interval = score_interval(chosen, answers, job.settings.confidence)
-    return Score(job.settings.metric, score(chosen, answers), len(answers.truth), interval), answers
+    registered = Registered(version, baseline, beside, remarks, set_alias)
+    return Answer(told, in_words(job, papers, registered))
 
 
 def _record(

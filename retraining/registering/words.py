@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.command_lines import spelled_out
 from retraining.cycle.preflight import how_to_assign, public_uri
+from retraining.phrases import first_few
+from retraining.registering.remarks import remarks_in_words
 from retraining.scoring import coding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from retraining.cycle.job import Job
-    from retraining.records import Score
+    from retraining.datasets.survey import Remark
+    from retraining.records import Schema, Score
+    from retraining.registering.baseline import Baseline, Beside
     from retraining.registering.papers import Papers
+    from retraining.settings import Settings
+
+
+NAMES_SHOWN = 30  # of columns of a kind, of classes
+PERFECT = {"error_rate": 0.0, "neg_log_loss": 0.0, "neg_brier_score": 0.0}  # else 1
 
 
 def reason_of(baseline: Score | None) -> str:
@@ -35,46 +47,90 @@ def description_of(papers: Papers, baseline: Score | None) -> str:
     return f"{learned} It is {reason_of(baseline)}. Undo: move the production alias to another version in the MLflow UI."
 
 
-def in_words(
-    job: Job, papers: Papers, version: int, baseline: Score | None, *, set_alias: bool
-) -> str:
+@dataclass(frozen=True)
+class Registered:
+    """What came of a registration, as far as a person is told of it."""
+
+    version: int
+    baseline: Baseline
+    beside: Beside | None
+    remarks: tuple[Remark, ...]
+    holds_the_alias: bool
+
+
+def in_words(job: Job, papers: Papers, registered: Registered) -> str:
     """What a person reads after a registration."""
-    settings = job.settings
+    settings, schema = job.settings, papers.schema
+    where = public_uri(settings.mlflow_tracking_uri)
+    reason = reason_of(registered.baseline.score)
+    why = registered.baseline.why_no_interval
+    end = f" ({why})." if why else "."
+    name, classes = settings.model_name, first_few(map(str, coding(schema)), NAMES_SHOWN)
     lines = [
-        f"Registered v{version} of {settings.model_name!r} in {public_uri(settings.mlflow_tracking_uri)}: {reason_of(baseline)}."
+        f"Registered v{registered.version} of {name!r} in {where}: {reason}{end}",
+        f"Columns: {_columns_in_words(schema)}; classes of {schema.target!r}: {classes}.",
     ]
-    kinds = {
-        kind: [c.name for c in papers.schema.columns if c.kind == kind]
-        for kind in ("number", "boolean", "string")
-    }
-    counted = "; ".join(
-        f"{len(names)} {kind} ({', '.join(names)})" for kind, names in kinds.items() if names
-    )
-    lines.append(
-        f"Columns: {counted}; classes of {papers.schema.target!r}: {', '.join(map(str, coding(papers.schema)))}."
-    )
-    if baseline is not None and baseline.value is not None:
-        lines.append(
-            f"Suggested: RETRAIN_THRESHOLD={suggested_threshold(baseline, greater_is_better=settings.greater_is_better):g}"
-        )
+    lines += remarks_in_words(registered.remarks)
+    lines += _scores_in_words(settings, registered)
     if papers.left_out:
         count, first = len(papers.left_out), next(iter(papers.left_out.values()))
         lines.append(
             f"Left out, by this version and those after it: {count} files of the archive that lack something, such as {first}."
         )
-    if set_alias:
-        before = (
-            f"; v{papers.manifest.champion} held it before"
-            if papers.manifest.champion is not None
-            else ""
-        )
-        lines.append(f"It holds the alias {settings.production_alias!r}{before}.")
-    else:
-        advice = spelled_out(
-            how_to_assign(settings.production_alias, settings.model_name), settings
-        )
-        lines.append(f"It does not hold the alias {settings.production_alias!r} yet. {advice}")
+    lines.append(_alias_in_words(settings, papers, registered))
     return "\n".join(lines)
+
+
+def _columns_in_words(schema: Schema) -> str:
+    counted = []
+    for kind in ("number", "boolean", "string"):
+        names = [column.name for column in schema.columns if column.kind == kind]
+        if names:
+            counted.append(f"{len(names)} {kind} ({first_few(names, NAMES_SHOWN)})")
+    return "; ".join(counted)
+
+
+def _scores_in_words(settings: Settings, registered: Registered) -> Iterator[str]:
+    found = registered.baseline.score
+    if found is not None and found.value is not None:
+        if found.value == PERFECT.get(found.metric, 1.0):
+            yield (
+                f"A perfect {found.metric} of {found.value:.1f} is seldom true: look for a column "
+                "that is made from the label, or known only after it."
+            )
+        greater = settings.greater_is_better
+        threshold = suggested_threshold(found, greater_is_better=greater)
+        source = threshold_source(found, greater_is_better=greater)
+        yield f"Suggested: RETRAIN_THRESHOLD={threshold:g} ({source})"
+    if registered.beside is not None:
+        yield beside_in_words(registered.beside, registered.version)
+
+
+def beside_in_words(beside: Beside, version: int) -> str:
+    """How production does on the rows that the new version was scored on."""
+    production, new = beside.production, beside.new
+    if production is None or new is None:
+        return (
+            f"v{beside.version}, which is in production, cannot be set beside it: {beside.why_not}."
+        )
+    return (
+        f"v{beside.version}, which is in production: {production.metric} "
+        f"{_value(production)} on {production.rows:,} rows that neither has learned; "
+        f"v{version}: {_value(new)}."
+    )
+
+
+def _value(found: Score) -> str:
+    return "undefined" if found.value is None else _with_interval(found)
+
+
+def _alias_in_words(settings: Settings, papers: Papers, registered: Registered) -> str:
+    alias, holder = settings.production_alias, papers.manifest.champion
+    if registered.holds_the_alias:
+        before = f"; v{holder} held it before" if holder is not None else ""
+        return f"It holds the alias {alias!r}{before}."
+    advice = spelled_out(how_to_assign(alias, settings.model_name), settings)
+    return f"It does not hold the alias {alias!r} yet. {advice}"
 
 
 def suggested_threshold(baseline: Score, *, greater_is_better: bool) -> float:
@@ -83,10 +139,26 @@ def suggested_threshold(baseline: Score, *, greater_is_better: bool) -> float:
     With too few blocks for an interval, a share's rows are taken as independent (Wald's 95 % interval).
     """
     value = float(baseline.value or 0.0)
-    margin = (
-        1.96 * math.sqrt(value * (1 - value) / baseline.rows)
-        if 0 <= value <= 1 and baseline.rows
-        else 0.0
-    )
+    margin = _margin_of_independent_rows(value, baseline.rows)
     low, high = baseline.interval or (value - margin, value + margin)
     return round(low if greater_is_better else high, 2)
+
+
+def threshold_source(baseline: Score, *, greater_is_better: bool) -> str:
+    """Where the suggested threshold comes from, in words."""
+    side = "lower" if greater_is_better else "upper"
+    if baseline.interval is not None:
+        move = "fall below" if greater_is_better else "rise above"
+        return f"the {side} end of the interval: a {move} it is more than chance"
+    if _margin_of_independent_rows(float(baseline.value or 0.0), baseline.rows):
+        return (
+            f"the {side} end of what chance does to a share of {baseline.rows:,} independent rows"
+        )
+    return "the score itself, for there is no interval"
+
+
+def _margin_of_independent_rows(value: float, rows: int) -> float:
+    """Half of Wald's 95 % interval of a share; 0 where the value is no share."""
+    if not (0 <= value <= 1 and rows):
+        return 0.0
+    return 1.96 * math.sqrt(value * (1 - value) / rows)

@@ -46,6 +46,9 @@ def test_the_index_is_not_learned_and_not_asked_of_later_files(
     words = ("--train-from", "used_data", "--set-alias", "--json")
     told = project.start(*words, script=REGISTER).expect(0).json
     assert 0.65 < told["score"] < 0.85, "0.98 is what a model has that learned the index"
+    (remark,) = told["remarks"]
+    assert (remark["column"], remark["file"]) == ("__index_level_0__", "u0.parquet")
+    assert remark["what"] == "is the index of a pandas frame"
 
     for number in range(3):
         put(project, "new_data", f"n{number}.parquet", day(50 + number, shuffled=False), 60)

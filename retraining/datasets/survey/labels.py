@@ -1,0 +1,160 @@
+"""Columns that tell the label, and labels that are written in two ways."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from retraining.datasets.cells import shown
+from retraining.datasets.columns import UNLABELLED, label_text
+from retraining.datasets.spelling import spelling_key
+from retraining.datasets.survey.numbers_in_words import MISSING_LIKE
+from retraining.datasets.survey.remarks import Remark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from retraining.datasets.survey.rows import Rows, Texts
+    from retraining.records import Column, Label, Schema
+
+    Codes = NDArray[np.integer]
+
+FEWEST_ROWS = 10
+FEWEST_OUTSIDE = 3  # rows outside the most frequent class; one or two are told by chance
+EXCEPTIONS = 0.01  # rows that do not follow, as a share of those outside the most frequent class
+ROWS_A_VALUE = 5  # a column in which values hardly repeat tells every label, and none
+TEXTS_READ = 50_000  # distinct ones that are searched for a label's text
+IS_IT_KNOWN = "is it known before the label is? If not, name it in IGNORE_COLUMNS"
+
+
+def label_told_by(rows: Rows, column: Column, schema: Schema) -> Remark | None:
+    """A column by which alone the label could be said, in all rows but a few."""
+    labels = rows.labels
+    labelled = labels != UNLABELLED
+    count = int(labelled.sum())
+    outside = count - int(np.bincount(labels[labelled]).max(initial=0))
+    allowed = EXCEPTIONS * outside
+    if count < FEWEST_ROWS or outside < FEWEST_OUTSIDE:
+        return None
+    if column.kind == "string":
+        found = _by_text(rows.texts(column.name), labels, labelled, allowed, schema)
+    else:
+        found = _by_number(rows.numbers(column.name), labels, labelled, allowed, schema)
+    if found is None:
+        return None
+    verb, exceptions = found
+    but = f"in all but {exceptions:,} of {count:,} rows" if exceptions else f"in all {count:,} rows"
+    first = int(np.flatnonzero(labelled)[0])
+    return Remark("label told", column.name, f"{verb} {but}", rows.place(first), IS_IT_KNOWN)
+
+
+def _by_text(
+    texts: Texts, labels: Codes, labelled: NDArray[np.bool_], allowed: float, schema: Schema
+) -> tuple[str, int] | None:
+    codes = texts.codes[labelled]
+    exceptions = _exceptions(codes, labels[labelled], len(texts.distinct), len(schema.classes))
+    repeats = len(codes) >= ROWS_A_VALUE * len(np.unique(codes))
+    if repeats and exceptions <= allowed:
+        return f"repeats the label {schema.target!r}", exceptions
+    if len(texts.distinct) > TEXTS_READ:
+        return None
+    named = _classes_named(texts.distinct, schema.classes)[codes]
+    exceptions = int((named != labels[labelled]).sum())
+    if exceptions <= allowed:
+        return f"contains the label {schema.target!r}", exceptions
+    return None
+
+
+def _by_number(
+    values: NDArray[np.float64],
+    labels: Codes,
+    labelled: NDArray[np.bool_],
+    allowed: float,
+    schema: Schema,
+) -> tuple[str, int] | None:
+    values, labels = values[labelled], labels[labelled]
+    distinct, codes = np.unique(values, return_inverse=True)
+    exceptions = _exceptions(codes, labels, len(distinct), len(schema.classes))
+    if len(values) >= ROWS_A_VALUE * len(distinct) and exceptions <= allowed:
+        return f"repeats the label {schema.target!r}", exceptions
+    empty = np.isnan(values)
+    exceptions = _exceptions(empty.astype(np.int64), labels, 2, len(schema.classes))
+    if empty.any() and exceptions <= allowed:
+        return f"tells the label {schema.target!r} by being empty or not", exceptions
+    if len(schema.classes) == 2:
+        exceptions = _exceptions_beside_a_threshold(values[~empty], labels[~empty])
+        exceptions += int(min(np.bincount(labels[empty], minlength=2)))
+        if exceptions <= allowed:
+            return f"tells the label {schema.target!r} by a threshold", exceptions
+    return None
+
+
+def _exceptions(codes: Codes, labels: Codes, values: int, classes: int) -> int:
+    """Rows whose label is not the most frequent one of their value; code -1, a missing value, is a value too."""
+    cells = np.bincount((codes + 1) * classes + labels, minlength=(values + 1) * classes)
+    return int(len(codes) - cells.reshape(-1, classes).max(axis=1).sum())
+
+
+def _exceptions_beside_a_threshold(values: NDArray[np.float64], labels: Codes) -> int:
+    """Rows on the wrong side of the best threshold between two classes, 0 and 1."""
+    order = np.argsort(values, kind="stable")
+    ones = np.append(0, np.cumsum(labels[order]))
+    below = np.arange(len(values) + 1)
+    edges = np.concatenate(([True], np.diff(values[order]) > 0, [True]))
+    wrong = ones + (len(values) - below) - (ones[-1] - ones)  # ones below, zeros above
+    best = wrong[edges[: len(wrong)]]
+    return int(min(best.min(), (len(values) - best).min()))
+
+
+def _classes_named(distinct: pa.Array, classes: Sequence[Label]) -> NDArray[np.int64]:
+    """By distinct text, the one class whose text stands in it as a word of its own, else -2; the last is for a missing text."""
+    found = np.full(len(distinct) + 1, -2, np.int64)
+    words = [rf"(?<![0-9A-Za-z]){re.escape(label_text(one))}(?![0-9A-Za-z])" for one in classes]
+    patterns = [re.compile(word, re.IGNORECASE) for word in words]
+    for place, text in enumerate(distinct.to_pylist()):
+        named = [code for code, pattern in enumerate(patterns) if pattern.search(text)]
+        if len(named) == 1:
+            found[place] = named[0]
+    return found
+
+
+def labels_in_two_spellings(rows: Rows, schema: Schema) -> Iterator[Remark]:
+    """Classes that differ only by case, spaces, a full stop or the form of a number."""
+    by_key: dict[str, list[int]] = {}
+    for code, label in enumerate(schema.classes):
+        by_key.setdefault(spelling_key(label_text(label)), []).append(code)
+    counts = np.bincount(rows.labels[rows.labels != UNLABELLED], minlength=len(schema.classes))
+    for alike in by_key.values():
+        if len(alike) > 1:
+            rarest = min(alike, key=lambda code: int(counts[code]))
+            others = [shown(str(schema.classes[code])) for code in alike if code != rarest]
+            what = (
+                f"has the class {shown(str(schema.classes[rarest]))} in {counts[rarest]:,} rows, "
+                f"which is written like {', '.join(others)}"
+            )
+            first = int(np.flatnonzero(rows.labels == rarest)[0])
+            advice = "one class or two? Mend the labels if it is one"
+            yield Remark("label spelling", schema.target, what, rows.place(first), advice)
+
+
+def labels_that_are_missing(rows: Rows, schema: Schema) -> Iterator[Remark]:
+    """Rows without a label, and classes that are called as other people call a missing value."""
+    names = pa.array([label_text(label) for label in schema.classes])
+    called_missing = pc.match_substring_regex(names, MISSING_LIKE).to_pylist()
+    for code, label in enumerate(schema.classes):
+        here = np.flatnonzero(rows.labels == code)
+        if here.size and called_missing[code]:
+            what = f"has the class {shown(label_text(label))} in {here.size:,} rows"
+            advice = "if it means that the label is missing, leave the cell empty"
+            yield Remark("label spelling", schema.target, what, rows.place(int(here[0])), advice)
+    none = np.flatnonzero(rows.labels == UNLABELLED)
+    if none.size:
+        what = f"is empty in {none.size:,} of {rows.count:,} rows"
+        advice = "these rows are left out"
+        yield Remark("label missing", schema.target, what, rows.place(int(none[0])), advice)

@@ -1,0 +1,115 @@
+"""How well the new version does on rows that it has not learned, and how production does on the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retraining.cycle.preflight import Model, load_model
+from retraining.cycle.rows import Section, leave_out_learned, predictions
+from retraining.errors import DamagedModelError, UnreadableFileError
+from retraining.records import Score, Version
+from retraining.statistics import MIN_BLOCKS, metric, score, score_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retraining.cycle.job import Job
+    from retraining.registering.papers import Papers
+    from retraining.statistics import Predictions
+
+NO_ROWS = "there were no rows that it had not seen to score it on"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The new version's score, None where there are no rows for one, on so many blocks of rows."""
+
+    score: Score | None
+    blocks: int
+    answers: Predictions | None
+
+    @property
+    def value(self) -> float | None:
+        """The score's value, None where there is none."""
+        return self.score.value if self.score is not None else None
+
+    @property
+    def why_no_interval(self) -> str | None:
+        """Why the score has no interval; None where it has one, or there is no score."""
+        if self.score is None or self.score.interval is not None or self.score.value is None:
+            return None
+        if self.blocks < MIN_BLOCKS:
+            return (
+                f"no interval, for these rows are in {self.blocks} blocks and it takes {MIN_BLOCKS}"
+            )
+        return "no interval, for the score is undefined on some of the blocks"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Production and the new version on rows that neither has learned; `why_not` says why that could not be had."""
+
+    version: int
+    production: Score | None = None
+    new: Score | None = None
+    why_not: str = ""
+
+
+def score_on_unseen_rows(
+    job: Job, papers: Papers, estimator: Any, sections: Sequence[Section]
+) -> Baseline:
+    """The new version's score on sections, less rows whose values it has learned."""
+    if not sections:
+        return Baseline(None, 0, None)
+    model = _new(job, papers)
+    kept = _less_learned(job, papers, sections, [model])
+    with job.stage("scoring"):
+        answers = predictions(job, model, kept, estimator)
+    if not len(answers.truth):
+        return Baseline(None, 0, None)
+    return Baseline(_scored(job, answers), len(np.unique(answers.blocks)), answers)
+
+
+def beside_production(
+    job: Job, papers: Papers, estimator: Any, sections: Sequence[Section]
+) -> Beside | None:
+    """Both versions on the same rows; None where nothing is in production."""
+    number = papers.manifest.champion
+    if number is None:
+        return None
+    try:
+        production = load_model(job.registry, number)
+        if production is None:
+            return Beside(number, why_not="this job does not know it")
+        new = _new(job, papers)
+        kept = _less_learned(job, papers, sections, [new, production])
+        ours = predictions(job, new, kept, estimator)
+        if not len(ours.truth):
+            return Beside(number, why_not="there is no row that neither has learned")
+        theirs = predictions(job, production, kept)
+    except (DamagedModelError, UnreadableFileError) as error:
+        return Beside(number, why_not=str(error).rstrip("."))
+    return Beside(number, _scored(job, theirs), _scored(job, ours))
+
+
+def _new(job: Job, papers: Papers) -> Model:
+    return Model(Version(0, "", ""), papers.manifest, job.registry)
+
+
+def _less_learned(
+    job: Job, papers: Papers, sections: Sequence[Section], models: Sequence[Model]
+) -> tuple[Section, ...]:
+    files = {file.sha256: file for file in papers.files}
+    learned = [model.learned for model in models]
+    kept, _ = leave_out_learned(job, sections, papers.schema, learned, files)
+    return kept
+
+
+def _scored(job: Job, answers: Predictions) -> Score:
+    chosen = metric(job.settings.metric)
+    interval = score_interval(chosen, answers, job.settings.confidence)
+    value = score(chosen, answers)
+    return Score(job.settings.metric, value, len(answers.truth), interval)

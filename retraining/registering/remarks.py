@@ -1,0 +1,58 @@
+"""What a person is told of the columns at a registration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retraining.datasets.survey import Remark, survey
+from retraining.errors import UnreadableFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from retraining.cycle.job import Job
+    from retraining.registering.papers import Papers
+
+SHOWN = 12  # more are not read; --json has them all
+
+
+def remarks_on(job: Job, papers: Papers) -> tuple[Remark, ...]:
+    """All remarks on the columns that are learned, most important first; none for a play, which nobody reads."""
+    if not job.shows_pages:
+        return ()
+    tables = job.tables.tables_many(papers.files, papers.schema)
+    files = [(file.name, table) for file, table in zip(papers.files, tables, strict=True)]
+    return survey(files, papers.schema, job.settings, _indexes(job, papers))
+
+
+def _indexes(job: Job, papers: Papers) -> dict[str, str]:
+    """Columns that hold pandas' index, and the first file that has each."""
+    found: dict[str, str] = {}
+    facts = job.tables.validate_many(papers.files, papers.schema)
+    for file, one in zip(papers.files, facts, strict=True):
+        if not isinstance(one, UnreadableFileError):
+            for column in one.index_columns:
+                found.setdefault(column, file.name)
+    return found
+
+
+def remarks_in_words(remarks: Sequence[Remark]) -> Iterator[str]:
+    """A line each, and how many are not shown."""
+    if remarks:
+        yield "Look at these columns, most important first:"
+    for remark in remarks[:SHOWN]:
+        yield f"- {remark}"
+    if len(remarks) > SHOWN:
+        yield f"- and {len(remarks) - SHOWN} more; --json has them all"
+
+
+def as_json(remark: Remark) -> dict[str, str | int]:
+    """What `--json` prints of a remark."""
+    return {
+        "subject": remark.subject,
+        "column": remark.column,
+        "what": remark.what,
+        "file": remark.place.file,
+        "row": remark.place.row,
+        "advice": remark.advice,
+    }
