@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from retraining.ledger import BackOff
     from retraining.outcomes import Cause, TriggerName
-    from retraining.records import Comparison, CycleRecord, Drift, Score
+    from retraining.records import Comparison, CycleRecord, Drift, Hindsight, Score
     from retraining.settings import Settings
 
 FORCED: Final = "forced"
@@ -23,7 +23,10 @@ EARLY_DAYS = 1 / 12  # what a start may come before its interval is over: cron i
 
 
 class Health(NamedTuple):
-    """What the triggers look at: the production version on this cycle's fresh files, and its past."""
+    """What the triggers look at: production on this cycle's fresh files, and its past.
+
+    `hindsight` is what this cycle found about the last retrain; `records` hold what earlier ones found.
+    """
 
     served: Score
     drop: Decision
@@ -31,6 +34,7 @@ class Health(NamedTuple):
     now: datetime
     last_training: datetime | None
     records: Sequence[CycleRecord] = ()
+    hindsight: Hindsight | None = None
 
 
 class Trigger(NamedTuple):
@@ -74,7 +78,12 @@ def enough_rows(rows: int, settings: Settings) -> Decision:
 
 
 def below_threshold(health: Health, settings: Settings) -> Decision:
-    """`threshold`: production is worse than RETRAIN_THRESHOLD on the new files."""
+    """`threshold`: production is worse than RETRAIN_THRESHOLD on the new files.
+
+    After a retrain that gained nothing, training again at once would most likely gain nothing
+    again: a threshold that no model reaches would train in every cycle. So the next retrain waits
+    until the adaptive interval has passed, or until production falls below its own record.
+    """
     value, limit = health.served.value, settings.retrain_threshold
     if value is None:
         return Decision(
@@ -83,9 +92,35 @@ def below_threshold(health: Health, settings: Settings) -> Decision:
         )
     worse = value < limit if settings.greater_is_better else value > limit
     side = "worse than" if worse else "no worse than"
-    return Decision(
-        worse, f"production scored {settings.metric} {value:.4f}, {side} the threshold {limit:g}"
-    )
+    told = f"production scored {settings.metric} {value:.4f}, {side} the threshold {limit:g}"
+    if not worse:
+        return Decision(False, told)
+    last = _last_graded(health)
+    if last is None or last.gain > 0:
+        return Decision(True, told)
+    if health.drop.act:
+        return Decision(True, f"{told}; {health.drop.reason}")
+    waited = adaptive_interval_passed(health, settings)
+    futile = f"the last retrain, v{last.challenger}, gained nothing ({last.gain:+.4f})"
+    if waited.act:
+        return Decision(True, f"{told}; {futile}, but {waited.reason}")
+    return Decision(False, f"{told}; it waits because {futile}: {waited.reason}")
+
+
+def _first_hindsights(health: Health) -> list[Hindsight]:
+    """What the first fresh batch after each training said of it, oldest training first."""
+    found = [record.hindsight for record in health.records] + [health.hindsight]
+    first: dict[int, Hindsight] = {}
+    for seen in found:
+        if seen is not None:
+            first.setdefault(seen.challenger, seen)
+    return list(first.values())
+
+
+def _last_graded(health: Health) -> Hindsight | None:
+    """The first word on the last retrain that was graded; None before there was one."""
+    graded = _first_hindsights(health)
+    return graded[-1] if graded else None
 
 
 def significant_drop(health: Health, _settings: Settings) -> Decision:
@@ -115,11 +150,9 @@ def interval_passed(health: Health, settings: Settings) -> Decision:
 
 def adaptive_interval_passed(health: Health, settings: Settings) -> Decision:
     """`adaptive`: as `interval`, but it halves when the last retrain paid off on the next fresh batch, and doubles when not."""
-    return _passed(
-        health,
-        adaptive_interval(health.records, settings.retrain_interval_days),
-        "the adaptive interval",
-    )
+    gains = [seen.gain for seen in _first_hindsights(health)]
+    days = adaptive_interval(gains, settings.retrain_interval_days)
+    return _passed(health, days, "the adaptive interval")
 
 
 def always(_health: Health, _settings: Settings) -> Decision:
@@ -127,19 +160,20 @@ def always(_health: Health, _settings: Settings) -> Decision:
     return Decision(True, "RETRAIN_WHEN has always")
 
 
-def adaptive_interval(records: Sequence[CycleRecord], base_days: float) -> float:
-    """The adaptive interval in days, from the first fresh batch after each training; one that could not be judged changes nothing."""
-    days, judged = base_days, set()
-    for record in records:
-        seen = record.hindsight
-        if seen is None or seen.challenger in judged:
-            continue
-        judged.add(seen.challenger)
-        days = (
-            max(days / 2, base_days / ADAPTIVE_RANGE)
-            if seen.gain > 0
-            else min(days * 2, base_days * ADAPTIVE_RANGE)
-        )
+def adaptive_interval(gains: Sequence[float], base_days: float) -> float:
+    """The adaptive interval in days; `gains` are what each training brought on its first fresh batch.
+
+    A training that could not be graded is not among them, and changes nothing.
+
+    >>> adaptive_interval([0.01, -0.02, -0.01], base_days=8)
+    16
+    """
+    days = base_days
+    for gain in gains:
+        if gain > 0:
+            days = max(days / 2, base_days / ADAPTIVE_RANGE)
+        else:
+            days = min(days * 2, base_days * ADAPTIVE_RANGE)
     return days
 
 

@@ -155,19 +155,48 @@ def test_when_nothing_fires_every_trigger_says_why() -> None:
 
 @pytest.mark.parametrize(
     ("gains", "days"),
-    [
-        ([], 8),
-        ([(2, 1)], 4),
-        ([(2, -1)], 16),
-        ([(2, 1), (2, -1)], 4),
-        ([(n, 1) for n in range(9)], 2),
-        ([(n, -1) for n in range(9)], 32),
-    ],
+    [([], 8), ([1], 4), ([-1], 16), ([1, -1], 8), ([1] * 9, 2), ([-1] * 9, 32)],
 )
 def test_the_adaptive_interval_halves_when_a_retrain_paid_off_and_doubles_when_not(
-    gains: list[tuple[int, float]], days: float
+    gains: list[float], days: float
 ) -> None:
-    assert decisions.adaptive_interval([graded(*one) for one in gains], 8) == days
+    assert decisions.adaptive_interval(gains, 8) == days
+
+
+def test_only_the_first_fresh_batch_after_a_retrain_moves_the_adaptive_interval() -> None:
+    facts = health(days=3.5, records=[graded(2, 0.01), graded(2, -0.01)])
+    assert decisions.adaptive_interval_passed(facts, settings()).act
+
+
+@pytest.mark.parametrize(
+    ("gain", "days", "dropped", "act"),
+    [
+        (0.01, 1, False, True),
+        (-0.01, 1, False, False),
+        (0.0, 1, False, False),
+        (-0.01, 13.95, False, True),
+        (-0.01, 1, True, True),
+    ],
+)
+def test_after_a_retrain_that_gained_nothing_a_missed_threshold_waits_for_the_interval_or_a_drop(
+    gain: float, days: float, dropped: bool, act: bool
+) -> None:
+    drop = Decision(dropped, "significantly worse than its own record")
+    facts = health(0.5, days=days, drop=drop, records=[graded(2, gain)])
+    assert decisions.should_retrain(facts, settings(), NO_BACK_OFF).act is act
+
+
+def test_a_missed_threshold_that_waits_says_for_what() -> None:
+    facts = health(0.5, records=[graded(7, -0.01)])
+    asked = decisions.should_retrain(facts, settings(), NO_BACK_OFF)
+    assert "worse than the threshold 0.8; it waits because the last retrain, v7" in asked.reason
+    assert "the adaptive interval is 14 days" in asked.reason
+
+
+def test_what_this_cycle_found_about_the_last_retrain_counts_already() -> None:
+    seen = Hindsight(3, 2, True, -0.01, None, 100)
+    facts = health(0.5, records=[graded(2, 0.01)], hindsight=seen)
+    assert not decisions.should_retrain(facts, settings(), NO_BACK_OFF).act
 
 
 @pytest.mark.parametrize(

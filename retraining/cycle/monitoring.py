@@ -89,6 +89,7 @@ def monitor(cycle: Cycle) -> Monitored:
         now=cycle.started,
         last_training=max((record.started for record in records if _trained(record)), default=None),
         records=records,
+        hindsight=hindsight,
     )
     _log_monitoring(cycle, score)
     return Monitored(health, served, probation, skipped, hindsight, moved, never_seen)
