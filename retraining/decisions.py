@@ -170,10 +170,8 @@ def adaptive_interval(gains: Sequence[float], base_days: float) -> float:
     """
     days = base_days
     for gain in gains:
-        if gain > 0:
-            days = max(days / 2, base_days / ADAPTIVE_RANGE)
-        else:
-            days = min(days * 2, base_days * ADAPTIVE_RANGE)
+        days = days / 2 if gain > 0 else days * 2
+        days = min(max(days, base_days / ADAPTIVE_RANGE), base_days * ADAPTIVE_RANGE)
     return days
 
 
