@@ -12,6 +12,7 @@ from retraining.statistics.comparison import (
     spent_alpha,
     t_interval,
 )
+from retraining.statistics.copies import Delivery, copied_rows
 from retraining.statistics.drift import benjamini_hochberg, drift, expected_psi
 from retraining.statistics.histograms import (
     CategoryBins,
@@ -29,6 +30,7 @@ from retraining.statistics.slices import judge_slices, per_class
 __all__ = [
     "MIN_BLOCKS",
     "CategoryBins",
+    "Delivery",
     "Estimate",
     "Metric",
     "NumberBins",
@@ -42,6 +44,7 @@ __all__ = [
     "combine",
     "compare",
     "compare_with_record",
+    "copied_rows",
     "drift",
     "estimate",
     "estimate_improvement",
