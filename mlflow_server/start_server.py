@@ -82,7 +82,7 @@ def _command(options: argparse.Namespace) -> list[str]:
             raise UsageError(
                 f"No server can listen on {where}: {error.strerror}.", remedy="Name another --port."
             ) from error
-    from retraining.model_registry.artifact_roots import prepare_local_store
+    from retraining.model_registry.own_experiment import prepare_local_store
 
     store = prepare_local_store(settings.load(options.project, os.environ))
     names = options.allowed_hosts or ",".join(

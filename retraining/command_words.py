@@ -32,6 +32,7 @@ COMMANDS = {
     "reject": "turn that version down: it no longer waits",
     "requeue": "move mended files from quarantine back to the inbox",
     "forget": "withdraw a poisoned file from the archive and from all later training",
+    "relocate": "after the project was moved: point the store's artifact addresses to where it is now",
     "replay": "play archived files through the same cycle under one or more policies",
 }
 MORE_HELP = """

@@ -95,6 +95,10 @@ class DamagedModelError(PersonNeededError):
     """A model's files are not those that were registered."""
 
 
+class ArtifactsElsewhereError(DamagedModelError):
+    """The experiment keeps its artifacts where this machine cannot reach them; the project may have been moved."""
+
+
 class OtherMlflowError(PersonNeededError):
     """The store's tables are those of another MLflow than the one installed here."""
 

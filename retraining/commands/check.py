@@ -117,14 +117,16 @@ def _folders(settings: Settings) -> Iterator[Problem]:
 
 
 def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
-    from retraining.model_registry.artifact_roots import artifact_root_problem
+    from retraining.model_registry.own_experiment import artifact_root_problem, copied_from
 
     settings = story.job.settings
-    mismatch = artifact_root_problem(settings)
-    if mismatch:
-        yield Problem(
-            mismatch, "MLFLOW_TRACKING_URI", "See docs/production.md on artifact roots.", 0
-        )
+    out_of_reach = artifact_root_problem(settings)
+    if out_of_reach is not None:  # nothing else can be looked at
+        yield as_problem(out_of_reach, "MLFLOW_TRACKING_URI")
+        return
+    copied = copied_from(settings)
+    if copied is not None:
+        yield Problem(copied[0], "artifacts", copied[1], 0)
     production = None
     try:
         production = find_production(story.job, Recovered(story.facts, story.ledger))

@@ -1,55 +1,75 @@
-"""Where artifacts are kept: made so that a bare store and our server see the same files, and checked to be in reach."""
+"""Where an experiment keeps its artifacts: a folder that a bare store and our server both see, and that must be in reach."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from retraining.errors import NOTHING_CHANGED, ArtifactsElsewhereError
 from retraining.model_registry.artifacts import local_folder
-from retraining.model_registry.connection import Connection, sqlite_uri
-from retraining.model_registry.runs import now
-from retraining.model_registry.store import Store, artifact_root
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mlflow.entities import Experiment
+
     from retraining.settings import Settings
 
-
-def prepare_local_store(settings: Settings) -> Settings:
-    """Create the project's own sqlite store and our experiment in it, where they are not there yet; the settings that name that store."""
-    file = settings.project / "mlflow_server" / "backend_db" / "mlflow.db"
-    local = replace(settings, mlflow_tracking_uri=sqlite_uri(file))
-    _store_of(local).own_experiment()
-    return local
+RELOCATE = "python pipeline_orchestrator.py relocate"
 
 
-def artifact_root_problem(settings: Settings) -> str | None:
-    """Why this machine cannot read and write what the experiment keeps, with what to do; None where it can, or nothing is kept yet."""
-    experiment = _store_of(settings).known_experiment()
-    if experiment is None:
-        return None
+def artifact_root(settings: Settings) -> str:
+    """Where this project's experiment keeps its artifacts, beside the store and absolute."""
+    folder = settings.project / "mlflow_server" / "artifacts"
+    return f"{folder.as_uri()}/{quote(settings.mlflow_experiment_name)}"
+
+
+def root_problem(experiment: Experiment, settings: Settings) -> ArtifactsElsewhereError | None:
+    """Why this machine cannot read and write what the experiment keeps, with what to do; None where it can."""
     name, root = settings.mlflow_experiment_name, str(experiment.artifact_location)
     if root.startswith("mlflow-artifacts:"):
         if settings.mlflow_tracking_uri.startswith("http"):
             return None
-        return (
-            f"The experiment {name!r} keeps its artifacts behind a server ({root}), which a bare store cannot reach: "
-            "set MLFLOW_TRACKING_URI to that server, or MLFLOW_EXPERIMENT_NAME to a new name."
+        return ArtifactsElsewhereError(
+            f"The experiment {name!r} keeps its artifacts behind a server ({root}), which a bare store cannot reach.",
+            unchanged=NOTHING_CHANGED,
+            remedy="Set MLFLOW_TRACKING_URI to that server, or MLFLOW_EXPERIMENT_NAME to a new name.",
         )
     folder = local_folder(root)
     if folder is None or _is_in_reach(folder):
         return None
-    return (
+    remedy = (
+        "Move the files back or mount that folder, or set MLFLOW_EXPERIMENT_NAME to a new name."
+    )
+    if has_artifacts_of_its_own(settings):
+        remedy = (
+            f"If the project was moved here, `{RELOCATE} --dry-run` shows what would be pointed here, "
+            f"and `{RELOCATE}` does it; else move the files back, or mount that folder."
+        )
+    return ArtifactsElsewhereError(
         f"The experiment {name!r} keeps its artifacts in {folder}, which cannot be reached or written from here "
-        f"(this project would use {local_folder(artifact_root(settings))}): move the files back or mount that folder, "
-        "or set MLFLOW_EXPERIMENT_NAME to a new name."
+        f"(this project would use {local_folder(artifact_root(settings))}).",
+        unchanged=NOTHING_CHANGED,
+        remedy=remedy,
     )
 
 
-def _store_of(settings: Settings) -> Store:
-    return Store(settings, Connection(settings.mlflow_tracking_uri), now)
+def is_of_another_place(experiment: Experiment, settings: Settings) -> bool:
+    """Whether the artifacts are read and written at another project's place, though this project has such files of its own.
+
+    So it is where a project was copied and the original is still there: the copy would write into it.
+    """
+    here, there = local_folder(artifact_root(settings)), local_folder(experiment.artifact_location)
+    if there is None or there == here or not has_artifacts_of_its_own(settings):
+        return False
+    return here is not None and there.parts[-3:] == here.parts[-3:]
+
+
+def has_artifacts_of_its_own(settings: Settings) -> bool:
+    """Whether files lie where this project would keep its experiment's artifacts."""
+    folder = local_folder(artifact_root(settings))
+    return folder is not None and folder.is_dir() and any(folder.iterdir())
 
 
 def _is_in_reach(folder: Path) -> bool:

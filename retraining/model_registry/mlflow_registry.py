@@ -44,7 +44,7 @@ class MlflowRegistry:
         store = Store(settings, connection, clock, scratch)
         runs = Runs(store)
         registered = RegisteredModel(store)
-        stored = StoredVersions(store, runs)
+        stored = StoredVersions(store, runs, registered)
         registration = Registration(store, runs, registered, stored)
         cycles = Cycles(store, runs)
 

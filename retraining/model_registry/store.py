@@ -6,10 +6,10 @@ The experiment is found by its name, and created with an artifact root that does
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote
 
 from retraining.errors import StoreError
 from retraining.local_state import writable_or_own
+from retraining.model_registry.artifact_roots import artifact_root, root_problem
 from retraining.model_registry.artifacts import Artifacts
 from retraining.model_registry.failures import already_exists, is_not_there
 
@@ -28,15 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # else the UI takes it for agents, and hides the note and the Models page
 KIND = {"mlflow.experimentKind": "custom_model_development"}
-
-
-def artifact_root(settings: Settings) -> str:
-    """Where this project's experiment keeps its artifacts, beside the store and absolute."""
-    return (
-        (settings.project / "mlflow_server" / "artifacts").as_uri()
-        + "/"
-        + quote(settings.mlflow_experiment_name)
-    )
 
 
 class Store:
@@ -108,6 +99,9 @@ class Store:
                 f"MLflow created the experiment {self.settings.mlflow_experiment_name!r} but does not find it.",
                 remedy="Look at the experiments in the MLflow UI; set MLFLOW_EXPERIMENT_NAME to another name if it stays so.",
             )
+        problem = root_problem(found, self.settings)
+        if problem is not None:  # nothing is written to where an older place of the project was
+            raise problem
         return found
 
     def _make_experiment(self, mlflow: MlflowClient) -> None:

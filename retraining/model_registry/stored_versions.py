@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shlex
 import shutil
 import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from retraining.errors import DamagedModelError, StoreError
+from retraining.model_registry.artifact_roots import root_problem
 from retraining.model_registry.artifacts import folder_digest
 from retraining.model_registry.estimators import AnyModel, load_estimator
 from retraining.model_registry.names import MANIFEST, SKETCHES
@@ -19,29 +22,84 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from retraining.model_registry.registered_model import RegisteredModel
     from retraining.model_registry.runs import Runs
     from retraining.model_registry.store import Store
     from retraining.records import Manifest, Version
+
+RESTORE = "Restore the files from a backup."
 
 
 class StoredVersions:
     """The part of `Registry` that reads a version's manifest, estimator and drift reference."""
 
-    def __init__(self, store: Store, runs: Runs) -> None:
+    def __init__(self, store: Store, runs: Runs, registered: RegisteredModel) -> None:
         self._store = store
         self._runs = runs
+        self._registered = registered
+        # asking whether another version is sound must not ask that of a third
+        self._looks_for_a_way_out = False
 
     def manifest(self, version: Version) -> Manifest:
         """What a version was made from. Raises `DamagedModelError` where its digest is not the one registered."""
         content, where = self._read_beside(version, MANIFEST)
         if content is None:
-            raise damaged(version, f"{MANIFEST} of version {version.number} is missing {where}.")
+            raise self.damaged(
+                version, f"{MANIFEST} of version {version.number} is missing {where}."
+            )
         if hashlib.sha256(content).hexdigest() != version.manifest_sha256:
-            raise damaged(
+            raise self.damaged(
                 version,
                 f"{MANIFEST} of version {version.number} {where} is not the one that was registered.",
             )
         return manifest_from_json(json.loads(content))
+
+    def damaged(self, version: Version, what: str) -> DamagedModelError:
+        """The error for a version that must not be used: where its files are out of reach it is told so, else the ways out."""
+        experiment = self._store.known_experiment()
+        elsewhere = None if experiment is None else root_problem(experiment, self._store.settings)
+        return elsewhere or DamagedModelError(what, remedy=self._way_out(version))
+
+    def _way_out(self, version: Version) -> str:
+        """Advice that can be followed: it names another version only where that one was loaded just now."""
+        if self._looks_for_a_way_out:
+            return RESTORE
+        self._looks_for_a_way_out = True
+        try:
+            sound = next(filter(self._is_sound, self._others(version)), None)
+        finally:
+            self._looks_for_a_way_out = False
+        if sound is not None:
+            back = f"`python pipeline_orchestrator.py rollback --to {sound.number}`"
+            return f"Restore the files from a backup, or go back to another version: {back}."
+        archive = shlex.quote(
+            os.path.relpath(self._store.settings.used_data_dir, self._store.settings.project)
+        )
+        begin_anew = f"python register_first_model.py --train-from {archive} --set-alias"
+        return (
+            "Restore the files from a backup; no other version can be loaded. "
+            f"Without a backup, `{begin_anew}` begins anew from the archive."
+        )
+
+    def _others(self, version: Version) -> list[Version]:
+        """Versions of ours that served: the one that this one replaced, then the others, newest first."""
+        before = version.previous
+        served = [
+            other
+            for other in self._registered.versions()
+            if other.is_ours
+            and other.number != version.number
+            and (other.status in ("approved", "rolled_back") or other.number == before)
+        ]
+        return sorted(served, key=lambda other: (other.number != before, -other.number))
+
+    def _is_sound(self, version: Version) -> bool:
+        try:
+            self.manifest(version)
+            self.model(version)
+        except DamagedModelError:
+            return False
+        return True
 
     def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
@@ -71,7 +129,7 @@ class StoredVersions:
         location = self.location(version)
         with self.copy_of(version, location) as copy:
             if folder_digest(copy) != version.model_sha256:
-                raise damaged(
+                raise self.damaged(
                     version,
                     f"The model files of version {version.number} in {location} are not those that were registered.",
                 )
@@ -83,7 +141,7 @@ class StoredVersions:
         with self._store.artifacts.folder() as folder:
             self._store.artifacts.copy(location, folder)
             if not any(folder.iterdir()):
-                raise damaged(
+                raise self.damaged(
                     version,
                     f"The model files of version {version.number} are missing from {location}.",
                 )
@@ -100,7 +158,7 @@ class StoredVersions:
         except Exception as error:
             if isinstance(error, OSError) and str(error.filename).startswith(str(checked.parent)):
                 raise  # this machine's disk refused a private copy, which was whole a moment ago
-            raise damaged(
+            raise self.damaged(
                 version,
                 f"Version {version.number} cannot be loaded here ({type(error).__name__}: {error}).",
             ) from error
@@ -119,12 +177,3 @@ class StoredVersions:
                 remedy="Give the alias to a version that is there, in the UI or by `python pipeline_orchestrator.py rollback --to N`.",
             )
         return str(location)
-
-
-def damaged(version: Version, what: str) -> DamagedModelError:
-    """The error for a version that must not be used, with the two ways out."""
-    back = "N" if version.previous is None else version.previous
-    command = f"python pipeline_orchestrator.py rollback --to {back}"
-    return DamagedModelError(
-        what, remedy=f"Restore the files from a backup, or go back to another version: `{command}`."
-    )

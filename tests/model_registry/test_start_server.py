@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from retraining.model_registry.artifact_roots import artifact_root_problem
 from retraining.model_registry.mlflow_registry import MlflowRegistry
+from retraining.model_registry.own_experiment import artifact_root_problem
 from tests.model_registry.conftest import free_port, wait_for
 from tests.model_registry.samples import ROWS, STARTED, candidate, end, project, project_on
 

@@ -16,8 +16,8 @@ from mlflow import MlflowClient
 from sklearn.dummy import DummyClassifier
 
 from retraining.errors import StoreError
-from retraining.model_registry.artifact_roots import artifact_root_problem
 from retraining.model_registry.mlflow_registry import MlflowRegistry
+from retraining.model_registry.own_experiment import artifact_root_problem
 from retraining.records import Marks
 from tests.model_registry.samples import RECIPE, ROWS, STARTED, candidate, end, project, record
 
