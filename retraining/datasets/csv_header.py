@@ -129,7 +129,7 @@ def refuse_missing_columns(
         )
     if len(missing) == len(features) + 1:
         raise UnreadableFileError(
-            _no_header_at_all(names, missing, rest)
+            _lines_before_the_header(missing, rest)
             or f"no header with the expected columns: {found}"
         )
     if missing == [target]:
@@ -142,9 +142,7 @@ def _alike(name: str) -> str:
     return re.sub(r"[\s_\ufeff-]+", "", name).casefold()
 
 
-def _no_header_at_all(
-    names: Sequence[str], wanted: Sequence[str], rest: Segment | None
-) -> str | None:
+def _lines_before_the_header(wanted: Sequence[str], rest: Segment | None) -> str | None:
     lines = (
         rest.data[: 2**16].decode(errors="replace").splitlines()[:LINES_SEARCHED] if rest else []
     )
@@ -152,7 +150,4 @@ def _no_header_at_all(
         if all(name in line for name in wanted):
             count = lines.index(line) + 1
             return f"the header must be the first line; here {count} other line{'s come' if count > 1 else ' comes'} before it"
-    for other, name in ((",", "comma"), (";", "semicolon"), ("\t", "tab")):
-        if len(names) == 1 and all(name in names[0].split(other) for name in wanted):
-            return f"the columns are separated by a {name}; set CSV_SEPARATOR if every file is like this"
     return None

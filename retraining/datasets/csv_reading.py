@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from retraining.datasets.cells import LARGEST_EXACT_INTEGER, MISSING, number_pattern, shown
+from retraining.datasets.csv_dialect import BYTES_LOOKED_AT, refuse_another_dialect
 from retraining.datasets.csv_header import refuse_other_formats, split_header
 from retraining.datasets.csv_segments import (
     NEWLINE,
@@ -70,9 +72,12 @@ def open_csv(stream: BinaryIO, settings: Settings) -> CsvFile:
     """Read a CSV file's header; the stream is at its start and can seek.
 
     Raises:
+        OtherDialectError: it has another separator than the settings say.
         UnreadableFileError: this is no CSV file, or its header cannot be read.
     """
-    refuse_other_formats(stream.read(64).removeprefix(_UTF8_MARK), settings.csv_encoding)
+    head = stream.read(BYTES_LOOKED_AT)
+    refuse_other_formats(head[:64].removeprefix(_UTF8_MARK), settings.csv_encoding)
+    refuse_another_dialect(head, settings)
     stream.seek(0)
     segments = read_segments(stream, settings.csv_encoding, settings.csv_separator)
     first = next(segments, None)
@@ -195,9 +200,17 @@ class _CsvPart:
     def refuse_where(self, bad: NDArray[np.bool_], name: str, texts: pa.Array, what: str) -> None:
         if bad.any():
             index = int(np.argmax(bad))
+            text = texts[index].as_py()
             raise UnreadableFileError(
-                f"{self.where(index)}: {shown(texts[index].as_py())} in column {shown(name)} {what}"
+                f"{self.where(index)}: {shown(text)} in column {shown(name)} {what}"
+                f"{self.hint_of_a_decimal_mark(text)}"
             )
+
+    def hint_of_a_decimal_mark(self, text: str) -> str:
+        other = "," if self.settings.csv_decimal == "." else "."
+        if re.fullmatch(rf"[ \t]*[+-]?[0-9]+{re.escape(other)}[0-9]+[ \t]*", text) is None:
+            return ""
+        return f" (CSV_DECIMAL={other} if every file is written so)"
 
 
 def _records(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

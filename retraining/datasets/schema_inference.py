@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from retraining.datasets.cells import MISSING, label_from, listed, shown
+from retraining.datasets.csv_dialect import OtherDialectError
 from retraining.datasets.csv_reading import CsvFile
 from retraining.datasets.data_files import opened
 from retraining.datasets.parquet_reading import is_number, is_text
@@ -37,13 +38,19 @@ def read_schema_from(files: Sequence[DataFile], settings: Settings) -> Schema:
 
     Raises:
         UnreadableFileError: a file cannot be read, or has other columns than the first; the message names it.
-        SettingsError: the target column is not there, holds no label, one class or too many; POSITIVE_CLASS is no class.
+        SettingsError: a file has another separator; the target column is not there, or holds
+            no label, one class or too many; POSITIVE_CLASS is no class.
     """
     seen = _Inference(settings)
     for data_file in files:
         try:
             with opened(data_file, settings) as file:
                 seen.add(file, data_file.name)
+        except OtherDialectError as error:
+            raise SettingsError(
+                (f"CSV_SEPARATOR: {shown(data_file.name, 100)}: {error}",),
+                where=str(settings.project / ".env"),
+            ) from None
         except UnreadableFileError as error:
             raise UnreadableFileError(f"{shown(data_file.name, 100)}: {error}") from None
     return seen.schema()
