@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from retraining.command_lines import ORCHESTRATOR, REGISTER, command_line
 from retraining.env_file import nearest_name, read_env_file
 from retraining.errors import SettingsError, UsageError
+from retraining.metrics import METRICS
 from retraining.outcomes import PromotionRule, TriggerName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from dataclasses import Field
+
+    from retraining.metrics import Metric
 
     Parse = Callable[[str], Any]
 
@@ -30,21 +33,6 @@ CLONE = Path(__file__).resolve().parent.parent
 RECIPE_NAME = "train_classification_model.py"
 TRIGGERS = get_args(TriggerName)
 PROMOTION_RULES = get_args(PromotionRule)
-SMALLER_IS_BETTER = ("error_rate",)
-AVERAGED = ("f1", "precision", "recall", "jaccard")
-METRICS = (
-    "accuracy", "error_rate", "balanced_accuracy", "matthews_corrcoef", "top_k_accuracy", "average_precision",
-    "roc_auc", "roc_auc_ovr", "roc_auc_ovo", "roc_auc_ovr_weighted", "roc_auc_ovo_weighted", "neg_log_loss", "neg_brier_score",
-    "d2_log_loss_score", "d2_brier_score",
-    *(name + suffix for name in AVERAGED for suffix in ("", "_macro", "_micro", "_weighted")),
-)  # fmt: skip
-UNBOUNDED = (
-    "neg_log_loss",
-    "neg_brier_score",
-    "matthews_corrcoef",
-    "d2_log_loss_score",
-    "d2_brier_score",
-)
 
 
 # --- how one value is read: each takes the text and returns the value, or raises ValueError saying what is expected ---
@@ -321,7 +309,7 @@ class Settings:
     @property
     def greater_is_better(self) -> bool:
         """The direction of the metric."""
-        return self.metric not in SMALLER_IS_BETTER
+        return METRICS[self.metric].greater_is_better
 
     @property
     def command(self) -> str:
@@ -431,16 +419,9 @@ def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
 
 def _contradictions(values: dict[str, Any], texts: Mapping[str, str]) -> list[str]:
     """What single values cannot show; fills in the threshold that depends on the metric."""
-    problems = []
-    metric, threshold = values.get("metric"), values.get("retrain_threshold", 0.0)
-    if "RETRAIN_THRESHOLD" not in texts and metric == "accuracy":
-        values["retrain_threshold"] = 0.8
-    elif "RETRAIN_THRESHOLD" not in texts and metric is not None:
-        problems.append(
-            f"RETRAIN_THRESHOLD: required, since METRIC is {metric} (only accuracy has a default)"
-        )
-    elif metric is not None and metric not in UNBOUNDED and not 0 <= threshold <= 1:
-        problems.append(f"RETRAIN_THRESHOLD: {threshold:g} is not between 0 and 1, as {metric} is")
+    problems: list[str] = []
+    if "metric" in values:
+        problems += _threshold_problems(values, METRICS[values["metric"]], texts)
     if values.get("csv_separator") == values.get("csv_decimal"):
         problems.append("CSV_SEPARATOR and CSV_DECIMAL: the same character cannot be both")
     if values.get("target_column") in values.get("ignore_columns", ()):
@@ -471,6 +452,23 @@ def _contradictions_of_access(texts: Mapping[str, str]) -> list[str]:
     if "JWT_AUDIENCE" in texts and not keys:
         return ["JWT_AUDIENCE: needs JWT_SECRET or JWT_PUBLIC_KEY_FILE, which tokens are read by"]
     return []
+
+
+def _threshold_problems(
+    values: dict[str, Any], metric: Metric, texts: Mapping[str, str]
+) -> Iterator[str]:
+    """What RETRAIN_THRESHOLD cannot be for a metric; fills it in where the metric has a usual one."""
+    threshold = values.get("retrain_threshold", 0.0)
+    if "RETRAIN_THRESHOLD" in texts:
+        if (metric.low, metric.high) == (0, 1) and not 0 <= threshold <= 1:
+            yield f"RETRAIN_THRESHOLD: {threshold:g} is not between 0 and 1, as {metric.name} is"
+    elif metric.usual_threshold is not None:
+        values["retrain_threshold"] = metric.usual_threshold
+    else:
+        usual = " and ".join(
+            one.name for one in METRICS.values() if one.usual_threshold is not None
+        )
+        yield f"RETRAIN_THRESHOLD: required, since METRIC is {metric.name} (only {usual} has a default)"
 
 
 def _with_absolute_paths(values: dict[str, Any], project: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ FACTS = (
     "outcomes",
     "records",
     "errors",
+    "metrics",
     "phrases",
     "disks",
     "env_file",

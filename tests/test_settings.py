@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retraining.errors import SettingsError, UsageError
-from retraining.settings import CLONE, METRICS, SETTING_NAMES, Settings, deciding_digest, load
+from retraining.metrics import METRICS
+from retraining.settings import CLONE, SETTING_NAMES, Settings, deciding_digest, load
 
 EXAMPLE = CLONE / ".env.example"
 ABSENT_BY_DEFAULT = {

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retraining.metrics import METRICS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from retraining.records import EndingName, Score, Verdict
 
-SHARES = (
-    "accuracy",
-    "error_rate",
-    "balanced_accuracy",
-    "top_k_accuracy",
-    "f1",
-    "precision",
-    "recall",
-    "jaccard",
-)
 NOTHING = "-"
 
 ENDINGS: Mapping[EndingName, str] = {
@@ -49,7 +41,7 @@ def ending_words(ending: EndingName) -> str:
 
 def is_share(metric: str | None) -> bool:
     """Whether a metric's value is a share of something, and so reads best in percent."""
-    return metric is not None and (metric in SHARES or metric.rpartition("_")[0] in SHARES)
+    return metric in METRICS and METRICS[metric].is_share
 
 
 def value_text(metric: str | None, value: float | None) -> str:

@@ -1,5 +1,6 @@
 """Metrics, intervals, paired comparison by blocks, slices, and drift. Arrays in, frozen records out; no files, no MLflow."""
 
+from retraining.metrics import Metric, check_metric, metric
 from retraining.statistics.comparison import (
     MIN_BLOCKS,
     Estimate,
@@ -23,7 +24,7 @@ from retraining.statistics.histograms import (
     number_bins,
     number_histograms,
 )
-from retraining.statistics.metrics import Metric, Predictions, check_metric, metric, score, subset
+from retraining.statistics.metrics import Predictions, score, subset
 from retraining.statistics.over_batches import combine, compare_with_record
 from retraining.statistics.slices import judge_slices, per_class
 

@@ -14,22 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from retraining.statistics.metrics import Metric, Predictions, score
+from retraining.statistics.metrics import Predictions, score
 from retraining.statistics.resampling import standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retraining.metrics import Metric
     from retraining.records import Verdict
 
 MIN_BLOCKS = 5  # fewer tell too little of how much blocks differ
-RANGES = {
-    "matthews_corrcoef": (-1.0, 1.0),
-    "neg_log_loss": (-math.inf, 0.0),
-    "neg_brier_score": (-math.inf, 0.0),
-    "d2_log_loss_score": (-math.inf, 1.0),
-    "d2_brier_score": (-math.inf, 1.0),
-}
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ def score_interval(
     interval = t_interval(found, confidence)
     if interval is None or found.blocks < MIN_BLOCKS:
         return None
-    lowest, highest = RANGES.get(metric.name, (0.0, 1.0))
+    lowest, highest = metric.low, metric.high
     return max(lowest, interval[0]), min(highest, interval[1])
 
 

@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.integer[Any]]
 
-FAMILIES = ("f1", "jaccard", "precision", "recall")
-LABEL_METRICS = (
-    "balanced_accuracy",
-    "matthews_corrcoef",
-    *(family + average for family in FAMILIES for average in ("", "_macro", "_micro", "_weighted")),
-)
-
 
 def count_labels(truth: Integers, predicted: Integers, class_count: int) -> Floats:
     """(k, 3) counts over all rows."""

@@ -8,48 +8,26 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer
 
-from retraining.statistics.label_metrics import LABEL_METRICS, count_labels, label_score
+from retraining.metrics import TOP_K
+from retraining.statistics.label_metrics import count_labels, label_score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from retraining.metrics import Metric
+
     Floats = NDArray[np.floating[Any]]
     Integers = NDArray[np.integer[Any]]
 
-Needs = Literal["labels", "probabilities"]
-
-FROM_PROBABILITIES = (
-    "average_precision", "d2_brier_score", "d2_log_loss_score", "neg_brier_score", "neg_log_loss", "roc_auc", "roc_auc_ovo",
-    "roc_auc_ovo_weighted", "roc_auc_ovr", "roc_auc_ovr_weighted", "top_k_accuracy",
-)  # fmt: skip
-FROM_LABELS = ("accuracy", "error_rate", *LABEL_METRICS)
-SMALLER_IS_BETTER = frozenset({"error_rate"})
-FOR_MORE_CLASSES = {
-    "f1": "f1_macro",
-    "jaccard": "jaccard_macro",
-    "precision": "precision_macro",
-    "recall": "recall_macro",
-    "roc_auc": "roc_auc_ovr",
-}
-TOP_K = 2  # scikit-learn's default, which the scorer cannot change
 SLACK = 1e-6  # rounding that a probability may show beyond 0 and 1
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric by scikit-learn's name, its direction, and what it reads of a model."""
-
-    name: str
-    greater_is_better: bool
-    needs: Needs
 
 
 @dataclass(frozen=True)
@@ -91,38 +69,6 @@ class Predictions:
             )
 
 
-def metric(name: str) -> Metric:
-    """The metric of that name.
-
-    Raises:
-        ValueError: no classification metric of scikit-learn is called so.
-    """
-    if name in FROM_LABELS:
-        return Metric(name, greater_is_better=name not in SMALLER_IS_BETTER, needs="labels")
-    if name in FROM_PROBABILITIES:
-        return Metric(name, greater_is_better=True, needs="probabilities")
-    raise ValueError(
-        f"{name!r} is not one of scikit-learn's classification metrics, nor error_rate"
-    )
-
-
-def check_metric(chosen: Metric, class_count: int) -> None:
-    """See that the metric can be told for that many classes.
-
-    Raises:
-        ValueError: it cannot; the message names a metric that can.
-    """
-    if class_count > 2 and chosen.name in FOR_MORE_CLASSES:
-        raise ValueError(
-            f"{chosen.name} is for two classes and the target has {class_count}: {FOR_MORE_CLASSES[chosen.name]} is for any number "
-            "(f1_macro for labels, roc_auc_ovr for probabilities)"
-        )
-    if class_count <= TOP_K and chosen.name == "top_k_accuracy":
-        raise ValueError(
-            f"top_k_accuracy counts the best {TOP_K} classes, so with {class_count} it is always 1"
-        )
-
-
 def score(chosen: Metric, predictions: Predictions) -> float | None:
     """The metric's value over all rows, equal to that of scikit-learn's scorer; None where it is undefined.
 
@@ -134,7 +80,7 @@ def score(chosen: Metric, predictions: Predictions) -> float | None:
     values = row_values(chosen, predictions)
     if values is not None:
         return float(values.mean())
-    if chosen.name in LABEL_METRICS:
+    if chosen.told == "counts":
         counts = count_labels(predictions.truth, predictions.predicted, predictions.class_count)
         return _defined(float(label_score(chosen.name, counts)))
     return _defined(_scorer_value(chosen, predictions))
@@ -187,6 +133,7 @@ def _among_best(predictions: Predictions) -> Floats:
     return found
 
 
+# the metrics that are told by rows, and only those
 ROW_VALUES: dict[str, Callable[[Predictions], Floats]] = {
     "accuracy": _right,
     "error_rate": lambda predictions: 1 - _right(predictions),

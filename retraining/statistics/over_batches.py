@@ -15,7 +15,7 @@ from retraining.statistics.comparison import Estimate, PairedResult, judge
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retraining.statistics.metrics import Metric
+    from retraining.metrics import Metric
 
 
 def combine(batches: Sequence[Estimate]) -> Estimate:

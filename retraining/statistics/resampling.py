@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retraining.statistics.label_metrics import LABEL_METRICS, count_labels_by_block, label_score
-from retraining.statistics.metrics import Metric, Predictions, row_values, score, subset
+from retraining.statistics.label_metrics import count_labels_by_block, label_score
+from retraining.statistics.metrics import Predictions, row_values, score, subset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from retraining.metrics import Metric
 
     Floats = NDArray[np.floating[Any]]
     Integers = NDArray[np.integer[Any]]
@@ -142,7 +144,7 @@ def _row_differences(chosen: Metric, models: Sequence[Predictions]) -> Floats | 
 def _row_mean_error(chosen: Metric, models: Sequence[Predictions], values: Floats) -> float | None:
     if values.size < 2:
         return None
-    if len(models) == 1 and chosen.name in {"accuracy", "error_rate", "top_k_accuracy"}:
+    if len(models) == 1 and chosen.is_proportion:
         # Agresti and Coull (1998): a hundred right of a hundred do not prove that none will be wrong
         share = (float(values.sum()) + 2) / (values.size + 4)
         return math.sqrt(share * (1 - share) / (values.size + 4))
@@ -150,7 +152,7 @@ def _row_mean_error(chosen: Metric, models: Sequence[Predictions], values: Float
 
 
 def _is_vectorised(chosen: Metric, class_count: int) -> bool:
-    return chosen.name in LABEL_METRICS or (class_count == 2 and chosen.name.startswith("roc_auc"))
+    return chosen.told == "counts" or (class_count == 2 and chosen.told == "ranks")
 
 
 def _resampled_scores(
@@ -158,7 +160,7 @@ def _resampled_scores(
 ) -> Floats:
     """(resamples,) scores under weights (resamples, B); NaN where undefined."""
     count = weights.shape[1]
-    if chosen.name in LABEL_METRICS:
+    if chosen.told == "counts":
         counts = count_labels_by_block(
             model.truth, model.predicted, model.class_count, blocks, count
         )

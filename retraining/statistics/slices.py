@@ -15,13 +15,14 @@ from scipy import special
 from retraining.records import ClassResult, SliceResult
 from retraining.statistics.comparison import Estimate, estimate_improvement
 from retraining.statistics.label_metrics import count_labels
-from retraining.statistics.metrics import Metric, Predictions, subset
+from retraining.statistics.metrics import Predictions, subset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from retraining.metrics import Metric
     from retraining.records import Label
 
 MIN_SLICE_ROWS = 100

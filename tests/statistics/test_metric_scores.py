@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 
-from retraining.settings import METRICS as METRICS_OF_THE_SETTINGS
+from retraining.metrics import METRICS
 from retraining.statistics import Predictions, check_metric, metric, score, subset
-from retraining.statistics.label_metrics import LABEL_METRICS
-from retraining.statistics.metrics import FOR_MORE_CLASSES, FROM_LABELS, FROM_PROBABILITIES
+from retraining.statistics.metrics import ROW_VALUES
 
-EVERY_METRIC = (*FROM_LABELS, *FROM_PROBABILITIES)
+EVERY_METRIC = tuple(METRICS)
+FROM_PROBABILITIES = [name for name, one in METRICS.items() if one.needs == "probabilities"]
+LABEL_METRICS = [name for name, one in METRICS.items() if one.told == "counts"]
+FOR_MORE_CLASSES = [name for name, one in METRICS.items() if one.for_more_classes is not None]
 
 
 class Parrot(ClassifierMixin, BaseEstimator):
@@ -210,8 +212,27 @@ def test_only_the_error_rate_is_better_when_smaller():
     assert [name for name in EVERY_METRIC if not metric(name).greater_is_better] == ["error_rate"]
 
 
-def test_every_metric_that_the_settings_take_can_be_scored():
-    assert set(METRICS_OF_THE_SETTINGS) == set(EVERY_METRIC)
+def test_every_metric_but_the_error_rate_is_one_of_scikit_learn():
+    assert set(EVERY_METRIC) - set(get_scorer_names()) == {"error_rate"}
+    assert len(EVERY_METRIC) == 31
+
+
+def test_the_metrics_that_are_told_by_rows_are_those_with_a_formula_by_rows():
+    assert {name for name, one in METRICS.items() if one.told == "rows"} == set(ROW_VALUES)
+
+
+@pytest.mark.parametrize("name", EVERY_METRIC)
+def test_a_score_lies_in_the_range_that_the_table_names(name):
+    for class_count in (2, 3):
+        if suits(name, class_count):
+            value = score(metric(name), some_predictions(class_count))
+            assert metric(name).low <= value <= metric(name).high
+
+
+def test_the_metric_that_takes_the_place_of_one_for_two_classes_can_be_told():
+    for name in FOR_MORE_CLASSES:
+        check_metric(metric(metric(name).among(3)), 3)
+    assert [metric("accuracy").among(3), metric("f1").among(2)] == ["accuracy", "f1"]
 
 
 @pytest.mark.parametrize(
