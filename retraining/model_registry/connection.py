@@ -16,9 +16,17 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient
 from mlflow.store.db.utils import create_sqlalchemy_engine
+from sqlalchemy import inspect, text
 
 from retraining.errors import UnreachableError
-from retraining.model_registry.failures import UnclearStoreError, is_locked, translated, unreachable
+from retraining.model_registry.failures import (
+    UnclearStoreError,
+    is_locked,
+    translated,
+    unreachable,
+    without_credentials,
+)
+from retraining.model_registry.store_schema import check_revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +35,8 @@ T = TypeVar("T")
 PATIENCE = (
     110.0  # seconds of waiting on MLflow in a cycle: an error must be told within two minutes
 )
+_REVISIONS = "alembic_version"  # the table in which MLflow's migrations keep where they stand
+_ASK_REVISION = f"SELECT version_num FROM {_REVISIONS}"  # noqa: S608 - a name of ours
 _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -140,7 +150,11 @@ def _prepare_sqlite(file: Path) -> None:
     if file.is_file() and file.stat().st_size > 0:
         # not mode=ro: what a process left that died in the middle of a commit is rolled back by the first who may write
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
-            database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
+            tables = database.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+            ).fetchall()
+            asked = database.execute(_ASK_REVISION).fetchone() if (_REVISIONS,) in tables else None
+        check_revision(asked and asked[0], sqlite_uri(file))
     else:
         file.parent.mkdir(parents=True, exist_ok=True)
         _make_sqlite(file)
@@ -168,9 +182,12 @@ def _knock(uri: str) -> None:
         socket.create_connection((parts.hostname, port), timeout=10).close()
     engine = create_sqlalchemy_engine(uri)
     try:
-        engine.connect().close()
+        with engine.connect() as database:
+            has_tables = inspect(database).has_table(_REVISIONS)
+            found = database.scalar(text(_ASK_REVISION)) if has_tables else None
     finally:
         engine.dispose()
+    check_revision(found, without_credentials(uri))
 
 
 def _whole_seconds(name: str, default: int) -> int:

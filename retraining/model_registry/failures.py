@@ -13,7 +13,6 @@ from retraining.errors import (
     StoreError,
     UnreachableError,
 )
-from retraining.model_registry.store_schema import schema_problem
 
 UNCERTAIN = (
     "No file was moved by this step; the next run looks up what MLflow holds before it goes on."
@@ -77,7 +76,7 @@ def translated(error: Exception, store: str) -> RetrainingError:
     if isinstance(error, RetrainingError):
         return error
     shown, said, status = without_credentials(store), _said(error), _http_status(error)
-    for_a_person = _not_installed(error, shown) or _user_refused(store, said, status)
+    for_a_person = _driver_missing(error, shown) or _user_refused(store, said, status)
     if for_a_person is not None:
         return for_a_person
     if is_locked(error):
@@ -114,11 +113,11 @@ def translated(error: Exception, store: str) -> RetrainingError:
     return kind(f"{what}: {said}", unchanged=UNCERTAIN, remedy=remedy)
 
 
-def _not_installed(error: Exception, shown: str) -> RetrainingError | None:
-    """The installation lacks what the store needs: its MLflow is another one, or the database's driver is missing."""
+def _driver_missing(error: Exception, shown: str) -> RetrainingError | None:
+    """The installation lacks what the store needs: the database's driver."""
     driver = missing_driver(error)
     if driver is None:
-        return schema_problem(error, shown)
+        return None
     return MissingDriverError(
         f"MLflow at {shown} needs the package {driver.package}, which is not installed here.",
         remedy=f"{driver.remedy}: MLFLOW_TRACKING_URI.",

@@ -16,6 +16,7 @@ from retraining.model_registry.artifact_roots import root_problem
 from retraining.model_registry.artifacts import folder_digest
 from retraining.model_registry.estimators import AnyModel, load_estimator
 from retraining.model_registry.names import MANIFEST, SKETCHES
+from retraining.model_registry.packages import what_differs
 from retraining.serialisation import manifest_from_json
 
 if TYPE_CHECKING:
@@ -158,10 +159,17 @@ class StoredVersions:
         except Exception as error:
             if isinstance(error, OSError) and str(error.filename).startswith(str(checked.parent)):
                 raise  # this machine's disk refused a private copy, which was whole a moment ago
-            raise self.damaged(
-                version,
-                f"Version {version.number} cannot be loaded here ({type(error).__name__}: {error}).",
-            ) from error
+            what = (
+                f"Version {version.number} cannot be loaded here ({type(error).__name__}: {error})"
+            )
+            made_with = what_differs(checked)
+            if made_with:
+                raise DamagedModelError(
+                    f"{what}; it was made with {made_with}.",
+                    remedy="Install those versions beside this job, or train anew with those here: "
+                    "`python register_first_model.py --train-from used_data --set-alias`.",
+                ) from error
+            raise self.damaged(version, f"{what}.") from error
         return estimator
 
     def location(self, version: Version) -> str:

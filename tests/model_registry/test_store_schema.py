@@ -11,12 +11,14 @@ import pytest
 
 from retraining.errors import OtherMlflowError
 from retraining.model_registry.connection import Connection
-from retraining.model_registry.store_schema import schema_problem
+from retraining.model_registry.store_schema import check_revision
+from tests.projects import tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from retraining.settings import Settings
+    from tests.projects import Project
 
 OLDER = "0584bdc529eb"  # a migration of 2024 that every MLflow 3 knows
 
@@ -50,8 +52,26 @@ def test_a_revision_that_is_known_here_is_of_an_older_mlflow(on_sqlite: Settings
         at_revision(on_sqlite, OLDER).ask(lambda _: None)
     what, _, remedy = caught.value.lines()
     assert "made by an older MLflow than" in what
-    assert "`mlflow db upgrade`" in remedy
+    assert "mlflow db upgrade" in remedy
 
 
-def test_other_errors_say_nothing_of_a_schema(tmp_path: Path) -> None:
-    assert schema_problem(ValueError("disk I/O error"), "sqlite:///x") is None
+def test_an_older_store_is_never_migrated_unasked(registered: Project) -> None:
+    store = registered.folder / "mlflow_server" / "backend_db" / "mlflow.db"
+    older = "b7e4c1a90f23"  # what MLflow 3.14 leaves
+    with closing(sqlite3.connect(store)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = ?", (older,))
+    registered.deliver(*tables(3, seed=2))
+    what, _, remedy = registered.start_process("run").expect(3).error
+    assert "was made by an older MLflow than the" in what
+    assert ".before-upgrade" in remedy
+    assert "mlflow db upgrade" in remedy
+    with closing(sqlite3.connect(store)) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [(older,)]
+
+
+def test_the_newest_migration_is_the_one_of_a_store_made_now(empty_store: Path) -> None:
+    with closing(sqlite3.connect(empty_store)) as database:
+        (found,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+    check_revision(found, "here")
+    with pytest.raises(OtherMlflowError, match="newer"):
+        check_revision("ffffeeee0001", "here")
