@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,8 @@ from retraining.command_words import Parser, common_flags
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from socket import socket
 
     from fastapi import FastAPI
 
@@ -34,39 +37,64 @@ async def answer(service: Service, asked: Asked) -> tuple[Predicted, Logged]:
 
     model = service.production.model_now()
     question = await asked.read_by(model.schema, service.settings.max_request_rows)
+    service.charge(asked, question)
     answers = await service.batches.answers(model, question.rows)
     predicted = Predicted.of(asked, question, model, answers)
     logged = await service.log.write(predicted)
     return predicted, logged
 
 
-def service_of(settings: Settings, environment: Mapping[str, str]) -> Service:
-    """The parts of a service for one project; cycles that it starts get the environment."""
+@dataclass(frozen=True)
+class Start:
+    """How a service was started.
+
+    Attributes:
+        host: what it listens on, None where another application answers for that.
+        workers: processes that answer side by side.
+        is_first: of them; it alone does what only one must do.
+        environment: of cycles that it starts.
+    """
+
+    host: str | None
+    environment: Mapping[str, str]
+    workers: int = 1
+    is_first: bool = True
+
+
+def service_of(settings: Settings, start: Start) -> Service:
+    """The parts of a service for one project."""
     from retraining.model_registry.mlflow_registry import MlflowRegistry
+    from retraining.serving.access import Access
     from retraining.serving.batching import Batches
+    from retraining.serving.intake import Intake
     from retraining.serving.jobs import Clockwork, Jobs
     from retraining.serving.log import NoLog
     from retraining.serving.metrics import Metrics
     from retraining.serving.production import Production
+    from retraining.serving.rates import rate_limit
     from retraining.serving.reloads import ReloadAlerts
     from retraining.serving.service import Service
+    from retraining.serving.tokens import TokenFile
 
     log, metrics = NoLog(), Metrics()
+    jobs, seconds = Jobs(settings, start.environment), settings.cycle_every_seconds
     production = Production(
         settings,
         lambda patience, scratch: MlflowRegistry(settings, patience=patience, scratch=scratch),
         log,
-        watchers=(metrics, ReloadAlerts(settings)),
+        watchers=(metrics, ReloadAlerts(settings)) if start.is_first else (metrics,),
     )
-    jobs, seconds = Jobs(settings, environment), settings.cycle_every_seconds
     return Service(
         settings=settings,
         production=production,
         batches=Batches(settings.max_request_rows, metrics.batch),
         log=log,
+        access=Access(settings, start.host, TokenFile(settings.project)),
+        intake=Intake(settings.max_request_bytes),
+        rates=rate_limit(settings, start.workers),
         metrics=metrics,
         jobs=jobs,
-        clockwork=None if seconds is None else Clockwork(jobs, seconds),
+        clockwork=Clockwork(jobs, seconds) if seconds is not None and start.is_first else None,
         history=lambda: past_cycles(settings),
         answer=answer,
     )
@@ -80,14 +108,15 @@ def past_cycles(settings: Settings) -> list[Any]:
 
 
 def app(project: Path | str) -> FastAPI:
-    """The application of a project, to be mounted in one of your own.
+    """The application of a project, to be mounted in one of your own: that one answers for the hosts it is reached by.
 
     `other.mount("/model", app("/srv/churn"))` does, where `other` runs the lifespan of what it mounts.
     """
     from retraining.serving.application import application
     from retraining.settings import load
 
-    return application(service_of(load(Path(project), os.environ), os.environ))
+    settings = load(Path(project), os.environ)
+    return application(service_of(settings, Start(host=None, environment=os.environ)))
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -95,16 +124,32 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="prediction_service.py", parents=[common_flags()], description=WHAT)
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8002, metavar="P", help="port (8002)")
-    return parser.parse_args(words)
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes that answer (1)"
+    )
+    tokens = parser.add_mutually_exclusive_group()
+    tokens.add_argument("--new-token", metavar="NAME", help="make a token, print it once, and end")
+    tokens.add_argument("--tokens", action="store_true", help="list the tokens' names, and end")
+    tokens.add_argument("--withdraw", metavar="NAME", help="withdraw a token, and end")
+    parser.add_argument(
+        "--scopes", default="", metavar="SCOPE,...", help="what a new token may do (--new-token)"
+    )
+    asked = parser.parse_args(words)
+    if asked.workers < 1:
+        parser.error(f"argument --workers: {asked.workers} is no number of processes")
+    return asked
 
 
-def serve(asked: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> Answer:
-    """Serve until SIGTERM or Ctrl-C."""
-    from retraining.commands import Answer
+def act(asked: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> Answer:
+    """Manage tokens, or serve until SIGTERM or Ctrl-C."""
+    from retraining.commands import Answer, tokens
     from retraining.logs import set_up_streams
-    from retraining.serving.application import application
-    from retraining.serving.server import bound_socket, serve_on
+    from retraining.serving.access import Access
+    from retraining.serving.server import bound_socket
+    from retraining.serving.tokens import TokenFile
 
+    if asked.new_token is not None or asked.tokens or asked.withdraw is not None:
+        return tokens.answer(asked, settings)
     set_up_streams(
         settings,
         sys.__stderr__ or sys.stderr,
@@ -112,16 +157,52 @@ def serve(asked: argparse.Namespace, settings: Settings, environment: Mapping[st
         verbose=asked.verbose,
         log_file=asked.log_file,
     )
+    Access(settings, asked.host, TokenFile(settings.project)).refuse_an_open_start()
     with bound_socket(asked.host, asked.port) as listener:
-        serve_on(listener, application(service_of(settings, environment)))
+        start = Start(host=asked.host, environment=environment, workers=asked.workers)
+        serve(settings, start, listener)
     return Answer({"ending": "stopped"})
+
+
+def serve(settings: Settings, start: Start, listener: socket) -> None:
+    """Answer on a socket, in this process or in several."""
+    from retraining.serving import workers
+
+    if start.workers == 1:
+        serve_here(settings, start, listener)
+        return
+    with workers.shared_metrics():
+        import_what_all_share()
+        workers.Workers(
+            start.workers,
+            listener,
+            lambda number, gate: serve_here(
+                settings, replace(start, is_first=number == 0), listener, gate
+            ),
+        ).run()
+
+
+def serve_here(
+    settings: Settings, start: Start, listener: socket, gate: Callable[[], None] | None = None
+) -> None:
+    """Answer on a socket in this process; `gate` is waited at before the socket is listened on."""
+    from retraining.serving.application import application
+    from retraining.serving.server import serve_on
+
+    serve_on(listener, application(service_of(settings, start), gate))
+
+
+def import_what_all_share() -> None:
+    """Load the heavy packages once, before the process is forked."""
+    for name in ("retraining.serving.application", "mlflow.sklearn", "sklearn.ensemble", "uvicorn"):
+        import_module(name)
 
 
 def main(words: Sequence[str]) -> int:
     """Obey one command line; the exit code."""
     environment = dict(os.environ)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # rows are few and callers many
-    return obey(words, parse, lambda asked, settings, _: serve(asked, settings, environment))
+    return obey(words, parse, lambda asked, settings, _: act(asked, settings, environment))
 
 
 if __name__ == "__main__":

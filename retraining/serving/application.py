@@ -15,17 +15,19 @@ from retraining.serving.refusals import Refusal
 from retraining.serving.routes import documentation, health, mlflow_protocol, operating, predicting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from retraining.serving.service import Service
 
 
-def application(service: Service) -> FastAPI:
-    """The application of a service; its parts start and end with it."""
+def application(service: Service, gate: Callable[[], None] | None = None) -> FastAPI:
+    """The application of a service; its parts start and end with it, and `gate` is waited at in between."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(service.start)
+        if gate is not None:
+            await asyncio.to_thread(gate)
         yield
         await asyncio.to_thread(service.close)
 
@@ -35,5 +37,7 @@ def application(service: Service) -> FastAPI:
         app.include_router(group.router)
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(HTTPException, not_routed)
-    app.add_middleware(Edge, count=service.metrics.answered)
+    app.add_middleware(
+        Edge, door=service.access, intake=service.intake, count=service.metrics.answered
+    )
     return app

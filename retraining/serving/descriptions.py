@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retraining.records import Schema
+    from retraining.serving.tokens import Scope
 
     Json = dict[str, Any]
 
 JSON = "application/json"
+SCOPE = "x-scope"  # that the caller's token must hold
 ROWS_EXAMPLE = "x-example-of-rows"  # marks a body whose examples are made from the schema
 _ERROR = {
     "type": "object",
@@ -102,7 +104,7 @@ def described(
     *errors: int,
     status: int = 200,
     bodies: Mapping[str, Json] | None = None,
-    scope: str | None = None,
+    scope: Scope | None = None,
 ) -> Json:
     """What a route's decorator is told.
 
@@ -121,7 +123,7 @@ def described(
         status: {"description": what, "content": {kind: {"example": answer}}}
     }
     answers |= {code: {"description": _STATUS[code], **error} for code in sorted(known)}
-    extra: Json = {"security": [{"token": []}]} if scope else {}
+    extra: Json = {} if scope is None else {SCOPE: scope, "security": [{"token": []}]}
     if bodies is not None:
         extra["requestBody"] = {"required": True, "content": dict(bodies)}
     return {"status_code": status, "responses": answers, "openapi_extra": extra}

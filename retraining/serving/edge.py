@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 
 from retraining.logs import log
+from retraining.serving.access import OPEN_TO_ALL
 from retraining.serving.refusals import Refusal
 from retraining.serving.requests import id_of_request, json_answer
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from retraining.serving.access import Access
+    from retraining.serving.intake import Intake
 
     Count = Callable[[str, int, float], None]
 
@@ -29,11 +33,15 @@ class Edge:
 
     Args:
         app: the application.
+        door: refuses foreign hosts.
+        intake: refuses more than can be held.
         count: told route, status and seconds of every answer; an unknown path's route is `other`.
     """
 
-    def __init__(self, app: ASGIApp, count: Count) -> None:
+    def __init__(self, app: ASGIApp, door: Access, intake: Intake, count: Count) -> None:
         self._app = app
+        self._door = door
+        self._intake = intake
         self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,13 +62,29 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._let_in(scope, receive, send_with_id)
         except Exception as error:  # noqa: BLE001 - the edge: whatever it was, the caller gets an id and no text
             _say(error, request_id)
             if not status:
                 await fault(request_id)(scope, receive, send_with_id)
         finally:
             self._count(_route_of(scope), status or 499, time.perf_counter() - began)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, unless it comes to a foreign name or too many run; health is told to everybody at any time."""
+        if _path_of(scope) in OPEN_TO_ALL:
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._door.refuse_foreign_host(Headers(scope=scope))
+            self._intake.begin()
+        except Refusal as refusal:
+            await answer_to(refusal, scope["state"]["request_id"])(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._intake.end(scope["state"].get("held", 0))
 
 
 def fault(request_id: str) -> Response:
@@ -72,8 +96,12 @@ def fault(request_id: str) -> Response:
 async def refused(request: Request, error: Exception) -> Response:
     """The answer to a request that is refused."""
     assert isinstance(error, Refusal)
-    content = error.as_json(request.state.request_id)
-    return json_answer(content, status=error.status, headers=error.headers)
+    return answer_to(error, request.state.request_id)
+
+
+def answer_to(refusal: Refusal, request_id: str) -> Response:
+    """A refusal as it is sent."""
+    return json_answer(refusal.as_json(request_id), status=refusal.status, headers=refusal.headers)
 
 
 async def not_routed(request: Request, error: Exception) -> Response:
@@ -94,6 +122,11 @@ def _say(error: Exception, request_id: str) -> None:
     cause = error.__cause__
     kind = type(error).__name__ + ("" if cause is None else f" from {type(cause).__name__}")
     log.error("request %s failed: %s at %s", request_id, kind, place)
+
+
+def _path_of(scope: Scope) -> str:
+    """The path within the application, wherever it is mounted."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
 
 
 def _route_of(scope: Scope) -> str:

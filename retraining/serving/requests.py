@@ -1,8 +1,7 @@
-"""What every route asks of a request: its body within bounds, its ids, and answers as JSON."""
+"""What every route asks of a request: its ids, its content type; and answers as JSON."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 import time
@@ -11,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from starlette.responses import Response
 
-from retraining.serving.refusals import Refusal, too_large
+from retraining.serving.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
 
-SECONDS_FOR_A_BODY = 30.0
 JSON = "application/json"
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -40,36 +38,11 @@ def trace_id_of(request: Request) -> str | None:
     return found[1] if found else None
 
 
-async def body_of(request: Request, at_most: int) -> bytes:
-    """The request's body.
-
-    Raises:
-        Refusal: 413 where it is longer than `at_most` bytes, 408 where it takes more than 30 s to come.
-    """
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told) > at_most:
-        raise _too_long(at_most)
-    try:
-        async with asyncio.timeout(SECONDS_FOR_A_BODY):
-            return await _bounded(request, at_most)
-    except TimeoutError:
-        message = f"The body did not arrive within {SECONDS_FOR_A_BODY:.0f} s."
-        raise Refusal(408, "too_slow", message, headers={"Connection": "close"}) from None
-
-
-async def _bounded(request: Request, at_most: int) -> bytes:
-    chunks: list[bytes] = []
-    length = 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length > at_most:
-            raise _too_long(at_most)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _too_long(at_most: int) -> Refusal:
-    return too_large(f"The body is longer than {at_most} bytes (MAX_REQUEST_BYTES).")
+def payer_of(request: Request) -> str:
+    """On whose account rows are counted: the caller's name, or where callers have none their address."""
+    name = request.state.caller.name
+    address = request.client.host if request.client is not None else ""
+    return f"name {name}" if name is not None else f"address {address}"
 
 
 def must_be_json(request: Request) -> None:

@@ -60,8 +60,15 @@ def serve_on(listener: socket.socket, app: ASGIApp) -> None:
         timeout_keep_alive=SECONDS_IDLE,
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
-    host, port = listener.getsockname()[:2]
-    log.info("serving on http://%s:%d", host, port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # uvicorn raises it again once it has ended well
-    uvicorn.Server(config).run(sockets=[listener])
+
+    class Announcing(uvicorn.Server):
+        """Says when callers can connect."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            host, port = listener.getsockname()[:2]
+            log.info("serving on http://%s:%d", host, port)
+
+    Announcing(config).run(sockets=[listener])

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from retraining.records import Schema
+    from retraining.serving.access import Access
     from retraining.serving.batching import Batches
+    from retraining.serving.intake import Intake
     from retraining.serving.jobs import Clockwork, Jobs
     from retraining.serving.log import Logged, Predicted, PredictionLog
     from retraining.serving.metrics import Metrics
     from retraining.serving.production import Production
+    from retraining.serving.rates import RateLimit
     from retraining.settings import Settings
 
 LARGE_BODY = 100_000  # bytes; a larger one is read in a thread, so that others need not wait
@@ -41,11 +44,23 @@ class Service:
     production: Production
     batches: Batches
     log: PredictionLog
+    access: Access
+    intake: Intake
+    rates: RateLimit | None
     metrics: Metrics
     jobs: Jobs
     clockwork: Clockwork | None
     history: Callable[[], list[Any]]
     answer: Answer
+
+    def charge(self, asked: Asked, question: Question) -> None:
+        """Count the rows on the caller's account, where there is a limit.
+
+        Raises:
+            Refusal: 429, too many in a short time.
+        """
+        if self.rates is not None:
+            self.rates.take(asked.paid_by, question.rows.count)
 
     def start(self) -> None:
         """Load the version that holds the alias, where one does, and follow it; begin to answer."""
@@ -71,6 +86,7 @@ class Asked:
     request_id: str
     trace_id: str | None = None
     caller: str | None = None
+    paid_by: str = ""
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def read_by(self, schema: Schema, at_most: int) -> Question:

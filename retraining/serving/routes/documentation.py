@@ -12,8 +12,9 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import FileResponse
 
-from retraining.serving.descriptions import completed
+from retraining.serving.descriptions import SCOPE, completed
 from retraining.serving.requests import json_answer
+from retraining.serving.scoped import ScopedRoute
 from retraining.serving.service import service_of
 
 if TYPE_CHECKING:
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
 
 ABOUT = "Predictions by the version of the registry that holds the production alias."
 PARTS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=ScopedRoute, include_in_schema=False)
 
 
-@router.get("/openapi.json")
+@router.get("/openapi.json", openapi_extra={SCOPE: "read"})
 async def openapi(request: Request) -> Response:
     """Every route, with examples that the version which answers now can answer."""
     model = service_of(request).production.model
     return json_answer(description_of(request.app, None if model is None else model.schema))
 
 
-@router.get("/docs")
+@router.get("/docs", openapi_extra={SCOPE: "read"})
 async def docs(request: Request) -> Response:
     """Swagger UI, from the package that brings it."""
     root = request.scope.get("root_path", "")
@@ -44,7 +45,7 @@ async def docs(request: Request) -> Response:
     )
 
 
-@router.get("/docs/{part}")
+@router.get("/docs/{part}", openapi_extra={SCOPE: "read"})
 async def docs_part(part: str) -> Response:
     """A script, a style or a picture of the page."""
     if part not in PARTS:

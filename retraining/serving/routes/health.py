@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from retraining.serving.descriptions import described
 from retraining.serving.requests import json_answer
+from retraining.serving.scoped import ScopedRoute
 from retraining.serving.service import service_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ HEALTH_EXAMPLE = {
     "store": {"ok": True, "since": "2026-11-19T08:00:02+00:00"},
     "log": {"ok": True, "queued": 0, "dropped": 0},
 }
-router = APIRouter()
+router = APIRouter(route_class=ScopedRoute)
 
 
 @router.get("/live", **described("The process answers", {"status": "ok"}))

@@ -22,9 +22,10 @@ from retraining.model_registry.scoring_protocol import (
 from retraining.serving.descriptions import FORMS, described, rows_as_json
 from retraining.serving.model import ModelFailedError
 from retraining.serving.refusals import Refusal, bad_request, too_large, unfit
-from retraining.serving.requests import body_of, json_answer, trace_id_of
+from retraining.serving.requests import json_answer, payer_of, trace_id_of
 from retraining.serving.routes.predicting import headers_of
 from retraining.serving.rows import rows_as_mlflow_casts_them
+from retraining.serving.scoped import ScopedRoute
 from retraining.serving.service import Asked, Question, service_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ INVOCATIONS_BODIES = {
     CSV: {"schema": {"type": "string"}, "example": "speed,city\n1.5,north\n"},
     PARQUET: {"schema": {"type": "string", "format": "binary"}},
 }
-router = APIRouter()
+router = APIRouter(route_class=ScopedRoute)
 
 
 @router.post(
@@ -55,9 +56,11 @@ async def invocations(request: Request) -> Response:
     service = service_of(request)
     content_type = content_type_of(request.headers.get("content-type", ""))
     asked = AskedAsOfMlflow(
-        body=await body_of(request, service.settings.max_request_bytes),
+        body=await service.intake.body_of(request),
         request_id=request.state.request_id,
         trace_id=trace_id_of(request),
+        caller=request.state.caller.name,
+        paid_by=payer_of(request),
         content_type=content_type,
     )
     try:

@@ -15,7 +15,8 @@ from retraining.serving.jobs import LONGEST_WHY
 from retraining.serving.json_bodies import json_object
 from retraining.serving.metrics import Metrics
 from retraining.serving.refusals import Refusal, bad_request, not_now
-from retraining.serving.requests import body_of, json_answer, must_be_json
+from retraining.serving.requests import json_answer, must_be_json
+from retraining.serving.scoped import ScopedRoute
 from retraining.serving.service import service_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ METRICS_EXAMPLE = "retraining_model_version 3.0\n"
 TRIGGER_BODIES = {
     JSON: {"schema": TRIGGER_BODY, "example": {"force": False, "why": "new prices since Monday"}}
 }
-router = APIRouter()
+router = APIRouter(route_class=ScopedRoute)
 
 
 @router.get(f"{API}/model/info", **described("The version", INFO_EXAMPLE, 503, scope="read"))
@@ -103,7 +104,7 @@ async def trigger(request: Request) -> Response:
     """Start a cycle in a process of its own, unless one runs."""
     service = service_of(request)
     must_be_json(request)
-    told = json_object(await body_of(request, service.settings.max_request_bytes))
+    told = json_object(await service.intake.body_of(request))
     force, why = told.get("force", False), told.get("why", "")
     if set(told) - {"force", "why"} or not isinstance(force, bool) or not _is_a_reason(why):
         expected = f"`force` (true or false) and `why` (up to {LONGEST_WHY} printable characters)"

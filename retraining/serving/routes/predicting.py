@@ -13,7 +13,8 @@ from retraining.serving.descriptions import (
     described,
     rows_as_json,
 )
-from retraining.serving.requests import body_of, json_answer, must_be_json, trace_id_of
+from retraining.serving.requests import json_answer, must_be_json, payer_of, trace_id_of
+from retraining.serving.scoped import ScopedRoute
 from retraining.serving.service import Asked, service_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from retraining.serving.rows import TypedRows
 
 IGNORED_NAMED = 20
-router = APIRouter()
+router = APIRouter(route_class=ScopedRoute)
 
 
 @router.post(
@@ -39,9 +40,11 @@ async def predict(request: Request) -> Response:
     service = service_of(request)
     must_be_json(request)
     asked = Asked(
-        body=await body_of(request, service.settings.max_request_bytes),
+        body=await service.intake.body_of(request),
         request_id=request.state.request_id,
         trace_id=trace_id_of(request),
+        caller=request.state.caller.name,
+        paid_by=payer_of(request),
     )
     predicted, logged = await service.answer(service, asked)
     return json_answer(as_json(predicted, logged), headers=headers_of(predicted))

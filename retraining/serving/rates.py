@@ -1,0 +1,67 @@
+"""Rows a second for each caller: a bucket of tokens that fills at the rate and holds a second's rows, or one request's.
+
+The usual limiters count requests, or keep an entry a hit; here one request may cost 10,000. Algorithm: the token bucket of
+Turner, "New directions in communications", IEEE Communications Magazine 24(10), 1986.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retraining.serving.refusals import Refusal
+
+if TYPE_CHECKING:
+    from retraining.settings import Settings
+
+CALLERS_KEPT = 10_000  # the one that has been silent longest goes first; its bucket is full by then
+
+
+@dataclass
+class _Bucket:
+    rows: float
+    filled: float
+
+
+def rate_limit(settings: Settings, workers: int) -> RateLimit | None:
+    """The limit of one of several workers, each of which grants its share; None where there is none."""
+    if settings.rate_limit is None:
+        return None
+    return RateLimit(settings.rate_limit / workers, settings.max_request_rows)
+
+
+class RateLimit:
+    """Takes rows from a caller's bucket. Not for several threads: the event loop alone asks.
+
+    Args:
+        rows_a_second: for each caller.
+        most_rows: of one request; the bucket holds at least so many, so that one such request can be answered.
+    """
+
+    def __init__(self, rows_a_second: float, most_rows: int) -> None:
+        self._rate = rows_a_second
+        self._burst = max(rows_a_second, float(most_rows))
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def take(self, caller: str, rows: int) -> None:
+        """Let a caller ask for so many rows now.
+
+        Raises:
+            Refusal: 429, the caller has to wait.
+        """
+        now = time.monotonic()
+        bucket = self._buckets.setdefault(caller, _Bucket(self._burst, now))
+        self._buckets.move_to_end(caller)
+        if len(self._buckets) > CALLERS_KEPT:
+            self._buckets.popitem(last=False)
+        bucket.rows = min(self._burst, bucket.rows + (now - bucket.filled) * self._rate)
+        bucket.filled = now
+        if rows > bucket.rows:
+            seconds = math.ceil((rows - bucket.rows) / self._rate)
+            message = f"More than {self._rate:g} rows a second (RATE_LIMIT, for each worker)."
+            headers = {"Retry-After": str(max(1, seconds))}
+            raise Refusal(429, "too_many_rows", message, headers=headers)
+        bucket.rows -= rows

@@ -1,0 +1,37 @@
+"""A route that lets nobody in without the scope that its description names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi.routing import APIRoute
+
+from retraining.serving.access import OPEN_TO_ALL
+from retraining.serving.descriptions import SCOPE
+from retraining.serving.service import service_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from fastapi import Request, Response
+
+    Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class ScopedRoute(APIRoute):
+    """Asks the door before the handler; a route that names no scope must be one of those that are open to all."""
+
+    def get_route_handler(self) -> Handler:
+        """The handler behind the door."""
+        handle: Handler = super().get_route_handler()
+        scope = (self.openapi_extra or {}).get(SCOPE)
+        if scope is None:
+            if self.path not in OPEN_TO_ALL:
+                raise TypeError(f"the route {self.path} names no scope")
+            return handle
+
+        async def after_the_door(request: Request) -> Response:
+            request.state.caller = service_of(request).access.caller_of(request, scope)
+            return await handle(request)
+
+        return after_the_door
