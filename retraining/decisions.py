@@ -55,9 +55,8 @@ def enough_files(fresh: int, settings: Settings, *, judged: int = 0) -> Decision
         return Decision(True, f"{fresh} files not yet judged")
     already = f"; {judged} judged files wait with them" if judged else ""
     if fresh == 0:
-        return Decision(
-            False, f"no file that was not judged{already}; {needed} new files open the next cycle"
-        )
+        opens = f"the next cycle opens at {needed} (MIN_NEW_FILES)"
+        return Decision(False, f"no new files{already}; {opens}")
     return Decision(
         False,
         f"{fresh} of {needed} files not yet judged{already}; {needed - fresh} more open the next cycle",
@@ -145,14 +144,14 @@ def material_drift(health: Health, settings: Settings) -> Decision:
 
 def interval_passed(health: Health, settings: Settings) -> Decision:
     """`interval`: the last training is RETRAIN_INTERVAL_DAYS ago."""
-    return _passed(health, settings.retrain_interval_days, "RETRAIN_INTERVAL_DAYS")
+    return _passed(health, settings.retrain_interval_days, "interval")
 
 
 def adaptive_interval_passed(health: Health, settings: Settings) -> Decision:
     """`adaptive`: as `interval`, but it halves when the last retrain paid off on the next fresh batch, and doubles when not."""
     gains = [seen.gain for seen in _first_hindsights(health)]
     days = adaptive_interval(gains, settings.retrain_interval_days)
-    return _passed(health, days, "the adaptive interval")
+    return _passed(health, days, "adaptive")
 
 
 def always(_health: Health, _settings: Settings) -> Decision:
@@ -176,14 +175,14 @@ def adaptive_interval(gains: Sequence[float], base_days: float) -> float:
 
 
 def _passed(health: Health, days: float, name: str) -> Decision:
+    """Whether the last training is `days` ago; `name` is the trigger that asks."""
     if health.last_training is None:
-        return Decision(True, "no training is on record")
+        return Decision(True, f"{name}: no training is on record")
     passed = (health.now - health.last_training).total_seconds() / SECONDS_A_DAY
-    early = min(EARLY_DAYS, days / 10)
-    return Decision(
-        passed >= days - early,
-        f"{passed:.1f} days since the last training; {name} is {days:g} days",
-    )
+    due = passed >= days - min(EARLY_DAYS, days / 10)
+    trained = f"{passed:.1f} days ago" if passed >= 1 or days < 1 else "today"
+    after = f"{days:g} day" + ("" if days == 1 else "s")
+    return Decision(due, f"{name}: trained {trained}, {'' if due else 'next '}due after {after}")
 
 
 TRIGGERS: Mapping[TriggerName, Callable[[Health, Settings], Decision]] = {
@@ -262,27 +261,39 @@ def wins(comparison: Comparison, settings: Settings, floors: Decision, veto: Dec
         return Decision(False, veto.reason)
     told = _in_words(comparison, settings.metric)
     if settings.promote_when == "unless_worse":
-        return Decision(
-            comparison.verdict != "worse", f"{told}; promoted unless the verdict is worse"
-        )
+        won = comparison.verdict != "worse"
+        return Decision(won, f"{told}; it {_wins(won)}, since PROMOTE_WHEN=unless_worse")
     if settings.promote_when == "significant":
+        won = comparison.verdict == "better"
         return Decision(
-            comparison.verdict == "better", f"{told}; promoted if the verdict is better"
+            won, f"{told}; it {_wins(won)}, since PROMOTE_WHEN=significant asks for a clear gain"
         )
     limit = settings.min_improvement
-    return Decision(
-        comparison.improvement > limit,
-        f"{told}; promoted if the estimate beats MIN_IMPROVEMENT={limit:g}",
-    )
+    won = comparison.improvement > limit
+    rule = f"PROMOTE_WHEN={settings.promote_when} asks for more than MIN_IMPROVEMENT={limit:g}"
+    return Decision(won, f"{told}; it {_wins(won)}, since {rule}")
+
+
+def _wins(won: bool) -> str:
+    return "wins" if won else "loses"
 
 
 def _in_words(comparison: Comparison, metric: str) -> str:
-    low, high = comparison.interval or (float("nan"), float("nan"))
-    verdict = comparison.verdict.replace("_", " ")
+    told = {"not_enough_evidence": "too close to call"}
+    verdict = told.get(comparison.verdict, comparison.verdict)
+    ours, theirs = comparison.challenger.value, comparison.champion.value
+    difference = f"{comparison.improvement:+.4f}{_interval(comparison)}"
     return (
-        f"the challenger's {metric} {comparison.challenger.value:.4f} against {comparison.champion.value:.4f} "
-        f"on {comparison.rows:,} test rows: {comparison.improvement:+.4f} [{low:+.4f}, {high:+.4f}], {verdict}"
+        f"the challenger's {metric} {ours:.4f} against {theirs:.4f} "
+        f"on {comparison.rows:,} test rows: {difference}, {verdict}"
     )
+
+
+def _interval(comparison: Comparison) -> str:
+    if comparison.interval is None:
+        return ", too few blocks for an interval"
+    low, high = comparison.interval
+    return f" [{low:+.4f}, {high:+.4f}]"
 
 
 def may_move_the_alias(settings: Settings, hold: str | None, values: Decision) -> Decision:
@@ -310,10 +321,10 @@ def fails_probation(comparison: Comparison | None) -> Decision:
         return Decision(False, "no probation was held")
     if comparison.improvement is None:
         return Decision(False, "probation could not be judged on these rows")
-    low, high = comparison.interval or (float("nan"), float("nan"))
-    told = (
-        f"{comparison.improvement:+.4f} [{low:+.4f}, {high:+.4f}] on {comparison.rows:,} fresh rows"
-    )
+    from retraining.phrases import gained_or_lost  # a closed gate has no use for it
+
+    told = gained_or_lost(comparison.improvement, comparison.interval)
     return Decision(
-        comparison.verdict == "worse", f"against the previous version the new one gained {told}"
+        comparison.verdict == "worse",
+        f"against the previous version the new one {told} on {comparison.rows:,} fresh rows",
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from retraining.phrases import gained_or_lost, how_many, size_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -49,15 +51,9 @@ def _together(gains: list[Hindsight], confidence: float) -> Hindsight:
 
 
 def in_words(seen: Hindsight, metric: str) -> str:
-    """`v8 gained +0.0120 [+0.0030, +0.0210] on 3 fresh batches`, or what rejecting it cost."""
-    low_high = seen.interval
-    if (
-        low_high and not seen.promoted and seen.gain <= 0
-    ):  # told as what was saved, the other way round
-        low_high = (-low_high[1], -low_high[0])
-    interval = f" [{low_high[0]:+.4f}, {low_high[1]:+.4f}]" if low_high else ""
-    on = f"on {seen.batches} fresh batch{'es' if seen.batches > 1 else ''} ({metric})"
+    """`v8 gained 0.0120 [+0.0030, +0.0210] on 3 fresh batches`, or what rejecting it cost."""
+    on = f"on {how_many(seen.batches, 'fresh batch', 'fresh batches')} ({metric})"
     if seen.promoted:
-        return f"v{seen.challenger} gained {seen.gain:+.4f}{interval} {on}"
+        return f"v{seen.challenger} {gained_or_lost(seen.gain, seen.interval)} {on}"
     verb = "cost" if seen.gain > 0 else "saved"
-    return f"rejecting v{seen.challenger} {verb} {abs(seen.gain):.4f}{interval} {on}"
+    return f"rejecting v{seen.challenger} {verb} {size_of(seen.gain, seen.interval)} {on}"

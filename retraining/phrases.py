@@ -18,3 +18,35 @@ def first_few(texts: Iterable[str], limit: int) -> str:
     shown = ", ".join(everything[:limit])
     left_out = len(everything) - limit
     return f"{shown} and {left_out:,} more" if left_out > 0 else shown
+
+
+def how_many(number: int, one: str, several: str | None = None) -> str:
+    """A number with its noun.
+
+    >>> how_many(1, "batch", "batches"), how_many(1500, "row")
+    ('1 batch', '1,500 rows')
+    """
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {several or one + 's'}"
+
+
+def gained_or_lost(difference: float, interval: tuple[float, float] | None = None) -> str:
+    """A difference in plain words; what was lost is told as a loss, its interval turned round with it.
+
+    >>> gained_or_lost(0.012, (-0.003, 0.021)), gained_or_lost(-0.0205, (-0.03, -0.01))
+    ('gained 0.0120 [-0.0030, +0.0210]', 'lost 0.0205 [+0.0100, +0.0300]')
+    """
+    verb = "lost" if difference < 0 else "gained"
+    return f"{verb} {size_of(difference, interval)}"
+
+
+def size_of(difference: float, interval: tuple[float, float] | None = None) -> str:
+    """A difference without its sign, and its interval seen from the same side.
+
+    >>> size_of(-0.0205, (-0.03, -0.01))
+    '0.0205 [+0.0100, +0.0300]'
+    """
+    text = f"{abs(difference):.4f}"
+    if interval is None:
+        return text
+    low, high = interval if difference >= 0 else (-interval[1], -interval[0])
+    return f"{text} [{low:+.4f}, {high:+.4f}]"

@@ -11,6 +11,7 @@ from retraining.settings import load
 from tests.projects import tables
 
 if TYPE_CHECKING:
+    from retraining.records import Version
     from tests.projects import Project
 
 
@@ -27,13 +28,12 @@ def told(project: Project, *words: str) -> Any:
     return project.start(*words, "--json").expect(0).json
 
 
-def in_the_registry(project: Project, version: int) -> dict[str, str]:
-    """The tags of a version, and under `aliases` the names that point at it."""
+def in_the_registry(project: Project, number: int) -> tuple[Version, list[str]]:
+    """A version, and the aliases that point at it."""
     story = read_story(load(project.folder, {}))
-    found = story.job.registry.version(version)
+    found = story.job.registry.version(number)
     assert found is not None
-    holds = sorted(name for name, number in story.facts.aliases.items() if number == version)
-    return {**found.tags, "aliases": ", ".join(holds)}
+    return found, sorted(name for name, held in story.facts.aliases.items() if held == number)
 
 
 @pytest.mark.parametrize("named", [[], ["v2"], ["2"]])
@@ -47,9 +47,8 @@ def test_an_approved_version_serves_at_once_and_the_next_start_archives_its_file
     assert waiting.names("new_data") == inbox, "as after a move in the UI, files wait for a cycle"
     after = waiting.cycle()
     assert (after["ending"], after["files"]["archived"]) == ("unchanged", 6)
-    version = in_the_registry(waiting, 2)
-    assert version["validation_status"] == "approved"
-    assert version["aliases"] == "production"
+    version, aliases = in_the_registry(waiting, 2)
+    assert (version.status, aliases) == ("approved", ["production"])
     assert told(waiting, "approve", "v2")["changed"] is False
 
 
@@ -70,9 +69,9 @@ def test_a_rejected_version_waits_no_longer_and_its_reason_is_on_record(waiting:
     inbox = waiting.names("new_data")
     said = told(waiting, "reject", "v2", "--why", "too slow for the app")
     assert said == {"rejected": 2, "why": "too slow for the app", "production_version": 1}
-    version = in_the_registry(waiting, 2)
-    assert (version["validation_status"], version["aliases"]) == ("rejected", "")
-    assert version["retraining.reason"].endswith(": too slow for the app")
+    version, aliases = in_the_registry(waiting, 2)
+    assert (version.status, aliases) == ("rejected", [])
+    assert str(version.reason).endswith(": too slow for the app")
     assert waiting.names("new_data") == inbox
     assert waiting.cycle()["ending"] == "unchanged"
     assert told(waiting, "status")["awaiting_approval"] is None
@@ -88,7 +87,7 @@ def test_nothing_is_approved_or_rejected_where_nothing_waits_or_another_version_
     told(waiting, "reject", "--why", "no")
     for words in (("approve",), ("reject", "--why", "again")):
         assert "No version waits" in waiting.start(*words).expect(2).error[0]
-    assert in_the_registry(waiting, 1)["aliases"] == "production"
+    assert in_the_registry(waiting, 1)[1] == ["production"]
 
 
 def test_a_damaged_version_is_never_approved(waiting: Project) -> None:

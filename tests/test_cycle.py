@@ -84,7 +84,7 @@ def test_a_version_that_passes_probation_says_so_and_is_graded(promoted: Project
     assert graded["promoted"] is True
     assert graded["gain"] > 0.1
     assert graded["rows"] == 12 * 40
-    assert "v2 gained +" in promoted.start("explain", "v2").expect(0).out
+    assert "v2 gained 0." in promoted.start("explain", "v2").expect(0).out
 
 
 def test_a_version_that_a_person_approved_is_not_rolled_back(registered: Project) -> None:
@@ -238,7 +238,7 @@ def test_retraining_on_an_interval_waits_for_the_interval(registered: Project) -
     registered.deliver(*tables(3, seed=2, turned=True))
     seen = registered.cycle()
     assert seen["ending"] == "kept"
-    assert "RETRAIN_INTERVAL_DAYS" in seen["reason"]
+    assert "interval: trained today, next due after 30 days" in seen["reason"]
 
 
 def test_a_sampled_training_says_so_and_keeps_recent_rows(registered: Project) -> None:
@@ -346,7 +346,7 @@ def test_after_several_roll_backs_status_tells_the_last_one_and_why_the_version_
     promoted.start("rollback", "--why", "late after all").expect(0)
     told = promoted.start("status", "--json").expect(0).json["reason"]
     assert told.startswith("put back in place of v2 (by ")
-    assert "late after all); it had come as: a first model" in told
+    assert "late after all); it had come as: registered by a person" in told
     client(promoted).set_registered_model_alias("classifier", "production", "2")
     (promoted.folder / ".retraining" / "clean").unlink()  # a closed gate does not look at the alias
     promoted.start("run").expect(0)

@@ -16,8 +16,8 @@ def test_what_a_rejection_saved_lies_in_its_interval() -> None:
     assert told == "rejecting v3 saved 0.4322 [+0.3249, +0.5395] on 2 fresh batches (accuracy)"
 
 
-def test_what_a_promotion_gained_is_told_with_its_sign() -> None:
-    assert "v3 gained -0.0200 [-0.0300, -0.0100]" in in_words(
+def test_what_a_promotion_gained_or_lost_is_told_in_plain_words() -> None:
+    assert "v3 lost 0.0200 [+0.0100, +0.0300]" in in_words(
         seen(-0.02, -0.03, -0.01, promoted=True), "accuracy"
     )
 

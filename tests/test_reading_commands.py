@@ -45,7 +45,7 @@ def test_status_says_why_a_restored_version_serves_and_what_undid_the_other(
     told = rolled_back.start("status", "--json").expect(0).json
     assert told["production_version"] == 1
     assert told["reason"].startswith("put back in place of v2 (v2 failed its probation")
-    assert "it had come as: a first model" in told["reason"]
+    assert "it had come as: registered by a person" in told["reason"]
     assert "rolled_back: v2 failed its probation" in words(
         rolled_back.start("status").expect(0).out
     )
@@ -101,13 +101,17 @@ def test_no_line_is_wider_than_the_terminal(rolled_back: Project, command: str, 
 def test_history_tells_of_a_roll_back_by_the_version_that_was_rolled_back(
     rolled_back: Project,
 ) -> None:
-    head, back, promoted, since = (
+    head, back, promoted, gain, since = (
         rolled_back.start("history", COLUMNS="80").expect(0).out.splitlines()
     )
+    assert gain.startswith("    gain +")
     assert head.startswith("started (UTC)")
+    assert "version  production's score" in head
+    assert back.split()[4] == "v2", "the score is that of the version that served"
+    assert promoted.split()[4] == "v1"
     assert back.split()[2:4] == ["rolled_back", "v2"]
     assert promoted.split()[2:4] == ["promoted", "v2"]
-    assert since.startswith("    since then: v2 gained -")
+    assert since.startswith("    since then: v2 lost ")
 
 
 def test_a_hold_is_told_by_status_and_check_with_the_command_that_lifts_it(
@@ -117,7 +121,7 @@ def test_a_hold_is_told_by_status_and_check_with_the_command_that_lifts_it(
     assert registered.cycle()["ending"] == "promoted"
     registered.start("rollback", "--why", "the labels were late").expect(0)
     status = registered.start("status").expect(0).out
-    assert "undone since: v1 is in production" in words(status)
+    assert "since then it was undone: v1 is in production again" in words(status)
     assert "the labels were late" in words(status)
     (problem,) = registered.start("check", "--json").expect(0).json["problems"]
     assert problem["what"].startswith("Promotions are held: by ")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 CYCLES = 20
-HEAD = "started (UTC)     ending            about served   rows  gain"
+HEAD = "started (UTC)     ending            version  production's score   rows  gain"
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -62,7 +62,7 @@ def _told(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) -> 
 
 
 def _table(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) -> list[str]:
-    """A line a cycle, and hindsight below it; `about` is the version that the ending is about, `served` what production scored."""
+    """A line a cycle, and hindsight below it; `version` is the one that the ending is about."""
     width = columns()
     lines = [HEAD] if newest else []
     for record in newest:
@@ -81,7 +81,7 @@ def _row(record: CycleRecord, width: int) -> list[str]:
     about = name(version) if version else ""
     score, rows = _served(outcome)
     ended = f"{record.started:%Y-%m-%d %H:%M}  {outcome.ending:<17}"
-    row = f"{ended} {about:<5} {score:>6} {rows:>6}"
+    row = f"{ended} {about:<8} {score:<18} {rows:>6}"
     won = _won(outcome.comparison)
     if won and len(row) + 2 + len(won) > width:
         return [row.rstrip(), f"    gain {won}"]
@@ -89,11 +89,11 @@ def _row(record: CycleRecord, width: int) -> list[str]:
 
 
 def _served(outcome: Outcome) -> tuple[str, str]:
-    """What production scored, and on how many rows; both empty where it was not scored."""
+    """Which version served, what it scored, and on how many rows; both empty where it was not scored."""
     served = outcome.production_on_new
     if served is None or served.value is None:
         return "", ""
-    return f"{served.value:.3f}", f"{outcome.new_rows or 0:,}"
+    return f"{name(outcome.previous_version)} {served.value:.3f}", f"{outcome.new_rows or 0:,}"
 
 
 def _won(comparison: Comparison | None) -> str:

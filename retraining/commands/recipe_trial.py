@@ -37,7 +37,7 @@ def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
                 yield Problem(
                     what,
                     str(settings.recipe_path),
-                    "Mend the training recipe; docs/recipe.md says what it owes.",
+                    "Mend the training recipe; docs/recipe.md says what it must return.",
                     1,
                 )
     except RetrainingError as error:

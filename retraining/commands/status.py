@@ -134,5 +134,15 @@ def _last_cycle(last: CycleRecord | None, holder: int | None) -> str:
     if last.ending != "promoted":
         return f"{head}: {last.outcome.reason}"
     new = last.outcome.challenger_version
-    undone = "" if new == holder else f"; undone since: {name(holder)} is in production"
-    return f"{head} {name(new)}{undone}"
+    return f"{head} {name(new)}{_since(new, holder)}"
+
+
+def _since(promoted: int | None, holder: int | None) -> str:
+    """What became of the last promotion, where another version serves by now."""
+    if holder == promoted or promoted is None:
+        return ""
+    if holder is None:
+        return "; since then the alias was taken away"
+    if holder < promoted:
+        return f"; since then it was undone: {name(holder)} is in production again"
+    return f"; since then {name(holder)} was given the alias"

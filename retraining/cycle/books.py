@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def name_of_run(record: CycleRecord) -> str:
-    """What an ended run is called: its start, its ending, and the version that it is about."""
+    """What an ended run is called: its ending first, since MLflow's list cuts long names, then the version and the start."""
     outcome = record.outcome
     challenger, holder = outcome.challenger_version, outcome.production_version
     version = holder if challenger is None else challenger
     about = "" if version is None else f" v{version}"
-    return f"{record.started:%Y-%m-%dT%H:%M:%SZ} {outcome.ending}{about}"
+    return f"{outcome.ending}{about}, {record.started:%Y-%m-%d %H:%M} UTC"
 
 
 def tags_of_run(record: CycleRecord, more: Mapping[str, str] | None = None) -> dict[str, str]:

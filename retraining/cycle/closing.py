@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.bookkeeping import add_to_ledger, save_ledger
+from retraining.cycle.books import name_of_run
 from retraining.cycle.gate import counts_of, mark_the_end
 from retraining.cycle.monitoring import probation_result
 from retraining.kill_points import kill_point
@@ -140,15 +141,9 @@ def _publish(
                 str(cycle.run_id), pages_of(cycle, record, outcome, compared, monitored.moved)
             )
     kill_point("before_run_ends")
-    version = (
-        outcome.challenger_version
-        if outcome.challenger_version is not None
-        else outcome.production_version
-    )
-    name = f"{cycle.started:%Y-%m-%dT%H:%M:%SZ} {outcome.ending} v{version}"
     job.registry.end_cycle(
         record,
-        name=name,
+        name=name_of_run(record),
         status="FINISHED",
         tags=_tags(cycle, outcome),
         metrics=_metrics(cycle, outcome),

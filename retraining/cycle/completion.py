@@ -55,7 +55,8 @@ def complete_promotion(
         # a person undid a roll-back
         marks = replace(marks_of_one_put_back(version, last, MOVED), previous=previous)
     if manifest.origin != "cycle":
-        marks = replace(marks, probation="not held: a first model")
+        nothing = "not held: a registered model has nothing to be compared with"
+        marks = replace(marks, probation=nothing)
     job.registry.mark(version.number, marks)
     kill_point("after_approved")
     if previous is not None:

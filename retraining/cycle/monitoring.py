@@ -14,7 +14,7 @@ from retraining.decisions import Health
 from retraining.errors import DamagedModelError
 from retraining.ledger import REGISTERED, BackOff, back_off
 from retraining.logs import log
-from retraining.phrases import first_few
+from retraining.phrases import first_few, gained_or_lost, how_many
 from retraining.records import Comparison, DataFile, Decision, Drift, Hindsight, Score
 from retraining.statistics import (
     Estimate,
@@ -144,17 +144,19 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
         and record.served.metric == cycle.job.settings.metric
     ]
     if not own:
-        return Decision(False, "this version has no record of its own yet")
+        return Decision(
+            False, f"drop: v{cycle.production.number} has no earlier score to compare with"
+        )
     found = compare_with_record(
         metric(cycle.job.settings.metric), own, served, confidence=cycle.job.settings.confidence
     )
     if found.improvement is None:
         return Decision(False, "the drop could not be judged on these rows")
-    told = f"{found.improvement:+.4f} against its own record on {len(own)} batches"
-    return Decision(
-        found.verdict == "worse",
-        f"production gained {told}: {'significantly worse' if found.verdict == 'worse' else 'no significant drop'}",
-    )
+    worse = found.verdict == "worse"
+    moved = gained_or_lost(found.improvement)
+    record = f"its own record on {how_many(len(own), 'batch', 'batches')}"
+    significant = "significantly worse" if worse else "no significant drop"
+    return Decision(worse, f"drop: production {moved} against {record}: {significant}")
 
 
 # --- a past version beside another on rows that neither has seen ----------------------------------------------------------

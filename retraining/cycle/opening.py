@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.bookkeeping import begin_run
+from retraining.cycle.books import name_of_run
 from retraining.errors import (
     ArchiveMismatchError,
     RetrainingError,
@@ -145,6 +146,6 @@ def _end_as_failed(cycle: Cycle, error: RetrainingError) -> None:
         cycle.job.registry.save_files(
             str(cycle.run_id), {"decision.json": json.dumps(record_to_json(record), indent=1)}
         )
-        name = f"{cycle.started:%Y-%m-%dT%H:%M:%SZ} failed"
+        name = name_of_run(record)
         cycle.job.registry.end_cycle(record, name=name, status="FAILED", tags=tags, metrics={})
         log.debug("ended the run %s as FAILED", cycle.run_id)

@@ -98,7 +98,8 @@ class Cycles:
 
     def begin_cycle(self, cycle_id: str, started: datetime) -> str:
         """Create the cycle's parent run, RUNNING; its run id."""
-        return self._runs.create(f"{started:%Y-%m-%dT%H:%M:%SZ} running", CYCLE, cycle_id, started)
+        name = f"running, {started:%Y-%m-%d %H:%M} UTC"
+        return self._runs.create(name, CYCLE, cycle_id, started)
 
     def log_stage(
         self,

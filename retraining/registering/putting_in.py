@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.cycle.bookkeeping import add_to_ledger, begin_run, save_ledger
+from retraining.cycle.books import name_of_run
 from retraining.cycle.drifting import sketch_of
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.sources import note_the_schema
@@ -130,7 +131,7 @@ def finish(
     number = recovered.ledger.next_number
     record = _record(number, papers, run_id, baseline, version)
     job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
-    name = f"{papers.started:%Y-%m-%dT%H:%M:%SZ} {REGISTERED} v{version}"
+    name = name_of_run(record)
     tags = {
         "retraining.ending": REGISTERED,
         "retraining.reason": reason_of(baseline),

@@ -30,8 +30,9 @@ PERFECT = {"error_rate": 0.0, "neg_log_loss": 0.0, "neg_brier_score": 0.0}  # el
 def reason_of(baseline: Score | None) -> str:
     """Why the version is there."""
     if baseline is None or baseline.value is None:
-        return "a first model; there were no rows that it had not seen to score it on"
-    return f"a first model; {baseline.metric} {_with_interval(baseline)} on {baseline.rows:,} rows that it had not seen"
+        return "registered by a person; there were no rows that it had not seen to score it on"
+    score = f"{baseline.metric} {_with_interval(baseline)}"
+    return f"registered by a person; {score} on {baseline.rows:,} rows that it had not seen"
 
 
 def _with_interval(baseline: Score) -> str:
@@ -43,8 +44,10 @@ def _with_interval(baseline: Score) -> str:
 
 def description_of(papers: Papers, baseline: Score | None) -> str:
     """The version's description in the UI."""
-    learned = f"Registered by a person; it learned from {len(papers.manifest.files)} files."
-    return f"{learned} It is {reason_of(baseline)}. Undo: move the production alias to another version in the MLflow UI."
+    reason = reason_of(baseline)
+    learned = f"It learned from {len(papers.manifest.files)} files."
+    undo = "Undo: move the production alias to another version in the MLflow UI."
+    return f"{reason[0].upper()}{reason[1:]}. {learned} {undo}"
 
 
 @dataclass(frozen=True)

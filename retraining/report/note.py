@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraining.report.verdict import COMMAND, contest, name, undo, verdict_sentence
+from retraining.report.verdict import COMMAND, contest, headline, name, undo, verdict_sentence
 from retraining.report.words import (
     NOTHING,
     VERDICTS,
@@ -84,7 +84,7 @@ def verdict_block(outcome: Outcome, width: int = USUAL, command: str = COMMAND) 
     head = ending_words(outcome.ending).upper() + (" (dry run)" if outcome.dry_run else "")
     lines = [
         f"{head}  {stamp}".rstrip(),
-        *_labelled("what", _headline(outcome), width),
+        *_labelled("what", headline(outcome), width),
         *_labelled("why", outcome.reason, width),
     ]
     for label, text in _numbers(outcome):
@@ -135,23 +135,6 @@ def _note_rows(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
         yield (f"improvement at {100 * comparison.confidence:g} %", NOTHING, _gain(comparison))
     if outcome.threshold is not None:
         yield ("threshold", value_text(outcome.metric, outcome.threshold), NOTHING)
-
-
-def _headline(outcome: Outcome) -> str:
-    old, new = name(outcome.previous_version), name(outcome.challenger_version)
-    serving = name(outcome.production_version)
-    return {
-        "promoted": f"{new} replaces {old} in production",
-        "rejected": f"{serving} stays in production, {new} was rejected",
-        "awaiting_approval": f"{new} waits for approval, {serving} stays in production",
-        "rolled_back": f"{serving} is back in production, {old} failed its probation",
-        "superseded": f"a person moved the alias while the cycle ran; {new} was set aside",
-    }.get(
-        outcome.ending,
-        f"{serving} stays in production"
-        if outcome.production_version
-        else "production is as it was",
-    )
 
 
 def _numbers(outcome: Outcome) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,10 @@ class Advice(NamedTuple):
 
 def verdict_sentence(outcome: Outcome) -> str:
     """The decision in one sentence, with versions, scores, intervals and counts."""
+    if outcome.dry_run:
+        what = headline(outcome)
+        would = f"{what[0].upper()}{what[1:]}"
+        return f"Dry run, nothing was changed. {would}: {printable(outcome.reason)}."
     tell = {
         "promoted": _promoted,
         "rejected": _rejected,
@@ -36,10 +40,34 @@ def verdict_sentence(outcome: Outcome) -> str:
         "kept": _kept,
         "superseded": _superseded,
     }.get(outcome.ending)
-    sentence = (
-        tell(outcome) if tell else f"{ending_words(outcome.ending)}: {printable(outcome.reason)}"
-    )
-    return f"Dry run, nothing was changed. {sentence}" if outcome.dry_run else sentence
+    return tell(outcome) if tell else f"{ending_words(outcome.ending)}: {printable(outcome.reason)}"
+
+
+def headline(outcome: Outcome) -> str:
+    """What happened to production and challenger, in a few words; of a dry run what would happen."""
+    old, serving = name(outcome.previous_version), name(outcome.production_version)
+    new = name(outcome.challenger_version)
+    if outcome.dry_run:
+        new = "the challenger" if outcome.challenger_version is None else new
+        told = {
+            "promoted": f"a challenger would replace {old} in production",
+            "rejected": f"{new} would be rejected, {serving} would stay in production",
+            "awaiting_approval": f"{new} would wait for approval, {serving} would stay in production",
+            "rolled_back": f"{old} would be rolled back, {serving} would serve again",
+            "kept": f"{serving} would stay in production",
+        }
+    else:
+        told = {
+            "promoted": f"{new} replaces {old} in production",
+            "rejected": f"{serving} stays in production, {new} was rejected",
+            "awaiting_approval": f"{new} waits for approval, {serving} stays in production",
+            "rolled_back": f"{serving} is back in production, {old} failed its probation",
+            "superseded": f"a person moved the alias while the cycle ran; {new} was set aside",
+        }
+    as_it_was = "production is as it was"
+    if outcome.production_version is not None:
+        as_it_was = f"{serving} stays in production"
+    return told.get(outcome.ending, as_it_was)
 
 
 def undo(outcome: Outcome, command: str = COMMAND) -> Advice:
@@ -56,7 +84,7 @@ def undo(outcome: Outcome, command: str = COMMAND) -> Advice:
         )
     if outcome.ending == "awaiting_approval":
         return Advice(
-            f"`{command} approve {version}` gives it the production alias, as moving the alias in the MLflow UI does; "
+            f"`{command} approve {version}` gives it the production alias, as moving the production alias in the MLflow UI does; "
             f"`{command} reject {version} --why TEXT` turns it down. Until then nothing changes."
         )
     if outcome.ending == "rolled_back":

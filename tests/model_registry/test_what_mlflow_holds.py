@@ -62,7 +62,7 @@ def test_a_cycle_is_one_parent_with_nested_stages_and_a_point_on_the_timeline(
     )
     registry.register(candidate(metrics={"fit_rows": 4}), parent=run_id, run_name="ModelRetraining")
     name, tags = (
-        "2026-11-20T02:17:00Z promoted v2",
+        "promoted v2, 2026-11-20 02:17 UTC",
         {"retraining.reason": "better", "mlflow.note.content": "| a | b |"},
     )
     registry.end_cycle(

@@ -136,7 +136,7 @@ def of_ending(ending: str) -> Outcome:
             "comparison": None,
             "production_on_new": None,
             "cycle_id": None,
-            "reason": "no file that was not judged",
+            "reason": "no new files",
         },
     }
     return replace(promoted(), ending=ending, **changes.get(ending, {}))

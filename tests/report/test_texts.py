@@ -72,6 +72,30 @@ def test_the_terminal_block_keeps_to_its_width_and_says_what_why_and_how_to_undo
         assert {"what", "why", "files", "see", "undo"} <= set(labels), block
 
 
+@pytest.mark.parametrize(
+    ("ending", "what"),
+    [
+        ("promoted", "a challenger would replace v7 in production"),
+        ("rejected", "the challenger would be rejected, v7 would stay in production"),
+        ("awaiting_approval", "the challenger would wait for approval, v7 would stay"),
+        ("kept", "v7 would stay in production"),
+    ],
+)
+def test_a_dry_run_says_what_would_happen_and_names_no_version_that_was_not_made(
+    ending: str, what: str
+) -> None:
+    outcome = replace(
+        of_ending(ending),
+        dry_run=True,
+        previous_version=7,
+        production_version=7,
+        challenger_version=None,
+    )
+    for text in (verdict_block(outcome, 200), verdict_sentence(outcome)):
+        assert what.lower() in text.lower()
+        assert "no version" not in text
+
+
 def test_a_command_or_address_is_never_broken_over_lines() -> None:
     block = verdict_block(
         promoted(),
