@@ -144,14 +144,14 @@ def material_drift(health: Health, settings: Settings) -> Decision:
 
 def interval_passed(health: Health, settings: Settings) -> Decision:
     """`interval`: the last training is RETRAIN_INTERVAL_DAYS ago."""
-    return _passed(health, settings.retrain_interval_days, "interval")
+    return _passed(health, settings.retrain_interval_days)
 
 
 def adaptive_interval_passed(health: Health, settings: Settings) -> Decision:
     """`adaptive`: as `interval`, but it halves when the last retrain paid off on the next fresh batch, and doubles when not."""
     gains = [seen.gain for seen in _first_hindsights(health)]
     days = adaptive_interval(gains, settings.retrain_interval_days)
-    return _passed(health, days, "adaptive")
+    return _passed(health, days)
 
 
 def always(_health: Health, _settings: Settings) -> Decision:
@@ -174,15 +174,15 @@ def adaptive_interval(gains: Sequence[float], base_days: float) -> float:
     return days
 
 
-def _passed(health: Health, days: float, name: str) -> Decision:
-    """Whether the last training is `days` ago; `name` is the trigger that asks."""
+def _passed(health: Health, days: float) -> Decision:
+    """Whether the last training is `days` ago."""
     if health.last_training is None:
-        return Decision(True, f"{name}: no training is on record")
+        return Decision(True, "no training is on record")
     passed = (health.now - health.last_training).total_seconds() / SECONDS_A_DAY
     due = passed >= days - min(EARLY_DAYS, days / 10)
     trained = f"{passed:.1f} days ago" if passed >= 1 or days < 1 else "today"
     after = f"{days:g} day" + ("" if days == 1 else "s")
-    return Decision(due, f"{name}: trained {trained}, {'' if due else 'next '}due after {after}")
+    return Decision(due, f"trained {trained}, {'' if due else 'next '}due after {after}")
 
 
 TRIGGERS: Mapping[TriggerName, Callable[[Health, Settings], Decision]] = {
@@ -211,7 +211,9 @@ def should_retrain(
     fired = next(((name, answer) for name, answer in asked.items() if answer.act), None)
     if fired is not None:
         return Trigger(True, fired[1].reason, fired[0])
-    return Trigger(False, "; ".join(answer.reason for answer in asked.values()))
+    if len(asked) == 1:
+        return Trigger(False, next(iter(asked.values())).reason)
+    return Trigger(False, "; ".join(f"{name}: {answer.reason}" for name, answer in asked.items()))
 
 
 def waited_long_enough(back_off: BackOff, settings: Settings) -> Decision:

@@ -238,7 +238,7 @@ def test_retraining_on_an_interval_waits_for_the_interval(registered: Project) -
     registered.deliver(*tables(3, seed=2, turned=True))
     seen = registered.cycle()
     assert seen["ending"] == "kept"
-    assert "interval: trained today, next due after 30 days" in seen["reason"]
+    assert "trained today, next due after 30 days" in seen["reason"]
 
 
 def test_a_sampled_training_says_so_and_keeps_recent_rows(registered: Project) -> None:

@@ -190,7 +190,7 @@ def test_a_missed_threshold_that_waits_says_for_what() -> None:
     facts = health(0.5, records=[graded(7, -0.01)])
     asked = decisions.should_retrain(facts, settings(), NO_BACK_OFF)
     assert "worse than the threshold 0.8; it waits because the last retrain, v7" in asked.reason
-    assert "the adaptive interval is 14 days" in asked.reason
+    assert "gained nothing (-0.0100): trained 1.0 days ago, next due after 14 days" in asked.reason
 
 
 def test_what_this_cycle_found_about_the_last_retrain_counts_already() -> None:

@@ -144,9 +144,7 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
         and record.served.metric == cycle.job.settings.metric
     ]
     if not own:
-        return Decision(
-            False, f"drop: v{cycle.production.number} has no earlier score to compare with"
-        )
+        return Decision(False, f"v{cycle.production.number} has no earlier score to compare with")
     found = compare_with_record(
         metric(cycle.job.settings.metric), own, served, confidence=cycle.job.settings.confidence
     )
@@ -156,7 +154,7 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
     moved = gained_or_lost(found.improvement)
     record = f"its own record on {how_many(len(own), 'batch', 'batches')}"
     significant = "significantly worse" if worse else "no significant drop"
-    return Decision(worse, f"drop: production {moved} against {record}: {significant}")
+    return Decision(worse, f"production {moved} against {record}: {significant}")
 
 
 # --- a past version beside another on rows that neither has seen ----------------------------------------------------------
