@@ -111,7 +111,7 @@ def _shown(
         code = answer.show(real_out, real_err, spell, **flags)
         real_out.flush()
         return code
-    from retraining.logs import without_secrets
+    from retraining.masking import without_secrets
 
     out, err = (
         io.StringIO(),

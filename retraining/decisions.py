@@ -294,8 +294,9 @@ def _in_words(comparison: Comparison, metric: str) -> str:
 def _interval(comparison: Comparison) -> str:
     if comparison.interval is None:
         return ", too few blocks for an interval"
-    low, high = comparison.interval
-    return f" [{low:+.4f}, {high:+.4f}]"
+    from retraining.phrases import in_brackets  # a closed gate has no use for it
+
+    return f" {in_brackets(comparison.interval)}"
 
 
 def may_move_the_alias(settings: Settings, hold: str | None, values: Decision) -> Decision:

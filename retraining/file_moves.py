@@ -88,20 +88,11 @@ def _copy(source: Path, target: Path) -> None:
             os.fsync(copy.fileno())
 
 
-def sync(path: Path) -> None:
-    """Wait until a file, or a folder's names, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def free_path(folder: Path, name: str, sha256: str | None, *, beside: str = "") -> Path:
-    """A path in `folder` that nothing stands at, whose name leaves room for `beside` after it."""
+def free_path(folder: Path, name: str, sha256: str | None, *, room: int = 0) -> Path:
+    """A path in `folder` that nothing stands at, whose name could be `room` bytes longer."""
     told_apart = with_digest(name, sha256 or os.urandom(8).hex())
     stem, ending = split_ending(told_apart)
     numbered = (f"{stem}-{n}{ending}" for n in range(2, 10_000))
     candidates = (name, told_apart, *numbered)
-    fitting = (c for c in candidates if len(os.fsencode(c + beside)) <= LONGEST_NAME)
+    fitting = (c for c in candidates if len(os.fsencode(c)) + room <= LONGEST_NAME)
     return next(folder / c for c in fitting if not os.path.lexists(folder / c))

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retraining.disks import may_write_in, place_of
+from retraining.disks import may_write_in, place_of, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -109,18 +109,10 @@ class LocalState:
     def write(self, name: str, content: Mapping[str, Any] | list[Any]) -> None:
         """Write a table aside, then rename it into place."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        aside = self.folder / f".{name}.json.tmp"
-        try:
-            aside.write_text(json.dumps(content, separators=(",", ":")))
-            with suppress(
-                FileNotFoundError
-            ):  # a reading command, which holds no lock, wrote the same table at the same moment
-                aside.replace(self.folder / f"{name}.json")
-        except OSError as error:
-            error.filename = error.filename or str(aside)  # a full disk does not say which
-            with suppress(OSError):
-                aside.unlink()
-            raise
+        text = json.dumps(content, separators=(",", ":"))
+        # a reading command, which holds no lock, may write the same table at the same moment
+        with suppress(FileNotFoundError):
+            write_whole(self.folder / f"{name}.json", text)
 
     @contextmanager
     def if_possible(self) -> Iterator[None]:
@@ -164,8 +156,5 @@ class LocalState:
     def replace_lines(self, name: str, content: Iterable[Mapping[str, Any]]) -> None:
         """Write a table of lines afresh."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        aside = self.folder / f".{name}.jsonl.tmp"
-        aside.write_text(
-            "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in content)
-        )
-        aside.replace(self.folder / f"{name}.jsonl")
+        lines = [json.dumps(line, separators=(",", ":")) + "\n" for line in content]
+        write_whole(self.folder / f"{name}.jsonl", "".join(lines))

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from retraining.masking import without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -25,13 +27,6 @@ LINE = "%(asctime)s %(levelname)-7s %(message)s"
 TIME = "%Y-%m-%dT%H:%M:%S"
 
 log = logging.getLogger("retraining")  # what a cycle says
-
-
-def without_secrets(text: str, secrets: tuple[str, ...]) -> str:
-    """The text with every secret blotted out."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
 
 
 class _Redacting(logging.Formatter):

@@ -1,4 +1,4 @@
-"""How several things are put into one line of text. Standard library only: settings and closed gates speak too."""
+"""How several things, and intervals, are put into one line of text. Standard library only: settings and closed gates speak too."""
 
 from __future__ import annotations
 
@@ -48,5 +48,15 @@ def size_of(difference: float, interval: tuple[float, float] | None = None) -> s
     text = f"{abs(difference):.4f}"
     if interval is None:
         return text
-    low, high = interval if difference >= 0 else (-interval[1], -interval[0])
-    return f"{text} [{low:+.4f}, {high:+.4f}]"
+    shown = interval if difference >= 0 else (-interval[1], -interval[0])
+    return f"{text} {in_brackets(shown)}"
+
+
+def in_brackets(interval: tuple[float, float], form: str = "+.4f") -> str:
+    """Both ends of an interval in one format.
+
+    >>> in_brackets((-0.01, 0.25)), in_brackets((0.8, 0.9), ".1f")
+    ('[-0.0100, +0.2500]', '[0.8, 0.9]')
+    """
+    low, high = interval
+    return f"[{low:{form}}, {high:{form}}]"

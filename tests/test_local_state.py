@@ -116,7 +116,7 @@ def test_digests_that_cannot_be_kept_are_worked_out_and_that_is_said_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "a.csv").write_bytes(b"one")
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     assert (
         state.digests(tmp_path, ["a.csv"])
         == state.digests(tmp_path, ["a.csv"])
@@ -135,7 +135,7 @@ def test_a_table_for_which_the_disk_has_no_room_names_its_file_and_leaves_nothin
         path.touch()
         full()
 
-    monkeypatch.setattr(Path, "write_text", written_in_part)
+    monkeypatch.setattr(Path, "write_bytes", written_in_part)
     with pytest.raises(OSError, match="No space left") as caught:
         state.write("head", {"number": 1})
     _, (what, _, remedy) = in_three_lines(caught.value)

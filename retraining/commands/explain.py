@@ -10,6 +10,7 @@ from retraining.commands.reading import Story, read_story
 from retraining.errors import UsageError
 from retraining.hindsight import graded_decisions, in_words
 from retraining.ledger import REGISTERED
+from retraining.phrases import in_brackets
 from retraining.report.verdict import name
 from retraining.report.words import printable
 from retraining.serialisation import cycle_to_json
@@ -118,8 +119,7 @@ def _improvement(comparison: Comparison) -> str:
     verdict = comparison.verdict.replace("_", " ")
     if comparison.interval is None:
         return f"{comparison.improvement:+.4f}: {verdict}"
-    low, high = comparison.interval
-    interval = f"[{low:+.4f}, {high:+.4f}] at {comparison.confidence:.4g}"
+    interval = f"{in_brackets(comparison.interval)} at {comparison.confidence:.4g}"
     return f"{comparison.improvement:+.4f} {interval}: {verdict}"
 
 

@@ -9,6 +9,7 @@ from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
 from retraining.errors import UsageError
 from retraining.hindsight import graded_decisions, in_words
+from retraining.phrases import in_brackets
 from retraining.report.verdict import name
 from retraining.report.words import printable
 from retraining.serialisation import cycle_to_json
@@ -103,8 +104,7 @@ def _won(comparison: Comparison | None) -> str:
     gain = f"{comparison.improvement:+.3f}"
     if comparison.interval is None:
         return gain
-    low, high = comparison.interval
-    return f"{gain} [{low:+.3f}, {high:+.3f}]"
+    return f"{gain} {in_brackets(comparison.interval, '+.3f')}"
 
 
 def _write_pages(story: Story, hindsight: dict[str, Hindsight], folder: Path) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from retraining.commands import Answer
 from retraining.commands.run import new_job
 from retraining.errors import UsageError
-from retraining.inbox import REASON_SUFFIX, check_rights
+from retraining.inbox import check_rights
 from retraining.local_state import sha256_of
 from retraining.lock import one_cycle_at_a_time
+from retraining.quarantine_notes import REASON_SUFFIX
 
 if TYPE_CHECKING:
     import argparse

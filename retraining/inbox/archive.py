@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retraining.file_moves import free_path, holds, link, sync, with_digest
+from retraining.disks import sync
+from retraining.file_moves import free_path, holds, link, with_digest
 from retraining.inbox.listing import entries_of, why_not_read
 
 if TYPE_CHECKING:

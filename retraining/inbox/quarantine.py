@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retraining.file_moves import free_path, move, sync
+from retraining.disks import sync
+from retraining.file_moves import free_path, move
 from retraining.local_state import sha256_of
+from retraining.quarantine_notes import REASON_SUFFIX, ROOM, Note, path_of_note, write_note
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-REASON_SUFFIX = ".reason.json"
 
 
 @dataclass(frozen=True)
@@ -29,23 +27,9 @@ class Quarantine:
     ) -> Path:
         """Move any file here under a free name: the reason is there before the file is. `folder` tells whence, `when` is in seconds."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        target = free_path(self.folder, source.name, sha256, beside=f".{REASON_SUFFIX}.tmp")
-        refused = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
-        note = {
-            "file": source.name,
-            "sha256": sha256,
-            "reason": reason,
-            "from": folder,
-            "refused": refused,
-        }
-        aside = self.folder / f".{target.name}{REASON_SUFFIX}.tmp"
-        content = json.dumps(note, indent=1, ensure_ascii=False) + "\n"
-        aside.write_text(
-            content, encoding="utf-8", errors="backslashreplace"
-        )  # a name need not be UTF-8
-        if self.durable:
-            sync(aside)
-        aside.replace(self.folder / (target.name + REASON_SUFFIX))
+        target = free_path(self.folder, source.name, sha256, room=ROOM)
+        note = Note(source.name, sha256, reason, folder, when)
+        write_note(target, note, durable=self.durable)
         move(source, target)
         if self.durable:
             sync(self.folder)
@@ -57,7 +41,7 @@ class Quarantine:
         move(path, target)
         if self.durable:
             sync(inbox)
-        path.with_name(path.name + REASON_SUFFIX).unlink(missing_ok=True)
+        path_of_note(path).unlink(missing_ok=True)
         return target
 
     def files(self) -> tuple[Path, ...]:

@@ -13,8 +13,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from retraining.masking import masked
 from retraining.notices import alerts, healthcheck, textfile, webhook
-from retraining.notices.masking import masked
 from retraining.serialisation import outcome_to_json
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ scores. Every series is labelled with the model and the project, since the colle
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
+from retraining.disks import write_whole
 from retraining.outcomes import EndingName
 from retraining.serialisation import plain
 
@@ -69,20 +69,12 @@ STAGE = Family("retraining_stage_seconds", "Duration of each stage of the last c
 
 
 def update(path: Path, outcome: Outcome, settings: Settings, now: datetime) -> None:
-    """Write the file aside and rename it over the old one, readable by everybody the umask allows.
+    """Write the file afresh, whole, readable by everybody the umask allows; the collector reads `*.prom` only.
 
     Raises:
         OSError: it cannot be written.
     """
-    text = render(outcome, settings, now, _read(path))
-    aside = path.with_name(f".{path.name}.tmp")  # the collector reads *.prom only
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    except OSError:
-        with suppress(OSError):
-            aside.unlink()
-        raise
+    write_whole(path, render(outcome, settings, now, _read(path)))
 
 
 def render(outcome: Outcome, settings: Settings, now: datetime, before: str = "") -> str:

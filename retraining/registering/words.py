@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from retraining.command_lines import spelled_out
 from retraining.cycle.preflight import how_to_assign, public_uri
-from retraining.phrases import first_few
+from retraining.phrases import first_few, in_brackets
 from retraining.registering.remarks import remarks_in_words
 from retraining.scoring import coding
 
@@ -36,10 +36,8 @@ def reason_of(baseline: Score | None) -> str:
 
 
 def _with_interval(baseline: Score) -> str:
-    low_high = (
-        f" [{baseline.interval[0]:.4f}, {baseline.interval[1]:.4f}]" if baseline.interval else ""
-    )
-    return f"{baseline.value:.4f}{low_high}"
+    interval = f" {in_brackets(baseline.interval, '.4f')}" if baseline.interval else ""
+    return f"{baseline.value:.4f}{interval}"
 
 
 def description_of(papers: Papers, baseline: Score | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from retraining.phrases import in_brackets
 from retraining.replay.policies import CURRENT
 from retraining.replay.summary import rows_always_fits
 from retraining.settings import TrainWindow
@@ -160,9 +161,5 @@ def in_words(found: Sequence[Advice]) -> str:
 
 
 def _line(one: Advice) -> str:
-    interval = (
-        f"[{one.interval[0]:+.4f}, {one.interval[1]:+.4f}]"
-        if one.interval
-        else "(too few cycles for an interval)"
-    )
+    interval = in_brackets(one.interval) if one.interval else "(too few cycles for an interval)"
     return f"{one.gain:+.4f} {interval}  {' '.join(one.lines)}; fits {one.rows_fitted:.0%} of all rows, now {one.rows_fitted_now:.0%}"

@@ -14,15 +14,15 @@ was delivered, and the rows of one that is nowhere are given back. Then `discard
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from retraining.disks import sync
 from retraining.errors import FolderGoneError, StoreError
-from retraining.file_moves import sync
+from retraining.quarantine_notes import Note, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from retraining.settings import Settings
     from retraining.sources import Source
-
-REASON_SUFFIX = ".reason.json"
 
 
 class Claimed(Protocol):
@@ -165,17 +163,9 @@ class Outbox:
         return f".{self.key}-{sha256}.tmp"
 
     def _write_reason(self, claimed: Claimed) -> None:
-        note = {
-            "file": claimed.file,
-            "sha256": claimed.sha256,
-            "reason": claimed.reason,
-            "from": self.key,
-            "refused": claimed.prepared_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
-        content = (json.dumps(note, indent=1) + "\n").encode()
-        aside = self._aside(hashlib.sha256(content).hexdigest(), refused=True)
-        _write_to_disk(aside, content, claimed.prepared_at.timestamp())
-        aside.replace(aside.with_name(claimed.file + REASON_SUFFIX))
+        when = claimed.prepared_at.timestamp()
+        note = Note(claimed.file, claimed.sha256, claimed.reason, self.key, when)
+        write_note(self.quarantine / claimed.file, note, durable=True)
 
 
 def _write_to_disk(path: Path, content: bytes, modified: float) -> None:

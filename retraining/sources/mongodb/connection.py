@@ -29,6 +29,7 @@ from retraining.errors import (
     SettingsError,
     UnreachableError,
 )
+from retraining.masking import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -198,7 +199,7 @@ def _short(error: PyMongoError, settings: Settings) -> str:
         re.split(r",? (?:full error|Timeout|\(configured timeouts)\b", str(error))[0].strip()
         or type(error).__name__
     )
-    for secret in settings.secrets():
-        for form in (secret, unquote(secret)):
-            text = text.replace(form, "***")
-    return text[:300].rstrip(". ")
+    secrets = settings.secrets()
+    shown = {*secrets, *map(unquote, secrets)}  # the driver may show them without their %40
+    longest_first = sorted(shown, key=len, reverse=True)
+    return without_secrets(text, longest_first)[:300].rstrip(". ")
