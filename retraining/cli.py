@@ -155,12 +155,24 @@ def _failed(error: BaseException, asked: argparse.Namespace, settings: Settings 
 
 
 def _settings(asked: argparse.Namespace) -> Settings:
-    project = asked.project if asked.project is not None else default_project(settings_module.CLONE)
+    project = _project_of(asked)
     _leave_a_folder_that_is_gone(project)
     loaded = settings_module.load(project, os.environ, asked.env_file)
     for name, value in {**ENVIRONMENT_DEFAULTS, **loaded.passed_on}.items():
         os.environ.setdefault(name, value)
     return loaded
+
+
+def _project_of(asked: argparse.Namespace) -> Path:
+    """The folder that was named, the one that `init` makes, or the default."""
+    if getattr(asked, "new_project", None) is not None:
+        from retraining.commands.init import make_folder
+
+        return make_folder(asked.new_project)
+    if asked.project is not None:
+        named: Path = asked.project
+        return named
+    return default_project(settings_module.CLONE)
 
 
 def _leave_a_folder_that_is_gone(project: Path) -> None:

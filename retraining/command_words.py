@@ -33,6 +33,7 @@ COMMANDS = {
     "requeue": "move mended files from quarantine back to the inbox",
     "forget": "withdraw a poisoned file from the archive and from all later training",
     "relocate": "after the project was moved: point the store's artifact addresses to where it is now",
+    "init": "make a project: folders, recipe, and a .env proposed from your files",
     "replay": "play archived files through the same cycle under one or more policies",
 }
 MORE_HELP = """
@@ -70,6 +71,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if asked.command is None:
         asked.command = DEFAULT_COMMAND
         return _parser_of_one(DEFAULT_COMMAND).parse_args(others, asked)
+    if others and getattr(asked, "flags_between", False):
+        left = list(words)
+        left.remove(asked.command)
+        return _parser_of_one(asked.command).parse_intermixed_args(left, asked)
     if others:
         start = f"{PROGRAM} {asked.command}"
         raise UsageError(

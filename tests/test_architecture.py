@@ -51,7 +51,7 @@ LAYERS = (
     ("prediction_log",),
     ROOMS,
     ("cycle", "serving"),
-    ("commands", "registering", "replay"),
+    ("commands", "registering", "new_project", "replay"),
     ("cli",),
     ("__main__",),
 )  # importing leftwards only

@@ -1,0 +1,164 @@
+"""`init DIR`: a new project, its settings proposed from the files that a person brings. It never overwrites anything."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retraining.commands import Answer
+from retraining.errors import RetrainingError, UnreadableFileError, UsageError
+from retraining.settings import CLONE, RECIPE_NAME
+
+if TYPE_CHECKING:
+    import argparse
+
+    from retraining.new_project.proposal import Proposal
+    from retraining.settings import Settings
+
+FOLDERS = ("new_data", "used_data", "model")
+NOT_IN_GIT = ".env\n.retraining/\nnew_data/\nused_data/\nquarantine/\nmodel/\nmlflow_server/\npredictions/\napi_tokens.json\n"
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """Where, and what the first model learns."""
+    command.add_argument("new_project", type=Path, metavar="DIR", help="the new project's folder")
+    command.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="CSV or Parquet, copied into used_data/"
+    )
+    command.add_argument("--target", metavar="COLUMN", help="the column to predict")
+    command.set_defaults(
+        flags_between=True
+    )  # DIR --target COLUMN FILE: argparse alone ends at the flag
+
+
+def make_folder(folder: Path) -> Path:
+    """The project's folder, made where it is not there.
+
+    Raises:
+        UsageError: a file is in the way, or this user may not make it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The folder {folder} cannot be made: {error.strerror}.", remedy="Name another folder."
+        ) from error
+    return folder
+
+
+def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+    """Make what is missing, and say what was made and what comes next."""
+    files = [_copied(file, settings.used_data_dir) for file in _checked(asked.files, settings)]
+    made = _folders_and_texts(settings.project)
+    env = settings.project / ".env"
+    proposals: list[Proposal] = []
+    note = "It was there already and stays as it is."
+    if not env.exists():
+        proposals, note = _proposed(files, asked.target, settings)
+        env.write_text(_env_with(proposals), encoding="utf-8")
+    told: dict[str, Any] = {
+        "project": str(settings.project),
+        "made": made,
+        "files": [file.name for file in files],
+        "settings": [
+            {"name": one.name, "value": one.value, "reason": one.reason} for one in proposals
+        ],
+    }
+    return Answer(told, _in_words(settings, files, proposals, note))
+
+
+def _checked(files: list[Path], settings: Settings) -> list[Path]:
+    """The named files, all of them looked at before any is copied."""
+    from retraining.datasets.data_files import FORMATS
+
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"The file {file} is not there.", remedy="Name CSV or Parquet files.")
+        if not file.name.lower().endswith(FORMATS):
+            raise UsageError(
+                f"The file {file} is neither {', '.join(FORMATS[:-1])} nor {FORMATS[-1]}.",
+                remedy="Convert it, or leave it out.",
+            )
+        there = settings.used_data_dir / file.name
+        if there.exists() and there.read_bytes() != file.read_bytes():
+            raise UsageError(
+                f"{there} is there already, with other content.", remedy="Rename one of the two."
+            )
+    return files
+
+
+def _copied(file: Path, folder: Path) -> Path:
+    """The file in the archive: whole and on its way by one name only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / file.name
+    if not target.exists():
+        aside = folder / f".{file.name}.part"
+        shutil.copy2(file, aside)
+        aside.replace(target)
+    return target
+
+
+def _folders_and_texts(project: Path) -> list[str]:
+    """Make what is not there; the names of what was made."""
+    made = []
+    for name in FOLDERS:
+        if not (project / name).is_dir():
+            (project / name).mkdir(parents=True)
+            made.append(f"{name}/")
+    texts = {
+        RECIPE_NAME: (CLONE / RECIPE_NAME).read_text(encoding="utf-8"),
+        ".gitignore": NOT_IN_GIT,
+    }
+    for name, text in texts.items():
+        if not (project / name).exists():
+            (project / name).write_text(text, encoding="utf-8")
+            made.append(name)
+    return made
+
+
+def _proposed(
+    files: list[Path], target: str | None, settings: Settings
+) -> tuple[list[Proposal], str]:
+    """The settings that the files speak for, and a note where they could not be looked at."""
+    from retraining.new_project.proposal import Proposal
+
+    asked = [] if target is None else [Proposal("TARGET_COLUMN", target, "As asked.")]
+    if not files:
+        return asked, "No file was named, so nothing could be proposed."
+    from retraining.new_project.looking import proposals_from
+
+    try:
+        return proposals_from(files, target, settings), ""
+    except RetrainingError as error:
+        return asked, f"The files could not be looked at: {error.what}"
+    except UnreadableFileError as error:
+        return asked, f"The files could not be looked at: {error}."
+
+
+def _env_with(proposals: list[Proposal]) -> str:
+    from retraining.new_project.env_text import env_text
+
+    return env_text(_example(), proposals)
+
+
+def _example() -> str:
+    """`.env.example`: beside the scripts in a clone, inside the package where it was installed."""
+    in_clone, in_package = CLONE / ".env.example", CLONE / "retraining" / "env.example"
+    path = in_clone if in_clone.is_file() else in_package
+    return path.read_text(encoding="utf-8")
+
+
+def _in_words(settings: Settings, files: list[Path], proposals: list[Proposal], note: str) -> str:
+    lines = [f"{settings.project} is a project."]
+    if files:
+        lines.append(f"used_data/ holds {len(files)} files of yours.")
+    lines += [f".env: {one.name}={one.value}  ({one.reason})" for one in proposals]
+    if note:
+        lines.append(f".env: {note}")
+    lines += [
+        "Next: read .env, then register a first model:",
+        f"  {replace(settings, env_file=None).register_command} --set-alias",
+    ]
+    return "\n".join(lines)

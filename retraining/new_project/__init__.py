@@ -1,0 +1,1 @@
+"""A new project: its folders and settings, proposed from the files that a person brings."""

@@ -1,0 +1,60 @@
+"""All that the files of a new project propose for its settings."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retraining.datasets import TableStore
+from retraining.local_state import sha256_of
+from retraining.new_project.columns import column_proposals, likely_target
+from retraining.new_project.csv_format import csv_proposals, header_of
+from retraining.new_project.proposal import Proposal
+from retraining.records import DataFile
+from retraining.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retraining.settings import Settings
+
+
+def proposals_from(files: Sequence[Path], target: str | None, settings: Settings) -> list[Proposal]:
+    """What the files speak for, each with its reason.
+
+    Args:
+        files: CSV, CSV.gz or Parquet, of one kind.
+        target: the label's column where a person named it.
+        settings: the project's, as they are without a `.env`.
+
+    Raises:
+        SettingsError: the target column is not there, or is no label.
+        UnreadableFileError: a file cannot be read.
+    """
+    csv_files = [file for file in files if not file.name.lower().endswith(".parquet")]
+    proposals = csv_proposals(csv_files[0]) if csv_files else []
+    settings = _with(proposals, settings)
+    asked = None if target is None else Proposal("TARGET_COLUMN", target, "As asked.")
+    label = asked or likely_target(_names(files[0], settings))
+    if label is None:
+        return proposals
+    settings = _with([label, *proposals], settings)
+    data_files = [DataFile(file.name, sha256_of(file), file) for file in files]
+    with tempfile.TemporaryDirectory() as folder:
+        tables = TableStore(Path(folder), settings)
+        return [label, *proposals, *column_proposals(data_files, settings, tables)]
+
+
+def _with(proposals: Sequence[Proposal], settings: Settings) -> Settings:
+    """The project's settings as they are once these lines stand in its `.env`."""
+    return load(settings.project, {one.name: one.value for one in proposals})
+
+
+def _names(file: Path, settings: Settings) -> list[str]:
+    if file.name.lower().endswith(".parquet"):
+        from pyarrow import parquet
+
+        names: list[str] = parquet.read_schema(file).names
+        return [name for name in names if not name.startswith("__index_level_")]
+    return header_of(file, settings.csv_encoding, settings.csv_separator)

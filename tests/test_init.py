@@ -1,0 +1,136 @@
+"""`init`: a new project, its settings proposed from the files that are brought."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from retraining import settings
+from retraining.new_project.env_text import env_text
+from retraining.new_project.proposal import Proposal
+from tests.projects import CLONE, Project, table, tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def brought(folder: Path, name: str, content: str | bytes) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def init(tmp_path: Path, *words: str | Path) -> dict[str, str]:
+    """Make a project of some files; the settings of its `.env` that are not those of the example."""
+    project = Project(tmp_path / "new")
+    told = project.start("init", str(project.folder), "--json", *map(str, words)).expect(0).json
+    return {one["name"]: one["value"] for one in told["settings"]}
+
+
+def test_a_project_has_folders_a_recipe_every_setting_and_the_files(tmp_path: Path) -> None:
+    files = [
+        brought(tmp_path, f"u{number}.csv", text) for number, text in enumerate(tables(2, seed=1))
+    ]
+    assert init(tmp_path, *files) == {"TARGET_COLUMN": "target"}
+    new = tmp_path / "new"
+    assert {path.name for path in (new / "used_data").iterdir()} == {"u0.csv", "u1.csv"}
+    assert (new / "new_data").is_dir()
+    assert (new / "train_classification_model.py").is_file()
+    assert ".env" in (new / ".gitignore").read_text()
+    text = (new / ".env").read_text()
+    assert [name for name in settings.SETTING_NAMES if f"{name}=" not in text] == []
+    settings.load(new, {})
+
+
+def test_it_never_overwrites(tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    brought(new, ".env", "TARGET_COLUMN=mine\n")
+    brought(new, "train_classification_model.py", "# mine\n")
+    init(tmp_path, brought(tmp_path, "u.csv", table(seed=1)))
+    assert (new / ".env").read_text() == "TARGET_COLUMN=mine\n"
+    assert (new / "train_classification_model.py").read_text() == "# mine\n"
+    other = brought(tmp_path / "elsewhere", "u.csv", table(seed=2))
+    words = ("init", str(new), str(other))
+    assert "with other content" in Project(new).start(*words).expect(2).error[0]
+
+
+def test_how_excel_writes_is_recognised(tmp_path: Path) -> None:
+    drawn = random.Random(1)
+    rows = [
+        f"{drawn.gauss(0, 1):.3f};Köln;{drawn.randint(0, 1)}".replace(".", ",") for _ in range(99)
+    ]
+    text = "\r\n".join(["größe;stadt;klasse", *rows])
+    file = brought(tmp_path, "u.csv", text.encode("cp1252"))
+    assert init(tmp_path, file, "--target", "klasse") == {
+        "TARGET_COLUMN": "klasse",
+        "CSV_ENCODING": "cp1252",
+        "CSV_SEPARATOR": ";",
+        "CSV_DECIMAL": ",",
+    }
+    loaded = settings.load(tmp_path / "new", {})
+    assert (loaded.csv_separator, loaded.csv_decimal) == (";", ",")
+
+
+def test_ids_times_and_what_tells_the_label_are_left_alone_with_the_reason(tmp_path: Path) -> None:
+    drawn = random.Random(2)
+    labels = [int(drawn.random() < 0.4) for _ in range(400)]
+    frame = pd.DataFrame(
+        {
+            "customer": range(1000, 1400),
+            "seen": pd.date_range("2026-01-01", periods=400, freq="h").strftime("%Y-%m-%d %H:%M"),
+            "amount": [round(drawn.gauss(label, 2), 2) for label in labels],
+            "refunded": ["yes" if label else "no" for label in labels],
+            "label": labels,
+        }
+    )
+    file = brought(tmp_path, "u.csv", frame.to_csv(index=False))
+    proposed = init(tmp_path, file)
+    assert proposed["TARGET_COLUMN"] == "label"
+    assert set(proposed["IGNORE_COLUMNS"].split(",")) == {"customer", "seen", "refunded"}
+    text = (tmp_path / "new" / ".env").read_text()
+    assert "customer looks like an id" in text
+
+
+def test_a_rare_class_is_not_measured_by_accuracy(tmp_path: Path) -> None:
+    drawn = random.Random(3)
+    rows = [f"{drawn.gauss(0, 1):.3f},{int(number % 50 == 0)}" for number in range(500)]
+    file = brought(tmp_path, "u.csv", "\n".join(["x,y", *rows]))
+    assert init(tmp_path, file)["METRIC"] == "balanced_accuracy"
+
+
+def test_a_parquet_file_is_looked_at_too(tmp_path: Path) -> None:
+    drawn = random.Random(4)
+    frame = pd.DataFrame({"x": [drawn.gauss(0, 1) for _ in range(60)], "won": [True, False] * 30})
+    (tmp_path / "u.parquet").write_bytes(frame.sample(frac=1, random_state=1).to_parquet())
+    assert init(tmp_path, tmp_path / "u.parquet") == {"TARGET_COLUMN": "won"}
+
+
+def test_files_that_cannot_be_looked_at_are_kept_and_the_reason_is_told(tmp_path: Path) -> None:
+    file = brought(tmp_path, "u.csv", "a,b\n1,2\n3\n")
+    project = Project(tmp_path / "new")
+    said = project.start("init", str(project.folder), str(file)).expect(0).out
+    assert "could not be looked at" in said
+    assert (project.folder / ".env").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["nowhere.csv"], "is not there"), (["README.md"], "neither")]
+)
+def test_a_wrong_file_is_named_before_anything_is_made(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    project = Project(tmp_path / "new")
+    files = [str(CLONE / word) for word in words]
+    assert said in project.start("init", str(project.folder), *files).expect(2).error[0]
+    assert not (project.folder / ".env").exists()
+
+
+def test_a_value_is_quoted_where_env_would_read_it_otherwise(tmp_path: Path) -> None:
+    written = env_text("# TARGET_COLUMN=target\n", [Proposal("TARGET_COLUMN", 'a "b" #c', "why")])
+    assert written == '# why\nTARGET_COLUMN="a \\"b\\" #c"\n'
+    (tmp_path / ".env").write_text(written)
+    assert settings.load(tmp_path, {}).target_column == 'a "b" #c'
