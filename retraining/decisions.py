@@ -230,14 +230,9 @@ def waited_long_enough(back_off: BackOff, settings: Settings) -> Decision:
 
 def reaches_floors(scores: Mapping[str, float | None], settings: Settings) -> Decision:
     """MIN_MODEL_*: floors that a challenger must reach, whatever the champion scores. `scores` maps metric -> value on the test rows."""
-    floors = {
-        "accuracy": settings.min_model_accuracy,
-        "roc_auc": settings.min_model_roc_auc,
-        "f1": settings.min_model_f1,
-    }
-    for name, floor in floors.items():
+    for name, floor in settings.floors.items():
         value = scores.get(name)
-        if floor is not None and (value is None or value < floor):
+        if value is None or value < floor:
             shown = "is undefined on the test rows" if value is None else f"{value:.4f}"
             return Decision(
                 False,

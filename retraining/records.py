@@ -279,6 +279,12 @@ class Version:
         """Whether this job registered the version, or a person adopted it."""
         return self.manifest_sha256 is not None
 
+    @property
+    def why(self) -> str:
+        """Why it is there: what it was made for and, where it came back, in place of which one; empty if nobody said."""
+        made = self.made_for or self.reason or ""
+        return made if self.put_back is None else f"{self.put_back}; it had come as: {made}"
+
 
 @dataclass(frozen=True)
 class Marks:

@@ -312,6 +312,22 @@ class Settings:
         return METRICS[self.metric].greater_is_better
 
     @property
+    def floors(self) -> dict[str, float]:
+        """Metric -> the least that a challenger must reach in it; those of MIN_MODEL_* that are set."""
+        floors = {
+            "accuracy": self.min_model_accuracy,
+            "roc_auc": self.min_model_roc_auc,
+            "f1": self.min_model_f1,
+        }
+        return {name: floor for name, floor in floors.items() if floor is not None}
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """Whether METRIC or a floor is read from probabilities."""
+        wanted = (self.metric, *self.floors)
+        return any(METRICS[name].needs == "probabilities" for name in wanted)
+
+    @property
     def command(self) -> str:
         """How a person starts the job on this project: for texts that say what to type."""
         return command_line(ORCHESTRATOR, self, CLONE)

@@ -62,12 +62,8 @@ def _why_it_is_there(story: Story) -> str:
     """Why the version serves: what it was made for, and, where it was put back, in place of which one and why."""
     if story.holder is None:
         return "no version holds the production alias"
-    version = story.production
-    made = None if version is None else version.made_for or version.reason
-    if made is None:
-        return "this job does not know that version"
-    put_back = None if version is None else version.put_back
-    return made if put_back is None else f"{put_back}; it had come as: {made}"
+    why = "" if story.production is None else story.production.why
+    return why or "this job does not know that version"
 
 
 def _poisoned(story: Story) -> list[str]:

@@ -276,16 +276,11 @@ def facts_of(
 ) -> TellingFacts:
     """What the registry tells of a version; `known` saves asking for what never changes."""
     return TellingFacts(
-        why=_why_it_is_there(version),
+        why=version.why,
         previous_version=version.previous,
         metrics=registry.metrics(version) if known is None else known.metrics,
         links=_links(version, registry) if known is None else known.links,
     )
-
-
-def _why_it_is_there(version: Version) -> str:
-    made = version.made_for or version.reason or ""
-    return made if version.put_back is None else f"{version.put_back}; it had come as: {made}"
 
 
 def _links(version: Version, registry: Registry) -> dict[str, str]:
