@@ -68,15 +68,16 @@ def service_of(settings: Settings, start: Start) -> Service:
     from retraining.serving.batching import Batches
     from retraining.serving.intake import Intake
     from retraining.serving.jobs import Clockwork, Jobs
-    from retraining.serving.log import NoLog
     from retraining.serving.metrics import Metrics
     from retraining.serving.production import Production
+    from retraining.serving.project_log import ProjectLog
     from retraining.serving.rates import rate_limit
     from retraining.serving.reloads import ReloadAlerts
     from retraining.serving.service import Service
     from retraining.serving.tokens import TokenFile
 
-    log, metrics = NoLog(), Metrics()
+    metrics = Metrics()
+    log = ProjectLog(settings, metrics)
     jobs, seconds = Jobs(settings, start.environment), settings.cycle_every_seconds
     production = Production(
         settings,

@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from retraining.prediction_log.locking import SHARED, in_chunks, lock_the_labels
-from retraining.prediction_log.tables import labels, predictions, repeated_ids
+from retraining.prediction_log.tables import STANDS, labels, predictions, repeated_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.engine import Connection
+    from sqlalchemy.sql import ColumnElement
 
     from retraining.prediction_log.rows import AnsweredRequest
 
@@ -51,40 +52,56 @@ def _append_named(connection: Connection, model_name: str, records: list[Record]
     first: dict[str, Record] = {}
     for record in records:
         first.setdefault(record["prediction_id"], record)
-    labelled = _with_labels(connection, model_name, list(first))
-    for prediction_id in labelled:
+    for prediction_id in _ids_where(connection, labels, model_name, first, STANDS):
         first[prediction_id]["label_waits"] = 1
-    inserted = _inserted(connection, first)
+    known = _ids_where(connection, predictions, model_name, first)
+    # In one order for all services: two that insert the same ids in different orders would wait for each other.
+    fresh = [first[prediction_id] for prediction_id in sorted(first) if prediction_id not in known]
+    known |= _lost_to_others(connection, model_name, fresh)
     repeats = [
         record
         for record in records
-        if first[record["prediction_id"]] is not record or record["prediction_id"] not in inserted
+        if first[record["prediction_id"]] is not record or record["prediction_id"] in known
     ]
     if repeats:
         _note_repeats(connection, model_name, repeats)
     return repeats
 
 
-def _with_labels(connection: Connection, model_name: str, ids: list[str]) -> set[str]:
-    """The ids whose label came before their prediction."""
+def _ids_where(
+    connection: Connection,
+    table: sa.Table,
+    model_name: str,
+    ids: Iterable[str],
+    *conditions: ColumnElement[bool],
+) -> set[str]:
+    """Those of the ids that a table holds."""
     found: set[str] = set()
-    for some in in_chunks(ids):
-        query = sa.select(labels.c.prediction_id).where(
-            labels.c.model_name == model_name,
-            labels.c.prediction_id.in_(some),
-            labels.c.superseded == 0,
+    for some in in_chunks(list(ids)):
+        query = sa.select(table.c.prediction_id).where(
+            table.c.model_name == model_name, table.c.prediction_id.in_(some), *conditions
         )
         found.update(connection.execute(query).scalars())
     return found
 
 
-def _inserted(connection: Connection, first: dict[str, Record]) -> set[str]:
-    """Insert the rows whose id is not there yet; returns these ids."""
-    # In one order for all services: two that insert the same ids in different orders would wait for each other.
-    records = [first[prediction_id] for prediction_id in sorted(first)]
+def _lost_to_others(connection: Connection, model_name: str, fresh: list[Record]) -> set[str]:
+    """Insert rows whose ids were not there; returns the ids that another service inserted at the same moment."""
+    if not fresh:
+        return set()
     statement = insert_into(connection, predictions).on_conflict_do_nothing()
-    answer = connection.execute(statement.returning(predictions.c.prediction_id), records)
-    return set(answer.scalars())
+    inserted = connection.execute(statement, fresh)
+    if connection.dialect.name == "sqlite" or inserted.rowcount == len(fresh):
+        return set()  # nobody else writes to sqlite meanwhile
+    ours = {(record["request_id"], record["row_index"]) for record in fresh}
+    lost: set[str] = set()
+    for some in in_chunks([record["prediction_id"] for record in fresh]):
+        columns = predictions.c
+        query = sa.select(columns.prediction_id, columns.request_id, columns.row_index).where(
+            columns.model_name == model_name, columns.prediction_id.in_(some)
+        )
+        lost.update(row[0] for row in connection.execute(query) if (row[1], row[2]) not in ours)
+    return lost
 
 
 def _note_repeats(connection: Connection, model_name: str, repeats: list[Record]) -> None:

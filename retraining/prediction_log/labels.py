@@ -56,7 +56,7 @@ class LabelOutcomes:
             setattr(self, outcome, getattr(self, outcome) + 1)
 
     @property
-    def counts(self) -> dict[Outcome, int]:
+    def counts(self) -> dict[str, int]:
         """How many labels had which outcome."""
         return {
             "new": self.new,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from retraining.prediction_log.tables import OLDEST_FIRST, labels, predictions
+from retraining.prediction_log.tables import OLDEST_FIRST, STANDS, labels, predictions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # Literals, not parameters: a partial index is only used where the planner sees its condition.
 LABEL_WAITS = predictions.c.label_waits == sa.literal_column("1")
 NO_LABEL_WAITS = predictions.c.label_waits == sa.literal_column("0")
-STANDS = labels.c.superseded == sa.literal_column("0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 
 from retraining.prediction_log.tables import LAYOUT
@@ -25,7 +26,7 @@ TICKS = 4096  # in a millisecond: the twelve bits that RFC 9562 leaves for a fin
 class AnsweredRequest:
     """One request with its answer; sequences hold an element for each row, in the caller's order.
 
-    `features` are JSON values by column name: the schema's columns, None where missing, and the ignored ones that were sent.
+    `features` are JSON values by column: the schema's columns, None or NaN where missing, and the ignored ones that were sent.
     `predictions` are texts, as a CSV would hold them. `size` (bytes) is about what the rows take in memory.
     """
 
@@ -34,7 +35,7 @@ class AnsweredRequest:
     model_version: int
     prediction_ids: Sequence[str]
     ids_are_the_callers: bool
-    features: Sequence[Mapping[str, Any]]
+    features: Mapping[str, Sequence[Any]]
     predictions: Sequence[str]
     classes: Sequence[Any] | None = None
     probabilities: Sequence[Sequence[float]] | None = None
@@ -62,15 +63,23 @@ class AnsweredRequest:
         return [of_the_request | of_the_row for of_the_row in self._of_the_rows()]
 
     def _of_the_rows(self) -> Iterator[dict[str, Any]]:
+        names = tuple(self.features)
+        by_row = zip(*(_plain(values) for values in self.features.values()), strict=True)
+        features = [json_text(dict(zip(names, values, strict=True))) for values in by_row]
         for index, prediction_id in enumerate(self.prediction_ids):
             probabilities = None if self.probabilities is None else self.probabilities[index]
             yield {
                 "prediction_id": prediction_id,
                 "row_index": index,
-                "features": json_text(self.features[index]),
+                "features": features[index],
                 "prediction": _storable(self.predictions[index]),
                 "probabilities": None if probabilities is None else json_text(probabilities),
             }
+
+
+def _plain(values: Sequence[Any]) -> Sequence[Any]:
+    """An array as a list: JSON is made of Python's own numbers several times as fast."""
+    return values.tolist() if isinstance(values, np.ndarray) else values
 
 
 def json_text(value: Any) -> str:

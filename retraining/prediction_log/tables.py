@@ -138,14 +138,14 @@ labels = sa.Table(
     sa.Column("received_time", UtcTime, nullable=False),
     sa.Column("superseded", sa.Integer, nullable=False),
 )
-_stands = labels.c.superseded == sa.literal_column("0")
+STANDS = labels.c.superseded == sa.literal_column("0")
 sa.Index(
     "labels_that_stand",
     labels.c.model_name,
     labels.c.prediction_id,
     unique=True,
-    sqlite_where=_stands,
-    postgresql_where=_stands,
+    sqlite_where=STANDS,
+    postgresql_where=STANDS,
 )
 sa.Index("labels_by_prediction", labels.c.model_name, labels.c.prediction_id)
 sa.Index("labels_by_time", labels.c.model_name, labels.c.received_time)
@@ -185,7 +185,6 @@ ingested_batches = sa.Table(
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
-    sa.Column("owner", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),  # `prepared` or `delivered`
     sa.Column("received_time", UtcTime, nullable=False),
     sa.Column("caller", sa.Text),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1024)  # the rows of a request have one time
 def text_of(moment: datetime) -> str:
     """An aware time as the log's text, `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 Why = Literal["full", "unwritable"]
 
 LONGEST_WAIT = 1.0  # seconds that an answer waits for the log
+MORE_FOR_A_ROW = (
+    2e-4  # seconds: a request of thousands of rows is not given up while they are written
+)
 MOST_ROWS_WAITING = 50_000
 MOST_BYTES_WAITING = 64 << 20
 ROWS_AT_ONCE = 5_000  # of one commit, unless a single request has more
@@ -149,7 +152,8 @@ class LogWriter:
             return self._not_logged(request, waiting)
         try:
             # A time-out cancels the future, which takes the request out unless its commit is under way.
-            written = await asyncio.wait_for(asyncio.wrap_future(waiting.future), LONGEST_WAIT)
+            patience = LONGEST_WAIT + MORE_FOR_A_ROW * waiting.rows
+            written = await asyncio.wait_for(asyncio.wrap_future(waiting.future), patience)
         except TimeoutError:
             self._is_slow = self._committing_since is not None
             return self._not_logged(request, "unwritable")

@@ -12,7 +12,15 @@ from starlette.exceptions import HTTPException
 from retraining import __version__
 from retraining.serving.edge import Edge, not_routed, refused
 from retraining.serving.refusals import Refusal
-from retraining.serving.routes import documentation, health, mlflow_protocol, operating, predicting
+from retraining.serving.routes import (
+    documentation,
+    health,
+    ingesting,
+    labelling,
+    mlflow_protocol,
+    operating,
+    predicting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -33,7 +41,8 @@ def application(service: Service, gate: Callable[[], None] | None = None) -> Fas
 
     app = FastAPI(title="Predictions", version=__version__, lifespan=lifespan, openapi_url=None)
     app.state.service = service
-    for group in (predicting, mlflow_protocol, operating, health, documentation):
+    groups = (predicting, mlflow_protocol, labelling, ingesting, operating, health, documentation)
+    for group in groups:
         app.include_router(group.router)
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(HTTPException, not_routed)

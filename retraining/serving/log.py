@@ -1,4 +1,4 @@
-"""What the service asks of the prediction log; where there is none yet, nothing is logged and answers say so."""
+"""What the service asks of the prediction log; `project_log` is the one that answers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from retraining.prediction_log.batches import IngestedBatch
+    from retraining.prediction_log.labels import GivenLabel, LabelOutcomes
+    from retraining.records import Schema
     from retraining.serving.model import Answers, ServedModel
     from retraining.serving.rows import TypedRows
+    from retraining.serving.sent_batches import SentBatch
     from retraining.serving.service import Asked, Question
 
 
@@ -79,6 +83,9 @@ class LogHealth:
 class PredictionLog(Protocol):
     """Where answers are kept."""
 
+    def start(self) -> None:
+        """Make what is needed, and begin; returns soon, whatever the log is like."""
+
     async def write(self, predicted: Predicted) -> Logged:
         """Keep an answer's rows; back once they are committed, after a second at most.
 
@@ -89,27 +96,25 @@ class PredictionLog(Protocol):
     def health(self) -> LogHealth:
         """How the log is; answers at once."""
 
+    def take_labels(self, given: Sequence[GivenLabel]) -> LabelOutcomes:
+        """Write labels down; back once they are committed.
+
+        Raises:
+            PredictionLogError: the log cannot be reached or written.
+        """
+
+    def ingest(
+        self, sent: SentBatch, schema: Schema, caller: str | None
+    ) -> tuple[IngestedBatch, bool]:
+        """Put a batch into the inbox as one file; whether it was there before.
+
+        Raises:
+            Refusal: 409 or 422.
+            PredictionLogError, FolderGoneError, StoreError: it cannot be kept now.
+        """
+
     def last_rows(self, count: int) -> Sequence[Mapping[str, Any]]:
         """Features by column name of the newest logged rows: a new version is tried on them. Empty where they cannot be read."""
 
     def close(self) -> None:
         """Commit what waits, then let go."""
-
-
-class NoLog:
-    """No prediction log: nothing is kept."""
-
-    async def write(self, predicted: Predicted) -> Logged:  # noqa: ARG002 - as the protocol has it
-        """Nothing is committed."""
-        return Logged(logged=False)
-
-    def health(self) -> LogHealth:
-        """There is nothing that could be ill."""
-        return LogHealth(ok=True)
-
-    def last_rows(self, count: int) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
-        """None."""
-        return ()
-
-    def close(self) -> None:
-        """Nothing is held."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from retraining.prediction_log.rows import TimeOrderedIds
 from retraining.serving.forms import sent_rows
 from retraining.serving.json_bodies import json_object
 from retraining.serving.refusals import unfit
-from retraining.serving.requests import time_ordered_id
 from retraining.serving.rows import TypedRows, typed_rows
 
 if TYPE_CHECKING:
@@ -63,8 +63,9 @@ class Service:
             self.rates.take(asked.paid_by, question.rows.count)
 
     def start(self) -> None:
-        """Load the version that holds the alias, where one does, and follow it; begin to answer."""
+        """Open the log, load the version that holds the alias, where one does, and follow it; begin to answer."""
         self.batches.start()
+        self.log.start()
         self.production.start()
         if self.clockwork is not None:
             self.clockwork.start()
@@ -110,6 +111,7 @@ class Question:
     client_request_id: str | None
 
 
+_IDS = TimeOrderedIds()
 Answer = Callable[[Service, Asked], Awaitable[tuple["Predicted", "Logged"]]]
 
 
@@ -127,20 +129,20 @@ def read_question(body: bytes, schema: Schema, at_most: int) -> Question:
 
 
 def new_ids(count: int) -> list[str]:
-    """Ids of predictions that sort by time, then by row."""
-    head = time_ordered_id()
-    return [f"{head}-{row}" for row in range(count)]
+    """Ids of predictions that sort by time, then by row; none is given twice."""
+    return _IDS.take(count)
 
 
 def _checked_ids(ids: Any, count: int) -> list[str]:
     if not isinstance(ids, list) or len(ids) != count:
         raise unfit("`ids` must be a list of one id a row.")
-    if not all(map(_is_id, ids)):
+    if not all(map(is_id, ids)):
         raise unfit(f"An id is a text of 1 to {LONGEST_ID} printable characters.")
     return ids
 
 
-def _is_id(value: Any) -> bool:
+def is_id(value: Any) -> bool:
+    """Whether a value can be the id of a prediction."""
     return isinstance(value, str) and 1 <= len(value) <= LONGEST_ID and value.isprintable()
 
 

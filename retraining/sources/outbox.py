@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retraining.settings import Settings
-    from retraining.sources import Source
 
 
 class Claimed(Protocol):
@@ -60,11 +59,23 @@ class Claimed(Protocol):
         """When it was written."""
 
 
+class Named(Protocol):
+    """Who delivers: a source, or the service that is handed whole batches."""
+
+    @property
+    def key(self) -> str:
+        """One lower-case word, of nobody else: what is set aside is named by it."""
+
+    @property
+    def name(self) -> str:
+        """What people call it, in messages."""
+
+
 @dataclass(frozen=True)
 class Outbox:
     """The folders that an export writes to (`inbox`, `quarantine`), and where what it wrote may be found later (`archive` too).
 
-    `key` and `name` are those of the source.
+    `key` and `name` are those of whoever delivers.
     """
 
     key: str
@@ -75,7 +86,7 @@ class Outbox:
     minimum_age: float  # seconds, MIN_FILE_AGE_SECONDS
 
     @classmethod
-    def of(cls, source: Source, settings: Settings) -> Outbox:
+    def of(cls, source: Named, settings: Settings) -> Outbox:
         """The folders of a project, for one of its sources.
 
         Raises:
@@ -119,6 +130,10 @@ class Outbox:
                 remedy="Free some space or mend the permissions; the next start exports them.",
             ) from error
         return sha256
+
+    def path_aside(self, sha256: str, *, refused: bool) -> Path:
+        """Where a file that was set aside can be read."""
+        return self._aside(sha256, refused=refused)
 
     def publish(self, claimed: Claimed) -> None:
         """Give a file that was set aside its name; a refused one gets its reason first."""

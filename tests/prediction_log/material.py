@@ -29,7 +29,7 @@ def asked(*ids: str, at: datetime = NOON, named: bool = True, **more: Any) -> An
         "model_version": 1,
         "prediction_ids": ids,
         "ids_are_the_callers": named,
-        "features": [{"x": float(place), "city": "Paris"} for place, _ in enumerate(ids)],
+        "features": {"x": [float(place) for place, _ in enumerate(ids)]},
         "predictions": ["1"] * len(ids),
         "classes": [0, 1],
         "probabilities": [[0.25, 0.75]] * len(ids),

@@ -21,7 +21,7 @@ def test_a_row_holds_what_was_asked_and_answered(database: Database) -> None:
     request = asked(
         "a",
         "b",
-        features=[{"x": 1, "city": None}, {"x": float("nan"), "city": "Žilina ☃", "extra": [1]}],
+        features={"x": [1, float("nan")], "city": [None, "Žilina ☃"], "extra": [None, [1]]},
         predictions=["1", "0"],
         client_request_id="order 18",
         trace_id="f" * 32,
@@ -40,7 +40,8 @@ def test_a_row_holds_what_was_asked_and_answered(database: Database) -> None:
 
 
 def test_what_a_database_cannot_hold_is_no_reason_to_lose_the_row(database: Database) -> None:
-    features = [{"x": 1, "odd": "\0", "half": "\ud800", "huge": 10**30, "none": float("inf")}]
+    values = {"x": 1, "odd": "\0", "half": "\ud800", "huge": 10**30, "none": float("inf")}
+    features = {name: [value] for name, value in values.items()}
     request = asked("a", features=features, client_request_id="a\0b\ud800", caller="c\0")
     append(database, request)
     row = logged(database)["a"]
@@ -51,7 +52,7 @@ def test_what_a_database_cannot_hold_is_no_reason_to_lose_the_row(database: Data
 
 
 def test_numbers_of_numpy_are_numbers_of_json(database: Database) -> None:
-    features = [{"x": np.float64(0.1), "n": np.int64(3), "b": np.bool_(1)}]
+    features = {"x": np.array([0.1]), "n": [np.int64(3)], "b": [np.bool_(1)]}
     append(database, asked("a", features=features, probabilities=np.array([[0.1, 0.9]])))
     row = logged(database)["a"]
     assert json.loads(row.features) == {"x": 0.1, "n": 3, "b": True}
@@ -83,9 +84,9 @@ def test_an_id_is_of_one_model(database: Database) -> None:
 
 
 def test_repeated_ids_are_counted_and_told_apart_by_their_features(database: Database) -> None:
-    append(database, asked("same", features=[{"x": 1}]), asked("other", features=[{"x": 1}]))
-    append(database, asked("same", features=[{"x": 1}]), asked("other", features=[{"x": 2}]))
-    append(database, asked("other", features=[{"x": 1}]))
+    append(database, asked("same", features={"x": [1]}), asked("other", features={"x": [1]}))
+    append(database, asked("same", features={"x": [1]}), asked("other", features={"x": [2]}))
+    append(database, asked("other", features={"x": [1]}))
     columns = repeated_ids.c
     query = sa.select(columns.prediction_id, columns.times, columns.other_features)
     with database.reading() as connection:

@@ -219,7 +219,7 @@ def test_a_row_that_breaks_the_writer_does_not_end_it(
     uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with started(uri) as log:
-        bad = asked("a", features=[object()])
+        bad = asked("a", features={"x": [object()]})
         monkeypatch.setattr(type(bad), "records", lambda *_: 1 / 0)
         assert not append(log, bad)[0].logged
         monkeypatch.undo()

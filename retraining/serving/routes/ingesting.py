@@ -1,0 +1,60 @@
+"""`POST /ingest/batch`: labelled rows, as one file of the inbox."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+
+from retraining.errors import FolderGoneError, StoreError
+from retraining.logs import log
+from retraining.prediction_log.connection import PredictionLogError
+from retraining.serving.json_bodies import json_object
+from retraining.serving.refusals import not_now
+from retraining.serving.requests import body_of, json_answer, must_be_json
+from retraining.serving.sent_batches import sent_batch
+from retraining.serving.service import service_of
+
+if TYPE_CHECKING:
+    from retraining.prediction_log.batches import IngestedBatch
+    from retraining.records import Schema
+    from retraining.serving.service import Service
+
+router = APIRouter()
+
+
+@router.post("/ingest/batch")
+async def ingest_batch(request: Request) -> Response:
+    """Put one batch of labelled rows into the inbox as one whole file; sending it again changes nothing."""
+    service = service_of(request)
+    must_be_json(request)
+    body = await body_of(request, service.settings.max_request_bytes)
+    schema = service.production.model_now().schema
+    caller = getattr(request.state, "caller", None)
+    try:
+        batch, was_there = await asyncio.to_thread(_ingest, service, schema, body, caller)
+    except PredictionLogError:
+        message = "The prediction log, which remembers batches, cannot be written; send it again."
+        raise not_now("log_unavailable", message) from None
+    except (FolderGoneError, StoreError, OSError) as error:
+        log.warning("a batch could not be put into the inbox: %s", error)
+        message = "The inbox cannot be written; send the batch again."
+        raise not_now("inbox_unavailable", message) from None
+    told = {
+        "batch_id": batch.batch_id,
+        "file": batch.file,
+        "rows": batch.rows,
+        "sha256": batch.sha256,
+        "repeated": was_there,
+    }
+    return json_answer(told, status=200 if was_there else 201)
+
+
+def _ingest(
+    service: Service, schema: Schema, body: bytes, caller: str | None
+) -> tuple[IngestedBatch, bool]:
+    sent = sent_batch(
+        json_object(body), schema, service.settings, at_most=service.settings.max_request_rows
+    )
+    return service.log.ingest(sent, schema, caller)

@@ -1,0 +1,40 @@
+"""`POST /labels`: what came true, by the ids of the predictions."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+
+from retraining.prediction_log.connection import PredictionLogError
+from retraining.serving.given_labels import given_labels
+from retraining.serving.json_bodies import json_object
+from retraining.serving.refusals import not_now
+from retraining.serving.requests import body_of, json_answer, must_be_json
+from retraining.serving.service import service_of
+
+router = APIRouter()
+
+
+@router.post("/labels")
+async def labels(request: Request) -> Response:
+    """Write down the true labels of predictions, before or after these are logged; sending them again changes nothing."""
+    service = service_of(request)
+    must_be_json(request)
+    body = json_object(await body_of(request, service.settings.max_request_bytes))
+    schema = service.production.model_now().schema
+    given = given_labels(body, schema, at_most=service.settings.max_request_rows)
+    try:
+        told = await asyncio.to_thread(service.log.take_labels, given)
+    except PredictionLogError:
+        message = "The prediction log cannot be written; send the labels again."
+        raise not_now("log_unavailable", message) from None
+    return json_answer(
+        {
+            "new": told.new,
+            "repeated": told.repeated,
+            "changed": told.changed,
+            "unknown": told.unknown,
+            "new_class": told.new_class,
+        }
+    )
