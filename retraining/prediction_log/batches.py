@@ -47,7 +47,7 @@ def batch_of_id(database: Database, model_name: str, batch_id: str) -> IngestedB
 
 
 def batch_of_bytes(database: Database, model_name: str, sha256: str) -> IngestedBatch | None:
-    """The batch whose file has these bytes."""
+    """A batch whose file has, or had, these bytes."""
     return _first(database, _COLUMNS.model_name == model_name, _COLUMNS.sha256 == sha256)
 
 

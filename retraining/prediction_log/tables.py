@@ -193,7 +193,6 @@ sa.Index(
     "ingested_batches_by_bytes",
     ingested_batches.c.model_name,
     ingested_batches.c.sha256,
-    unique=True,
 )
 
 # Copies of what the registry holds, for SQL and Grafana; the job fills them again at a cycle's end.

@@ -94,17 +94,17 @@ def _deliver(
     caller: str | None,
 ) -> IngestedBatch:
     now = datetime.now(UTC)
+    other = batches.batch_of_bytes(database, settings.model_name, sent.sha256)
+    if other is not None and outbox.stands(other):
+        words = f"The batch {other.batch_id!r} brought the same bytes."
+        raise Refusal(409, "same_bytes", words)
     sha256 = outbox.set_aside(sent.content, refused=False, now=now)
     try:
-        other = batches.batch_of_bytes(database, settings.model_name, sha256)
-        if other is not None:
-            words = f"The batch {other.batch_id!r} brought the same bytes."
-            raise Refusal(409, "same_bytes", words)
         _refuse_what_a_cycle_would(outbox, sha256, schema, settings)
         batch = IngestedBatch(
             batch_id=sent.batch_id,
             content_sha256=sent.content_sha256,
-            file=sent.file_name(sha256),
+            file=sent.file_name,
             sha256=sha256,
             size=len(sent.content),
             rows=sent.rows,

@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,10 +42,16 @@ class SentBatch:
     content: bytes
     content_sha256: str
 
-    def file_name(self, sha256: str) -> str:
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of the file's bytes."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def file_name(self) -> str:
         """A name that says which batch it is and can lead nowhere."""
         stem = re.sub(r"[^A-Za-z0-9]+", "-", self.batch_id).strip("-")[:LONGEST_STEM]
-        return f"batch-{stem or 'x'}-{sha256[:12]}.csv"
+        return f"batch-{stem or 'x'}-{self.sha256[:12]}.csv"
 
 
 def sent_batch(

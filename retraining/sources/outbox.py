@@ -148,7 +148,7 @@ class Outbox:
         if self._is_aside(claimed):
             self.publish(claimed)
             return True
-        return self._stands(claimed)
+        return self.stands(claimed)
 
     def discard_all_aside(self) -> None:
         """Remove what a dead export of this source set aside and never claimed."""
@@ -164,7 +164,7 @@ class Outbox:
     def _is_aside(self, claimed: Claimed) -> bool:
         return _holds(self._aside(claimed.sha256, refused=claimed.refused), claimed)
 
-    def _stands(self, claimed: Claimed) -> bool:
+    def stands(self, claimed: Claimed) -> bool:
         """Whether the bytes stand in the inbox, the archive or quarantine, under any name."""
         folders = (self.inbox, self.archive, self.quarantine)
         paths = (path for folder in folders for path in _files(folder))
