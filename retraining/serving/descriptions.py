@@ -89,6 +89,56 @@ PREDICT_ANSWER: Json = {
     "logged": True,
     "model": {"name": "classifier", "version": 3, "alias": "production"},
 }
+LABELS_BODY: Json = {
+    "type": "object",
+    "required": ["labels"],
+    "properties": {
+        "labels": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["prediction_id", "label"],
+                "properties": {
+                    "prediction_id": {"type": "string", "minLength": 1, "maxLength": 128},
+                    "label": {"description": "A class: a number, a boolean or a text."},
+                    "label_time": {
+                        "type": "string",
+                        "description": "ISO 8601; without a zone UTC; when it was received, if missing.",
+                    },
+                },
+            },
+        }
+    },
+    "example": {
+        "labels": [
+            {"prediction_id": "order-17", "label": 1},
+            {"prediction_id": "order-18", "label": 0, "label_time": "2026-03-01T10:00:00Z"},
+        ]
+    },
+}
+LABELS_ANSWER: Json = {"new": 2, "repeated": 0, "changed": 0, "unknown": [], "new_class": []}
+BATCH_BODY: Json = {
+    "type": "object",
+    "description": "A batch of labelled rows, in exactly one of the five forms.",
+    "required": ["batch_id", "labels"],
+    "properties": {
+        **FORMS,
+        "batch_id": {"type": "string", "minLength": 1, "maxLength": 200},
+        "labels": {"type": "array", "items": {}, "description": "One a row; null: not known."},
+    },
+    "example": {
+        "batch_id": "2026-03-01",
+        "labels": [1],
+        "dataframe_records": [{"speed": 1.5, "city": "north"}],
+    },
+}
+BATCH_ANSWER: Json = {
+    "batch_id": "2026-03-01",
+    "file": "batch-2026-03-01-9f86d081884c.csv",
+    "rows": 1,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "repeated": False,
+}
 TRIGGER_BODY: Json = {
     "type": "object",
     "properties": {

@@ -10,9 +10,11 @@ from fastapi import APIRouter, Request, Response
 from retraining.errors import FolderGoneError, StoreError
 from retraining.logs import log
 from retraining.prediction_log.connection import PredictionLogError
+from retraining.serving.descriptions import BATCH_ANSWER, BATCH_BODY, JSON, described
 from retraining.serving.json_bodies import json_object
 from retraining.serving.refusals import not_now
-from retraining.serving.requests import body_of, json_answer, must_be_json
+from retraining.serving.requests import json_answer, must_be_json
+from retraining.serving.scoped import ScopedRoute
 from retraining.serving.sent_batches import sent_batch
 from retraining.serving.service import service_of
 
@@ -21,17 +23,27 @@ if TYPE_CHECKING:
     from retraining.records import Schema
     from retraining.serving.service import Service
 
-router = APIRouter()
+router = APIRouter(route_class=ScopedRoute)
 
 
-@router.post("/ingest/batch")
+@router.post(
+    "/ingest/batch",
+    **described(
+        "The batch is one whole file in the inbox; 200 where it was there before",
+        BATCH_ANSWER,
+        *(400, 409, 413, 415, 422, 503),
+        status=201,
+        bodies={JSON: {"schema": BATCH_BODY}},
+        scope="ingest",
+    ),
+)
 async def ingest_batch(request: Request) -> Response:
     """Put one batch of labelled rows into the inbox as one whole file; sending it again changes nothing."""
     service = service_of(request)
     must_be_json(request)
-    body = await body_of(request, service.settings.max_request_bytes)
+    body = await service.intake.body_of(request)
     schema = service.production.model_now().schema
-    caller = getattr(request.state, "caller", None)
+    caller = request.state.caller.name
     try:
         batch, was_there = await asyncio.to_thread(_ingest, service, schema, body, caller)
     except PredictionLogError:
