@@ -22,6 +22,7 @@ FACTS = (
     "outcomes",
     "records",
     "errors",
+    "endings",
     "masking",
     "metrics",
     "quarantine_notes",

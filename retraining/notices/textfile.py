@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from retraining.disks import write_whole
-from retraining.outcomes import EndingName
+from retraining.endings import CYCLE_ENDINGS
 from retraining.serialisation import plain
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from retraining.outcomes import Outcome
     from retraining.settings import Settings
-
-ENDINGS = tuple(ending for ending in get_args(EndingName) if ending != "registered")
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def _samples(outcome: Outcome, now: datetime) -> Iterator[tuple[Family, dict[str
     yield LAST_SUCCESS, {}, now.timestamp() if outcome.exit_code == 0 else None
     yield LAST_RUN, {}, now.timestamp()
     yield EXIT_CODE, {}, outcome.exit_code
-    for ending in ENDINGS:
+    for ending in CYCLE_ENDINGS:
         yield ENDING, {"ending": ending}, ending == outcome.ending
     yield VERSION, {}, outcome.production_version
     for state, count in outcome.files._asdict().items():

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retraining.endings import ENDINGS
 from retraining.report.figures import timeline
 from retraining.report.past import (
     PastDecision,
@@ -19,7 +20,6 @@ from retraining.report.past import (
 from retraining.report.rendering import render_template, typeset
 from retraining.report.verdict import name
 from retraining.report.words import (
-    ENDINGS,
     count_text,
     ending_words,
     interval_text,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retraining.endings import DECISIONS
 from retraining.ledger import REGISTERED
 from retraining.report.figures import Served
 from retraining.report.verdict import name
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from retraining.records import CycleRecord, Hindsight, Outcome
 
-DECISIONS = ("promoted", "rejected", "awaiting_approval", "rolled_back", "superseded")
 MOST_CYCLES = 120
 
 

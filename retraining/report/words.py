@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retraining.endings import ENDINGS
 from retraining.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -14,19 +15,6 @@ if TYPE_CHECKING:
 
 NOTHING = "-"
 
-ENDINGS: Mapping[EndingName, str] = {
-    "promoted": "Promoted",
-    "kept": "Kept",
-    "rejected": "Rejected",
-    "awaiting_approval": "Waiting for approval",
-    "rolled_back": "Rolled back",
-    "superseded": "Superseded",
-    "too_few_files": "Too few files",
-    "unchanged": "Unchanged",
-    "failed": "Failed",
-    "registered": "Registered",
-}
-
 VERDICTS: Mapping[Verdict, str] = {
     "better": "the challenger is better",
     "worse": "the challenger is worse",
@@ -36,7 +24,7 @@ VERDICTS: Mapping[Verdict, str] = {
 
 def ending_words(ending: EndingName) -> str:
     """The ending as a heading says it."""
-    return ENDINGS.get(ending, ending.replace("_", " ").capitalize())
+    return ENDINGS[ending].heading
 
 
 def is_share(metric: str | None) -> bool:
