@@ -51,6 +51,7 @@ __all__ = [
     "Run",
     "Schema",
     "Score",
+    "Shape",
     "SliceResult",
     "Status",
     "Verdict",
@@ -339,6 +340,23 @@ VersionFacts = Version
 
 
 @dataclass(frozen=True)
+class Shape:
+    """The settings that a version was made with, as far as another value would have made another one.
+
+    `recipe_sha256` is of all code that trained it, None where no recipe did: a pickle, an adopted version.
+    """
+
+    target_column: str
+    ignore_columns: tuple[str, ...]
+    positive_class: str | None
+    csv_separator: str
+    csv_decimal: str
+    csv_encoding: str
+    holdout_fraction: float
+    recipe_sha256: str | None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a version learned from and what it was kept from, in order of arrival; stored as `manifest.json`.
 
@@ -360,6 +378,7 @@ class Manifest:
     training_rows: int = 0
     sampled: bool = False
     left_out: tuple[str, ...] = ()
+    shape: Shape | None = None  # None: made before shapes were kept
 
 
 @dataclass(frozen=True)

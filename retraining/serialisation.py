@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Manifest,
         Schema,
         Score,
+        Shape,
     )
 
     Json = dict[str, Any]
@@ -260,7 +261,16 @@ def manifest_from_json(content: Read) -> Manifest:
     values["held_out"] = _files_from_json(content["held_out"])
     values["consumed"] = tuple(content["consumed"])
     values["left_out"] = tuple(content.get("left_out", ()))
+    values["shape"] = _shape_from_json(content.get("shape"))
     return Manifest(**values)
+
+
+def _shape_from_json(content: Read | None) -> Shape | None:
+    from retraining.records import Shape
+
+    if content is None:
+        return None
+    return Shape(**{**content, "ignore_columns": tuple(content["ignore_columns"])})
 
 
 def schema_to_json(schema: Schema) -> Json:

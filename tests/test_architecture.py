@@ -34,7 +34,7 @@ FACTS = (
 )
 CHOICES = (
     "statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "file_moves", "lock", "logs",
-    "stray_output", "drivers", "failures", "threads", "progress", "command_lines", "command_words", "terminal",
+    "stray_output", "shapes", "drivers", "failures", "threads", "progress", "command_lines", "command_words", "terminal",
 )  # fmt: skip
 ROOMS = (
     "inbox",

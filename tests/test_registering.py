@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import joblib
 import pandas as pd
 import pytest
 
-from tests.projects import REGISTER, Project, tables
+from tests.projects import CLONE, REGISTER, Project, tables
 from train_classification_model import train_model
 
 if TYPE_CHECKING:
@@ -82,3 +83,134 @@ def test_a_model_trained_on_an_archive_that_tests_nothing_is_scored_on_the_inbox
     said = pickled.start("--train-from", "used_data", "--set-alias", script=REGISTER).expect(0).out
     assert " rows that it had not seen." in said
     assert "v1 held it before" in said
+
+
+# --- "registered already" -------------------------------------------------------------------------
+
+
+def versions_after(project: Project, *words: str) -> tuple[bool, int]:
+    """Whether a registration made a version, and which one it speaks of."""
+    told = project.start(*words, "--json", script=REGISTER).expect(0).json
+    return told["changed"], told["version"]
+
+
+@pytest.mark.parametrize("words", [(), ("--train-from", "used_data")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("IGNORE_COLUMNS", "load"),
+        ("POSITIVE_CLASS", "0"),
+        ("HOLDOUT_FRACTION", "0.3"),
+        ("TARGET_COLUMN", "city"),
+        ("CSV_ENCODING", "latin-1"),
+    ],
+)
+def test_a_setting_that_shapes_a_version_makes_the_next_one_once(
+    registered: Project, name: str, value: str, words: tuple[str, ...]
+) -> None:
+    assert versions_after(registered, *words) == (False, 1)
+    registered.configure(**{name: value})
+    assert versions_after(registered, *words) == (True, 2)
+    assert versions_after(registered, *words) == (False, 2)
+
+
+def test_the_next_version_has_the_columns_of_the_settings_as_they_are_now(
+    registered: Project,
+) -> None:
+    registered.configure(IGNORE_COLUMNS="load")
+    said = registered.start("--set-alias", script=REGISTER).expect(0).out
+    assert "Columns: 1 number (speed); 1 string (city)" in said
+    assert registered.start("status", "--json").json["production_version"] == 2
+
+
+def test_a_setting_that_shapes_nothing_makes_no_version(registered: Project) -> None:
+    registered.configure(MIN_NEW_FILES="7", RETRAIN_THRESHOLD="0.6", PROMOTE_WHEN="manual")
+    assert versions_after(registered) == (False, 1)
+
+
+def test_a_file_in_another_separator_is_read_once_the_setting_is_corrected(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    project = Project.made(tmp_path / "project")
+    texts = [text.replace(",", ";").replace(".", ",") for text in tables(6, seed=1)]
+    project.deliver(*texts, to="used_data", age=7200)
+    project.take_store(empty_store)
+    failed = project.start("--set-alias", script=REGISTER).expect(2)
+    assert (
+        "separated by semicolons, not by commas: CSV_SEPARATOR=; and CSV_DECIMAL=,?" in failed.err
+    )
+    project.configure(CSV_SEPARATOR=";")
+    said = project.start("--set-alias", script=REGISTER).expect(0).out
+    assert "taken as string; CSV_DECIMAL=,?" in said
+    project.configure(CSV_DECIMAL=",")
+    said = project.start("--set-alias", script=REGISTER).expect(0).out
+    assert "Registered v2" in said
+    assert "Columns: 2 number (speed, load); 1 string (city)" in said
+
+
+def test_another_recipe_or_an_edited_helper_of_it_makes_the_next_version(
+    registered: Project,
+) -> None:
+    recipe = (CLONE / "train_classification_model.py").read_text()
+    registered.put("train_classification_model.py", f"{recipe}\nimport helper\n", to=".")
+    registered.put("helper.py", "DEPTH = 3\n", to=".")
+    assert versions_after(registered) == (True, 2)
+    registered.put("helper.py", "DEPTH = 4\n", to=".")
+    assert versions_after(registered) == (True, 3)
+    assert versions_after(registered) == (False, 3)
+
+
+def test_a_file_that_was_put_into_the_archive_makes_the_next_version(registered: Project) -> None:
+    registered.deliver(*tables(1, seed=9), to="used_data")
+    assert versions_after(registered) == (True, 2)
+
+
+def test_what_cycles_archived_is_no_change(registered: Project) -> None:
+    registered.configure(RETRAIN_WHEN="always", MIN_IMPROVEMENT="-1")
+    registered.deliver(*tables(3, seed=2))
+    assert registered.cycle()["ending"] == "promoted"
+    assert versions_after(registered) == (False, 2)
+
+
+def test_a_mended_file_of_the_archive_is_taken_up_once_the_old_bytes_are_withdrawn(
+    registered: Project,
+) -> None:
+    path = min((registered.folder / "used_data").glob("*.csv"))
+    path.write_text(path.read_text() + "0.5,0.5,north,1\n")
+    failed = registered.start("--set-alias", script=REGISTER).expect(3)
+    sha = re.search(r"\(([0-9a-f]{12})\)", failed.error[0])
+    assert sha is not None
+    assert "forget SHA" in failed.error[2]
+    registered.start("forget", sha[1], "--why", "mended").expect(0)
+    assert versions_after(registered, "--set-alias") == (True, 2)
+    registered.start("check").expect(0)
+
+
+def test_a_pickle_under_other_columns_is_another_version(pickled: Project) -> None:
+    own(pickled)
+    pickled.configure(POSITIVE_CLASS="0")
+    assert "Registered v2" in own(pickled)
+    assert "It is registered already as v2" in own(pickled)
+
+
+def test_check_says_which_settings_have_parted_from_production(registered: Project) -> None:
+    assert "when it was made" not in registered.start("check").expect(0).out
+    registered.configure(IGNORE_COLUMNS="load", CSV_SEPARATOR=";", POSITIVE_CLASS="0")
+    told = registered.start("check", "--json").json["problems"]
+    parted = [one["what"] for one in told if "when it was made" in one["what"]]
+    assert parted == [
+        "IGNORE_COLUMNS is load, and was not set when it was made (v1).",
+        "POSITIVE_CLASS is '0', and was not set when it was made (v1).",
+        "CSV_SEPARATOR is ';', and was ',' when it was made (v1).",
+    ]
+
+
+def test_a_cycle_under_another_separator_says_that_the_archive_is_written_otherwise(
+    registered: Project,
+) -> None:
+    registered.configure(CSV_SEPARATOR=";", RETRAIN_WHEN="always")
+    registered.deliver(*(text.replace(",", ";") for text in tables(3, seed=2)))
+    failed = registered.start("run").expect(3)
+    assert "cannot be read any more" in failed.error[0]
+    assert "separated by commas, not by semicolons" in failed.error[0]
+    assert "If a CSV_* setting was changed, set it back" in failed.error[2]

@@ -24,6 +24,7 @@ from retraining.inbox.passed_over import in_words, passed_over
 from retraining.model_registry.names import HOLD
 from retraining.phrases import first_few
 from retraining.report.words import printable
+from retraining.shapes import OF_READING, changes_in_words, changes_since, shape_of
 from retraining.sources import sources_of
 from retraining.terminal import columns, labelled
 
@@ -136,11 +137,24 @@ def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
     if production is not None:
         from retraining.commands.recipe_trial import try_the_recipe
 
+        yield from _settings_since(production, settings)
         yield from _model(production)
         yield from try_the_recipe(story, production)
     yield from _invariants(story)
     if deep:
         yield from _all_models(story)
+
+
+def _settings_since(production: Model, settings: Settings) -> Iterator[Problem]:
+    """Settings that shaped production, and have another value now: files are still read as it learned them, or not at all."""
+    changed = changes_since(production.manifest, shape_of(settings, None))
+    parted = {name: values for name, values in changed.items() if name in OF_READING}
+    for what in changes_in_words(parted):
+        remedy = (
+            f"`{settings.register_command} --train-from {settings.used_data_dir.name} "
+            "--set-alias` makes a version under the settings of now; or set it back."
+        )
+        yield Problem(f"{what} (v{production.number}).", "settings", remedy, 0)
 
 
 def _inbox(story: Story) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands.problems import Problem, as_problem
+from retraining.cycle.opening import archive_readable
 from retraining.cycle.training import needs_probabilities
 from retraining.errors import RetrainingError
 from retraining.records import DataFile
@@ -27,7 +28,8 @@ def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
     settings = story.job.settings
     try:
         recipe = load_recipe(settings.recipe_path)
-        rows = _some_rows(story, production)
+        with archive_readable(story.job):
+            rows = _some_rows(story, production)
         if rows is not None:
             X, y = rows
             yield from _suspicious(X, y)

@@ -77,7 +77,7 @@ def open_cycle(
     batch = _first_judged(job, recovered, claimed, number)
     cycle = Cycle(job, recovered, production, claimed, batch, number, cycle_id, started, run_id)
     try:
-        with _archive_readable(job):
+        with archive_readable(job):
             yield cycle
     except RetrainingError as error:
         if run_id is not None and not job.committed and not isinstance(error, UnreachableError):
@@ -86,7 +86,7 @@ def open_cycle(
 
 
 @contextmanager
-def _archive_readable(job: Job) -> Iterator[None]:
+def archive_readable(job: Job) -> Iterator[None]:
     """Fresh files were refused if they could not be read, so one that cannot be read now stands in the archive."""
     try:
         yield

@@ -18,6 +18,7 @@ from retraining.kill_points import kill_point
 from retraining.ledger import runs_outside
 from retraining.logs import log
 from retraining.records import Candidate, Manifest, Marks
+from retraining.shapes import shape_of_challenger
 from retraining.statistics import metric
 from retraining.trainer import load_recipe, pip_requirements, train
 
@@ -83,6 +84,7 @@ def train_challenger(
         training_rows=len(X),
         sampled=sampled,
         left_out=champion.manifest.left_out,
+        shape=shape_of_challenger(champion.manifest, job.settings, recipe.code_sha256),
     )
     with job.stage("comparing"):
         answers = predictions(job, champion, test_set.sections, estimator)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
-    from retraining.records import Schema
+    from retraining.records import Schema, Shape
     from retraining.registering.choosing import Choice
 
 
@@ -43,6 +43,7 @@ def make_papers(
     files: tuple[DataFile, ...],
     choice: Choice,
     made_by: str,
+    shape: Shape,
     *,
     reserve: bool,
     key: str,
@@ -86,6 +87,7 @@ def make_papers(
         champion=holder,
         attempt_key=key,
         left_out=tuple(choice.left_out),
+        shape=shape,
     )
     marks = Marks(attempt_key=key, previous=holder, status="approved")
     return Papers(cycle_id, started, read, batch, schema, manifest, marks, choice.left_out)

@@ -167,6 +167,9 @@ def say_again(job: Job, recovered: Recovered, same: Version, *, set_alias: bool)
         save_ledger(job, job.registry.facts(), recovered.ledger)
         text += f" It holds the alias {alias!r} now."
     elif set_alias and holder != same.number:
-        text += f" The alias {alias!r} stays on v{holder}."
+        text += (
+            f" The alias {alias!r} stays on v{holder}; give it to v{same.number} in the MLflow UI "
+            "if that is what you want."
+        )
     mark_the_end(job, recovered)
     return Answer({"version": same.number, "changed": set_alias and holder is None}, text)

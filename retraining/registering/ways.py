@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +31,15 @@ from retraining.registering.archive import (
 from retraining.registering.choosing import Choice, choose
 from retraining.registering.papers import make_papers, with_reservations
 from retraining.registering.putting_in import finish, put_in, say_again
+from retraining.shapes import changes_since, shape_of
 from retraining.trainer import load_recipe, train
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
-    from retraining.records import Schema, Version
+    from retraining.records import Schema, Shape, Version
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def register(job: Job, request: Request) -> Answer:
         request = replace(request, model=_model_in_its_folder(job))
     if not request.names_a_source:
         newest = next(reversed(job.registry.versions("approved")), None)
-        if newest is not None:
+        if newest is not None and _nothing_changed_since(job, recovered, newest):
             return say_again(job, recovered, newest, set_alias=request.set_alias)
         request = replace(request, train_from=_archive_to_train_on(job))
     if request.adopt is not None:
@@ -82,6 +86,21 @@ def register(job: Job, request: Request) -> Answer:
     if request.model is not None:
         return _register_pickle(job, recovered, request)
     return _train(job, recovered, request)
+
+
+def _nothing_changed_since(job: Job, recovered: Recovered, version: Version) -> bool:
+    """Whether training from the archive now would make the version that is there: the same files, settings and recipe."""
+    there = {file.sha256 for file in archive_by_arrival(job, recovered)}
+    if not there:
+        return True  # there is nothing to make another one of
+    recipe = load_recipe(job.settings.recipe_path)
+    try:
+        manifest = job.registry.manifest(version)
+    except DamagedModelError:
+        return False  # nobody can say; a new version is a way on
+    if there - {*recovered.ledger.archive, *manifest.left_out}:
+        return False
+    return not changes_since(manifest, shape_of(job.settings, recipe.code_sha256))
 
 
 def _model_in_its_folder(job: Job) -> Path | None:
@@ -120,11 +139,12 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
     files = tuple(
         file for file in archive_by_arrival(job, recovered) if file.sha256 not in choice.left_out
     )
-    key = _digest_of(recipe.sha256, *sorted(file.sha256 for file in files))
+    shape = shape_of(job.settings, recipe.code_sha256)
+    key = _digest_of(shape, sorted(file.sha256 for file in files))
     same = _registered_before(job, key)
     if same is not None:
         return say_again(job, recovered, same, set_alias=request.set_alias)
-    papers = make_papers(job, recovered, files, choice, recipe.sha256, reserve=True, key=key)
+    papers = make_papers(job, recovered, files, choice, recipe.sha256, shape, reserve=True, key=key)
     by_sha = {file.sha256: file for file in papers.files}
     with job.stage("training"):
         parts = [
@@ -163,7 +183,8 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
         )
     files = archive_by_arrival(job, recovered)
     named = (data_file(request.example),) if request.example else ()
-    key = _digest_of(sha256_of(path), *(file.sha256 for file in named))
+    shape = shape_of(job.settings, None)
+    key = _digest_of(shape, [sha256_of(path), *(file.sha256 for file in named)])
     same = _registered_before(job, key)
     if same is not None:
         return say_again(job, recovered, same, set_alias=request.set_alias)
@@ -180,6 +201,7 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
         files,
         Choice(schema_of(job, examples)),
         sha256_of(path),
+        shape,
         reserve=False,
         key=key,
     )
@@ -227,8 +249,9 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
         files,
         Choice(schema_of(job, examples)),
         "",
+        shape_of(job.settings, None),
         reserve=False,
-        key=_digest_of("adopted", str(number)),
+        key=_digest_of(shape_of(job.settings, None), ["adopted", str(number)]),
     )
     run_id = begin_run(job, papers.cycle_id, papers.started)
     before = recovered.left.production_version
@@ -241,8 +264,10 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
     return Answer({"version": number, "changed": True}, text)
 
 
-def _digest_of(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def _digest_of(shape: Shape, made_of: Sequence[str]) -> str:
+    """What tells a registration from another: the settings and recipe that shape it, and what it is made of."""
+    content = json.dumps([asdict(shape), list(made_of)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _registered_before(job: Job, key: str) -> Version | None:

@@ -47,6 +47,13 @@ class Recipe:
     train_model: Callable[..., Any] = field(repr=False)
     helpers: dict[str, types.ModuleType] = field(repr=False, default_factory=dict)
 
+    @property
+    def code_sha256(self) -> str:
+        """A digest of all code of the project's own that trains: the file, and what it imported from beside it."""
+        files = {Path(str(module.__file__)) for module in self.helpers.values() if module.__file__}
+        digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)]
+        return hashlib.sha256("\n".join([self.sha256, *digests]).encode()).hexdigest()
+
 
 def load_recipe(path: Path) -> Recipe:
     """Execute the file afresh and return its `train_model` with what a version has to carry.
