@@ -28,22 +28,24 @@ def run_cycle(job: Job) -> Outcome:
     """One cycle, from the lock to its record. A start that finds too little to do ends at the gate, heavy packages not imported."""
     with one_cycle_at_a_time(job.settings.state_dir):
         kill_point("after_lock")
-        job.on_lock()
-        if job.state.is_clean:
+        job.watch.on_lock()
+        was_clean = job.state.is_clean
+        if was_clean:
             sources.fetch(job)
             gate = ask_the_gate(job)
             if not gate.decision.act:
                 return ended_at_the_gate(job, gate)
         with job.own_claims():
-            return _recover_and_run(job)
+            return _recover_and_run(job, was_clean=was_clean)
 
 
-def _recover_and_run(job: Job) -> Outcome:
+def _recover_and_run(job: Job, *, was_clean: bool) -> Outcome:
     from retraining.cycle import claiming, opening, preflight, recovery
 
     job.begin()
     recovered = recovery.finish_what_a_dead_cycle_left(job)
-    sources.fetch(job)
+    if not was_clean:
+        sources.fetch(job)
     gate = ask_the_gate(job)
     if not gate.decision.act:
         return ended_at_the_gate(job, gate, recovered)

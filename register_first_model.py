@@ -59,13 +59,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def register(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -> Answer:
     """Register what was asked for, under the project's lock."""
     from retraining import registering
-    from retraining.commands.run import new_job
+    from retraining.cycle.job import Job, Watch
     from retraining.lock import one_cycle_at_a_time
 
     kept = open_log()
     with one_cycle_at_a_time(settings.state_dir):
-        job = new_job(settings)
-        job.log_lines = lambda: kept.lines
+        job = Job.open(settings, watch=Watch(log_lines=lambda: kept.lines))
         request = registering.Request(
             asked.model,
             asked.train_from,

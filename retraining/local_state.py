@@ -90,7 +90,7 @@ class LocalState:
                 continue
         if fresh != known:
             with self.if_possible():
-                self.write(table, fresh)
+                self._write_table(table, fresh)
         return {name: sha for name, (_, sha) in fresh.items()}
 
     def forget_digests(self) -> None:
@@ -108,6 +108,9 @@ class LocalState:
 
     def write(self, name: str, content: Mapping[str, Any] | list[Any]) -> None:
         """Write a table aside, then rename it into place."""
+        self._write_table(name, content)
+
+    def _write_table(self, name: str, content: Mapping[str, Any] | list[Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(content, separators=(",", ":"))
         # a reading command, which holds no lock, may write the same table at the same moment
@@ -158,3 +161,31 @@ class LocalState:
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(line, separators=(",", ":")) + "\n" for line in content]
         write_whole(self.folder / f"{name}.jsonl", "".join(lines))
+
+
+class ReadOnlyState(LocalState):
+    """The same notes for whoever changes nothing: what is written goes nowhere.
+
+    Digests are kept all the same: they only save work.
+    """
+
+    def mark_clean(self) -> None:
+        """Nothing."""
+
+    def mark_dirty(self) -> None:
+        """Nothing."""
+
+    def write(self, name: str, content: Mapping[str, Any] | list[Any]) -> None:
+        """Nothing."""
+
+    def drop(self, name: str) -> None:
+        """Nothing."""
+
+    def sweep(self) -> None:
+        """Nothing."""
+
+    def append(self, name: str, line: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def replace_lines(self, name: str, content: Iterable[Mapping[str, Any]]) -> None:
+        """Nothing."""

@@ -51,6 +51,7 @@ LAYERS = (
     CHOICES,
     ("prediction_log",),
     ROOMS,
+    ("project",),
     ("cycle", "serving"),
     ("commands", "registering", "new_project", "replay"),
     ("cli",),

@@ -16,6 +16,7 @@ from retraining.errors import FolderGoneError, StoreError
 from retraining.file_moves import with_digest
 from retraining.inbox import Inbox, claiming
 from retraining.inbox.passed_over import in_words, older_than_a_day, passed_over
+from retraining.inbox.read_only import ReadOnlyInbox
 from retraining.local_state import LocalState
 from retraining.records import DataFile
 from retraining.settings import load
@@ -333,7 +334,7 @@ def test_a_full_disk_is_noticed_before_anything_is_started(inbox: Inbox) -> None
 
 
 def test_a_dry_run_moves_nothing(inbox: Inbox, tmp_path: Path) -> None:
-    dry = Inbox(inbox.settings, inbox.state, dry_run=True)
+    dry = ReadOnlyInbox(inbox.settings, inbox.state)
     sha = put(new(inbox), "a.csv")
     before = sorted(tmp_path.rglob("*.csv"))
     (claimed,) = dry.claim(["a.csv"])

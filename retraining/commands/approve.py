@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.commands.people import add_version_that_waits, the_one_that_waits
-from retraining.commands.run import new_job
+from retraining.cycle.job import Job
 from retraining.cycle.preflight import load_model
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError
@@ -16,7 +16,6 @@ from retraining.lock import one_cycle_at_a_time
 if TYPE_CHECKING:
     import argparse
 
-    from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
     from retraining.settings import Settings
 
@@ -29,7 +28,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Move the alias as a person does in the MLflow UI: the next cycle archives the files and tags the version."""
     with one_cycle_at_a_time(settings.state_dir):
-        job = new_job(settings)
+        job = Job.open(settings)
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
         holder = recovered.facts.aliases.get(settings.production_alias)

@@ -90,7 +90,7 @@ def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
     try:
         story = read_story(settings)
         if deep:
-            story.job.state.forget_digests()
+            story.project.state.forget_digests()
         yield from _registry(story, deep=deep)
     except RetrainingError as error:
         yield as_problem(error, public_uri(settings.mlflow_tracking_uri))
@@ -120,7 +120,7 @@ def _folders(settings: Settings) -> Iterator[Problem]:
 def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
     from retraining.model_registry.own_experiment import artifact_root_problem, copied_from
 
-    settings = story.job.settings
+    settings = story.project.settings
     out_of_reach = artifact_root_problem(settings)
     if out_of_reach is not None:  # nothing else can be looked at
         yield as_problem(out_of_reach, "MLFLOW_TRACKING_URI")
@@ -130,7 +130,7 @@ def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
         yield Problem(copied[0], "artifacts", copied[1], 0)
     production = None
     try:
-        production = find_production(story.job, Recovered(story.facts, story.ledger))
+        production = find_production(story.project, Recovered(story.facts, story.ledger))
     except RetrainingError as error:
         yield as_problem(error, f"alias {settings.production_alias!r} of {settings.model_name!r}")
     yield from _inbox(story)
@@ -159,7 +159,7 @@ def _settings_since(production: Model, settings: Settings) -> Iterator[Problem]:
 
 def _inbox(story: Story) -> Iterator[Problem]:
     """What stops a cycle from claiming what waits, and what it would leave there for want of a right."""
-    job, settings, ledger = story.job, story.job.settings, story.ledger
+    job, settings, ledger = story.project, story.project.settings, story.ledger
     if not (settings.new_data_dir.is_dir() and settings.used_data_dir.is_dir()):
         return
     try:
@@ -195,12 +195,12 @@ def _model(production: Model) -> Iterator[Problem]:
 
 def _all_models(story: Story) -> Iterator[Problem]:
     """The versions that do not serve: a damaged one stops no cycle, only a roll-back to it."""
-    for version in story.job.registry.versions():
+    for version in story.project.registry.versions():
         if not version.is_ours or version.number == story.holder:
             continue
         try:
-            story.job.registry.manifest(version)
-            story.job.registry.model(version)
+            story.project.registry.manifest(version)
+            story.project.registry.model(version)
         except RetrainingError as error:
             remedy = f"v{version.number} does not serve: no cycle needs it. Restore its files from a backup before you roll back to it."
             yield Problem(error.what, f"v{version.number}", remedy, 0)
@@ -210,7 +210,7 @@ def _all_models(story: Story) -> Iterator[Problem]:
 
 
 def _invariants(story: Story) -> Iterator[Problem]:
-    job, settings, ledger = story.job, story.job.settings, story.ledger
+    job, settings, ledger = story.project, story.project.settings, story.ledger
     hold = story.facts.hold
     if hold is not None:
         remedy = f"`{settings.command} rollback --resume` lifts the hold; until then cycles compare, but promote nothing."
@@ -256,7 +256,7 @@ def _invariants(story: Story) -> Iterator[Problem]:
 
 def _production(story: Story) -> Iterator[Problem]:
     """What its promotion has not archived yet, and what it learned that was withdrawn since."""
-    job, ledger, production = story.job, story.ledger, story.production
+    job, ledger, production = story.project, story.ledger, story.production
     if production is None or not production.is_ours:
         return
     manifest = job.registry.manifest(production)

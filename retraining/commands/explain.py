@@ -125,7 +125,7 @@ def _improvement(comparison: Comparison) -> str:
 
 def _today(story: Story, challenger: int | None) -> Iterator[tuple[str, str]]:
     """What became of the version that the cycle made."""
-    version = story.job.registry.version(challenger) if challenger is not None else None
+    version = story.project.registry.version(challenger) if challenger is not None else None
     if version is not None and challenger != story.holder:
         yield (
             "today",

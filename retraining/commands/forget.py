@@ -8,20 +8,18 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
-from retraining.commands.run import new_job
 from retraining.cycle.bookkeeping import load_ledger, save_ledger
 from retraining.cycle.completion import move_out_withdrawn
 from retraining.cycle.gate import mark_the_end
+from retraining.cycle.job import Job
 from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
 from retraining.errors import UsageError
-from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
 
 if TYPE_CHECKING:
     import argparse
 
-    from retraining.cycle.job import Job
     from retraining.settings import Settings
 
 
@@ -41,11 +39,11 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Record the withdrawal in the registry, then move the files; name every version that learned them."""
     with one_cycle_at_a_time(settings.state_dir):
-        job = new_job(settings)
+        job = Job.open(settings)
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
         shas = [_find(job, recovered, name) for name in asked.files]
-        check_rights(settings)
+        job.inbox.check_rights()
         job.registry.withdraw(dict.fromkeys(shas, asked.why))
         kill_point("forget_after_tag")
         facts = job.registry.facts()

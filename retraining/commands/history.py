@@ -115,11 +115,15 @@ def _write_pages(story: Story, hindsight: dict[str, Hindsight], folder: Path) ->
     reports.mkdir(parents=True, exist_ok=True)
     links = {}
     for record in story.ledger.cycles:
-        page = story.job.registry.read_text(record.run_id, "report.html") if record.run_id else None
+        page = (
+            story.project.registry.read_text(record.run_id, "report.html")
+            if record.run_id
+            else None
+        )
         if page is not None:
             (reports / f"{record.cycle_id}.html").write_text(page, encoding="utf-8")
             links[record.cycle_id] = f"reports/{record.cycle_id}.html"
-    model = story.job.settings.model_name
+    model = story.project.settings.model_name
     text = index(
         story.ledger.cycles,
         hindsight=hindsight,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retraining.commands.run import new_job
 from retraining.cycle.bookkeeping import load_ledger
+from retraining.project import Project
 
 if TYPE_CHECKING:
-    from retraining.cycle.job import Job
     from retraining.ledger import Ledger
     from retraining.records import RegistryFacts, VersionFacts
     from retraining.settings import Settings
@@ -19,23 +18,23 @@ if TYPE_CHECKING:
 class Story:
     """A project as its registry tells it."""
 
-    job: Job
+    project: Project
     facts: RegistryFacts
     ledger: Ledger
 
     @property
     def holder(self) -> int | None:
         """The version that holds the production alias."""
-        return self.facts.aliases.get(self.job.settings.production_alias)
+        return self.facts.aliases.get(self.project.settings.production_alias)
 
     @property
     def production(self) -> VersionFacts | None:
         """The version that holds the production alias, with its tags."""
-        return None if self.holder is None else self.job.registry.version(self.holder)
+        return None if self.holder is None else self.project.registry.version(self.holder)
 
 
 def read_story(settings: Settings) -> Story:
     """Ask the registry and this machine's copies."""
-    job = new_job(settings, dry_run=True)
-    facts = job.registry.facts()
-    return Story(job, facts, load_ledger(job, facts))
+    project = Project.open(settings, read_only=True)
+    facts = project.registry.facts()
+    return Story(project, facts, load_ledger(project, facts))

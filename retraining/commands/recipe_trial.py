@@ -25,7 +25,7 @@ ROWS_TO_SUSPECT = 1_000
 
 def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
     """Fit it, and say what it does not keep of its promises."""
-    settings = story.job.settings
+    settings = story.project.settings
     try:
         recipe = load_recipe(settings.recipe_path)
         with archive_readable(story.job):
@@ -48,7 +48,7 @@ def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
 
 def _some_rows(story: Story, production: Model) -> tuple[pd.DataFrame, pd.Series[Any]] | None:
     """Up to 2,000 of the newest archived rows, every class among them where that is so in the archive."""
-    job, folder = story.job, story.job.settings.used_data_dir
+    job, folder = story.project, story.project.settings.used_data_dir
     chosen, rows = [], 0
     for file in reversed(production.manifest.files):
         path = folder / file.name

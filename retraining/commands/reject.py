@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.commands.people import add_version_that_waits, the_one_that_waits, user_name
-from retraining.commands.run import new_job
 from retraining.cycle.gate import mark_the_end
+from retraining.cycle.job import Job
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
@@ -32,7 +32,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Mark the version that waits as rejected, then take its alias; the alias of production and the files stay."""
     with one_cycle_at_a_time(settings.state_dir):
-        job = new_job(settings)
+        job = Job.open(settings)
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
         number = the_one_that_waits(recovered, asked.version)

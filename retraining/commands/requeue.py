@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
-from retraining.commands.run import new_job
 from retraining.errors import UsageError
-from retraining.inbox import check_rights
 from retraining.local_state import sha256_of
 from retraining.lock import one_cycle_at_a_time
+from retraining.project import Project
 from retraining.quarantine_notes import REASON_SUFFIX
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from retraining.cycle.job import Job
     from retraining.settings import Settings
 
 WITHDRAWN = "withdrawn with `forget`: the same bytes are refused for good"
@@ -45,27 +43,27 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Move the named files, or all that may go; all are looked up before any is moved."""
     with one_cycle_at_a_time(settings.state_dir):
-        job = new_job(settings)
+        project = Project.open(settings)
         left: dict[str, str] = {}
         if asked.all:
-            paths, left = _all_that_may_go(job)
+            paths, left = _all_that_may_go(project)
         else:
             paths = [_find(settings, name) for name in asked.files]
-            _must_not_be_withdrawn(job, paths)
-        check_rights(settings)
-        moved = [job.inbox.requeue(path).name for path in paths]
+            _must_not_be_withdrawn(project, paths)
+        project.inbox.check_rights()
+        moved = [project.inbox.requeue(path).name for path in paths]
     told: dict[str, Any] = {"requeued": moved}
     if asked.all:
         told["left"] = left
     return Answer(told, _in_words(moved, left, settings))
 
 
-def _all_that_may_go(job: Job) -> tuple[list[Path], dict[str, str]]:
+def _all_that_may_go(project: Project) -> tuple[list[Path], dict[str, str]]:
     """The files that may go back, and name -> why for those that stay."""
-    known = _noted_digests(job)
+    known = _noted_digests(project)
     paths: list[Path] = []
     left: dict[str, str] = {}
-    for path in job.inbox.quarantined():
+    for path in project.inbox.quarantined():
         why = _why_it_stays(path, known)
         if why is None:
             paths.append(path)
@@ -82,16 +80,16 @@ def _why_it_stays(path: Path, known: dict[str, str]) -> str | None:
     return known.get(sha256_of(path))
 
 
-def _noted_digests(job: Job) -> dict[str, str]:
+def _noted_digests(project: Project) -> dict[str, str]:
     """SHA-256 -> why a file with these bytes would be refused again, from the last cycle's notes."""
-    notes = job.state.read("gate") or {}
+    notes = project.state.read("gate") or {}
     archived = dict.fromkeys(notes.get("archive", ()), ARCHIVED)
     withdrawn = dict.fromkeys(notes.get("withdrawn", ()), WITHDRAWN)
     return {**archived, **withdrawn}
 
 
-def _must_not_be_withdrawn(job: Job, paths: list[Path]) -> None:
-    known = _noted_digests(job)
+def _must_not_be_withdrawn(project: Project, paths: list[Path]) -> None:
+    known = _noted_digests(project)
     for path in paths:
         if known.get(sha256_of(path)) == WITHDRAWN:
             raise UsageError(

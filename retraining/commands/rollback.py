@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.commands.people import user_name, version_number
-from retraining.commands.run import new_job
 from retraining.cycle.bookkeeping import save_ledger
 from retraining.cycle.completion import marks_of_one_rolled_back, put_back
 from retraining.cycle.gate import mark_the_end
+from retraining.cycle.job import Job
 from retraining.cycle.preflight import load_model
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError, UsageError
@@ -20,7 +20,6 @@ from retraining.lock import one_cycle_at_a_time
 if TYPE_CHECKING:
     import argparse
 
-    from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
     from retraining.records import Version
     from retraining.settings import Settings
@@ -43,7 +42,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Move the alias, or lift the hold, under the project's lock."""
     with one_cycle_at_a_time(settings.state_dir):
-        job = new_job(settings)
+        job = Job.open(settings)
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
         done = (

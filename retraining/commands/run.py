@@ -5,29 +5,25 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.cycle.gate import counts_of, what_waits
-from retraining.cycle.job import Job
+from retraining.cycle.job import Job, Watch
 from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
 from retraining.failures import in_three_lines
-from retraining.inbox import Inbox
 from retraining.kill_points import kill_point
-from retraining.local_state import LocalState
 from retraining.outcomes import FileCounts, Outcome
 from retraining.report.note import verdict_block
 from retraining.serialisation import outcome_to_json
-from retraining.sources import sources_of
 from retraining.terminal import columns
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
-    from datetime import datetime
+    from typing import TextIO
 
     from retraining.logs import OpenLog
-    from retraining.model_registry.interface import Registry
     from retraining.settings import Settings
 
 
@@ -51,22 +47,26 @@ def answer(
     run_cycle: Callable[[Job], Outcome],
 ) -> Answer:
     """Run one cycle and say how it ended."""
-    job = new_job(settings, dry_run=asked.dry_run, force=asked.force)
-    job.why = asked.why
+    watch = Watch(
+        on_lock=lambda: _tell_the_start(settings, dry_run=asked.dry_run),
+        on_begin=lambda: open_log().keep(),
+        log_lines=lambda: open_log().lines,
+    )
+    job = Job.open(
+        settings,
+        read_only=asked.dry_run,
+        dry_run=asked.dry_run,
+        force=asked.force,
+        why=asked.why,
+        watch=watch,
+        terminal=None if asked.quiet else _terminal(),
+    )
     if asked.log_file is not None or job.sources or _notices_wanted(settings):
         open_log()  # these speak before the gate
-    job.on_lock = lambda: _tell_the_start(settings, dry_run=asked.dry_run)
-    job.on_begin = lambda: open_log().keep()
-    job.log_lines = lambda: open_log().lines
-    job.terminal = (
-        sys.__stderr__
-        if sys.__stderr__ is not None and sys.__stderr__.isatty() and not asked.quiet
-        else None
-    )
     failure: BaseException | None = None
     try:
         outcome = run_cycle(job)
-        failure = job.source_error
+        failure = job.tally.source_error
         if failure is not None:
             outcome = replace(outcome, exit_code=in_three_lines(failure)[0])
     except BaseException as error:  # noqa: BLE001 - it goes on to the edge, with the cycle's object beside it
@@ -84,21 +84,29 @@ def answer(
     )
 
 
+def _terminal() -> TextIO | None:
+    """Where a person watches; None where nobody does."""
+    stderr = sys.__stderr__
+    return stderr if stderr is not None and stderr.isatty() else None
+
+
 def _own_up(error: BaseException, job: Job) -> None:
     """An error is raised where nobody knows what was moved before: files that were refused stay refused."""
     if (
         isinstance(error, RetrainingError)
         and error.unchanged == NOTHING_CHANGED
-        and job.quarantined
+        and job.tally.refused
         and not job.dry_run
     ):
-        refused = f"{len(job.quarantined)} refused file{'s' if len(job.quarantined) > 1 else ''}"
+        refused = (
+            f"{len(job.tally.refused)} refused file{'s' if len(job.tally.refused) > 1 else ''}"
+        )
         error.unchanged = f"No alias moved; {refused} went to {job.settings.quarantine_dir} before that, no other file moved."
 
 
 def _failed(job: Job, error: BaseException) -> Outcome:
     code, lines = in_three_lines(error)
-    counts = FileCounts(archived=job.archived, quarantined=len(job.quarantined))
+    counts = FileCounts(archived=job.tally.archived, quarantined=len(job.tally.refused))
     if not isinstance(error, (FolderGoneError, LockHeldError)):
         with suppress(
             OSError, RetrainingError
@@ -109,10 +117,10 @@ def _failed(job: Job, error: BaseException) -> Outcome:
         lines[-3],
         exit_code=code,
         dry_run=job.dry_run,
-        cycle_id=job.cycle_id,
-        run_id=job.run_id,
+        cycle_id=job.tally.cycle_id,
+        run_id=job.tally.run_id,
         files=counts,
-        seconds=job.seconds,
+        seconds=job.tally.seconds,
     )
 
 
@@ -137,38 +145,3 @@ def _tell_the_end(settings: Settings, outcome: Outcome, open_log: OpenLog) -> No
         from retraining import notices
 
         notices.send(settings, outcome, log_tail=open_log().lines[-20:])
-
-
-def now() -> datetime:
-    """The time, aware."""
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC)
-
-
-def new_job(settings: Settings, *, dry_run: bool = False, force: bool = False) -> Job:
-    """A job on the real clock, folders and registry of a project."""
-    state = LocalState(settings.state_dir)
-    inbox = Inbox(settings, state, dry_run=dry_run)
-    return Job(
-        settings,
-        state,
-        inbox,
-        lambda: open_registry(settings, dry_run=dry_run),
-        now,
-        dry_run,
-        force,
-        sources=sources_of(settings),
-    )
-
-
-def open_registry(settings: Settings, *, dry_run: bool = False) -> Registry:
-    """The project's registry on MLflow; a dry run's writes go nowhere."""
-    from retraining.model_registry.mlflow_registry import MlflowRegistry
-
-    registry: Registry = MlflowRegistry(settings)
-    if not dry_run:
-        return registry
-    from retraining.model_registry.dry_run import ReadOnlyRegistry
-
-    return cast("Registry", ReadOnlyRegistry(registry))

@@ -37,7 +37,7 @@ def answer(_asked: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _told(story: Story, last: CycleRecord | None) -> dict[str, Any]:
-    job, ledger, production = story.job, story.ledger, story.production
+    job, ledger, production = story.project, story.ledger, story.production
     waiting = job.inbox.waiting(ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn})
     previous = production.previous if production else story.facts.previous_production
     return {
@@ -70,7 +70,7 @@ def _poisoned(story: Story) -> list[str]:
     """Withdrawn files that the production version learned."""
     if story.production is None or not story.production.is_ours or not story.ledger.withdrawn:
         return []
-    manifest = story.job.registry.manifest(story.production)
+    manifest = story.project.registry.manifest(story.production)
     return sorted(file.name for file in manifest.files if file.sha256 in story.ledger.withdrawn)
 
 

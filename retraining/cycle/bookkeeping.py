@@ -13,13 +13,13 @@ from retraining.serialisation import record_from_json, record_to_json
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from retraining.cycle.job import Job
+    from retraining.project import Project
     from retraining.records import CycleRecord, Manifest, RegistryFacts
 
 RECORDS, ARCHIVE, HEAD = "cycles", "archive", "head"  # local copies
 
 
-def load_ledger(job: Job, facts: RegistryFacts) -> Ledger:
+def load_ledger(job: Project, facts: RegistryFacts) -> Ledger:
     """The records of past cycles: this machine's copy where it is the registry's latest, else read back from the registry."""
     withdrawn = dict(facts.withdrawn)
     lines, archive, head = job.state.lines(RECORDS), job.state.read(ARCHIVE), job.state.read(HEAD)
@@ -31,13 +31,12 @@ def load_ledger(job: Job, facts: RegistryFacts) -> Ledger:
         log.info("reading the records of past cycles back from the registry")
         records = job.registry.cycle_records()
         archive = _archive_from_registry(job, facts)
-        if not job.dry_run:  # a reader holds no lock
-            job.state.replace_lines(RECORDS, (record_to_json(record) for record in records))
+        job.state.replace_lines(RECORDS, (record_to_json(record) for record in records))
     kept = {sha: name for sha, name in archive.items() if sha not in withdrawn}
     return Ledger(records, kept, withdrawn)
 
 
-def _archive_from_registry(job: Job, facts: RegistryFacts) -> dict[str, str]:
+def _archive_from_registry(job: Project, facts: RegistryFacts) -> dict[str, str]:
     """The files that every version that ever held the alias names; those of a version that was deleted since, the later ones name too."""
     holder = facts.aliases.get(job.settings.production_alias)
     archive: dict[str, str] = {}
@@ -68,22 +67,20 @@ def _head(facts: RegistryFacts) -> dict[str, Any]:
     return {} if facts.left is None else asdict(facts.left)
 
 
-def save_ledger(job: Job, facts: RegistryFacts, ledger: Ledger) -> None:
+def save_ledger(job: Project, facts: RegistryFacts, ledger: Ledger) -> None:
     """Keep this machine's copy: the archive's files, the registry's head, and what the gate asks for."""
-    if not job.dry_run:
-        job.state.write(ARCHIVE, ledger.archive)
-        job.state.write(HEAD, _head(facts))
+    job.state.write(ARCHIVE, ledger.archive)
+    job.state.write(HEAD, _head(facts))
     note_for_the_gate(job, ledger)
 
 
-def add_to_ledger(job: Job, ledger: Ledger, record: CycleRecord) -> Ledger:
+def add_to_ledger(job: Project, ledger: Ledger, record: CycleRecord) -> Ledger:
     """The ledger with one more record, on this machine too."""
-    if not job.dry_run:
-        job.state.append(RECORDS, record_to_json(record))
+    job.state.append(RECORDS, record_to_json(record))
     return replace(ledger, records=(*ledger.records, record))
 
 
-def begin_run(job: Job, cycle_id: str, started: datetime) -> str:
+def begin_run(job: Project, cycle_id: str, started: datetime) -> str:
     """Create a cycle's run; should the cycle die, this machine's copy of the records may lack what the registry holds by then."""
     job.state.drop(HEAD)
     return job.registry.begin_cycle(cycle_id, started)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from retraining.cycle.gate import tell_what_is_not_read
 from retraining.datasets import known_by_spelling, spelling_key
 from retraining.errors import EveryFileRefusedError, UnknownClassError, UnreadableFileError
-from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.phrases import first_few
@@ -50,8 +49,7 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
         EveryFileRefusedError: files waited, and not one could be read.
         UnknownClassError: two files or more bring the same class that the production version does not know; they stay where they are.
     """
-    if not job.dry_run:
-        check_rights(job.settings)
+    job.inbox.check_rights()
     for name in waiting.listing.links:
         job.refuse(name, "a symbolic link: deliver the file itself")
     for name, sha256 in waiting.copies.items():
@@ -145,7 +143,7 @@ def _classes_in_words(files: list[tuple[DataFile, FileFacts]], schema: Schema) -
 def _why(job: Job) -> str:
     reasons = [
         f"{name}: {reason}"
-        for name, _, reason in job.quarantined
+        for name, _, reason in job.tally.refused
         if not reason.startswith("duplicate")
     ]
     return "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")

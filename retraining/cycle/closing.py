@@ -84,7 +84,7 @@ def outcome_of(cycle: Cycle, monitored: Monitored, ending: Ending) -> Outcome:
         drift=monitored.health.drift,
         hindsight=monitored.hindsight,
         probation=monitored.probation,
-        seconds=dict(job.seconds),
+        seconds=dict(job.tally.seconds),
     )
 
 

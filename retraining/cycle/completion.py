@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle.bookkeeping import files_archived_by
 from retraining.errors import NoProductionModelError, StoreError
-from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.model_registry.names import CHALLENGER, PREVIOUS
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.ledger import Ledger
     from retraining.model_registry.interface import Registry
+    from retraining.project import Project
     from retraining.records import Manifest, RegistryFacts, Version
 
 MOVED = "a person moved the alias"
@@ -87,7 +87,7 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
             )
         if claimed is not None:
             moved = job.inbox.archive(DataFile(names[sha], sha, claimed), inbox.get(sha))
-            job.archived += moved
+            job.tally.archived += moved
         elif sha not in there:
             gone[sha] = "gone from the inbox before it could be archived"
             if (
@@ -95,7 +95,7 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
             ):  # it could not be claimed
                 unread = (*unread, inbox[sha])
         elif sha in inbox:
-            job.archived += job.inbox.remove_archived(inbox[sha], sha)
+            job.tally.archived += job.inbox.remove_archived(inbox[sha], sha)
         kill_point("between_archived_files")
     kill_point("after_last_file")
     if gone and unread:
@@ -133,7 +133,7 @@ def marks_of_one_put_back(version: Version, in_place_of: int, why: str) -> Marks
     )
 
 
-def put_back(job: Job, target: int, in_place_of: int, why: str) -> None:
+def put_back(job: Project, target: int, in_place_of: int, why: str) -> None:
     """Move the production alias back to a version, which is `approved` before it serves, and `previous_production` to what it replaced.
 
     Raises:
@@ -160,9 +160,9 @@ def point_back(registry: Registry, previous: int | None) -> None:
         registry.drop_alias(PREVIOUS)
 
 
-def move_out_withdrawn(job: Job, ledger: Ledger) -> None:
+def move_out_withdrawn(job: Project, ledger: Ledger) -> None:
     """Move what was withdrawn, and still stands in the archive, into quarantine."""
-    if not ledger.withdrawn or job.dry_run:
+    if not ledger.withdrawn:
         return
     folder = job.settings.used_data_dir
     present = job.inbox.archived()
@@ -172,9 +172,8 @@ def move_out_withdrawn(job: Job, ledger: Ledger) -> None:
         for name in present.get(sha256, ())
     ]
     if there:
-        check_rights(
-            job.settings,
-            "The withdrawn files are marked in the registry; they are still in the archive.",
+        job.inbox.check_rights(
+            "The withdrawn files are marked in the registry; they are still in the archive."
         )
     for sha256, why, name in there:
         job.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from retraining.cycle.job import Job
     from retraining.cycle.rows import Section
+    from retraining.project import Project
     from retraining.records import Schema
     from retraining.statistics import Predictions
 
@@ -76,7 +76,7 @@ class Sketch:
 
 
 def sketch_of(
-    job: Job, sections: Sequence[Section], schema: Schema, answers: Predictions | None
+    project: Project, sections: Sequence[Section], schema: Schema, answers: Predictions | None
 ) -> Sketch:
     """The reference that a version carries: its training rows by block, and its answers on rows that it has not learned."""
     spread = (
@@ -84,7 +84,7 @@ def sketch_of(
         if len(sections) <= BLOCKS_KEPT
         else [sections[i] for i in np.linspace(0, len(sections) - 1, BLOCKS_KEPT).astype(int)]
     )
-    parts = list(labelled_parts(job, spread, schema))
+    parts = list(labelled_parts(project, spread, schema))
     bins: dict[str, Bins] = {column.name: _bins_of(parts, column.name) for column in schema.columns}
     classes = tuple(map(str, coding(schema)))
     bins |= {
@@ -95,12 +95,16 @@ def sketch_of(
 
 
 def judge_drift(
-    job: Job, reference: Sketch, sections: Sequence[Section], schema: Schema, answers: Predictions
+    project: Project,
+    reference: Sketch,
+    sections: Sequence[Section],
+    schema: Schema,
+    answers: Predictions,
 ) -> tuple[Drift, Sketch]:
     """Compare this cycle's rows with a version's reference; the current histograms come back for the report."""
     current = Sketch(
         reference.bins,
-        _histograms(labelled_parts(job, sections, schema), reference.bins, schema, answers),
+        _histograms(labelled_parts(project, sections, schema), reference.bins, schema, answers),
     )
     shared = {
         name: reference.histograms[name]
@@ -109,7 +113,7 @@ def judge_drift(
     }
     nominal = {name for name, bins in reference.bins.items() if isinstance(bins, CategoryBins)}
     now = {name: current.histograms[name] for name in shared}
-    found = drift(shared, now, threshold=job.settings.drift_threshold, nominal=nominal)
+    found = drift(shared, now, threshold=project.settings.drift_threshold, nominal=nominal)
     judged = [one for one in found if one.detected is not None]
     features = tuple(sorted(found, key=lambda one: -one.psi_corrected))
     if not judged:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from retraining.inbox import Waiting
     from retraining.ledger import Ledger
     from retraining.outcomes import EndingName
+    from retraining.project import Project
 
 TABLE = "gate"
 NOT_READ = "not_read"  # entries that an alert told of: name -> when, in seconds
@@ -42,17 +43,21 @@ def ask_the_gate(job: Job) -> Gate:
     return Gate(waiting, enough_files(fresh, job.settings, judged=len(waiting.judged)), ending)
 
 
-def what_waits(job: Job, *, judge_again: bool = False) -> Waiting:
+def what_waits(project: Project, *, judge_again: bool = False) -> Waiting:
     """Sort the ready files by what the last cycle noted of their bytes."""
-    notes = job.state.read(TABLE) or {}
+    notes = project.state.read(TABLE) or {}
     judged = notes.get("judged")
-    judged = judged.get(job.deciding, ()) if judged and not judge_again else ()
-    return job.inbox.waiting(set(judged), {*notes.get("archive", ()), *notes.get("withdrawn", ())})
+    judged = judged.get(project.deciding, ()) if judged and not judge_again else ()
+    return project.inbox.waiting(
+        set(judged), {*notes.get("archive", ()), *notes.get("withdrawn", ())}
+    )
 
 
-def note_for_the_gate(job: Job, ledger: Ledger) -> None:
+def note_for_the_gate(project: Project, ledger: Ledger) -> None:
     """Write down what the gate needs to know: which of the waiting bytes were judged under which settings, and what is archived."""
-    here = set(job.state.digests(job.settings.new_data_dir, job.inbox.listing().ready).values())
+    here = set(
+        project.state.digests(project.settings.new_data_dir, project.inbox.listing().ready).values()
+    )
     judged: dict[str, list[str]] = {}
     for record in ledger.records:
         known = here.intersection(record.judged)
@@ -63,8 +68,8 @@ def note_for_the_gate(job: Job, ledger: Ledger) -> None:
         "archive": sorted(ledger.archive),
         "withdrawn": sorted(ledger.withdrawn),
     }
-    with job.state.if_possible():  # older notes only open the gate more often
-        job.state.write(TABLE, notes)
+    with project.state.if_possible():  # older notes only open the gate more often
+        project.state.write(TABLE, notes)
 
 
 def ask_again(job: Job, gate: Gate, files: int, rows: int) -> Gate:
@@ -79,12 +84,12 @@ def ask_again(job: Job, gate: Gate, files: int, rows: int) -> Gate:
 def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) -> Outcome:
     """End a start that found too little to do: no run is made."""
     production = recovered.facts.aliases.get(job.settings.production_alias) if recovered else None
-    if recovered is not None and not job.dry_run:
+    if recovered is not None:
         note_for_the_gate(job, recovered.ledger)
         mark_the_end(job, recovered)
     reason = gate.decision.reason
-    if job.archived:
-        reason = f"archived {job.archived} files of v{production}, which a person approved or a dead cycle left; then {reason}"
+    if job.tally.archived:
+        reason = f"archived {job.tally.archived} files of v{production}, which a person approved or a dead cycle left; then {reason}"
     waiting = gate.waiting if recovered is None else what_waits(job)
     not_read = tell_what_is_not_read(job, _passed_over(waiting))
     if not_read:
@@ -96,7 +101,7 @@ def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) 
         production_version=production,
         previous_version=production,
         files=counts_of(job, waiting),
-        seconds=job.seconds,
+        seconds=job.tally.seconds,
     )
 
 
@@ -139,15 +144,15 @@ def _alert_of(entries: Mapping[str, str], job: Job) -> None:
 
 def counts_of(job: Job, waiting: Waiting) -> FileCounts:
     """What stands in the inbox, and what was moved: a dry run counts what it would refuse as refused, by name and bytes."""
-    refused = {(name, sha256) for name, sha256, _ in job.quarantined}
+    refused = {(name, sha256) for name, sha256, _ in job.tally.refused}
     fresh, judged = (
         sum(1 for file in files.items() if file not in refused)
         for files in (waiting.fresh, waiting.judged)
     )
-    return FileCounts(fresh, judged, job.archived, len(job.quarantined))
+    return FileCounts(fresh, judged, job.tally.archived, len(job.tally.refused))
 
 
-def mark_the_end(job: Job, recovered: Recovered) -> None:
+def mark_the_end(project: Project, recovered: Recovered) -> None:
     """Let the next start be answered from here, unless a version waits for a person: their answer must be looked for."""
-    if not job.dry_run and recovered.facts.challenger is None:
-        job.state.mark_clean()
+    if recovered.facts.challenger is None:
+        project.state.mark_clean()

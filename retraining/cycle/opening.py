@@ -71,8 +71,8 @@ def open_cycle(
     started = job.now()
     cycle_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     number = recovered.ledger.next_number
-    run_id = None if job.dry_run else begin_run(job, cycle_id, started)
-    job.cycle_id, job.run_id = cycle_id, run_id
+    run_id: str | None = begin_run(job, cycle_id, started)  # a dry run has none
+    job.tally.cycle_id, job.tally.run_id = cycle_id, run_id
     kill_point("after_run_creation")
     batch = _first_judged(job, recovered, claimed, number)
     cycle = Cycle(job, recovered, production, claimed, batch, number, cycle_id, started, run_id)
@@ -80,7 +80,11 @@ def open_cycle(
         with archive_readable(job):
             yield cycle
     except RetrainingError as error:
-        if run_id is not None and not job.committed and not isinstance(error, UnreachableError):
+        if (
+            run_id is not None
+            and not job.tally.committed
+            and not isinstance(error, UnreachableError)
+        ):
             _end_as_failed(cycle, error)
         raise
 

@@ -33,7 +33,7 @@ def pages_of(
     """Name -> content of the cycle's artifacts."""
     job, ledger = cycle.job, cycle.recovered.ledger
     refused = tuple(
-        RefusedFile(name, sha256 or "", reason) for name, sha256, reason in job.quarantined
+        RefusedFile(one.name, one.sha256 or "", one.reason) for one in job.tally.refused
     )
     material = ReportMaterial(
         test_set=_test_set(cycle, compared) if compared else None,
@@ -51,8 +51,8 @@ def pages_of(
     }
     if outcome.drift.features:
         pages["drift.json"] = json.dumps(drift_to_json(outcome.drift), indent=1)
-    if job.log_lines():
-        pages["cycle.log"] = "\n".join(job.log_lines()) + "\n"
+    if job.watch.log_lines():
+        pages["cycle.log"] = "\n".join(job.watch.log_lines()) + "\n"
     if refused:
         pages["quarantine.csv"] = quarantine_csv(refused)
     return pages

@@ -19,10 +19,10 @@ from retraining.phrases import first_few
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
     from retraining.ledger import Ledger
     from retraining.model_registry.interface import Registry
+    from retraining.project import Project
     from retraining.records import Manifest, RegistryFacts, Run, Schema, Version
 
 ORCHESTRATOR = "python pipeline_orchestrator.py"
@@ -71,7 +71,7 @@ def load_model(registry: Registry, number: int) -> Model | None:
     return Model(version, registry.manifest(version), registry)
 
 
-def find_production(job: Job, recovered: Recovered) -> Model:
+def find_production(job: Project, recovered: Recovered) -> Model:
     """The version that holds the production alias.
 
     Raises:
@@ -112,7 +112,7 @@ def find_production(job: Job, recovered: Recovered) -> Model:
     return model
 
 
-def _best_to_hold_it(job: Job, recovered: Recovered) -> tuple[int | None, str]:
+def _best_to_hold_it(job: Project, recovered: Recovered) -> tuple[int | None, str]:
     """The version to give the alias to, which is there, and why that one; None where there is none to name."""
     last = recovered.left.production_version
     if last is None or job.registry.version(last) is not None:
@@ -150,7 +150,7 @@ def left_to_archive(
     return {} if finished else files_archived_by(manifest)
 
 
-def check_the_archive(job: Job, ledger: Ledger, unless: Container[str] = ()) -> None:
+def check_the_archive(job: Project, ledger: Ledger, unless: Container[str] = ()) -> None:
     """Every file that registrations found and promotions consumed must still be in the archive, byte for byte."""
     present = job.inbox.archived()
     missing = {
@@ -166,7 +166,7 @@ def check_the_archive(job: Job, ledger: Ledger, unless: Container[str] = ()) -> 
         )
 
 
-def strangers_in_the_archive(job: Job, ledger: Ledger) -> tuple[str, ...]:
+def strangers_in_the_archive(job: Project, ledger: Ledger) -> tuple[str, ...]:
     """Names in the archive that no registration found and no promotion brought: reported, never learned."""
     return tuple(
         name

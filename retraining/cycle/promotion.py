@@ -97,7 +97,7 @@ def promote(cycle: Cycle, monitored: Monitored, attempt: Attempt, reason: str) -
     if registry.facts().aliases.get(alias) != cycle.production.number:
         return _superseded(cycle, monitored, attempt)
     registry.set_alias(alias, ending.challenger)
-    cycle.job.committed = True
+    cycle.job.tally.committed = True
     kill_point("after_commit")
     if registry.facts().aliases.get(alias) != ending.challenger:
         return _superseded(cycle, monitored, attempt)
@@ -143,7 +143,7 @@ def roll_back(cycle: Cycle, monitored: Monitored, failure: Decision) -> Outcome:
     said = description(outcome_of(cycle, monitored, ending), cycle.job.settings.command)
     registry.mark(failed, marks, said)
     kill_point("before_roll_back")
-    cycle.job.committed = True
+    cycle.job.tally.committed = True
     put_back(cycle.job, previous, failed, ending.reason)
     kill_point("after_roll_back")
     log.warning("%s; v%d is in production again", ending.reason, previous)

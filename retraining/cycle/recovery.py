@@ -26,7 +26,6 @@ from retraining.cycle.completion import (
 )
 from retraining.cycle.sources import note_the_schema
 from retraining.errors import NoProductionModelError
-from retraining.inbox import check_rights
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
 from retraining.logs import log
@@ -58,7 +57,9 @@ class Recovered:
 
 def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
     """Bring registry, folders and local notes to a state from which a cycle may start; may be repeated at any time."""
-    job.committed = True  # a dead cycle may have been: what it claimed stays until that is finished
+    job.tally.committed = (
+        True  # a dead cycle may have been: what it claimed stays until that is finished
+    )
     facts = job.registry.facts()
     ledger = load_ledger(job, facts)
     holder = facts.aliases.get(job.settings.production_alias)
@@ -74,7 +75,7 @@ def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
         log.warning("ended %d runs that a dead cycle had left open", ended)
     job.inbox.sweep()
     job.state.sweep()
-    job.committed = False
+    job.tally.committed = False
     save_ledger(job, facts, ledger)
     kill_point("after_recovery")
     return Recovered(facts, ledger)
@@ -104,12 +105,10 @@ def _all_archived(job: Job, ledger: Ledger, production: Version) -> bool:
 
 def finish_promotion(job: Job, ledger: Ledger, version: Version) -> tuple[RegistryFacts, Ledger]:
     """Complete what moving the alias began, by a person or by a cycle that died right after; then close that cycle's run."""
-    if not job.dry_run:
-        alias = job.settings.production_alias
-        check_rights(
-            job.settings,
-            f"The alias {alias!r} stays on v{version.number}, whose files wait to be archived.",
-        )
+    alias = job.settings.production_alias
+    job.inbox.check_rights(
+        f"The alias {alias!r} stays on v{version.number}, whose files wait to be archived."
+    )
     facts = job.registry.facts()
     ledger = _close_the_cycle(job, ledger, version.parent_run_id)
     made_in = next((one for one in ledger.records if one.cycle_id == version.cycle_id), None)

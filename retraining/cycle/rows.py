@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from retraining.cycle.job import Job
     from retraining.cycle.preflight import Model
+    from retraining.project import Project
     from retraining.records import DataFile, Run, Schema
     from retraining.scoring import Chunk
     from retraining.statistics import Predictions
@@ -54,26 +54,26 @@ def whole_files(files: Sequence[DataFile]) -> tuple[Section, ...]:
 
 
 def predictions(
-    job: Job, model: Model, sections: Sequence[Section], estimator: object = None
+    project: Project, model: Model, sections: Sequence[Section], estimator: object = None
 ) -> Predictions:
     """A model's answers on the labelled rows of some sections; each section is a block."""
-    asks = metric_named(job.settings.metric).needs == "probabilities"
-    floors = job.settings.min_model_roc_auc is not None
+    asks = metric_named(project.settings.metric).needs == "probabilities"
+    floors = project.settings.min_model_roc_auc is not None
     chosen = model.estimator if estimator is None else estimator
     return predict(
         chosen,
-        _chunks(job, sections, model.schema),
+        _chunks(project, sections, model.schema),
         model.schema,
         with_probabilities=asks or floors,
     )
 
 
-def _chunks(job: Job, sections: Sequence[Section], schema: Schema) -> Iterator[Chunk]:
+def _chunks(project: Project, sections: Sequence[Section], schema: Schema) -> Iterator[Chunk]:
     code_of = {label: code for code, label in enumerate(coding(schema))}
     recode = np.asarray([code_of[label] for label in schema.classes], dtype=np.int64)
     parts: list[pa.Table] = []
     blocks: list[NDArray[np.int64]] = []
-    for number, part in enumerate(labelled_parts(job, sections, schema)):
+    for number, part in enumerate(labelled_parts(project, sections, schema)):
         parts.append(part)
         blocks.append(np.full(len(part), number))
         if sum(map(len, blocks)) >= ROWS_PER_CHUNK:
@@ -94,12 +94,14 @@ def _chunk(
     return features, recode[codes], np.concatenate(blocks)
 
 
-def labelled_parts(job: Job, sections: Sequence[Section], schema: Schema) -> Iterator[pa.Table]:
+def labelled_parts(
+    project: Project, sections: Sequence[Section], schema: Schema
+) -> Iterator[pa.Table]:
     """The rows of each section that have a label and are not left out, one table a section; one file is open at a time."""
     by_file = [
         (file, list(here)) for file, here in groupby(sections, key=lambda section: section.file)
     ]
-    tables = job.tables_of([file for file, _ in by_file], schema)
+    tables = project.tables_of([file for file, _ in by_file], schema)
     for (_, here), table in zip(by_file, tables, strict=True):
         for section in here:
             start, stop = section.run
@@ -110,16 +112,16 @@ def labelled_parts(job: Job, sections: Sequence[Section], schema: Schema) -> Ite
             yield part if keep.all() else part.filter(pa.array(keep))
 
 
-def count_rows(job: Job, sections: Sequence[Section], schema: Schema) -> int:
+def count_rows(project: Project, sections: Sequence[Section], schema: Schema) -> int:
     """Labelled rows that are not left out."""
-    return sum(len(part) for part in labelled_parts(job, sections, schema))
+    return sum(len(part) for part in labelled_parts(project, sections, schema))
 
 
 # --- rows that a model may have learned --------------------------------------------------------------------------------------
 
 
 def leave_out_learned(
-    job: Job,
+    project: Project,
     sections: Sequence[Section],
     schema: Schema,
     learned: Iterable[Learned],
@@ -131,21 +133,21 @@ def leave_out_learned(
         learned: what each model learned.
         files: where the bytes of learned files stand, by SHA-256; one that is nowhere (withdrawn) cannot be asked.
     """
-    hashes = [_hashes(job, section, schema) for section in sections]
+    hashes = [_hashes(project, section, schema) for section in sections]
     wanted = np.sort(np.concatenate([np.empty(0, np.uint64), *hashes]))
-    seen = _occurring(job, wanted, schema, _union(learned), files)
-    before = count_rows(job, sections, schema)
+    seen = _occurring(project, wanted, schema, _union(learned), files)
+    before = count_rows(project, sections, schema)
     masks = [_among(values, seen) for values in hashes]
     kept = tuple(
         replace(section, left_out=mask if mask.any() else None)
         for section, mask in zip(sections, masks, strict=True)
     )
-    return kept, before - count_rows(job, kept, schema)
+    return kept, before - count_rows(project, kept, schema)
 
 
-def _hashes(job: Job, section: Section, schema: Schema) -> Hashes:
+def _hashes(project: Project, section: Section, schema: Schema) -> Hashes:
     start, stop = section.run
-    return row_hashes(job.tables.table(section.file, schema))[start:stop]
+    return row_hashes(project.tables.table(section.file, schema))[start:stop]
 
 
 def _union(learned: Iterable[Learned]) -> dict[str, tuple[Run, ...]]:
@@ -157,7 +159,11 @@ def _union(learned: Iterable[Learned]) -> dict[str, tuple[Run, ...]]:
 
 
 def _occurring(
-    job: Job, wanted: Hashes, schema: Schema, learned: Learned, files: Mapping[str, DataFile]
+    project: Project,
+    wanted: Hashes,
+    schema: Schema,
+    learned: Learned,
+    files: Mapping[str, DataFile],
 ) -> Hashes:
     """Those of the wanted hashes (sorted, as what is returned) that occur in learned rows.
 
@@ -169,7 +175,7 @@ def _occurring(
     known = [(files[sha256], runs) for sha256, runs in learned.items() if sha256 in files and runs]
     found = [np.empty(0, np.uint64)]
     for (_, runs), table in zip(
-        known, job.tables_of([file for file, _ in known], schema), strict=True
+        known, project.tables_of([file for file, _ in known], schema), strict=True
     ):
         values = row_hashes(table)
         for start, stop in runs:

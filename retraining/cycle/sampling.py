@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from retraining.cycle.job import Job
+    from retraining.project import Project
     from retraining.records import DataFile, Run, Schema
 
     Mask = NDArray[np.bool_]
@@ -25,7 +25,7 @@ EVERY_FILE_WHOLE: Mapping[str, float] = {}
 
 
 def training_rows(
-    job: Job,
+    project: Project,
     files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]],
     schema: Schema,
     shares: Mapping[str, float] = EVERY_FILE_WHOLE,
@@ -36,22 +36,22 @@ def training_rows(
         shares: SHA-256 -> the share of that file's rows which is learned, drawn at random (`TRAIN_WINDOW=8+8`); a file not named
             is learned whole. Of what remains, MAX_TRAINING_ROWS are kept.
     """
-    limit = job.settings.max_training_rows
+    limit = project.settings.max_training_rows
     files = [file for file, _ in files_and_runs]
     total = sum(stop - start for _, runs in files_and_runs for start, stop in runs)
     if not shares and (limit is None or total <= limit):
         return *features_and_labels(
-            job.tables_of(files, schema), [runs for _, runs in files_and_runs], schema
+            project.tables_of(files, schema), [runs for _, runs in files_and_runs], schema
         ), False
     masks = [
         _within(file.rows, runs) & drawn_rows(file, shares.get(file.sha256, 1.0))
         for file, runs in files_and_runs
     ]
     if limit is not None:
-        masks = _limited(job, files, masks, schema, limit)
+        masks = _limited(project, files, masks, schema, limit)
     chosen = sum(int(mask.sum()) for mask in masks)
     log.info("%d of %d rows are learned", chosen, total)
-    filtered = _filtered(job, list(zip(files, masks, strict=True)), schema)
+    filtered = _filtered(project, list(zip(files, masks, strict=True)), schema)
     X, y = features_and_labels(filtered, [[(0, int(mask.sum()))] for mask in masks], schema)
     return X, y, chosen < total
 
@@ -65,9 +65,9 @@ def drawn_rows(file: DataFile, share: float) -> Mask:
 
 
 def _limited(
-    job: Job, files: Sequence[DataFile], masks: Sequence[Mask], schema: Schema, limit: int
+    project: Project, files: Sequence[DataFile], masks: Sequence[Mask], schema: Schema, limit: int
 ) -> list[Mask]:
-    tables = job.tables_of(files, schema)
+    tables = project.tables_of(files, schema)
     codes = [
         np.where(mask, label_codes(table), UNLABELLED)
         for mask, table in zip(masks, tables, strict=True)
@@ -95,7 +95,7 @@ def _within(rows: int, runs: Sequence[Run]) -> Mask:
 
 
 def _filtered(
-    job: Job, parts: Sequence[tuple[DataFile, Mask]], schema: Schema
+    project: Project, parts: Sequence[tuple[DataFile, Mask]], schema: Schema
 ) -> Iterator[pa.Table]:
-    tables = job.tables_of([file for file, _ in parts], schema)
+    tables = project.tables_of([file for file, _ in parts], schema)
     return (table.filter(pa.array(mask)) for (_, mask), table in zip(parts, tables, strict=True))

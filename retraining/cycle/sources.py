@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
+    from retraining.project import Project
     from retraining.records import Schema
     from retraining.sources import Source
 
@@ -13,18 +14,15 @@ if TYPE_CHECKING:
 SCHEMA = "schema"  # this machine's copy of the production version's
 
 
-def note_the_schema(job: Job, schema: Schema) -> None:
+def note_the_schema(project: Project, schema: Schema) -> None:
     """Keep the production version's schema, so that an export need not ask the registry."""
     from retraining.serialisation import schema_to_json
 
-    job.state.write(SCHEMA, schema_to_json(schema))
+    project.state.write(SCHEMA, schema_to_json(schema))
 
 
 def fetch(job: Job) -> None:
-    """Export what is new, once a start; of sources that fail the first is remembered, and the files at hand are served all the same."""
-    if job.dry_run or job.fetched:
-        return
-    job.fetched = True
+    """Export what is new; of sources that fail the first is remembered, and the files at hand are served all the same."""
     for source in job.sources:
         if source.has_news():
             _fetch_from(job, source)
@@ -42,7 +40,7 @@ def _fetch_from(job: Job, source: Source) -> None:
             found = source.fetch(schema, job.now)
     except (UnreachableError, CredentialsRefusedError) as error:
         log.warning("%s", error.what)
-        job.source_error = job.source_error or error
+        job.tally.source_error = job.tally.source_error or error
         return
     log.info(
         "%s: %d rows in %d files, %d refused",

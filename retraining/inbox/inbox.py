@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining.errors import StoreError
+from retraining.errors import NOTHING_CHANGED, StoreError
 from retraining.file_moves import holds
 from retraining.inbox.archive import Archive
 from retraining.inbox.claiming import CLAIMS, copy_aside
 from retraining.inbox.listing import Listing, entries_of, is_data, look
 from retraining.inbox.quarantine import Quarantine
+from retraining.inbox.rights import check_rights
 from retraining.kill_points import kill_point
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from retraining.records import DataFile
     from retraining.settings import Settings
 
+DRY_CLAIMS = "claimed"  # in `.retraining/`: where a dry run copies to
 SPARE_BYTES = 10_000_000  # for the store and what a cycle notes
 
 
@@ -42,16 +44,13 @@ class Inbox:
 
     settings: Settings
     state: LocalState
-    dry_run: bool = False
     durable: bool = True  # replay plays on scratch folders and needs no fsync
     now: Callable[[], float] = time.time
 
     @property
     def claims(self) -> Path:
-        """Copies of claimed files, on the archive's file system; a dry run touches nothing but `.retraining/`."""
-        return (
-            self.state.folder / "claimed" if self.dry_run else self.settings.used_data_dir / CLAIMS
-        )
+        """Copies of claimed files, on the archive's file system."""
+        return self.settings.used_data_dir / CLAIMS
 
     @property
     def _archive(self) -> Archive:
@@ -144,16 +143,21 @@ class Inbox:
 
     def release(self) -> None:
         """Remove what was claimed."""
-        import shutil
-
-        shutil.rmtree(self.claims, ignore_errors=True)
+        remove_folder(self.claims)
 
     def sweep(self) -> None:
         """Remove what dead processes left: claimed copies, and half of what they put into quarantine."""
         self.release()
-        if not self.dry_run:
-            replace(self, dry_run=True).release()
-            self._quarantine.sweep()
+        remove_folder(self.state.folder / DRY_CLAIMS)
+        self._quarantine.sweep()
+
+    def check_rights(self, unchanged: str = NOTHING_CHANGED) -> None:
+        """Look whether files can be moved, before one is; `unchanged` is what an error says of that.
+
+        Raises:
+            FolderClosedError: one of the folders may not be written to.
+        """
+        check_rights(self.settings, unchanged)
 
     # --- refusing -------------------------------------------------------------------------------------------------------
     def refuse(self, name: str, reason: str, sha256: str | None = None) -> bool:
@@ -161,8 +165,8 @@ class Inbox:
         source = self.settings.new_data_dir / name
         if sha256 is not None and not holds(source, sha256):
             return False
-        if self.dry_run or not os.path.lexists(source):
-            return os.path.lexists(source)
+        if not os.path.lexists(source):
+            return False
         self.quarantine(source, reason, sha256, folder="inbox")
         kill_point("after_refusal")
         return True
@@ -193,8 +197,6 @@ class Inbox:
 
         May be repeated. An original whose bytes are others by now is a new delivery and stays. Returns whether anything moved.
         """
-        if self.dry_run:
-            return original is not None
         added = self._archive.add(file)
         kill_point("after_rename")
         removed = original is not None and self.remove_archived(original, file.sha256)
@@ -203,7 +205,14 @@ class Inbox:
     def remove_archived(self, name: str, sha256: str) -> bool:
         """Remove a file from the inbox whose bytes are in the archive already; whether it was there."""
         source = self.settings.new_data_dir / name
-        if self.dry_run or not holds(source, sha256):
+        if not holds(source, sha256):
             return False
         source.unlink()
         return True
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all in it, if it is there."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -70,16 +70,15 @@ class Player:
 
 def _job(settings: Settings, registry: Registry, tables: SharedTables, now: datetime) -> Job:
     state = LocalState(settings.state_dir)
-    job = Job(
+    return Job(
         settings,
         state,
         Inbox(settings, state, durable=False),
         lambda: registry,
         lambda: now,
+        open_tables=lambda: tables,
         shows_pages=False,
     )
-    job.tables = tables
-    return job
 
 
 def _register_first_model(job: Job, deliveries: Deliveries) -> None:
