@@ -1,8 +1,9 @@
 """The retraining job: one start of this script is one cycle, told below from top to bottom.
 
-Files waiting in `new_data/` are scored with the model that holds the registry alias `production`. If it fell short, a challenger learns
-from used plus new data; both are compared on rows that neither has learned from; the winner gets the alias, and its files are
-archived. Moving the alias is the commit, whoever moves it. `README.md` says how to use it, `docs/` why it decides as it does.
+Files waiting in `new_data/` are scored with the model that holds the registry alias `production`.
+If it fell short, a challenger learns from used plus new data; both are compared on rows that
+neither has learned from; the winner gets the alias, and its files are archived. Moving the alias is
+the commit, whoever moves it. `README.md` says how to use it, `docs/` why it decides as it does.
 """
 
 from __future__ import annotations
@@ -20,83 +21,96 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retraining.cycle.job import Job
+    from retraining.cycle.monitoring import Monitored
     from retraining.cycle.opening import Cycle
+    from retraining.cycle.outcome import Ending
     from retraining.records import Outcome
 
 
 def run_cycle(job: Job) -> Outcome:
-    """One cycle, from the lock to its record. A start that finds too little to do ends at the gate, heavy packages not imported."""
+    """One cycle, from the lock to its record.
+
+    A start that finds too little to do ends at the gate, heavy packages not imported.
+    """
     with one_cycle_at_a_time(job.settings.state_dir):
         kill_point("after_lock")
         job.watch.on_lock()
-        was_clean = job.state.is_clean
-        if was_clean:
+        last_ended_well = job.state.is_clean
+        if last_ended_well:
             sources.fetch(job)
             gate = ask_the_gate(job)
             if not gate.decision.act:
                 return ended_at_the_gate(job, gate)
         with job.own_claims():
-            return _recover_and_run(job, was_clean=was_clean)
+            return _recover_and_run(job, has_fetched=last_ended_well)
 
 
-def _recover_and_run(job: Job, *, was_clean: bool) -> Outcome:
-    from retraining.cycle import claiming, opening, preflight, recovery
+def _recover_and_run(job: Job, *, has_fetched: bool) -> Outcome:
+    from retraining.cycle import claiming, closing, monitoring, opening, promotion
+    from retraining.cycle.production import find_production
+    from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 
     job.begin()
-    recovered = recovery.finish_what_a_dead_cycle_left(job)
-    if not was_clean:
+    recovered = finish_what_a_dead_cycle_left(job)
+    if not has_fetched:
         sources.fetch(job)
     gate = ask_the_gate(job)
     if not gate.decision.act:
         return ended_at_the_gate(job, gate, recovered)
 
-    production = preflight.find_production(job, recovered)
+    production = find_production(job, recovered)
     claimed = claiming.claim_and_validate(job, gate.waiting, production.schema)
     gate = ask_again(job, gate, len(claimed.files), claimed.labelled_rows)
     if not gate.decision.act:
         return ended_at_the_gate(job, gate, recovered)
+
     with opening.open_cycle(job, recovered, production, claimed) as cycle:
-        return _judge_and_decide(cycle)
+        monitored = monitoring.monitor(cycle)
+        kill_point("after_scoring")
+        ending = _decide(cycle, monitored)
+        done = promotion.carry_out(cycle, monitored, ending)
+        return closing.close(cycle, monitored, done)
 
 
-def _judge_and_decide(cycle: Cycle) -> Outcome:
-    from retraining.cycle import comparing, lineage, monitoring, never_seen, promotion, training
+def _decide(cycle: Cycle, monitored: Monitored) -> Ending:
+    """How the cycle ends, and why. A challenger may be trained and registered; nothing is moved."""
+    from retraining.cycle import comparing, never_seen, probation, training, training_set
+    from retraining.cycle.outcome import Ending
+    from retraining.cycle.promotion import Attempt, failed_probation
 
     job, settings = cycle.job, cycle.job.settings
-    monitored = monitoring.monitor(cycle)
-    kill_point("after_scoring")
     failure = decisions.fails_probation(monitored.probation)
     if failure.act and settings.auto_retrain_enabled:
-        return promotion.roll_back(cycle, monitored, failure)
+        return failed_probation(cycle, failure)
 
-    back_off = monitoring.back_off_now(cycle, monitored)
+    back_off = probation.back_off_now(cycle, monitored)
     trigger = decisions.should_retrain(monitored.health, settings, back_off, force=job.force)
     if not trigger.act:
-        return promotion.keep(cycle, monitored, trigger.reason)
+        return Ending("kept", trigger.reason)
 
-    files = lineage.trace_lineage(cycle)
-    test_set = lineage.freeze_test_set(cycle, files)
+    files = training_set.trace_lineage(cycle)
+    test_set = training_set.freeze_test_set(cycle, files)
     if not test_set.rows:
-        reason = f"{trigger.reason}, but no row is comparable: production has learned, or been given, every reserved one"
-        return promotion.keep(cycle, monitored, reason, trigger.name)
-    loser = training.lost_before(cycle, lineage.attempt_key(cycle, files))
+        why = "no row is comparable: production has learned, or been given, every reserved one"
+        return Ending("kept", f"{trigger.reason}, but {why}", trigger=trigger.name)
+    loser = training.lost_before(cycle, training_set.attempt_key(cycle, files))
     if loser is not None and not job.force:
-        return promotion.remember_the_lost_attempt(cycle, monitored, trigger, loser)
+        why = f"v{loser.number} lost this very attempt before ({loser.reason or ''})"
+        reason = f"{why}; --force tries it again"
+        return Ending("rejected", reason, challenger=loser.number, trigger=trigger.name)
 
     challenger = training.train_challenger(cycle, files, test_set, trigger.reason)
     compared = comparing.compare_on(cycle, test_set, challenger)
-    attempt = promotion.Attempt(trigger, challenger, compared)
+    attempt = Attempt(trigger.name, challenger.version, compared)
     floors = decisions.reaches_floors(compared.floors, settings)
     verdict = decisions.wins(compared.comparison, settings, floors, compared.veto)
     if not verdict.act:
-        return promotion.reject(cycle, monitored, attempt, verdict.reason)
+        return attempt.ending("rejected", verdict.reason)
     known = never_seen.values_are_known(monitored.never_seen)
     move = decisions.may_move_the_alias(settings, cycle.recovered.hold, known)
     if not move.act:
-        return promotion.leave_to_a_person(
-            cycle, monitored, attempt, f"{verdict.reason}; {move.reason}"
-        )
-    return promotion.promote(cycle, monitored, attempt, verdict.reason)
+        return attempt.ending("awaiting_approval", f"{verdict.reason}; {move.reason}")
+    return attempt.ending("promoted", verdict.reason, holder=challenger.version)
 
 
 def main(words: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from retraining.commands import Answer
 from retraining.commands.people import add_version_that_waits, the_one_that_waits
 from retraining.cycle.job import Job
-from retraining.cycle.preflight import load_model
+from retraining.cycle.production import load_model
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError
 from retraining.kill_points import kill_point

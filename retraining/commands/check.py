@@ -9,8 +9,8 @@ from retraining.command_lines import spelled_out
 from retraining.commands import Answer
 from retraining.commands.problems import Problem, as_problem
 from retraining.commands.reading import Story, read_story
-from retraining.cycle.bookkeeping import files_archived_by
-from retraining.cycle.preflight import (
+from retraining.cycle.books import files_archived_by
+from retraining.cycle.production import (
     find_production,
     left_to_archive,
     public_uri,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
 
-    from retraining.cycle.preflight import Model
+    from retraining.cycle.production import Model
     from retraining.settings import Settings
     from retraining.sources import Source
 

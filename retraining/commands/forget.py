@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
-from retraining.cycle.bookkeeping import load_ledger, save_ledger
-from retraining.cycle.completion import move_out_withdrawn
+from retraining.cycle.books import load_ledger, save_ledger
+from retraining.cycle.commit import move_out_withdrawn
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.job import Job
 from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
@@ -52,7 +51,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         _move_out_waiting(job, shas, asked.why)
         kill_point("after_withdrawal")
         save_ledger(job, facts, ledger)
-        mark_the_end(job, replace(recovered, facts=facts, ledger=ledger))
+        mark_the_end(job, facts)
         learned = _versions_that_learned(job, set(shas))
     names = [recovered.ledger.archive.get(sha, sha[:12]) for sha in shas]
     told = {"withdrawn": shas, "learned_by": learned}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retraining.cycle.bookkeeping import load_ledger
+from retraining.cycle.books import load_ledger
 from retraining.project import Project
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retraining.commands.reading import Story
-    from retraining.cycle.preflight import Model
+    from retraining.cycle.production import Model
 
 ROWS_TRIED = 2_000
 ROWS_TO_SUSPECT = 1_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
@@ -41,7 +40,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         kill_point("reject_after_tag")
         job.registry.drop_alias(CHALLENGER)
         kill_point("after_rejection")
-        mark_the_end(job, replace(recovered, facts=job.registry.facts()))
+        mark_the_end(job, job.registry.facts())
     holder = recovered.facts.aliases.get(settings.production_alias)
     stays = f"v{holder} stays in production" if holder is not None else "no version serves"
     told = {"rejected": number, "why": asked.why, "production_version": holder}

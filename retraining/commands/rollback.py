@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.commands.people import user_name, version_number
-from retraining.cycle.bookkeeping import save_ledger
-from retraining.cycle.completion import marks_of_one_rolled_back, put_back
+from retraining.cycle import books
+from retraining.cycle.commit import marks_of_one_rolled_back, put_back
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.job import Job
-from retraining.cycle.preflight import load_model
+from retraining.cycle.production import load_model
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError, UsageError
 from retraining.kill_points import kill_point
@@ -45,21 +45,19 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         job = Job.open(settings)
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
-        done = (
-            _resume(job, recovered)
-            if asked.resume
-            else _roll_back(job, recovered, asked.to, asked.why)
-        )
-        mark_the_end(job, recovered)
-        return done
+        if asked.resume:
+            return _resume(job, recovered)
+        return _roll_back(job, recovered, asked.to, asked.why)
 
 
 def _resume(job: Job, recovered: Recovered) -> Answer:
     if recovered.hold is None:
+        mark_the_end(job, recovered.facts)
         return Answer(
             {"hold": None, "changed": False}, "Promotions are not held; nothing was changed."
         )
     job.registry.lift_hold()
+    mark_the_end(job, recovered.facts)
     return Answer(
         {"hold": None, "changed": True},
         f"Lifted the hold ({recovered.hold}). The alias stays where it is.",
@@ -85,8 +83,7 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
     kill_point("rollback_after_tag")
     put_back(job, target, holder, hold)
     kill_point("after_roll_back")
-    registry.leave(replace(recovered.left, production_version=target))
-    save_ledger(job, registry.facts(), recovered.ledger)
+    books.leave(job, recovered.ledger, replace(recovered.left, production_version=target))
     text = f"v{target} is in production again, v{holder} is out. Promotions are held until `{job.settings.command} rollback --resume`."
     return Answer({"production_version": target, "previous_version": holder, "hold": hold}, text)
 

@@ -1,17 +1,144 @@
-"""The books of a cycle: what its run is called and carries, whoever ends it."""
+"""The books: what past cycles left, and how a cycle's page is begun, saved, ended and left for the next start.
+
+The registry holds the records; this machine keeps copies, and reads them back where they are not the latest. Cycles, recovery,
+registrations and roll-backs all write here, in one way.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from retraining.cycle.gate import mark_the_end, note_for_the_gate
+from retraining.kill_points import kill_point
+from retraining.ledger import Ledger
+from retraining.logs import log
+from retraining.model_registry.names import DECISION
+from retraining.serialisation import record_from_json, record_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
-    from retraining.records import CycleRecord
+    from retraining.project import Project
+    from retraining.records import CycleRecord, Left, Manifest, RegistryFacts
+
+RECORDS, ARCHIVE, HEAD = "cycles", "archive", "head"  # local copies
 
 
-def name_of_run(record: CycleRecord) -> str:
-    """What an ended run is called: its ending first, since MLflow's list cuts long names, then the version and the start."""
+# --- what past cycles left ------------------------------------------------------------------------
+
+
+def load_ledger(project: Project, facts: RegistryFacts) -> Ledger:
+    """The records of past cycles: this machine's copy where it is the registry's latest.
+
+    Else they are read back from the registry, which is slow.
+    """
+    withdrawn, state = dict(facts.withdrawn), project.state
+    lines, archive, head = state.lines(RECORDS), state.read(ARCHIVE), state.read(HEAD)
+    if lines is not None and archive is not None and head == _head(facts):
+        records = tuple(record_from_json(line) for line in lines)
+    elif facts.left is None and facts.hold is None and not withdrawn:
+        records, archive = (), {}
+    else:
+        log.info("reading the records of past cycles back from the registry")
+        records = project.registry.cycle_records()
+        archive = _archive_from_registry(project, facts)
+        state.replace_lines(RECORDS, (record_to_json(record) for record in records))
+    kept = {sha: name for sha, name in archive.items() if sha not in withdrawn}
+    return Ledger(records, kept, withdrawn)
+
+
+def _archive_from_registry(project: Project, facts: RegistryFacts) -> dict[str, str]:
+    """The files that every version that ever held the alias names.
+
+    Those of a version that was deleted since, the later ones name too.
+    """
+    holder = facts.aliases.get(project.settings.production_alias)
+    archive: dict[str, str] = {}
+    for version in project.registry.versions():
+        served = version.status in ("approved", "rolled_back") or version.number == holder
+        if version.is_ours and served:
+            archive |= _names(project.registry.manifest(version))
+    return archive
+
+
+def files_archived_by(manifest: Manifest) -> dict[str, str]:
+    """SHA-256 -> name of what a version's promotion adds to the archive.
+
+    A first or adopted version's is all it names.
+    """
+    names = _names(manifest)
+    if manifest.origin != "cycle":
+        return names
+    return {sha: names[sha] for sha in manifest.consumed if sha in names}
+
+
+def _names(manifest: Manifest) -> dict[str, str]:
+    return {file.sha256: file.name for file in (*manifest.files, *manifest.held_out)}
+
+
+def _head(facts: RegistryFacts) -> dict[str, Any]:
+    """What the last cycle left, as this machine notes it beside its copies."""
+    return {} if facts.left is None else asdict(facts.left)
+
+
+def save_ledger(project: Project, facts: RegistryFacts, ledger: Ledger) -> None:
+    """Keep this machine's copy: the archive's files, the registry's head, and the gate's notes."""
+    project.state.write(ARCHIVE, ledger.archive)
+    project.state.write(HEAD, _head(facts))
+    note_for_the_gate(project, ledger)
+
+
+def add_to_ledger(project: Project, ledger: Ledger, record: CycleRecord) -> Ledger:
+    """The ledger with one more record, on this machine too."""
+    project.state.append(RECORDS, record_to_json(record))
+    return replace(ledger, records=(*ledger.records, record))
+
+
+# --- a cycle's own page ---------------------------------------------------------------------------
+
+
+def begin_run(project: Project, cycle_id: str, started: datetime) -> str:
+    """Create a cycle's run; its run id.
+
+    Should the cycle die, this machine's copies may lack what the registry holds by then.
+    """
+    project.state.drop(HEAD)
+    return project.registry.begin_cycle(cycle_id, started)
+
+
+def save_decision(project: Project, record: CycleRecord) -> None:
+    """Save a decision before the alias moves, so that the next start can end this run if we die."""
+    content = json.dumps(record_to_json(record), indent=1)
+    project.registry.save_files(str(record.run_id), {DECISION: content})
+
+
+def end_run(
+    project: Project,
+    record: CycleRecord,
+    *,
+    status: Literal["FINISHED", "FAILED"] = "FINISHED",
+    tags: Mapping[str, str] | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> None:
+    """End a cycle's run with its record; the cycle counts as ended once this returns.
+
+    Args:
+        tags: beside those that every ended run has.
+    """
+    project.registry.end_cycle(
+        record,
+        name=_name_of_run(record),
+        status=status,
+        tags={**_tags_of_run(record), **(tags or {})},
+        metrics=metrics or {},
+    )
+
+
+def _name_of_run(record: CycleRecord) -> str:
+    """Its ending first, since MLflow's list cuts long names; then the version, and the start."""
     outcome = record.outcome
     challenger, holder = outcome.challenger_version, outcome.production_version
     version = holder if challenger is None else challenger
@@ -19,8 +146,8 @@ def name_of_run(record: CycleRecord) -> str:
     return f"{outcome.ending}{about}, {record.started:%Y-%m-%d %H:%M} UTC"
 
 
-def tags_of_run(record: CycleRecord, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The tags of an ended run: those of the contract that apply, and some more."""
+def _tags_of_run(record: CycleRecord) -> dict[str, str]:
+    """The contract's tags, those that apply."""
     outcome = record.outcome
     tags = {
         "retraining.ending": outcome.ending,
@@ -29,6 +156,25 @@ def tags_of_run(record: CycleRecord, more: Mapping[str, str] | None = None) -> d
         "retraining.cycle_id": record.cycle_id,
         "retraining.production_version": outcome.production_version,
         "retraining.challenger_version": outcome.challenger_version,
-        **(more or {}),
     }
     return {key: str(value) for key, value in tags.items() if value is not None}
+
+
+def leave(
+    project: Project, ledger: Ledger, left: Left, record: CycleRecord | None = None
+) -> RegistryFacts:
+    """Leave word for the next start, on the registered model first; then this machine's copies.
+
+    Args:
+        ledger: without the record.
+        record: of the cycle that ends here, if one does.
+    """
+    project.registry.leave(left)
+    kill_point("after_leaving")
+    if record is not None:
+        ledger = add_to_ledger(project, ledger, record)
+    facts = project.registry.facts()
+    save_ledger(project, facts, ledger)
+    project.inbox.release()
+    mark_the_end(project, facts)
+    return facts

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from retraining.cycle.lineage import FrozenTestSet
     from retraining.cycle.opening import Cycle
     from retraining.cycle.training import Challenger
+    from retraining.cycle.training_set import FrozenTestSet
     from retraining.statistics import Predictions
 
     Masks = Mapping[str, NDArray[np.bool_]]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from retraining.ledger import Ledger
     from retraining.outcomes import EndingName
     from retraining.project import Project
+    from retraining.records import RegistryFacts
 
 TABLE = "gate"
 NOT_READ = "not_read"  # entries that an alert told of: name -> when, in seconds
@@ -86,7 +87,7 @@ def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) 
     production = recovered.facts.aliases.get(job.settings.production_alias) if recovered else None
     if recovered is not None:
         note_for_the_gate(job, recovered.ledger)
-        mark_the_end(job, recovered)
+        mark_the_end(job, recovered.facts)
     reason = gate.decision.reason
     if job.tally.archived:
         reason = f"archived {job.tally.archived} files of v{production}, which a person approved or a dead cycle left; then {reason}"
@@ -152,7 +153,7 @@ def counts_of(job: Job, waiting: Waiting) -> FileCounts:
     return FileCounts(fresh, judged, job.tally.archived, len(job.tally.refused))
 
 
-def mark_the_end(project: Project, recovered: Recovered) -> None:
+def mark_the_end(project: Project, facts: RegistryFacts) -> None:
     """Let the next start be answered from here, unless a version waits for a person: their answer must be looked for."""
-    if recovered.facts.challenger is None:
+    if facts.challenger is None:
         project.state.mark_clean()

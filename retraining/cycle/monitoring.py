@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retraining.cycle.drifting import Sketch, judge_drift
+from retraining.cycle.drift import Sketch, judge_drift
 from retraining.cycle.never_seen import NeverSeen, columns_never_seen
-from retraining.cycle.preflight import Model, load_model
-from retraining.cycle.rows import leave_out_learned, predictions, whole_files
-from retraining.cycle.serving import served_answers
+from retraining.cycle.probation import grade_the_last_decision, hold_probation
+from retraining.cycle.rows import predictions, whole_files
 from retraining.decisions import Health
-from retraining.errors import DamagedModelError
-from retraining.ledger import REGISTERED, BackOff, back_off
+from retraining.errors import DamagedModelError, UnpredictableRowsError
+from retraining.ledger import REGISTERED
 from retraining.logs import log
 from retraining.phrases import first_few, gained_or_lost, how_many
-from retraining.records import Comparison, DataFile, Decision, Drift, Hindsight, Score
+from retraining.records import Decision, Drift, Score
 from retraining.statistics import (
     Estimate,
-    compare,
     compare_with_record,
     estimate,
     metric,
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
 
     from retraining.cycle.opening import Cycle
     from retraining.cycle.rows import Section
-    from retraining.records import CycleRecord, ProbationResult
-    from retraining.statistics import PairedResult, Predictions
+    from retraining.records import Comparison, CycleRecord, DataFile, Hindsight
+    from retraining.statistics import Predictions
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def monitor(cycle: Cycle) -> Monitored:
     settings = cycle.job.settings
     sections = whole_files(cycle.claimed.files)
     with cycle.job.stage("scoring"):
-        answers = served_answers(cycle, sections)
+        answers = _served_answers(cycle, sections)
         served = estimate(metric(settings.metric), answers)
     score = Score(
         settings.metric, served.value, served.rows, t_interval(served, settings.confidence)
@@ -79,8 +77,8 @@ def monitor(cycle: Cycle) -> Monitored:
         drift, moved = _judge_drift(cycle, sections, answers)
         never_seen = columns_never_seen(cycle, moved.reference if moved is not None else None)
     with cycle.job.stage("hindsight"):
-        probation, skipped = _hold_probation(cycle)
-        hindsight = _grade_the_last_decision(cycle, probation)
+        probation, skipped = hold_probation(cycle)
+        hindsight = grade_the_last_decision(cycle, probation)
     records = cycle.recovered.ledger.records
     health = Health(
         served=score,
@@ -103,12 +101,8 @@ def _judge_drift(
         return Drift(), None
     reference = Sketch.from_json(content)
     drift, current = judge_drift(cycle.job, reference, sections, cycle.production.schema, answers)
-    moved = drift.moved
-    if moved:
-        log.info(
-            "drift was detected in %s",
-            first_few(moved, 10),
-        )
+    if drift.moved:
+        log.info("drift was detected in %s", first_few(drift.moved, 10))
     return drift, Moved(reference, current)
 
 
@@ -157,171 +151,46 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
     return Decision(worse, f"production {moved} against {record}: {significant}")
 
 
-# --- a past version beside another on rows that neither has seen ----------------------------------------------------------
+# --- production's answers on this cycle's files ---------------------------------------------------
 
 
-def _fresh_sections(cycle: Cycle, models: Sequence[Model]) -> tuple[Section, ...]:
-    """Every block of the files that were not there when any of the models was made, less rows whose values one of them learned."""
-    exposed = frozenset().union(*(model.exposed for model in models))
-    fresh = [file for file in cycle.claimed.files if file.sha256 not in exposed]
-    folder = cycle.job.settings.used_data_dir
-    archive = {
-        sha: DataFile(names[0], sha, folder / names[0])
-        for sha, names in cycle.job.inbox.archived().items()
-    }
-    sections, _ = leave_out_learned(
-        cycle.job,
-        whole_files(fresh),
-        models[0].schema,
-        [model.learned for model in models],
-        archive,
-    )
-    return sections
+def _served_answers(cycle: Cycle, sections: Sequence[Section]) -> Predictions:
+    """Production's answers on the labelled rows of this cycle's files.
 
-
-def _side_by_side(cycle: Cycle, rival: Model, challenger: Model) -> PairedResult | None:
-    """The challenger against its rival on the fresh rows; None where there are none, or the two cannot read the same rows."""
-    if not _read_alike(rival, challenger) or not _read_alike(challenger, cycle.production):
-        return None
-    sections = _fresh_sections(cycle, (rival, challenger))
-    if not sections:
-        return None
-    answers = [predictions(cycle.job, model, sections) for model in (rival, challenger)]
-    if not len(answers[0].truth):
-        return None
-    return _compared(cycle, *answers)
-
-
-def _compared(cycle: Cycle, rival: Predictions, challenger: Predictions) -> PairedResult:
-    settings = cycle.job.settings
-    return compare(
-        metric(settings.metric),
-        rival,
-        challenger,
-        confidence=settings.confidence,
-        min_rows=settings.min_test_rows,
-    )
-
-
-def _read_alike(one: Model, other: Model) -> bool:
-    return (one.schema.names, one.schema.classes, one.schema.target) == (
-        other.schema.names,
-        other.schema.classes,
-        other.schema.target,
-    )
-
-
-def _hold_probation(cycle: Cycle) -> tuple[Comparison | None, str | None]:
-    """The production version against the one before it, on the first fresh batches after its promotion."""
-    version, settings = cycle.production.version, cycle.job.settings
-    previous = version.previous
-    if version.probation != "open" or settings.probation_batches == 0 or previous is None:
-        return None, None
-    try:
-        before = load_model(cycle.job.registry, previous)
-        found = _side_by_side(cycle, before, cycle.production) if before is not None else None
-    except DamagedModelError as error:
-        log.warning("probation skipped: v%s cannot be loaded: %s", previous, error)
-        return None, f"v{previous} cannot be loaded"
-    if found is None or before is None:
-        return (
-            None,
-            f"v{previous} cannot be compared with v{cycle.production.number}"
-            if before is None
-            else None,
-        )
-    return as_comparison(cycle, found), None
-
-
-def as_comparison(cycle: Cycle, found: PairedResult) -> Comparison:
-    """A paired result between two versions, without the scores of each."""
-    name = cycle.job.settings.metric
-    unknown = Score(name, None, found.rows)
-    return Comparison(
-        champion=unknown,
-        challenger=unknown,
-        improvement=found.improvement,
-        interval=found.interval,
-        confidence=cycle.job.settings.confidence,
-        verdict=found.verdict,
-        rows=found.rows,
-        blocks=found.blocks,
-        standard_error=found.standard_error,
-    )
-
-
-def _grade_the_last_decision(cycle: Cycle, probation: Comparison | None) -> Hindsight | None:
-    """The last challenger, promoted or rejected, beside the version it was compared with."""
-    last = next(
-        (
-            record.outcome
-            for record in reversed(cycle.recovered.ledger.cycles)
-            if record.outcome.challenger_version is not None
-        ),
-        None,
-    )
-    if last is None or last.challenger_version is None:
-        return None
-    number, rival = last.challenger_version, last.previous_version or 0
-    promoted = last.ending == "promoted" or number == cycle.production.number
-    if (
-        promoted
-        and probation is not None
-        and number == cycle.production.number
-        and probation.improvement is not None
-    ):
-        return _graded(number, rival, probation, promoted=True)
-    try:
-        challenger, champion = (
-            load_model(cycle.job.registry, number),
-            load_model(cycle.job.registry, rival),
-        )
-        found = _side_by_side(cycle, champion, challenger) if challenger and champion else None
-    except DamagedModelError as error:
-        log.warning("hindsight skipped: %s", error)
-        return None
-    if found is None or found.improvement is None:
-        return None
-    return _graded(number, rival, as_comparison(cycle, found), promoted=promoted)
-
-
-def _graded(challenger: int, rival: int, found: Comparison, *, promoted: bool) -> Hindsight:
-    gain = found.improvement if found.improvement is not None else 0.0
-    return Hindsight(
-        challenger,
-        rival,
-        promoted,
-        gain,
-        found.interval,
-        found.rows,
-        found.standard_error,
-        found.blocks,
-    )
-
-
-def probation_result(cycle: Cycle, monitored: Monitored) -> ProbationResult | None:
-    """`failed`, `passed` after the last of PROBATION_BATCHES, or None while nothing was decided.
-
-    A batch on which the metric is undefined (one class only) decides nothing, and is not counted.
+    Raises:
+        UnpredictableRowsError: it raises on the rows of some files; they were refused.
+        DamagedModelError: it raises on those of every file.
     """
-    if monitored.probation is None or monitored.probation.improvement is None:
-        return None
-    if monitored.probation.verdict == "worse":
-        return "failed"
-    number = cycle.production.number
-    held = sum(
-        1
-        for r in cycle.recovered.ledger.cycles
-        if r.hindsight and r.hindsight.challenger == number and r.hindsight.promoted
-    )
-    return "passed" if held + 1 >= cycle.job.settings.probation_batches else None
+    try:
+        return predictions(cycle.job, cycle.production, sections)
+    except DamagedModelError:
+        _refuse_those_to_blame(cycle)
+        raise
 
 
-def back_off_now(cycle: Cycle, monitored: Monitored) -> BackOff:
-    """Roll-backs by probation in a row, and the files since the last one, this cycle's included."""
-    earlier = back_off(cycle.recovered.ledger.records)
-    here = len(cycle.batch.files) if cycle.batch is not None else 0
-    return BackOff(
-        0 if probation_result(cycle, monitored) == "passed" else earlier.failures,
-        earlier.files_since + here,
+def _refuse_those_to_blame(cycle: Cycle) -> None:
+    """Some values are too much for some models (1e300 for a tree of 32-bit floats): one file must not stop all others for ever."""
+    files, folder = cycle.claimed.files, cycle.job.settings.quarantine_dir
+    reasons = {file: reason for file in files if (reason := _why_not_predicted(cycle, file))}
+    if not reasons or len(reasons) == len(files):
+        return
+    for file, reason in reasons.items():
+        cycle.job.refuse(
+            file.name,
+            f"production (v{cycle.production.number}) cannot predict its rows: {reason}",
+            file.sha256,
+        )
+    first = next(iter(reasons))
+    raise UnpredictableRowsError(
+        f"v{cycle.production.number} cannot predict the rows of {len(reasons)} of {len(files)} files: {first.name!r}: {reasons[first]}.",
+        unchanged=f"These files are in {folder}, each with its reason beside it; no alias moved.",
+        remedy="The next start goes on without them. Mend and `requeue` them, or let the recipe cope with such values.",
     )
+
+
+def _why_not_predicted(cycle: Cycle, file: DataFile) -> str | None:
+    try:
+        predictions(cycle.job, cycle.production, whole_files([file]))
+    except DamagedModelError as error:
+        return str(error.__cause__ or error.what).strip().rstrip(".")
+    return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from retraining.cycle.drifting import Sketch
+    from retraining.cycle.drift import Sketch
     from retraining.cycle.opening import Cycle
     from retraining.datasets import UnseenValues
 

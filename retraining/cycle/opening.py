@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retraining.cycle.bookkeeping import begin_run
-from retraining.cycle.books import name_of_run
+from retraining.cycle.books import begin_run, end_run
 from retraining.errors import (
     ArchiveMismatchError,
     RetrainingError,
@@ -20,7 +18,6 @@ from retraining.errors import (
 from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.records import Batch, BatchFile, CycleRecord, Outcome
-from retraining.serialisation import record_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
 
     from retraining.cycle.claiming import Claimed
     from retraining.cycle.job import Job
-    from retraining.cycle.preflight import Model
+    from retraining.cycle.production import Model
     from retraining.cycle.recovery import Recovered
     from retraining.records import DataFile
 
@@ -139,17 +136,7 @@ def _end_as_failed(cycle: Cycle, error: RetrainingError) -> None:
         run_id=cycle.run_id,
     )
     record = CycleRecord(cycle.number, cycle.cycle_id, cycle.run_id, cycle.started, outcome)
-    tags = {
-        "retraining.ending": "failed",
-        "retraining.reason": error.what,
-        "retraining.cycle_id": cycle.cycle_id,
-    }
-    with suppress(
-        RetrainingError
-    ):  # the first error is the one to tell; the next start ends the run
-        cycle.job.registry.save_files(
-            str(cycle.run_id), {"decision.json": json.dumps(record_to_json(record), indent=1)}
-        )
-        name = name_of_run(record)
-        cycle.job.registry.end_cycle(record, name=name, status="FAILED", tags=tags, metrics={})
+    # The first error is the one to tell; the next start ends the run.
+    with suppress(RetrainingError):
+        end_run(cycle.job, record, status="FAILED")
         log.debug("ended the run %s as FAILED", cycle.run_id)

@@ -12,7 +12,7 @@ from retraining.logs import log
 from retraining.report import page, quarantine_csv
 from retraining.report.material import Distribution, RefusedFile, ReportMaterial, TestSet
 from retraining.scoring import coding
-from retraining.serialisation import drift_to_json, record_to_json
+from retraining.serialisation import drift_to_json
 from retraining.statistics import CategoryBins
 
 if TYPE_CHECKING:
@@ -26,12 +26,11 @@ if TYPE_CHECKING:
 def pages_of(
     cycle: Cycle,
     record: CycleRecord,
-    outcome: Outcome,
     compared: Compared | None,
     moved: Moved | None,
 ) -> dict[str, str]:
-    """Name -> content of the cycle's artifacts."""
-    job, ledger = cycle.job, cycle.recovered.ledger
+    """Name -> content of the cycle's artifacts, but for `decision.json`: the books write that."""
+    job, ledger, outcome = cycle.job, cycle.recovered.ledger, record.outcome
     refused = tuple(
         RefusedFile(one.name, one.sha256 or "", one.reason) for one in job.tally.refused
     )
@@ -45,10 +44,7 @@ def pages_of(
         model_name=job.settings.model_name,
         command=job.settings.command,
     )
-    pages = {
-        "decision.json": json.dumps(record_to_json(record), indent=1),
-        "report.html": _drawn(outcome, material),
-    }
+    pages = {"report.html": _drawn(outcome, material)}
     if outcome.drift.features:
         pages["drift.json"] = json.dumps(drift_to_json(outcome.drift), indent=1)
     if job.watch.log_lines():

@@ -1,7 +1,17 @@
 """Before a cycle decides anything: finish what people and dead cycles left.
 
-The alias is the commit, whoever moved it. A version that holds it while its files still wait was promoted, by a person or by a
-cycle that died right after; the same steps finish both.
+The alias is the commit, whoever moved it. What a start makes of the version that holds it, against
+the one that the last cycle left:
+
+| the holder is | and is marked | so | the start |
+|---|---|---|---|
+| the same, or no cycle left one | `rolled_back` | our roll-back died before it moved the alias | puts the other version back |
+| the same, or no cycle left one | `approved`, every file archived | nothing happened | goes on |
+| the same, or no cycle left one | anything else | a promotion died, or a first model got the alias | finishes the promotion |
+| an older one | (the newer is `rolled_back`) | our roll-back died after it moved the alias | closes that cycle |
+| an older one | (the newer is not) | a person rolled back | marks it as put back, and holds promotions |
+| a newer one | anything | a person approved it, or our cycle died right after the commit | finishes the promotion |
+| not ours, or nobody | | a person's choice | leaves it: `production.py` says what to do |
 """
 
 from __future__ import annotations
@@ -9,14 +19,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retraining.cycle.bookkeeping import (
+from retraining.cycle.books import (
     add_to_ledger,
+    end_run,
     files_archived_by,
     load_ledger,
     save_ledger,
 )
-from retraining.cycle.books import name_of_run, tags_of_run
-from retraining.cycle.completion import (
+from retraining.cycle.commit import (
     MOVED,
     complete_promotion,
     marks_of_one_put_back,
@@ -57,9 +67,8 @@ class Recovered:
 
 def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
     """Bring registry, folders and local notes to a state from which a cycle may start; may be repeated at any time."""
-    job.tally.committed = (
-        True  # a dead cycle may have been: what it claimed stays until that is finished
-    )
+    # A dead cycle may have moved the alias: what it claimed stays until that is finished.
+    job.tally.committed = True
     facts = job.registry.facts()
     ledger = load_ledger(job, facts)
     holder = facts.aliases.get(job.settings.production_alias)
@@ -125,9 +134,7 @@ def _close_the_cycle(job: Job, ledger: Ledger, run_id: str | None) -> Ledger:
     record = job.registry.cycle_record(run_id)
     if record is None or record.ending not in ("promoted", "rolled_back", REGISTERED):
         return ledger
-    job.registry.end_cycle(
-        record, name=name_of_run(record), status="FINISHED", tags=tags_of_run(record), metrics={}
-    )
+    end_run(job, record)
     log.info("closed the cycle %s, which died after it had moved the alias", record.cycle_id)
     return add_to_ledger(job, ledger, record)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from retraining.cycle.preflight import Model
+    from retraining.cycle.production import Model
     from retraining.project import Project
     from retraining.records import DataFile, Run, Schema
     from retraining.scoring import Chunk

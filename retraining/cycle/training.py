@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retraining.cycle.drifting import sketch_of
-from retraining.cycle.lineage import attempt_key
+from retraining.cycle.drift import sketch_of
 from retraining.cycle.rows import Section, predictions
 from retraining.cycle.sampling import training_rows
+from retraining.cycle.training_set import attempt_key
 from retraining.datasets import MIN_BLOCKS, with_learned_categories
 from retraining.kill_points import kill_point
 from retraining.ledger import runs_outside
@@ -25,9 +25,9 @@ from retraining.trainer import load_recipe, pip_requirements, train
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retraining.cycle.drifting import Sketch
-    from retraining.cycle.lineage import FrozenTestSet, Lineage
+    from retraining.cycle.drift import Sketch
     from retraining.cycle.opening import Cycle
+    from retraining.cycle.training_set import FrozenTestSet, Lineage
     from retraining.records import DataFile, Run, Version
     from retraining.settings import Settings
     from retraining.statistics import Predictions

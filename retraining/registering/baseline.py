@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retraining.cycle.preflight import Model, load_model
+from retraining.cycle.production import Model, load_model
 from retraining.cycle.rows import Section, leave_out_learned, predictions
 from retraining.errors import DamagedModelError, UnreadableFileError
 from retraining.records import Score, Version

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
-from retraining.cycle.bookkeeping import add_to_ledger, begin_run, save_ledger
-from retraining.cycle.books import name_of_run
-from retraining.cycle.drifting import sketch_of
+from retraining.cycle import books
+from retraining.cycle.drift import sketch_of
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.sources import note_the_schema
 from retraining.cycle.training import candidate, sections_of
@@ -28,7 +26,6 @@ from retraining.registering.words import (
     in_words,
     reason_of,
 )
-from retraining.serialisation import record_to_json
 from retraining.trainer import load_recipe, pip_requirements
 
 if TYPE_CHECKING:
@@ -54,12 +51,12 @@ def put_in(
     baseline = score_on_unseen_rows(job, papers, estimator, sections)
     beside = beside_production(job, papers, estimator, sections) if job.shows_pages else None
     remarks = remarks_on(job, papers)
-    run_id = begin_run(job, papers.cycle_id, papers.started)
+    run_id = books.begin_run(job, papers.cycle_id, papers.started)
     kill_point("after_run_creation")
     recipe = load_recipe(job.settings.recipe_path)
     marks = replace(papers.marks, parent_run_id=run_id, reason=reason_of(baseline.score))
     record = _record(recovered.ledger.next_number, papers, run_id, baseline.score, None)
-    job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
+    books.save_decision(job, record)
     by_sha = {file.sha256: file for file in papers.files}
     learned = [
         (by_sha[file.sha256], runs_outside(file.rows, file.reserved))
@@ -130,30 +127,15 @@ def finish(
     """End the run, and leave registry and local notes as a cycle would."""
     number = recovered.ledger.next_number
     record = _record(number, papers, run_id, baseline, version)
-    job.registry.save_files(run_id, {"decision.json": json.dumps(record_to_json(record), indent=1)})
-    name = name_of_run(record)
-    tags = {
-        "retraining.ending": REGISTERED,
-        "retraining.reason": reason_of(baseline),
-        "retraining.cycle_id": papers.cycle_id,
-    }
-    job.registry.end_cycle(record, name=name, status="FINISHED", tags=tags, metrics={})
+    books.end_run(job, record)
     kill_point("after_run_ends")
-    holder = (
-        holder if holder is not None else recovered.facts.aliases.get(job.settings.production_alias)
-    )
-    job.registry.leave(Left(number, run_id, holder))
-    kill_point("after_leaving")
+    if holder is None:
+        holder = recovered.facts.aliases.get(job.settings.production_alias)
     if holder == version:
         note_the_schema(job, papers.schema)
-    ledger = add_to_ledger(job, recovered.ledger, record)
-    ledger = replace(
-        ledger, archive={**ledger.archive, **{file.sha256: file.name for file in papers.files}}
-    )
-    recovered = replace(recovered, facts=job.registry.facts(), ledger=ledger)
-    save_ledger(job, recovered.facts, ledger)
-    job.inbox.release()
-    mark_the_end(job, recovered)
+    found = {file.sha256: file.name for file in papers.files}
+    ledger = replace(recovered.ledger, archive={**recovered.ledger.archive, **found})
+    books.leave(job, ledger, Left(number, run_id, holder), record)
 
 
 def say_again(job: Job, recovered: Recovered, same: Version, *, set_alias: bool) -> Answer:
@@ -163,13 +145,13 @@ def say_again(job: Job, recovered: Recovered, same: Version, *, set_alias: bool)
     text = f"It is registered already as v{same.number}; no new version was made."
     if set_alias and holder is None:
         job.registry.set_alias(alias, same.number)
-        job.registry.leave(replace(recovered.left, production_version=same.number))
-        save_ledger(job, job.registry.facts(), recovered.ledger)
+        left = replace(recovered.left, production_version=same.number)
+        books.leave(job, recovered.ledger, left)
         text += f" It holds the alias {alias!r} now."
     elif set_alias and holder != same.number:
         text += (
             f" The alias {alias!r} stays on v{holder}; give it to v{same.number} in the MLflow UI "
             "if that is what you want."
         )
-    mark_the_end(job, recovered)
+    mark_the_end(job, recovered.facts)
     return Answer({"version": same.number, "changed": set_alias and holder is None}, text)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
-from retraining.cycle.bookkeeping import begin_run
+from retraining.cycle.books import begin_run
 from retraining.cycle.gate import mark_the_end
-from retraining.cycle.preflight import check_the_archive
+from retraining.cycle.production import check_the_archive
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.cycle.rows import Section, whole_files
 from retraining.cycle.sampling import training_rows
@@ -234,7 +234,7 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
         )
     if version.is_ours:
         text = f"v{number} is known to this job already; nothing was changed."
-        mark_the_end(job, recovered)
+        mark_the_end(job, recovered.facts)
         return Answer({"version": number, "changed": False}, text)
     files = archive_by_arrival(job, recovered)
     examples = (data_file(request.example),) if request.example else files

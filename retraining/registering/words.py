@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.command_lines import spelled_out
-from retraining.cycle.preflight import how_to_assign, public_uri
+from retraining.cycle.production import how_to_assign, public_uri
 from retraining.phrases import first_few, in_brackets
 from retraining.registering.remarks import remarks_in_words
 from retraining.scoring import coding

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining.cycle.bookkeeping import files_archived_by
+from retraining.cycle.books import files_archived_by
 from retraining.errors import NoProductionModelError, StoreError
 from retraining.kill_points import kill_point
 from retraining.logs import log

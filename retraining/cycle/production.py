@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from retraining.cycle.bookkeeping import files_archived_by
+from retraining.cycle.books import files_archived_by
 from retraining.errors import (
     ArchiveMismatchError,
     NoProductionModelError,
