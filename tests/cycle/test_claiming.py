@@ -1,0 +1,72 @@
+"""Claiming: what is read, what is refused and why, and what stops the cycle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retraining.cycle.claiming import claim_and_validate
+from retraining.cycle.gate import what_waits
+from retraining.errors import EveryFileRefusedError, UnknownClassError
+from tests.projects import table
+
+if TYPE_CHECKING:
+    from retraining.cycle.claiming import Claimed
+    from retraining.cycle.job import Job
+    from tests.cycle.desk import Desk
+
+
+def claimed(desk: Desk, job: Job) -> Claimed:
+    schema = job.registry.manifest(desk.version(1)).schema
+    return claim_and_validate(job, what_waits(job), schema)
+
+
+def test_good_files_are_read_and_a_bad_one_goes_to_quarantine_with_its_reason(desk: Desk) -> None:
+    desk.deliver(3)
+    desk.project.put("bad.csv", "speed,load,city,target\nfast,1,north,1\n")
+    job = desk.job()
+    found = claimed(desk, job)
+    assert (len(found.files), found.labelled_rows) == (3, 120)
+    (refused,) = job.tally.refused
+    assert refused.name == "bad.csv"
+    assert "speed" in refused.reason
+    assert desk.project.names("quarantine") == {"bad.csv"}
+
+
+def test_known_bytes_are_refused_as_duplicates(desk: Desk) -> None:
+    desk.deliver(3)
+    archived = min(desk.project.names("used_data"))
+    known = (desk.project.folder / "used_data" / archived).read_bytes()
+    desk.project.put("again.csv", known)
+    job = desk.job()
+    assert len(claimed(desk, job).files) == 3
+    assert [(one.name, one.reason[:9]) for one in job.tally.refused] == [("again.csv", "duplicate")]
+
+
+def test_where_every_file_is_refused_a_person_is_needed(desk: Desk) -> None:
+    desk.project.put("bad.csv", "nothing,like,it\n1,2,3\n")
+    with pytest.raises(EveryFileRefusedError, match="bad.csv"):
+        claimed(desk, desk.job())
+
+
+def test_a_class_never_seen_is_refused_in_one_file_and_a_question_in_two(desk: Desk) -> None:
+    strange = [table(5, seed=seed).replace(",1\n", ",7\n") for seed in (1, 2)]
+    desk.deliver(2)
+    desk.project.put("strange.csv", strange[0])
+    job = desk.job()
+    assert len(claimed(desk, job).files) == 2
+    assert [one.name for one in job.tally.refused] == ["strange.csv"]
+    desk.project.deliver(*strange)
+    with pytest.raises(UnknownClassError, match="'7'"):
+        claimed(desk, desk.job())
+
+
+def test_a_dry_run_reads_the_same_and_leaves_every_file(desk: Desk) -> None:
+    names = {*desk.deliver(3), "bad.csv"}
+    desk.project.put("bad.csv", "nothing,like,it\n1,2,3\n")
+    job = desk.dry_job()
+    assert len(claimed(desk, job).files) == 3
+    assert [one.name for one in job.tally.refused] == ["bad.csv"]
+    assert desk.project.names("new_data") == names
+    assert not desk.project.names("quarantine")

@@ -1,0 +1,56 @@
+"""Monitoring: production's score on new files, drift against what it learned, and what the triggers are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retraining.cycle.monitoring import monitor
+from tests.cycle.conftest import ALWAYS
+
+if TYPE_CHECKING:
+    from tests.cycle.desk import Desk
+
+
+def test_production_is_scored_on_every_labelled_row_of_the_files(desk: Desk) -> None:
+    desk.deliver(3)
+    with desk.opened() as cycle:
+        found = monitor(cycle)
+    assert found.health.served.rows == 120
+    assert found.health.served.value is not None
+    assert found.health.served.value > 0.8
+    assert found.served.blocks >= 10
+
+
+def test_a_concept_that_turned_shows_in_the_score_not_in_the_inputs(desk: Desk) -> None:
+    desk.deliver(4, turned=True, rows=100)
+    with desk.opened() as cycle:
+        found = monitor(cycle)
+    assert found.health.served.value is not None
+    assert found.health.served.value < 0.7
+    drifted = {one.name for one in found.health.drift.features if one.detected}
+    assert not drifted & {"speed", "load", "city"}
+
+
+def test_a_drop_is_judged_against_the_version_s_own_record(desk: Desk) -> None:
+    desk.deliver(4, seed=2)
+    with desk.opened() as cycle:
+        assert "no record of its own" in monitor(cycle).health.drop.reason
+    assert desk.cycle().ending == "kept"
+    desk.deliver(4, seed=3, turned=True, rows=100)
+    with desk.opened() as cycle:
+        drop = monitor(cycle).health.drop
+    assert drop.act
+    assert "against its own record on 1 batches: significantly worse" in drop.reason
+
+
+def test_the_last_training_is_the_last_registration_or_attempt(desk: Desk) -> None:
+    desk.deliver(4, seed=2)
+    with desk.opened() as cycle:
+        first = monitor(cycle).health.last_training
+    assert desk.cycle(**ALWAYS).challenger_version == 2
+    desk.deliver(4, seed=3)
+    with desk.opened() as cycle:
+        second = monitor(cycle).health.last_training
+    assert first is not None
+    assert second is not None
+    assert second > first
