@@ -46,7 +46,7 @@ def test_known_bytes_are_refused_as_duplicates(desk: Desk) -> None:
 
 def test_where_every_file_is_refused_a_person_is_needed(desk: Desk) -> None:
     desk.project.put("bad.csv", "nothing,like,it\n1,2,3\n")
-    with pytest.raises(EveryFileRefusedError, match="bad.csv"):
+    with pytest.raises(EveryFileRefusedError, match=r"bad\.csv"):
         claimed(desk, desk.job())
 
 
@@ -58,7 +58,7 @@ def test_a_class_never_seen_is_refused_in_one_file_and_a_question_in_two(desk: D
     assert len(claimed(desk, job).files) == 2
     assert [one.name for one in job.tally.refused] == ["strange.csv"]
     desk.project.deliver(*strange)
-    with pytest.raises(UnknownClassError, match="'7'"):
+    with pytest.raises(UnknownClassError, match="'7' in"):
         claimed(desk, desk.job())
 
 

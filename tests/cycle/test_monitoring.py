@@ -34,13 +34,13 @@ def test_a_concept_that_turned_shows_in_the_score_not_in_the_inputs(desk: Desk) 
 def test_a_drop_is_judged_against_the_version_s_own_record(desk: Desk) -> None:
     desk.deliver(4, seed=2)
     with desk.opened() as cycle:
-        assert "no record of its own" in monitor(cycle).health.drop.reason
+        assert "no earlier score to compare with" in monitor(cycle).health.drop.reason
     assert desk.cycle().ending == "kept"
     desk.deliver(4, seed=3, turned=True, rows=100)
     with desk.opened() as cycle:
         drop = monitor(cycle).health.drop
     assert drop.act
-    assert "against its own record on 1 batches: significantly worse" in drop.reason
+    assert "against its own record on 1 batch: significantly worse" in drop.reason
 
 
 def test_the_last_training_is_the_last_registration_or_attempt(desk: Desk) -> None:

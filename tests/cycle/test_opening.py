@@ -13,6 +13,7 @@ from retraining.records import DataFile
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from retraining.cycle.job import Job
     from tests.cycle.desk import Desk
 
 
@@ -53,10 +54,15 @@ def test_a_step_that_fails_ends_the_run_as_failed(desk: Desk) -> None:
 
 def test_what_fails_after_the_commit_is_left_to_the_next_start(desk: Desk) -> None:
     desk.deliver(3)
-    with pytest.raises(StoreError), desk.opened() as cycle:
-        cycle.job.tally.committed = True
-        raise StoreError("It broke.", remedy="Mend it.")
+    job = desk.job()
+    with pytest.raises(StoreError), desk.opened(job):
+        _break(job)
     assert desk.registry.open_runs() == 1
+
+
+def _break(job: Job) -> None:
+    job.tally.committed = True
+    raise StoreError("It broke.", remedy="Mend it.")
 
 
 def test_a_file_that_cannot_be_read_any_more_stands_in_the_archive(desk: Desk) -> None:

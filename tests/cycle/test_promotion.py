@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining.cycle.outcome import Ending
 from retraining.cycle.promotion import carry_out, failed_probation
 from retraining.records import Decision
 from tests.cycle.conftest import ALWAYS
 
 if TYPE_CHECKING:
+    from retraining.cycle.outcome import Ending
     from tests.cycle.desk import Desk
 
 
