@@ -28,7 +28,7 @@ def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
     settings = story.project.settings
     try:
         recipe = load_recipe(settings.recipe_path)
-        with archive_readable(story.job):
+        with archive_readable(story.project):
             rows = _some_rows(story, production)
         if rows is not None:
             X, y = rows
