@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.cycle.production import Model
     from retraining.cycle.recovery import Recovered
+    from retraining.project import Project
     from retraining.records import DataFile
 
 
@@ -87,13 +88,13 @@ def open_cycle(
 
 
 @contextmanager
-def archive_readable(job: Job) -> Iterator[None]:
+def archive_readable(project: Project) -> Iterator[None]:
     """Fresh files were refused if they could not be read, so one that cannot be read now stands in the archive."""
     try:
         yield
     except UnreadableFileError as error:
         raise ArchiveMismatchError(
-            f"A learned file in {job.settings.used_data_dir} cannot be read any more: {error}.",
+            f"A learned file in {project.settings.used_data_dir} cannot be read any more: {error}.",
             remedy="If a CSV_* setting was changed, set it back or convert the archived files and register a first model again; "
             "else restore the file from a backup.",
         ) from error
