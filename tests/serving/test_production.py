@@ -1,0 +1,290 @@
+"""Which version answers: the alias's holder, taken over in one step, and never one that is damaged, foreign or broken."""
+
+from __future__ import annotations
+
+import gc
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from retraining.errors import UnreachableError
+from retraining.model_registry.mlflow_registry import MlflowRegistry
+from retraining.serving.log import NoLog
+from retraining.serving.production import Production
+from retraining.serving.refusals import Refusal
+from tests.serving.services import (
+    FRAGILE,
+    Broken,
+    Running,
+    move_alias,
+    probe_project,
+    register,
+    running,
+    until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from retraining.serving.model import ServedModel
+    from retraining.serving.production import Outcome, Standing
+    from retraining.settings import Settings
+
+
+@dataclass
+class Watched:
+    """What a watcher was told."""
+
+    outcomes: list[tuple[int, str]] = field(default_factory=list)
+
+    def tried(self, version: int, outcome: Outcome, why: str) -> None:
+        self.outcomes.append((version, outcome))
+
+    def stands(self, standing: Standing, model: ServedModel | None) -> None: ...
+
+
+class LogOf(NoLog):
+    """A log with these rows."""
+
+    def __init__(self, *rows: Mapping[str, Any]) -> None:
+        self._rows = rows
+
+    def last_rows(self, count: int) -> Sequence[Mapping[str, Any]]:
+        return self._rows[:count]
+
+
+def production(settings: Settings, watched: Watched, log: Any = None) -> Production:
+    return Production(
+        settings,
+        lambda patience, scratch: MlflowRegistry(settings, patience=patience, scratch=scratch),
+        log or NoLog(),
+        watchers=(watched,),
+    )
+
+
+def test_a_moved_alias_is_followed(own_probes: Settings) -> None:
+    watched = Watched()
+    followed = production(own_probes, watched)
+    for version in (1, 2, 1):
+        move_alias(own_probes, version)
+        followed.look()
+        assert followed.model_now().version == version
+        assert followed.standing.alias_version == version
+        assert followed.standing.unserved is None
+    assert watched.outcomes == [(1, "loaded"), (2, "loaded"), (1, "loaded")]
+
+
+def test_without_the_alias_the_loaded_version_goes_on(own_probes: Settings) -> None:
+    followed = production(own_probes, Watched())
+    followed.look()
+    move_alias(own_probes, None)
+    followed.look()
+    assert followed.model_now().version == 1
+    assert followed.standing.alias_version is None
+    assert "no version holds the alias" in str(followed.standing.unserved)
+
+
+def test_without_any_version_callers_are_told_to_ask_again(own_probes: Settings) -> None:
+    move_alias(own_probes, None)
+    followed = production(own_probes, Watched())
+    followed.look()
+    with pytest.raises(Refusal) as raised:
+        followed.model_now()
+    assert (raised.value.status, raised.value.headers) == (503, {"Retry-After": "1"})
+
+
+@pytest.mark.parametrize("rows", [(), ({"row": FRAGILE, "word": "a", "ok": True},)])
+def test_a_version_that_cannot_answer_a_trial_is_not_served(
+    own_probes: Settings, rows: tuple[dict[str, Any], ...]
+) -> None:
+    watched = Watched()
+    followed = production(own_probes, watched, LogOf(*rows))
+    if rows:  # version 1 fails on a row that was logged
+        followed.look()
+        assert followed.model is None
+        return
+    followed.look()
+    broken = register(own_probes, Broken(3))
+    move_alias(own_probes, broken)
+    followed.look()
+    assert followed.model_now().version == 1
+    assert f"version {broken} is not served" in str(followed.standing.unserved)
+    assert watched.outcomes == [(1, "loaded"), (broken, "refused")]
+
+
+def test_a_logged_row_of_another_schema_is_no_reason_to_refuse_a_version(
+    own_probes: Settings,
+) -> None:
+    followed = production(own_probes, Watched(), LogOf({"row": 1.0, "gone": "x"}))
+    followed.look()
+    assert followed.model_now().version == 1
+
+
+def test_a_version_that_was_refused_is_tried_again_ever_more_seldom(own_probes: Settings) -> None:
+    watched = Watched()
+    followed = production(own_probes, watched)
+    followed.look()
+    broken = register(own_probes, Broken(3))
+    move_alias(own_probes, broken)
+    looked_until = time.monotonic() + 1.2
+    while time.monotonic() < looked_until:
+        followed.look()
+    tries = watched.outcomes.count((broken, "refused"))
+    assert 2 <= tries <= 4, "after 0.1, 0.2, 0.4 and 0.8 s"
+
+
+def test_a_registry_that_is_away_changes_nothing(own_probes: Settings) -> None:
+    is_away = threading.Event()
+
+    def opened(patience: float, scratch: Path) -> MlflowRegistry:
+        if is_away.is_set():
+            raise UnreachableError("it is away.", remedy="Wait.")
+        return MlflowRegistry(own_probes, patience=patience, scratch=scratch)
+
+    followed = Production(own_probes, opened, NoLog())
+    followed.look()
+    since = followed.standing.store_since
+    is_away.set()
+    followed.look()
+    assert followed.model_now().version == 1
+    assert not followed.standing.store_ok
+    assert followed.standing.store_since > since
+    assert followed.standing.alias_version == 1, "as it was known last"
+
+
+def test_a_refused_version_is_one_alert_and_degrades_health_until_it_is_gone(
+    own_probes: Settings,
+) -> None:
+    with running(own_probes) as service:
+        broken = register(own_probes, Broken(3))
+        for _ in range(2):
+            move_alias(own_probes, broken)
+            assert until(lambda: service.ask("GET", "/health").json["status"] == "degraded")
+            time.sleep(0.5)
+            move_alias(own_probes, 1)
+            assert until(lambda: service.ask("GET", "/health").json["status"] == "ok")
+        assert service.predict(1).headers["x-model-version"] == "1"
+    lines = (own_probes.state_dir / "alerts.jsonl").read_text().splitlines()
+    told = [json.loads(line) for line in lines]
+    assert [(one["kind"], one["numbers"]) for one in told] == [
+        ("reload_failed", {"version": broken})
+    ]
+
+
+def test_every_request_is_answered_whole_by_the_version_that_its_header_names(
+    own_probes: Settings,
+) -> None:
+    """A slice of the soak below."""
+    with running(own_probes) as service:
+        wrong, versions = moves_under_load(service, own_probes, moves=6, clients=4)
+    assert wrong == []
+    assert versions == {1, 2}
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3000)
+def test_a_thousand_moves_under_sixteen_clients_fail_nobody_and_keep_memory_flat(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    settings = probe_project(empty_store, tmp_path / "project", versions=8)
+    memory: list[int] = []
+    with running(settings) as service:
+        wrong, versions = moves_under_load(service, settings, moves=1000, clients=16, memory=memory)
+    assert wrong == []
+    assert versions == set(range(1, 9))
+    first, last = sum(memory[:100]) / 100, sum(memory[-100:]) / 100
+    print(f"memory of the last 100 swaps over the first 100: {last / first:.3f}")
+    assert last / first <= 1.05
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3000)
+def test_two_hundred_thousand_answers_reach_those_who_asked(own_probes: Settings) -> None:
+    wrong: list[Any] = []
+    with running(own_probes) as service:
+
+        def ask(thread: int) -> None:
+            caller = service.caller()
+            for turn in range(1, 626):
+                first = (thread * 1000 + turn) * 100
+                rows = list(range(first, first + 1 + turn % 40))
+                if caller.predict(*rows).json.get("predictions") != rows:
+                    wrong.append(rows)
+
+        in_threads(ask, 16)
+    assert wrong == []
+
+
+def moves_under_load(
+    service: Running,
+    settings: Settings,
+    *,
+    moves: int,
+    clients: int,
+    memory: list[int] | None = None,
+) -> tuple[list[Any], set[int]]:
+    """Move the alias while clients ask; answers that are not what their header's version gives, and all versions seen."""
+    stop = threading.Event()
+    wrong: list[Any] = []
+    seen: set[int] = set()
+
+    def ask(thread: int) -> None:
+        caller = service.caller()
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            rows = [float(thread * 1000 + turn % 1000)] * (1 + turn % 5)
+            reply = caller.predict(*rows)
+            version = int(reply.headers.get("x-model-version", 0))
+            seen.add(version)
+            share = [version / 10_000, 1 - version / 10_000]
+            expected = ([int(row) for row in rows], [share] * len(rows))
+            if reply.status != 200:
+                wrong.append(reply)
+            elif (reply.json["predictions"], reply.json["probabilities"]) != expected:
+                wrong.append((version, rows, reply.json))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        for version in the_next_versions(settings, moves):
+            move_alias(settings, version)
+            assert until(partial(answers, service, version), 60)
+            if memory is not None:
+                gc.collect()
+                memory.append(resident_pages())
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    return wrong, seen
+
+
+def answers(service: Running, version: int) -> bool:
+    return service.parts.production.model_now().version == version
+
+
+def the_next_versions(settings: Settings, moves: int) -> list[int]:
+    """2, 3, ... up to the newest, then from 1 again."""
+    count = len(MlflowRegistry(settings).versions())
+    return [1 + (place + 1) % count for place in range(moves)]
+
+
+def resident_pages() -> int:
+    """Memory of this process that is in RAM, in pages."""
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def in_threads(work: Any, count: int) -> None:
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
