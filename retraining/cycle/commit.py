@@ -133,23 +133,23 @@ def marks_of_one_put_back(version: Version, in_place_of: int, why: str) -> Marks
     )
 
 
-def put_back(job: Project, target: int, in_place_of: int, why: str) -> None:
+def put_back(project: Project, target: int, in_place_of: int, why: str) -> None:
     """Move the production alias back to a version, which is `approved` before it serves, and `previous_production` to what it replaced.
 
     Raises:
         NoProductionModelError: it was deleted.
     """
-    version, alias = job.registry.version(target), job.settings.production_alias
+    version, alias = project.registry.version(target), project.settings.production_alias
     if version is None:
         raise NoProductionModelError(
             f"v{in_place_of} was being rolled back to v{target}, which was deleted since.",
             unchanged=f"The alias {alias!r} is still on v{in_place_of}.",
             remedy="Give the alias to another version in the MLflow UI.",
         )
-    job.registry.mark(target, marks_of_one_put_back(version, in_place_of, why))
-    job.registry.set_alias(alias, target)
+    project.registry.mark(target, marks_of_one_put_back(version, in_place_of, why))
+    project.registry.set_alias(alias, target)
     kill_point("mid_roll_back")
-    point_back(job.registry, version.previous)
+    point_back(project.registry, version.previous)
 
 
 def point_back(registry: Registry, previous: int | None) -> None:
@@ -160,20 +160,20 @@ def point_back(registry: Registry, previous: int | None) -> None:
         registry.drop_alias(PREVIOUS)
 
 
-def move_out_withdrawn(job: Project, ledger: Ledger) -> None:
+def move_out_withdrawn(project: Project, ledger: Ledger) -> None:
     """Move what was withdrawn, and still stands in the archive, into quarantine."""
     if not ledger.withdrawn:
         return
-    folder = job.settings.used_data_dir
-    present = job.inbox.archived()
+    folder = project.settings.used_data_dir
+    present = project.inbox.archived()
     there = [
         (sha256, why, name)
         for sha256, why in ledger.withdrawn.items()
         for name in present.get(sha256, ())
     ]
     if there:
-        job.inbox.check_rights(
+        project.inbox.check_rights(
             "The withdrawn files are marked in the registry; they are still in the archive."
         )
     for sha256, why, name in there:
-        job.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")
+        project.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle.gate import counts_of
 from retraining.cycle.probation import probation_result
+from retraining.endings import JUDGED, JUDGED_AND_KEPT
 from retraining.records import CycleRecord, FileCounts, Outcome
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from retraining.cycle.opening import Cycle
     from retraining.ledger import Ledger
     from retraining.outcomes import Cause, EndingName
-
-# These leave files in the inbox, judged.
-JUDGED_ENDINGS = ("kept", "rejected", "awaiting_approval", "rolled_back")
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def count_files(cycle: Cycle, ledger: Ledger, ending: EndingName) -> FileCounts:
     """What stands in the inbox at the end; a dry run counts as if its moves had been made."""
     job = cycle.job
     judged = set(ledger.judged(job.deciding))
-    if ending in JUDGED_ENDINGS:
+    if ending in JUDGED_AND_KEPT:
         judged |= {file.sha256 for file in cycle.claimed.files}
     left = counts_of(job, job.inbox.waiting(judged, {*ledger.archive, *ledger.withdrawn}))
     if ending == "promoted" and job.dry_run:
@@ -83,8 +81,7 @@ def count_files(cycle: Cycle, ledger: Ledger, ending: EndingName) -> FileCounts:
 
 def record_of(cycle: Cycle, monitored: Monitored, outcome: Outcome) -> CycleRecord:
     """What later cycles go on from."""
-    has_judged = outcome.ending in (*JUDGED_ENDINGS, "promoted")
-    judged = tuple(file.sha256 for file in cycle.claimed.files) if has_judged else ()
+    digests = tuple(file.sha256 for file in cycle.claimed.files)
     return CycleRecord(
         number=cycle.number,
         cycle_id=cycle.cycle_id,
@@ -92,7 +89,7 @@ def record_of(cycle: Cycle, monitored: Monitored, outcome: Outcome) -> CycleReco
         started=cycle.started,
         outcome=outcome,
         deciding=cycle.job.deciding,
-        judged=judged,
+        judged=digests if outcome.ending in JUDGED else (),
         batch=cycle.batch,
         served=monitored.health.served,
         served_error=monitored.served.standard_error,

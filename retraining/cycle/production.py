@@ -71,7 +71,7 @@ def load_model(registry: Registry, number: int) -> Model | None:
     return Model(version, registry.manifest(version), registry)
 
 
-def find_production(job: Project, recovered: Recovered) -> Model:
+def find_production(project: Project, recovered: Recovered) -> Model:
     """The version that holds the production alias.
 
     Raises:
@@ -81,22 +81,22 @@ def find_production(job: Project, recovered: Recovered) -> Model:
     """
     from retraining.statistics import check_metric, metric
 
-    settings = job.settings
+    settings = project.settings
     alias, name = settings.production_alias, settings.model_name
     holder = recovered.facts.aliases.get(alias)
     # MLflow 3.14 leaves an alias on a version that was deleted; later ones drop it with the version.
-    version = None if holder is None else job.registry.version(holder)
+    version = None if holder is None else project.registry.version(holder)
     if version is None:
         raise NoProductionModelError(
             f"No version of the registered model {name!r} holds the alias {alias!r} in {public_uri(settings.mlflow_tracking_uri)}.",
-            remedy=how_to_assign(alias, name, *_best_to_hold_it(job, recovered)),
+            remedy=how_to_assign(alias, name, *_best_to_hold_it(project, recovered)),
         )
     if not version.is_ours:
         raise UnknownVersionError(
-            f"The alias {alias!r} of {name!r} is on version {holder}, which this job does not know.",
-            remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this job.",
+            f"The alias {alias!r} of {name!r} is on version {holder}, which this project does not know.",
+            remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this project.",
         )
-    model = Model(version, job.registry.manifest(version), job.registry)
+    model = Model(version, project.registry.manifest(version), project.registry)
     if settings.target_column != model.schema.target:
         problem = f"TARGET_COLUMN: {settings.target_column!r}, but v{holder} predicts {model.schema.target!r}"
         raise SettingsError((problem,), where=str(settings.project))
@@ -105,22 +105,26 @@ def find_production(job: Project, recovered: Recovered) -> Model:
     except ValueError as error:
         raise SettingsError((f"METRIC: {error}",), where=str(settings.project)) from error
     check_the_archive(
-        job,
+        project,
         recovered.ledger,
         unless=left_to_archive(recovered.facts, model.version, model.manifest),
     )
     return model
 
 
-def _best_to_hold_it(job: Project, recovered: Recovered) -> tuple[int | None, str]:
+def _best_to_hold_it(project: Project, recovered: Recovered) -> tuple[int | None, str]:
     """The version to give the alias to, which is there, and why that one; None where there is none to name."""
     last = recovered.left.production_version
-    if last is None or job.registry.version(last) is not None:
+    if last is None or project.registry.version(last) is not None:
         return last, "it held the alias last"
     before = recovered.facts.previous_production
     if before is None:
         before = max(
-            (version.number for version in job.registry.versions("approved") if version.is_ours),
+            (
+                version.number
+                for version in project.registry.versions("approved")
+                if version.is_ours
+            ),
             default=None,
         )
     return before, f"version {last} held the alias last and was deleted"
@@ -150,9 +154,9 @@ def left_to_archive(
     return {} if finished else files_archived_by(manifest)
 
 
-def check_the_archive(job: Project, ledger: Ledger, unless: Container[str] = ()) -> None:
+def check_the_archive(project: Project, ledger: Ledger, unless: Container[str] = ()) -> None:
     """Every file that registrations found and promotions consumed must still be in the archive, byte for byte."""
-    present = job.inbox.archived()
+    present = project.inbox.archived()
     missing = {
         sha: name
         for sha, name in ledger.archive.items()
@@ -161,16 +165,16 @@ def check_the_archive(job: Project, ledger: Ledger, unless: Container[str] = ())
     if missing:
         shown = first_few((f"{name} ({sha[:12]})" for sha, name in missing.items()), 5)
         raise ArchiveMismatchError(
-            f"{len(missing)} learned files are missing from {job.settings.used_data_dir}, or were changed there: {shown}.",
+            f"{len(missing)} learned files are missing from {project.settings.used_data_dir}, or were changed there: {shown}.",
             remedy=f"Restore them from a backup, or withdraw each with `{ORCHESTRATOR} forget SHA --why TEXT`.",
         )
 
 
-def strangers_in_the_archive(job: Project, ledger: Ledger) -> tuple[str, ...]:
+def strangers_in_the_archive(project: Project, ledger: Ledger) -> tuple[str, ...]:
     """Names in the archive that no registration found and no promotion brought: reported, never learned."""
     return tuple(
         name
-        for sha, names in job.inbox.archived().items()
+        for sha, names in project.inbox.archived().items()
         if sha not in ledger.archive
         for name in names
     )
