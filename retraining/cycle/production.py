@@ -93,8 +93,8 @@ def find_production(project: Project, recovered: Recovered) -> Model:
         )
     if not version.is_ours:
         raise UnknownVersionError(
-            f"The alias {alias!r} of {name!r} is on version {holder}, which this project does not know.",
-            remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this project.",
+            f"The alias {alias!r} of {name!r} is on version {holder}, which this job does not know.",
+            remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this job.",
         )
     model = Model(version, project.registry.manifest(version), project.registry)
     if settings.target_column != model.schema.target:
