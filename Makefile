@@ -1,6 +1,6 @@
 # `make demo` and `make test` need git, make and Python 3.11 or later with its venv module; README.md has the apt-get line.
 .DEFAULT_GOAL := help
-.PHONY: help install compiled demo test test-oldest check format bench bench-decisions server soak
+.PHONY: serve help install compiled demo test test-oldest check format bench bench-decisions server soak
 
 # Debian's own interpreter where there is one: a shim in front of it may lack venv or change its version from folder to folder.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -26,6 +26,7 @@ help:
 	@echo "make check            ruff and mypy --strict"
 	@echo "make format           let ruff format the code"
 	@echo "make server           MLflow's UI; PROJECT=build/demo shows the demo, PORT=5001 another port"
+	@echo "make serve            the prediction service; PROJECT=build/demo, PORT=8003 another port"
 	@echo "make bench            how long a cycle takes, against a plain script"
 	@echo "make bench-decisions  how well the policies decide; STREAMS=DIR plays streams of your own"
 	@echo "make soak             hundreds of cycles with kills and faults, up to an hour; goes on where it was; SEED=2 tries others"
@@ -70,6 +71,10 @@ bench: .venv/installed-for-development
 
 bench-decisions: .venv/installed-for-development
 	$(venv) -m bench.decisions $(STREAMS)
+
+serve: PORT = 8002
+serve: compiled
+	$(venv) prediction_service.py --project $(PROJECT) --port $(PORT)
 
 server: .venv/installed
 	$(venv) mlflow_server/start_server.py --project $(PROJECT) --port $(PORT)

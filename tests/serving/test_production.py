@@ -15,7 +15,6 @@ import pytest
 
 from retraining.errors import UnreachableError
 from retraining.model_registry.mlflow_registry import MlflowRegistry
-from retraining.serving.log import NoLog
 from retraining.serving.production import Production
 from retraining.serving.refusals import Refusal
 from tests.serving.services import (
@@ -49,8 +48,8 @@ class Watched:
     def stands(self, standing: Standing, model: ServedModel | None) -> None: ...
 
 
-class LogOf(NoLog):
-    """A log with these rows."""
+class LogOf:
+    """The part of a prediction log that a trial asks: its last rows."""
 
     def __init__(self, *rows: Mapping[str, Any]) -> None:
         self._rows = rows
@@ -63,7 +62,7 @@ def production(settings: Settings, watched: Watched, log: Any = None) -> Product
     return Production(
         settings,
         lambda patience, scratch: MlflowRegistry(settings, patience=patience, scratch=scratch),
-        log or NoLog(),
+        log or LogOf(),
         watchers=(watched,),
     )
 
@@ -147,7 +146,7 @@ def test_a_registry_that_is_away_changes_nothing(own_probes: Settings) -> None:
             raise UnreachableError("it is away.", remedy="Wait.")
         return MlflowRegistry(own_probes, patience=patience, scratch=scratch)
 
-    followed = Production(own_probes, opened, NoLog())
+    followed = Production(own_probes, opened, LogOf())
     followed.look()
     since = followed.standing.store_since
     is_away.set()
