@@ -11,6 +11,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+sys.dont_write_bytecode = True  # a full disk would cut it short, and every later start would fail
+
 from retraining import decisions
 from retraining.cycle import sources
 from retraining.cycle.gate import ask_again, ask_the_gate, ended_at_the_gate

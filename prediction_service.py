@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+sys.dont_write_bytecode = True  # a full disk would cut it short, and every later start would fail
+
 from retraining.cli import obey
 from retraining.command_words import Parser, common_flags
 

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.dont_write_bytecode = True  # a full disk would cut it short, and every later start would fail
+
 from retraining.cli import obey
 from retraining.command_words import Parser, common_flags
 

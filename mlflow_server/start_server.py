@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     sys.path.insert(0, str(CLONE))
+    sys.dont_write_bytecode = True  # a full disk would cut it short
     from retraining.errors import RetrainingError
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,3 +1,30 @@
 """A retraining job around an MLflow registry."""
 
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
 __version__ = "0.1.0"
+
+
+def _tell_of_damaged_code(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Name a compiled file that cannot be read; it may be one that the edge in `cli` is made of."""
+    from retraining.byte_code import damaged_code
+
+    found = damaged_code(error)
+    if found is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        sys.stderr.write("\n".join(found.lines()) + "\n")
+
+
+sys.dont_write_bytecode = (
+    True  # installation compiles: a start on a full disk would leave half a file
+)
+sys.excepthook = _tell_of_damaged_code

@@ -35,8 +35,11 @@ ENVIRONMENT_DEFAULTS = {
     "MLFLOW_CONFIGURE_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
+    "PYTHONDONTWRITEBYTECODE": "1",  # read by the processes that this one starts
     "OMP_WAIT_POLICY": "passive",  # read when the libraries load; a thread that spins holds up others
 }
+
+DECIDING = ("run", "check")  # commands that need every setting that a cycle decides by
 
 
 def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
@@ -91,6 +94,8 @@ def obey(
             open_log().keep_failure(error)
         asked = asked if asked is not None else as_far_as_understood(words)
         answer = _failed(error, asked, settings)
+        if settings is None:
+            _note_refused_start(error, asked)
     try:
         return _shown(answer, asked, settings, real_out, real_err)
     except BrokenPipeError:  # whoever read our output went away (`| head`); what was done is done
@@ -154,10 +159,26 @@ def _failed(error: BaseException, asked: argparse.Namespace, settings: Settings 
     return Answer(told, code=code, failure=error)
 
 
+def _note_refused_start(error: BaseException, asked: argparse.Namespace) -> None:
+    """A cycle that was not begun, since its settings are wrong: `status` tells of it later."""
+    project = asked.project if asked.project is not None else default_project(settings_module.CLONE)
+    is_a_cycle = getattr(asked, "command", None) == "run" and not getattr(asked, "dry_run", False)
+    if not (is_a_cycle and isinstance(error, SettingsError) and project.is_dir()):
+        return
+    from datetime import UTC, datetime
+
+    from retraining.failed_start import note_failed_start
+    from retraining.settings import STATE_FOLDER
+
+    code, lines = in_three_lines(error)
+    note_failed_start(project / STATE_FOLDER, datetime.now(UTC), code, lines[-3], lines[-1])
+
+
 def _settings(asked: argparse.Namespace) -> Settings:
     project = _project_of(asked)
     _leave_a_folder_that_is_gone(project)
-    loaded = settings_module.load(project, os.environ, asked.env_file)
+    decides = getattr(asked, "command", None) in DECIDING
+    loaded = settings_module.load(project, os.environ, asked.env_file, decides=decides)
     for name, value in {**ENVIRONMENT_DEFAULTS, **loaded.passed_on}.items():
         os.environ.setdefault(name, value)
     return loaded

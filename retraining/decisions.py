@@ -200,7 +200,7 @@ def should_retrain(
 ) -> Trigger:
     """Ask the triggers of RETRAIN_WHEN in order; the first that fires is the cause. Waiting after a roll-back comes before them."""
     if not settings.auto_retrain_enabled:
-        reason = below_threshold(health, settings).reason
+        reason = _how_production_does(health, settings)
         return Trigger(False, f"AUTO_RETRAIN_ENABLED is false: nothing is trained ({reason})")
     if force:
         return Trigger(True, "--force skips the trigger", FORCED)
@@ -214,6 +214,14 @@ def should_retrain(
     if len(asked) == 1:
         return Trigger(False, next(iter(asked.values())).reason)
     return Trigger(False, "; ".join(f"{name}: {answer.reason}" for name, answer in asked.items()))
+
+
+def _how_production_does(health: Health, settings: Settings) -> str:
+    """Production's score in words, against the threshold where there is one that decides."""
+    value = health.served.value
+    if settings.threshold_that_decides is not None or value is None:
+        return below_threshold(health, settings).reason
+    return f"production scored {settings.metric} {value:.4f}"
 
 
 def waited_long_enough(back_off: BackOff, settings: Settings) -> Decision:
@@ -258,6 +266,12 @@ def wins(comparison: Comparison, settings: Settings, floors: Decision, veto: Dec
         return Decision(False, veto.reason)
     told = _in_words(comparison, settings.metric)
     if settings.promote_when == "unless_worse":
+        if comparison.interval is None:
+            return Decision(
+                False,
+                f"{told}; {comparison.blocks} test blocks are too few for a verdict, "
+                "without which PROMOTE_WHEN=unless_worse promotes nothing",
+            )
         won = comparison.verdict != "worse"
         return Decision(won, f"{told}; it {_wins(won)}, since PROMOTE_WHEN=unless_worse")
     if settings.promote_when == "significant":

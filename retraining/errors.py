@@ -99,12 +99,20 @@ class ArtifactsElsewhereError(DamagedModelError):
     """The experiment keeps its artifacts where this machine cannot reach them; the project may have been moved."""
 
 
+class RenamedExperimentError(PersonNeededError):
+    """The experiment in the settings was given another name in MLflow."""
+
+
 class OtherMlflowError(PersonNeededError):
     """The store's tables are those of another MLflow than the one installed here."""
 
 
 class MissingDriverError(PersonNeededError):
     """The package that speaks to the database in the settings is not installed."""
+
+
+class DamagedCodeError(PersonNeededError):
+    """A compiled file of Python's cannot be read: every start fails until it is deleted."""
 
 
 class FolderGoneError(PersonNeededError):

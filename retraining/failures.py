@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from retraining.byte_code import damaged_code
 from retraining.disks import is_forbidden, is_full
 from retraining.errors import RetrainingError, SettingsError
 
@@ -18,6 +19,9 @@ def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
     """The exit code, and what a person reads: what failed and where, what was left unchanged, what to try."""
     if isinstance(error, SettingsError) and len(error.problems) > 1:
         return error.exit_code, (*error.problems, error.in_short, *error.lines()[1:])
+    damaged = damaged_code(error)
+    if damaged is not None:
+        return damaged.exit_code, damaged.lines()
     if isinstance(error, RetrainingError):
         return error.exit_code, error.lines()
     if isinstance(error, KeyboardInterrupt):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 POSTGRESQL = "postgresql+psycopg://"  # psycopg 3: requirements-postgres.txt
 CLONE = Path(__file__).resolve().parent.parent
+STATE_FOLDER = ".retraining"
 RECIPE_NAME = "train_classification_model.py"
 TRIGGERS = get_args(TriggerName)
 PROMOTION_RULES = get_args(PromotionRule)
@@ -290,7 +291,7 @@ class Settings:
     @property
     def state_dir(self) -> Path:
         """Lock, caches and logs; may be deleted at any time between cycles."""
-        return self.project / ".retraining"
+        return self.project / STATE_FOLDER
 
     @property
     def recipe_path(self) -> Path:
@@ -305,6 +306,11 @@ class Settings:
 
         local = re.fullmatch(r"sqlite:///(.+)", self.prediction_log_uri)
         return None if local is None else Path(unquote(local[1]))
+
+    @property
+    def threshold_that_decides(self) -> float | None:
+        """RETRAIN_THRESHOLD where `threshold` is among the triggers; elsewhere it decides nothing and is not shown."""
+        return self.retrain_threshold if "threshold" in self.retrain_when else None
 
     @property
     def greater_is_better(self) -> bool:
@@ -377,9 +383,15 @@ def _absolute(path: Path) -> Path:
 
 
 def load(
-    project: Path, environment: Mapping[str, str] | None = None, env_file: Path | None = None
+    project: Path,
+    environment: Mapping[str, str] | None = None,
+    env_file: Path | None = None,
+    *,
+    decides: bool = True,
 ) -> Settings:
     """Read and check every setting of a project: the environment beats `.env`, which beats the defaults.
+
+    With `decides`, settings that a cycle decides by must be there; registering, or reading, asks for none.
 
     Raises:
         UsageError: the project's folder, or an `env_file` that was named, is not there.
@@ -404,7 +416,7 @@ def load(
         name: value for name, value in {**from_file, **(environment or {})}.items() if value.strip()
     }
     values, wrong = _parsed(texts)
-    problems += wrong + _contradictions(values, texts)
+    problems += wrong + _contradictions(values, texts, decides=decides)
     if problems:
         raise SettingsError(tuple(problems), where=str(path))
     values["passed_on"] = {name: value for name, value in from_file.items() if name not in known}
@@ -433,11 +445,14 @@ def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     return values, problems
 
 
-def _contradictions(values: dict[str, Any], texts: Mapping[str, str]) -> list[str]:
+def _contradictions(
+    values: dict[str, Any], texts: Mapping[str, str], *, decides: bool
+) -> list[str]:
     """What single values cannot show; fills in the threshold that depends on the metric."""
     problems: list[str] = []
     if "metric" in values:
-        problems += _threshold_problems(values, METRICS[values["metric"]], texts)
+        asked_for = decides and "threshold" in values.get("retrain_when", ())
+        problems += _threshold_problems(values, METRICS[values["metric"]], texts, asked_for)
     if values.get("csv_separator") == values.get("csv_decimal"):
         problems.append("CSV_SEPARATOR and CSV_DECIMAL: the same character cannot be both")
     if values.get("target_column") in values.get("ignore_columns", ()):
@@ -471,7 +486,7 @@ def _contradictions_of_access(texts: Mapping[str, str]) -> list[str]:
 
 
 def _threshold_problems(
-    values: dict[str, Any], metric: Metric, texts: Mapping[str, str]
+    values: dict[str, Any], metric: Metric, texts: Mapping[str, str], asked_for: bool
 ) -> Iterator[str]:
     """What RETRAIN_THRESHOLD cannot be for a metric; fills it in where the metric has a usual one."""
     threshold = values.get("retrain_threshold", 0.0)
@@ -480,11 +495,14 @@ def _threshold_problems(
             yield f"RETRAIN_THRESHOLD: {threshold:g} is not between 0 and 1, as {metric.name} is"
     elif metric.usual_threshold is not None:
         values["retrain_threshold"] = metric.usual_threshold
-    else:
+    elif asked_for:
         usual = " and ".join(
             one.name for one in METRICS.values() if one.usual_threshold is not None
         )
-        yield f"RETRAIN_THRESHOLD: required, since METRIC is {metric.name} (only {usual} has a default)"
+        yield (
+            f"RETRAIN_THRESHOLD: required, since RETRAIN_WHEN has threshold and METRIC is {metric.name} "
+            f"(only {usual} has a default); register_first_model.py suggests one"
+        )
 
 
 def _with_absolute_paths(values: dict[str, Any], project: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FACTS = (
+    "__init__",
     "outcomes",
     "records",
     "errors",
@@ -27,6 +28,7 @@ FACTS = (
     "metrics",
     "quarantine_notes",
     "phrases",
+    "byte_code",
     "disks",
     "env_file",
     "kill_points",
@@ -34,7 +36,7 @@ FACTS = (
 )
 CHOICES = (
     "statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "file_moves", "lock", "logs",
-    "stray_output", "shapes", "drivers", "failures", "threads", "progress", "command_lines", "command_words", "terminal",
+    "stray_output", "shapes", "drivers", "failed_start", "failures", "threads", "progress", "command_lines", "command_words", "terminal",
 )  # fmt: skip
 ROOMS = (
     "inbox",

@@ -245,6 +245,23 @@ def test_who_wins_under_each_rule(rule: str, improvement: float, verdict: str, a
     assert said in decision.reason
 
 
+@pytest.mark.parametrize(("rule", "act"), [("unless_worse", False), ("better", True)])
+def test_where_too_few_blocks_allow_no_verdict_unless_worse_promotes_nothing(
+    rule: str, act: bool
+) -> None:
+    few = replace(comparison(0.2, "not_enough_evidence"), interval=None, blocks=4)
+    decision = decisions.wins(few, settings(PROMOTE_WHEN=rule), FLOORS_REACHED, NO_VETO)
+    assert decision.act is act
+    assert act or "4 test blocks are too few for a verdict" in decision.reason
+
+
+def test_monitor_only_names_a_threshold_only_where_one_decides() -> None:
+    off = {"AUTO_RETRAIN_ENABLED": "false", "RETRAIN_WHEN": "drop", "METRIC": "f1"}
+    reason = decisions.should_retrain(health(), settings(**off), NO_BACK_OFF).reason
+    assert "threshold" not in reason
+    assert "nan" not in reason
+
+
 @pytest.mark.parametrize("rule", ["better", "unless_worse", "significant", "manual"])
 def test_too_few_rows_an_undefined_score_a_floor_or_a_veto_stop_every_rule(rule: str) -> None:
     good, asked = comparison(0.2, "better"), settings(PROMOTE_WHEN=rule, MIN_TEST_ROWS="500")

@@ -174,7 +174,11 @@ def test_a_misspelt_metric_is_one_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"METRIC": "f1"}, "RETRAIN_THRESHOLD: required, since METRIC is f1"),
+        (
+            {"METRIC": "f1"},
+            "RETRAIN_THRESHOLD: required, since RETRAIN_WHEN has threshold and METRIC",
+        ),
+        ({"METRIC": "f1", "RETRAIN_WHEN": "drop,adaptive"}, None),
         ({"METRIC": "f1", "RETRAIN_THRESHOLD": "80"}, "80 is not between 0 and 1"),
         ({"CSV_SEPARATOR": ";", "CSV_DECIMAL": ","}, None),
         ({"CSV_DECIMAL": ","}, "CSV_SEPARATOR and CSV_DECIMAL"),
@@ -194,6 +198,23 @@ def test_settings_that_contradict_each_other_are_named(
         load(tmp_path, environment)
     else:
         assert said in problems(tmp_path, **environment)
+
+
+def test_who_decides_nothing_is_asked_for_no_threshold(tmp_path: Path) -> None:
+    settings = load(tmp_path, {"METRIC": "f1"}, decides=False)
+    assert settings.retrain_when == ("threshold",)
+
+
+def test_a_threshold_is_shown_only_where_it_decides(tmp_path: Path) -> None:
+    given = {"RETRAIN_THRESHOLD": "0.7"}
+    assert load(tmp_path, given).threshold_that_decides == 0.7
+    assert load(tmp_path, {**given, "RETRAIN_WHEN": "drop"}).threshold_that_decides is None
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_TRACKING_URI", "PREDICTION_LOG_URI"])
+def test_postgresql_is_spoken_to_by_psycopg_3(tmp_path: Path, name: str) -> None:
+    settings = load(tmp_path, {name: "postgresql://me@db/x"})
+    assert getattr(settings, name.lower()) == "postgresql+psycopg://me@db/x"
 
 
 def test_the_value_of_a_secret_is_never_shown(tmp_path: Path) -> None:

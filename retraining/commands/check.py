@@ -9,6 +9,7 @@ from retraining.command_lines import spelled_out
 from retraining.commands import Answer
 from retraining.commands.problems import Problem, as_problem
 from retraining.commands.reading import Story, read_story
+from retraining.commands.schedule import answer_a_schedule
 from retraining.cycle.books import files_archived_by
 from retraining.cycle.production import (
     find_production,
@@ -46,9 +47,9 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Look at everything, change nothing."""
+    found = {problem.what: problem for problem in _problems(settings, deep=asked.deep)}
     problems = [
-        replace(p, remedy=spelled_out(p.remedy, settings))
-        for p in _problems(settings, deep=asked.deep)
+        replace(problem, remedy=spelled_out(problem.remedy, settings)) for problem in found.values()
     ]
     code = next((p.code for p in problems if p.code), 0)
     told = {
@@ -86,6 +87,7 @@ def _in_words(problems: Sequence[Problem], settings: Settings) -> str:
 
 
 def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
+    yield from answer_a_schedule(settings)
     yield from _folders(settings)
     try:
         story = read_story(settings)
@@ -133,7 +135,8 @@ def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
         production = find_production(story.project, Recovered(story.facts, story.ledger))
     except RetrainingError as error:
         yield as_problem(error, f"alias {settings.production_alias!r} of {settings.model_name!r}")
-    yield from _inbox(story)
+    yield from _runs_in_the_bin(story)
+    yield from _inbox(story, production)
     if production is not None:
         from retraining.commands.recipe_trial import try_the_recipe
 
@@ -157,8 +160,8 @@ def _settings_since(production: Model, settings: Settings) -> Iterator[Problem]:
         yield Problem(f"{what} (v{production.number}).", "settings", remedy, 0)
 
 
-def _inbox(story: Story) -> Iterator[Problem]:
-    """What stops a cycle from claiming what waits, and what it would leave there for want of a right."""
+def _inbox(story: Story, production: Model | None) -> Iterator[Problem]:
+    """What stops a cycle from claiming and reading what waits, and what it would leave there."""
     job, settings, ledger = story.project, story.project.settings, story.ledger
     if not (settings.new_data_dir.is_dir() and settings.used_data_dir.is_dir()):
         return
@@ -169,6 +172,10 @@ def _inbox(story: Story) -> Iterator[Problem]:
         )
         yield from _not_read(passed_over(waiting), settings)
         job.inbox.check_space_for(waiting.fresh)
+        if production is not None:
+            from retraining.commands.waiting_files import look_at_waiting_files
+
+            yield from look_at_waiting_files(settings, waiting, production.schema)
     except RetrainingError as error:
         yield as_problem(error, "folders")
 
@@ -184,6 +191,21 @@ def _not_read(entries: Mapping[str, str], settings: Settings) -> Iterator[Proble
     if NO_PERMISSION in lying.values():
         remedy = "Give the job's user the right to read them."
     yield Problem(f"In the inbox {in_words(lying)}.", str(settings.new_data_dir), remedy, 0)
+
+
+def _runs_in_the_bin(story: Story) -> Iterator[Problem]:
+    """Runs that a person deleted can be restored until `mlflow gc` empties the bin, and with them what a cycle needs."""
+    production = story.production
+    before = None if production is None else production.previous
+    for number in dict.fromkeys((story.holder, before)):
+        version = None if number is None else story.project.registry.version(number)
+        if version is None or not version.is_ours:
+            continue
+        run_id = story.project.registry.run_in_bin(version)
+        if run_id is not None:
+            what = f"The run of v{number} was deleted; `mlflow gc` would remove its files for good."
+            remedy = f"`mlflow runs restore --run-id {run_id}`, with MLFLOW_TRACKING_URI set to this store."
+            yield Problem(what, f"v{number}", remedy, 0)
 
 
 def _model(production: Model) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
 from retraining.errors import UsageError
+from retraining.failed_start import last_failed_start
 from retraining.hindsight import graded_decisions, in_words
 from retraining.phrases import in_brackets
 from retraining.report.verdict import name
@@ -48,7 +49,19 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     told = _told(newest, hindsight)
     if asked.html is not None:
         return Answer(told, _write_pages(story, hindsight, asked.html))
-    return Answer(told, "\n".join(_table(newest, hindsight)) or "No cycle has passed the gate yet.")
+    lines = _failed_start(settings) + _table(newest, hindsight)
+    if not newest:
+        lines.append("No cycle has passed the gate yet.")
+    return Answer(told, "\n".join(lines))
+
+
+def _failed_start(settings: Settings) -> list[str]:
+    """The last start, where it failed: it may have left nothing in the registry."""
+    failed = last_failed_start(settings.state_dir)
+    if failed is None:
+        return []
+    text = f"the last start failed: {failed.in_words()}"
+    return labelled("", printable(text, 2000), columns(), room=3)
 
 
 def last_cycles(settings: Settings, most: int = CYCLES) -> list[Any]:

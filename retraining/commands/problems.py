@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from retraining.errors import RetrainingError
 
+CHECK = "pipeline_orchestrator.py check"
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -24,5 +26,10 @@ class Problem:
 
 
 def as_problem(error: RetrainingError, where: str) -> Problem:
-    """An error that a cycle would end with, as a problem."""
-    return Problem(error.what, where, error.remedy, error.exit_code)
+    """An error that a cycle would end with, as a problem; advice to run `check` is left out, since that is what runs."""
+    remedy = error.remedy
+    if CHECK in remedy:
+        remedy = remedy.partition(";")[0].rstrip(".") + "."
+    if CHECK in remedy:
+        remedy = "The log in .retraining/logs/ says more."
+    return Problem(error.what, where, remedy, error.exit_code)

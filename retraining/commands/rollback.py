@@ -44,7 +44,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     with one_cycle_at_a_time(settings.state_dir):
         job = Job.open(settings)
         job.begin()
-        recovered = finish_what_a_dead_cycle_left(job)
+        recovered = finish_what_a_dead_cycle_left(job, replacing=not asked.resume)
         if asked.resume:
             return _resume(job, recovered)
         return _roll_back(job, recovered, asked.to, asked.why)

@@ -7,10 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from retraining.command_lines import spelled_out
 from retraining.commands import Answer
 from retraining.cycle.gate import counts_of, what_waits
 from retraining.cycle.job import Job, Watch
 from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
+from retraining.failed_start import forget_failed_start, note_failed_start
 from retraining.failures import in_three_lines
 from retraining.kill_points import kill_point
 from retraining.outcomes import FileCounts, Outcome
@@ -74,6 +76,7 @@ def answer(
         _own_up(error, job)
         open_log().keep_failure(error)
         outcome = _failed(job, error)
+    _note_the_end(settings, job, failure)
     kill_point("before_notices")
     _tell_the_end(settings, outcome, open_log)
     return Answer(
@@ -88,6 +91,21 @@ def _terminal() -> TextIO | None:
     """Where a person watches; None where nobody does."""
     stderr = sys.__stderr__
     return stderr if stderr is not None and stderr.isatty() else None
+
+
+def _note_the_end(settings: Settings, job: Job, failure: BaseException | None) -> None:
+    """Keep what `status` and `history` say of a start that failed; a dry run is not one that counts."""
+    if job.dry_run:
+        return
+    if failure is None:
+        forget_failed_start(settings.state_dir)
+        return
+    from retraining.masking import without_secrets
+
+    code, lines = in_three_lines(failure)
+    advice = spelled_out(lines[-1], settings)
+    what, remedy = (without_secrets(text, settings.secrets()) for text in (lines[-3], advice))
+    note_failed_start(settings.state_dir, job.now(), code, what, remedy)
 
 
 def _own_up(error: BaseException, job: Job) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
+from retraining.failed_start import FailedStart, last_failed_start
 from retraining.inbox.passed_over import passed_over
 from retraining.phrases import first_few
 from retraining.report.verdict import name
@@ -40,6 +41,7 @@ def _told(story: Story, last: CycleRecord | None) -> dict[str, Any]:
     job, ledger, production = story.project, story.ledger, story.production
     waiting = job.inbox.waiting(ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn})
     previous = production.previous if production else story.facts.previous_production
+    failed = last_failed_start(story.project.settings.state_dir)
     return {
         "waiting": len(waiting.fresh),
         "judged": len(waiting.judged),
@@ -54,6 +56,7 @@ def _told(story: Story, last: CycleRecord | None) -> dict[str, Any]:
         "awaiting_approval": story.facts.challenger,
         "skipped": passed_over(waiting),
         "withdrawn_but_learned": _poisoned(story),
+        "failed_start": None if failed is None else failed._asdict(),
         "refused": [path.name for path in job.inbox.quarantined()],
     }
 
@@ -97,6 +100,8 @@ def _facts(
     yield "previous", name(told["previous_version"]) if told["previous_version"] else "none"
     yield "files", f"{told['waiting']} waiting ({settings.min_new_files} open the gate), {counts}"
     yield "last cycle", _last_cycle(last, told["production_version"])
+    if told["failed_start"] is not None:
+        yield "FAILED", f"the last start: {FailedStart(**told['failed_start']).in_words()}"
     yield "probation", str(told["probation"] or "none")
     yield "hold", str(told["hold"] or "none")
     if told["hold"]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from retraining.cycle.gate import mark_the_end, note_for_the_gate
+from retraining.errors import ArtifactsElsewhereError, DamagedModelError
 from retraining.kill_points import kill_point
 from retraining.ledger import Ledger
 from retraining.logs import log
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retraining.project import Project
-    from retraining.records import CycleRecord, Left, Manifest, RegistryFacts
+    from retraining.records import CycleRecord, Left, Manifest, RegistryFacts, Version
 
 RECORDS, ARCHIVE, HEAD = "cycles", "archive", "head"  # local copies
 
@@ -30,10 +31,11 @@ RECORDS, ARCHIVE, HEAD = "cycles", "archive", "head"  # local copies
 # --- what past cycles left ------------------------------------------------------------------------
 
 
-def load_ledger(project: Project, facts: RegistryFacts) -> Ledger:
+def load_ledger(project: Project, facts: RegistryFacts, *, lost: int | None = None) -> Ledger:
     """The records of past cycles: this machine's copy where it is the registry's latest.
 
-    Else they are read back from the registry, which is slow.
+    Else they are read back from the registry, which is slow. `lost` is a version whose manifest is
+    gone, and which is about to be replaced.
     """
     withdrawn, state = dict(facts.withdrawn), project.state
     lines, archive, head = state.lines(RECORDS), state.read(ARCHIVE), state.read(HEAD)
@@ -44,24 +46,43 @@ def load_ledger(project: Project, facts: RegistryFacts) -> Ledger:
     else:
         log.info("reading the records of past cycles back from the registry")
         records = project.registry.cycle_records()
-        archive = _archive_from_registry(project, facts)
+        archive = _archive_from_registry(project, facts, lost)
         state.replace_lines(RECORDS, (record_to_json(record) for record in records))
     kept = {sha: name for sha, name in archive.items() if sha not in withdrawn}
     return Ledger(records, kept, withdrawn)
 
 
-def _archive_from_registry(project: Project, facts: RegistryFacts) -> dict[str, str]:
+def _archive_from_registry(
+    project: Project, facts: RegistryFacts, lost: int | None
+) -> dict[str, str]:
     """The files that every version that ever held the alias names.
 
     Those of a version that was deleted since, the later ones name too.
+
+    Raises:
+        DamagedModelError: the manifest of the version that serves cannot be read. An older one
+            stops no cycle.
     """
     holder = facts.aliases.get(project.settings.production_alias)
     archive: dict[str, str] = {}
     for version in project.registry.versions():
         served = version.status in ("approved", "rolled_back") or version.number == holder
         if version.is_ours and served:
-            archive |= _names(project.registry.manifest(version))
+            must_be_read = version.number == holder and version.number != lost
+            archive |= _names_of(version, project, must_be_read=must_be_read)
     return archive
+
+
+def _names_of(version: Version, project: Project, *, must_be_read: bool) -> dict[str, str]:
+    try:
+        return _names(project.registry.manifest(version))
+    except ArtifactsElsewhereError:
+        raise
+    except DamagedModelError as error:
+        if must_be_read:
+            raise
+        log.warning("what v%d was made from is not known any more: %s", version.number, error.what)
+        return {}
 
 
 def files_archived_by(manifest: Manifest) -> dict[str, str]:

@@ -55,7 +55,7 @@ def outcome_of(
         previous_version=cycle.production.number,
         challenger_version=ending.challenger,
         metric=settings.metric,
-        threshold=settings.retrain_threshold,
+        threshold=settings.threshold_that_decides,
         production_on_new=monitored.health.served,
         comparison=ending.compared.comparison if ending.compared else None,
         new_rows=monitored.served.rows,

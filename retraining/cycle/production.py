@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from retraining.cycle.books import files_archived_by
+from retraining.cycle.fitting_settings import problems_of_names
 from retraining.errors import (
     ArchiveMismatchError,
+    DamagedModelError,
     NoProductionModelError,
     SettingsError,
     UnknownVersionError,
@@ -87,8 +91,9 @@ def find_production(project: Project, recovered: Recovered) -> Model:
     # MLflow 3.14 leaves an alias on a version that was deleted; later ones drop it with the version.
     version = None if holder is None else project.registry.version(holder)
     if version is None:
+        store = public_uri(settings.mlflow_tracking_uri)
         raise NoProductionModelError(
-            f"No version of the registered model {name!r} holds the alias {alias!r} in {public_uri(settings.mlflow_tracking_uri)}.",
+            f"No version of the registered model {name!r} holds the alias {alias!r} in {store}{_unless_there(store)}.",
             remedy=how_to_assign(alias, name, *_best_to_hold_it(project, recovered)),
         )
     if not version.is_ours:
@@ -97,9 +102,9 @@ def find_production(project: Project, recovered: Recovered) -> Model:
             remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this job.",
         )
     model = Model(version, project.registry.manifest(version), project.registry)
-    if settings.target_column != model.schema.target:
-        problem = f"TARGET_COLUMN: {settings.target_column!r}, but v{holder} predicts {model.schema.target!r}"
-        raise SettingsError((problem,), where=str(settings.project))
+    problems = problems_of_names(settings, model.schema, model.number)
+    if problems:
+        raise SettingsError(problems, where=str(settings.project))
     try:
         check_metric(metric(settings.metric), len(model.schema.classes))
     except ValueError as error:
@@ -112,22 +117,35 @@ def find_production(project: Project, recovered: Recovered) -> Model:
     return model
 
 
+def _unless_there(store: str) -> str:
+    """Says so where the store is a sqlite file that is not there: a folder that was moved, a disk that is not mounted."""
+    path = store.removeprefix("sqlite:///")
+    if path == store or Path(unquote(path).partition("?")[0]).is_file():
+        return ""
+    return ", a file that is not there: was it moved, is its disk mounted?"
+
+
 def _best_to_hold_it(project: Project, recovered: Recovered) -> tuple[int | None, str]:
-    """The version to give the alias to, which is there, and why that one; None where there is none to name."""
+    """The version to give the alias to, and why that one: it was loaded just now. None where there is none to name."""
     last = recovered.left.production_version
-    if last is None or project.registry.version(last) is not None:
+    if last is None or _can_be_loaded(project, last):
         return last, "it held the alias last"
-    before = recovered.facts.previous_production
-    if before is None:
-        before = max(
-            (
-                version.number
-                for version in project.registry.versions("approved")
-                if version.is_ours
-            ),
-            default=None,
-        )
-    return before, f"version {last} held the alias last and was deleted"
+    is_there = project.registry.version(last) is not None
+    fate = "cannot be loaded" if is_there else "was deleted"
+    approved = [version.number for version in project.registry.versions("approved")]
+    for number in (recovered.facts.previous_production, *reversed(approved)):
+        if number is not None and number != last and _can_be_loaded(project, number):
+            return number, f"version {last} held the alias last and {fate}"
+    return None, ""
+
+
+def _can_be_loaded(project: Project, number: int) -> bool:
+    try:
+        model = load_model(project.registry, number)
+        estimator = None if model is None else model.estimator
+    except DamagedModelError:
+        return False
+    return estimator is not None
 
 
 def how_to_assign(alias: str, name: str, best: int | None = None, why: str = "") -> str:

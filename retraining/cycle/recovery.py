@@ -35,7 +35,11 @@ from retraining.cycle.commit import (
     put_back,
 )
 from retraining.cycle.sources import note_the_schema
-from retraining.errors import NoProductionModelError
+from retraining.errors import (
+    ArtifactsElsewhereError,
+    DamagedModelError,
+    NoProductionModelError,
+)
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
 from retraining.logs import log
@@ -53,6 +57,7 @@ class Recovered:
 
     facts: RegistryFacts
     ledger: Ledger
+    lost: int | None = None  # the version that serves, where its manifest is gone
 
     @property
     def left(self) -> Left:
@@ -65,15 +70,24 @@ class Recovered:
         return self.facts.hold
 
 
-def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
-    """Bring registry, folders and local notes to a state from which a cycle may start; may be repeated at any time."""
+def finish_what_a_dead_cycle_left(job: Job, *, replacing: bool = False) -> Recovered:
+    """Bring registry, folders and local notes to a state from which a cycle may start; may be repeated at any time.
+
+    Args:
+        job: of this start.
+        replacing: a person is about to put another version into production, so the one there may be lost.
+
+    Raises:
+        DamagedModelError: the manifest of the version that serves cannot be read, and it is not about to be replaced.
+    """
     # A dead cycle may have moved the alias: what it claimed stays until that is finished.
     job.tally.committed = True
     facts = job.registry.facts()
-    ledger = load_ledger(job, facts)
     holder = facts.aliases.get(job.settings.production_alias)
     production = job.registry.version(holder) if holder is not None else None
-    if production is not None and production.is_ours:
+    lost = holder if replacing and _is_lost(job, production) else None
+    ledger = load_ledger(job, facts, lost=lost)
+    if production is not None and production.is_ours and lost is None:
         facts, ledger = _settle_production(job, facts, ledger, production)
         if job.sources:
             note_the_schema(job, job.registry.manifest(production).schema)
@@ -87,7 +101,21 @@ def finish_what_a_dead_cycle_left(job: Job) -> Recovered:
     job.tally.committed = False
     save_ledger(job, facts, ledger)
     kill_point("after_recovery")
-    return Recovered(facts, ledger)
+    return Recovered(facts, ledger, lost)
+
+
+def _is_lost(job: Job, version: Version | None) -> bool:
+    """Whether what a version was made from cannot be read any more, such as after `mlflow gc` of its run."""
+    if version is None or not version.is_ours:
+        return False
+    try:
+        job.registry.manifest(version)
+    except ArtifactsElsewhereError:
+        raise
+    except DamagedModelError as error:
+        log.warning("%s", error.what)
+        return True
+    return False
 
 
 def _settle_production(

@@ -21,8 +21,17 @@ RELOCATE = "python pipeline_orchestrator.py relocate"
 
 def artifact_root(settings: Settings) -> str:
     """Where this project's experiment keeps its artifacts, beside the store and absolute."""
+    return _in_the_project(quote(settings.mlflow_experiment_name), settings)
+
+
+def same_root_here(root: str, settings: Settings) -> str:
+    """Where this project would keep what some root holds; an experiment that was renamed keeps its folder's name."""
+    return _in_the_project(root.rstrip("/").rpartition("/")[2], settings)
+
+
+def _in_the_project(name: str, settings: Settings) -> str:
     folder = settings.project / "mlflow_server" / "artifacts"
-    return f"{folder.as_uri()}/{quote(settings.mlflow_experiment_name)}"
+    return f"{folder.as_uri()}/{name}"
 
 
 def root_problem(experiment: Experiment, settings: Settings) -> ArtifactsElsewhereError | None:
@@ -42,14 +51,14 @@ def root_problem(experiment: Experiment, settings: Settings) -> ArtifactsElsewhe
     remedy = (
         "Move the files back or mount that folder, or set MLFLOW_EXPERIMENT_NAME to a new name."
     )
-    if has_artifacts_of_its_own(settings):
+    if has_artifacts_here(root, settings):
         remedy = (
             f"If the project was moved here, `{RELOCATE} --dry-run` shows what would be pointed here, "
             f"and `{RELOCATE}` does it; else move the files back, or mount that folder."
         )
     return ArtifactsElsewhereError(
         f"The experiment {name!r} keeps its artifacts in {folder}, which cannot be reached or written from here "
-        f"(this project would use {local_folder(artifact_root(settings))}).",
+        f"(this project would use {local_folder(same_root_here(root, settings))}).",
         unchanged=NOTHING_CHANGED,
         remedy=remedy,
     )
@@ -60,15 +69,16 @@ def is_of_another_place(experiment: Experiment, settings: Settings) -> bool:
 
     So it is where a project was copied and the original is still there: the copy would write into it.
     """
-    here, there = local_folder(artifact_root(settings)), local_folder(experiment.artifact_location)
-    if there is None or there == here or not has_artifacts_of_its_own(settings):
+    root = str(experiment.artifact_location)
+    here, there = local_folder(same_root_here(root, settings)), local_folder(root)
+    if there is None or there == here or not has_artifacts_here(root, settings):
         return False
     return here is not None and there.parts[-3:] == here.parts[-3:]
 
 
-def has_artifacts_of_its_own(settings: Settings) -> bool:
-    """Whether files lie where this project would keep its experiment's artifacts."""
-    folder = local_folder(artifact_root(settings))
+def has_artifacts_here(root: str, settings: Settings) -> bool:
+    """Whether files lie where this project would keep what some root holds."""
+    folder = local_folder(same_root_here(root, settings))
     return folder is not None and folder.is_dir() and any(folder.iterdir())
 
 

@@ -16,6 +16,7 @@ READING = (
     "manifest",
     "model",
     "sketches",
+    "run_in_bin",
     "cycle_records",
     "cycle_record",
     "read_text",

@@ -49,6 +49,9 @@ class Registry(Protocol):
             DamagedModelError: files are missing or are not those that were registered.
         """
 
+    def run_in_bin(self, version: Version) -> str | None:
+        """The id of the run that holds a version's manifest, where it lies in MLflow's bin; else None."""
+
     def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
 

@@ -86,6 +86,9 @@ class MemoryRegistry:
         """A version's estimator."""
         return self._candidate(version).estimator
 
+    def run_in_bin(self, version: Version) -> str | None:
+        """None: nobody deletes a replay's runs."""
+
     def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
         return self._candidate(version).sketches

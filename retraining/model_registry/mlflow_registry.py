@@ -62,6 +62,7 @@ class MlflowRegistry:
         self.manifest = stored.manifest
         self.model = stored.model
         self.sketches = stored.sketches
+        self.run_in_bin = stored.run_in_bin
         self.metrics = stored.metrics
 
         self.register = registration.register

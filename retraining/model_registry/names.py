@@ -74,6 +74,9 @@ LEFT = "retraining.last_cycle"  # what the last cycle left, as JSON
 HOLD = "retraining.hold"  # who held promotions, when and why; removed in the UI, it is lifted
 WITHDRAWN = "retraining.withdrawn."  # + SHA-256 of a file: why
 
+# --- tags of an experiment ---
+MADE_AS = "retraining.experiment_name"  # what it was called when this job made it
+
 # --- tags of a run ---
 ROLE, CYCLE_ID, MODEL = "retraining.role", "retraining.cycle_id", "retraining.model_name"
 ENDING = "retraining.ending"

@@ -16,7 +16,7 @@ from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel,
 from sqlalchemy import func, literal, or_, select, update
 
 from retraining.errors import ArtifactsElsewhereError, UsageError
-from retraining.model_registry.artifact_roots import artifact_root, has_artifacts_of_its_own
+from retraining.model_registry.artifact_roots import has_artifacts_here, same_root_here
 from retraining.model_registry.artifacts import local_folder
 from retraining.model_registry.failures import translated
 from retraining.model_registry.names import MANIFEST
@@ -97,7 +97,8 @@ class _Project:
         experiment = self._store.known_experiment()
         if experiment is None:
             return None
-        old, new = str(experiment.artifact_location).rstrip("/"), artifact_root(self._settings)
+        old = str(experiment.artifact_location).rstrip("/")
+        new = same_root_here(old, self._settings)
         if old == new:
             return None
         wanted = Relocation(experiment.name, old, new)
@@ -108,7 +109,7 @@ class _Project:
         """The manifest of the version that serves must be in the new place, byte for byte."""
         holder = self._registered.facts().aliases.get(self._settings.production_alias)
         version = None if holder is None else self._registered.version(holder)
-        here = has_artifacts_of_its_own(self._settings)
+        here = has_artifacts_here(wanted.old, self._settings)
         if here and (version is None or not version.is_ours or self._is_here(version, wanted)):
             return
         missing = "there are none" if version is None else f"those of v{version.number} are not"

@@ -5,13 +5,15 @@ The experiment is found by its name, and created with an artifact root that does
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, TypeVar
 
-from retraining.errors import StoreError
+from retraining.errors import RenamedExperimentError, StoreError
 from retraining.local_state import writable_or_own
 from retraining.model_registry.artifact_roots import artifact_root, root_problem
 from retraining.model_registry.artifacts import Artifacts
 from retraining.model_registry.failures import already_exists, is_not_there
+from retraining.model_registry.names import LEFT, MADE_AS, left_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +82,8 @@ class Store:
             self._experiment = self.connection.ask(
                 lambda mlflow: mlflow.get_experiment_by_name(name)
             )
+            if self._experiment is None:
+                self._check_that_it_was_not_renamed()
         if self._experiment is not None and self._experiment.lifecycle_stage == "deleted":
             number = self._experiment.experiment_id
             raise StoreError(
@@ -87,6 +91,28 @@ class Store:
                 remedy=f"Restore it (`mlflow experiments restore --experiment-id {number}`), or set another MLFLOW_EXPERIMENT_NAME.",
             )
         return self._experiment
+
+    def _check_that_it_was_not_renamed(self) -> None:
+        """An experiment of that name is not there: a new one would begin without the records of past cycles."""
+        now = self.look(self._experiment_of_last_cycle)
+        name = self.settings.mlflow_experiment_name
+        if now is None or now.name == name or now.tags.get(MADE_AS) != name:
+            return  # none yet, or the settings name a new one on purpose
+        number = now.experiment_id
+        rename = (
+            f"mlflow experiments rename --experiment-id {number} --new-name {shlex.quote(name)}"
+        )
+        raise RenamedExperimentError(
+            f"The MLflow experiment {name!r}, which holds the record of the cycles, is called {now.name!r} now.",
+            remedy=f"Set MLFLOW_EXPERIMENT_NAME={now.name} in .env, or give it its name back: `{rename}`.",
+        )
+
+    def _experiment_of_last_cycle(self, mlflow: MlflowClient) -> Experiment | None:
+        left = left_from(mlflow.get_registered_model(self.model_name).tags.get(LEFT))
+        if left is None or not left.run_id:
+            return None
+        run = mlflow.get_run(left.run_id)
+        return mlflow.get_experiment(run.info.experiment_id)
 
     def own_experiment(self) -> Experiment:
         """Our experiment, created where it is not there yet."""
@@ -107,10 +133,9 @@ class Store:
     def _make_experiment(self, mlflow: MlflowClient) -> None:
         # a server knows where its artifacts belong (it may proxy them); a bare store would put them into the working directory
         root = None if self.connection.is_server else artifact_root(self.settings)
+        name = self.settings.mlflow_experiment_name
         try:
-            mlflow.create_experiment(
-                self.settings.mlflow_experiment_name, artifact_location=root, tags=KIND
-            )
+            mlflow.create_experiment(name, artifact_location=root, tags={**KIND, MADE_AS: name})
         except Exception as error:
             if not already_exists(error):
                 raise

@@ -112,6 +112,12 @@ class StoredVersions:
         run = self._runs.run(version.run_id) if version.run_id else None
         return {} if run is None else dict(run.data.metrics)
 
+    def run_in_bin(self, version: Version) -> str | None:
+        """The id of the run that holds a version's manifest, where a person deleted it: until `mlflow gc` it can be restored."""
+        run = self._runs.run(version.manifest_run or version.run_id)
+        is_deleted = run is not None and run.info.lifecycle_stage == "deleted"
+        return version.manifest_run or version.run_id if is_deleted else None
+
     def _read_beside(self, version: Version, name: str) -> tuple[bytes | None, str]:
         """An artifact of the run that holds a version's manifest, and where it was looked for."""
         run = self._runs.run(version.manifest_run or version.run_id)

@@ -72,7 +72,9 @@ def register(job: Job, request: Request) -> Answer:
     job.begin()
     for folder in (job.settings.new_data_dir, job.settings.used_data_dir):
         folder.mkdir(parents=True, exist_ok=True)
-    recovered = finish_what_a_dead_cycle_left(job)
+    recovered = finish_what_a_dead_cycle_left(job, replacing=request.names_a_source)
+    if recovered.lost is not None:
+        recovered = _without_production(job, recovered)
     check_the_archive(job, recovered.ledger)
     if not request.names_a_source:
         request = replace(request, model=_model_in_its_folder(job))
@@ -101,6 +103,13 @@ def _nothing_changed_since(job: Job, recovered: Recovered, version: Version) -> 
     if there - {*recovered.ledger.archive, *manifest.left_out}:
         return False
     return not changes_since(manifest, shape_of(job.settings, recipe.code_sha256))
+
+
+def _without_production(job: Job, recovered: Recovered) -> Recovered:
+    """A new beginning: nothing is compared with, or rolled back to, a version whose manifest is gone."""
+    kept = dict(recovered.facts.aliases)
+    del kept[job.settings.production_alias]
+    return replace(recovered, facts=replace(recovered.facts, aliases=kept))
 
 
 def _model_in_its_folder(job: Job) -> Path | None:
@@ -232,7 +241,9 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
             f"There is no version {number} of {job.settings.model_name!r}.",
             remedy="Look its number up in the MLflow UI.",
         )
-    if version.is_ours:
+    if version.is_ours and recovered.lost == number:
+        job.registry.model(version)  # its files must be those that were registered
+    elif version.is_ours:
         text = f"v{number} is known to this job already; nothing was changed."
         mark_the_end(job, recovered.facts)
         return Answer({"version": number, "changed": False}, text)
@@ -271,7 +282,14 @@ def _digest_of(shape: Shape, made_of: Sequence[str]) -> str:
 
 
 def _registered_before(job: Job, key: str) -> Version | None:
-    return next(iter(job.registry.versions(attempt_key=key)), None)
+    """The version that was made of the same; one whose manifest is gone is no use to anybody."""
+    for version in job.registry.versions(attempt_key=key):
+        try:
+            job.registry.manifest(version)
+        except DamagedModelError:
+            continue
+        return version
+    return None
 
 
 def _unpickled(path: Path) -> Any:
