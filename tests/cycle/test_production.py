@@ -8,10 +8,16 @@ import pytest
 
 from retraining.cycle.production import find_production, how_to_assign, load_model, public_uri
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
-from retraining.errors import ArchiveMismatchError, NoProductionModelError, SettingsError
+from retraining.errors import (
+    ArchiveMismatchError,
+    DamagedModelError,
+    NoProductionModelError,
+    SettingsError,
+)
 
 if TYPE_CHECKING:
     from retraining.cycle.production import Model
+    from retraining.records import Version
     from tests.cycle.desk import Desk
 
 
@@ -33,6 +39,36 @@ def test_without_a_holder_the_one_from_before_is_named_first(desk: Desk) -> None
     with pytest.raises(NoProductionModelError) as error:
         found(desk)
     assert "version 1 (it held the alias last)" in error.value.remedy
+
+
+def test_a_version_that_cannot_be_loaded_is_never_advised(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(version: Version) -> object:
+        raise DamagedModelError(f"v{version.number} is cut short", remedy="Restore it.")
+
+    desk.registry.drop_alias("production")
+    monkeypatch.setattr(desk.registry, "model", damaged)
+    with pytest.raises(NoProductionModelError) as error:
+        found(desk)
+    assert "version 1" not in error.value.remedy
+    assert "--set-alias" in error.value.remedy
+
+
+def test_a_store_file_that_is_not_there_is_said(desk: Desk) -> None:
+    desk.registry.drop_alias("production")
+    with pytest.raises(NoProductionModelError, match="a file that is not there: was it moved"):
+        found(desk)
+
+
+def test_a_column_or_class_that_is_nowhere_is_a_settings_problem_with_the_nearest(
+    desk: Desk,
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        found(desk, SLICE_COLUMNS="City", POSITIVE_CLASS="yes")
+    columns, classes = error.value.problems
+    assert columns == "SLICE_COLUMNS: 'City' is no column of v1; did you mean 'city'?"
+    assert classes.startswith("POSITIVE_CLASS: 'yes' is no class of v1")
 
 
 def test_a_missing_learned_file_is_named(desk: Desk) -> None:
