@@ -24,5 +24,8 @@ def test_what_a_promotion_gained_or_lost_is_told_in_plain_words() -> None:
 
 def test_without_an_interval_by_blocks_the_suggested_threshold_still_lies_below_the_score() -> None:
     few = Score("accuracy", 0.9, 90, None)
-    assert suggested_threshold(few, greater_is_better=True) == 0.84
-    assert suggested_threshold(Score("error_rate", 0.1, 90, None), greater_is_better=False) == 0.16
+    assert suggested_threshold(few, greater_is_better=True) == 0.83
+    assert suggested_threshold(Score("accuracy", 0.9994, 1000), greater_is_better=True) == 0.99
+    whole = Score("accuracy", 0.9, 90, (0.84, 0.96))
+    assert suggested_threshold(whole, greater_is_better=True) == 0.84
+    assert suggested_threshold(Score("error_rate", 0.1, 90, None), greater_is_better=False) == 0.17

@@ -101,8 +101,11 @@ def _scores_in_words(settings: Settings, registered: Registered) -> Iterator[str
             )
         greater = settings.greater_is_better
         threshold = suggested_threshold(found, greater_is_better=greater)
-        source = threshold_source(found, greater_is_better=greater)
-        yield f"Suggested: RETRAIN_THRESHOLD={threshold:g} ({source})"
+        if threshold == 0 and greater:
+            yield f"No RETRAIN_THRESHOLD is suggested: no {found.metric} falls below 0."
+        else:
+            source = threshold_source(found, greater_is_better=greater)
+            yield f"Suggested: RETRAIN_THRESHOLD={threshold:g} ({source})"
     if registered.beside is not None:
         yield beside_in_words(registered.beside, registered.version)
 
@@ -135,14 +138,17 @@ def _alias_in_words(settings: Settings, papers: Papers, registered: Registered) 
 
 
 def suggested_threshold(baseline: Score, *, greater_is_better: bool) -> float:
-    """The worse end of the baseline's interval, rounded to two decimals: a fall below it is more than chance.
+    """The worse end of the baseline's interval, cut to two decimals away from it: a fall below it is more than chance.
 
     With too few blocks for an interval, a share's rows are taken as independent (Wald's 95 % interval).
     """
     value = float(baseline.value or 0.0)
     margin = _margin_of_independent_rows(value, baseline.rows)
     low, high = baseline.interval or (value - margin, value + margin)
-    return round(low if greater_is_better else high, 2)
+    # rounding to the nearest would suggest 1 for 0.9979, which no score reaches for long
+    if greater_is_better:
+        return math.floor(round(low * 100, 6)) / 100
+    return math.ceil(round(high * 100, 6)) / 100
 
 
 def threshold_source(baseline: Score, *, greater_is_better: bool) -> str:

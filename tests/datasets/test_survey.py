@@ -225,6 +225,11 @@ def shuffled(values: Sequence[int]) -> list[str]:
             "date",
             "looks like a point in time in seconds since 1970, such as 1700000000",
         ),
+        (
+            [f"{1 + row % 28:02}.{1 + row % 12:02}.2026" for row in range(ROWS)],
+            "date",
+            "looks like a date, such as '01.01.2026'",
+        ),
         ([""] * ROWS, "empty", "has no value in any row"),
         (["7"] * ROWS, "empty", "holds 7 in every row"),
         (["x"] * ROWS, "empty", "holds 'x' in every row"),
@@ -313,3 +318,25 @@ def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
     assert str(remark) == (
         "column 'target' is empty in 2 of 200 rows (first in u0.csv, row 6): these rows are left out"
     )
+
+
+@pytest.mark.parametrize(
+    ("positives", "metric", "told"),
+    [
+        (1, "accuracy", "has an accuracy of 0.9950"),
+        (10, "error_rate", "has an accuracy of 0.9500"),
+        (11, "accuracy", None),
+        (1, "average_precision", None),
+    ],
+)
+def test_a_rare_class_is_told_where_the_metric_hides_it(
+    positives: int, metric: str, told: str | None, tmp_path: Path
+) -> None:
+    cells = [f"{random.Random(row).gauss(0, 1):.4f},{int(row < positives)}" for row in range(ROWS)]
+    text = "c,target\n" + "\n".join(reversed(cells)) + "\n"
+    remarks = [r for r in surveyed(tmp_path, text, metric=metric) if r.subject == "label rare"]
+    assert len(remarks) == (told is not None)
+    if told is not None:
+        assert told in remarks[0].what
+        assert remarks[0].place.row == ROWS - positives + 1
+        assert remarks[0].advice == "METRIC=average_precision tells models apart"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from retraining.datasets.survey.rows import Rows, Texts
     from retraining.records import Column, Label, Schema
+    from retraining.settings import Settings
 
     Codes = NDArray[np.integer]
 
@@ -30,6 +31,7 @@ FEWEST_OUTSIDE = 3  # rows outside the most frequent class; one or two are told 
 EXCEPTIONS = 0.01  # rows that do not follow, as a share of those outside the most frequent class
 ROWS_A_VALUE = 5  # a column in which values hardly repeat tells every label, and none
 TEXTS_READ = 50_000  # distinct ones that are searched for a label's text
+RARE = 0.05  # of the rows: what is outside the most frequent class where accuracy tells little
 IS_IT_KNOWN = "is it known before the label is? If not, name it in IGNORE_COLUMNS"
 
 
@@ -158,3 +160,25 @@ def labels_that_are_missing(rows: Rows, schema: Schema) -> Iterator[Remark]:
         what = f"is empty in {none.size:,} of {rows.count:,} rows"
         advice = "these rows are left out"
         yield Remark("label missing", schema.target, what, rows.place(int(none[0])), advice)
+
+
+def labels_that_are_rare(rows: Rows, schema: Schema, settings: Settings) -> Remark | None:
+    """Where nearly all rows have one label, a model that always says it has a high accuracy."""
+    if settings.metric not in ("accuracy", "error_rate"):
+        return None
+    labels = rows.labels
+    counts = np.bincount(labels[labels != UNLABELLED], minlength=len(schema.classes))
+    most, labelled = int(counts.argmax()), int(counts.sum())
+    outside = labelled - int(counts[most])
+    if not 0 < outside <= RARE * labelled:
+        return None
+    usual = shown(label_text(schema.classes[most]))
+    always = counts[most] / labelled
+    what = (
+        f"is {usual} in all but {outside:,} of {labelled:,} rows: "
+        f"a model that always says {usual} has an accuracy of {always:.4f}"
+    )
+    better = "average_precision" if len(schema.classes) == 2 else "balanced_accuracy"
+    others = np.flatnonzero((labels != UNLABELLED) & (labels != most))
+    advice = f"METRIC={better} tells models apart"
+    return Remark("label rare", schema.target, what, rows.place(int(others[0])), advice)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retraining.datasets.cells import MISSING, inferred_number_pattern, listed, shown
+from retraining.datasets.date_texts import DATE_PATTERN
 from retraining.datasets.survey.remarks import Remark
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def _in_another_decimal_mark(cells: _Cells) -> Remark | None:
 def _with_thousands_or_units(cells: _Cells) -> Remark | None:
     decorated = cells.texts.matching(_THOUSANDS) | cells.texts.matching(_UNITS)
     decorated &= ~cells.numbers & ~cells.leading_zeros
+    decorated &= ~cells.texts.matching(DATE_PATTERN)  # 31.12.2026 is no number with a unit
     codes = cells.count(cells.leading_zeros)
     if not decorated.any() or codes > cells.count(decorated):
         return None

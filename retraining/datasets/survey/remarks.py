@@ -8,6 +8,7 @@ from typing import Literal
 # Most important first: what makes every score wrong, what hides numbers, what no later row will have.
 Subject = Literal[
     "label told",
+    "label rare",
     "label spelling",
     "label missing",
     "number in words",
@@ -20,6 +21,7 @@ Subject = Literal[
 ORDER: tuple[Subject, ...] = (
     "label told",
     "label spelling",
+    "label rare",
     "number in words",
     "index",
     "id",

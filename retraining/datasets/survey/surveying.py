@@ -12,6 +12,7 @@ from retraining.datasets.survey.labels import (
     label_told_by,
     labels_in_two_spellings,
     labels_that_are_missing,
+    labels_that_are_rare,
 )
 from retraining.datasets.survey.numbers_in_words import numbers_in_words
 from retraining.datasets.survey.remarks import Place, Remark, in_order
@@ -41,7 +42,7 @@ def survey(
     Args:
         files: name and typed rows of each file (see `typed_reading`), in order of arrival.
         schema: that the rows were read by.
-        settings: how CSV files are read.
+        settings: how CSV files are read, and the metric.
         indexes: columns that hold pandas' index, and the first file that has each.
     """
     rows = Rows(tuple(name for name, _ in files), tuple(table for _, table in files))
@@ -50,6 +51,8 @@ def survey(
     remarks = [_left_out(column, file) for column, file in indexes.items()]
     remarks += labels_in_two_spellings(rows, schema)
     remarks += labels_that_are_missing(rows, schema)
+    rare = labels_that_are_rare(rows, schema, settings)
+    remarks += [] if rare is None else [rare]
     for column in schema.columns:
         remarks += _of_column(rows, column, schema, settings)
     return in_order(remarks)
