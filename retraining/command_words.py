@@ -34,6 +34,7 @@ COMMANDS = {
     "forget": "withdraw a poisoned file from the archive and from all later training",
     "relocate": "after the project was moved: point the store's artifact addresses to where it is now",
     "init": "make a project: folders, recipe, and a .env proposed from your files",
+    "reproduce": "make a version again from its recipe and its rows, and compare",
     "replay": "play archived files through the same cycle under one or more policies",
 }
 MORE_HELP = """

@@ -363,7 +363,8 @@ class Manifest:
     `files` holds every file of which some row was learned, `held_out` every file of which some run was reserved (a file cut into
     runs is in both); in `held_out` a file's `reserved` runs are those that this version was kept from. `consumed` are the SHA-256 digests
     that the version's promotion moves to the archive. `left_out` are digests of archived files that this version's schema cannot read:
-    neither it nor those that replace it learn them.
+    neither it nor those that replace it learn them. Where `sampled`, `shares` (SHA-256 -> share of the file's rows) and `row_limit`
+    (MAX_TRAINING_ROWS) say which rows were drawn; versions of 0.1.0 do not.
     """
 
     files: tuple[BatchFile, ...]
@@ -379,6 +380,8 @@ class Manifest:
     sampled: bool = False
     left_out: tuple[str, ...] = ()
     shape: Shape | None = None  # None: made before shapes were kept
+    shares: Mapping[str, float] = field(default_factory=dict)
+    row_limit: int | None = None
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,17 @@ def whole_files(files: Sequence[DataFile]) -> tuple[Section, ...]:
 
 
 def predictions(
-    project: Project, model: Model, sections: Sequence[Section], estimator: object = None
+    project: Project,
+    model: Model,
+    sections: Sequence[Section],
+    estimator: object = None,
+    *,
+    with_probabilities: bool = False,
 ) -> Predictions:
-    """A model's answers on the labelled rows of some sections; each section is a block."""
+    """A model's answers on the labelled rows of some sections; each section is a block.
+
+    Probabilities are asked for where the metric or a floor needs them, or the caller does.
+    """
     asks = metric_named(project.settings.metric).needs == "probabilities"
     floors = project.settings.min_model_roc_auc is not None
     chosen = model.estimator if estimator is None else estimator
@@ -64,7 +72,7 @@ def predictions(
         chosen,
         _chunks(project, sections, model.schema),
         model.schema,
-        with_probabilities=asks or floors,
+        with_probabilities=asks or floors or with_probabilities,
     )
 
 

@@ -83,6 +83,8 @@ def train_challenger(
         attempt_key=attempt_key(cycle, lineage),
         training_rows=len(X),
         sampled=sampled,
+        shares=lineage.shares,
+        row_limit=job.settings.max_training_rows,
         left_out=champion.manifest.left_out,
         shape=shape_of_challenger(champion.manifest, job.settings, recipe.code_sha256),
     )

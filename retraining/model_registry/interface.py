@@ -52,6 +52,12 @@ class Registry(Protocol):
     def run_in_bin(self, version: Version) -> str | None:
         """The id of the run that holds a version's manifest, where it lies in MLflow's bin; else None."""
 
+    def recipe(self, version: Version) -> str | None:
+        """The text of the recipe that made a version; None where it was trained elsewhere."""
+
+    def requirements(self, version: Version) -> str:
+        """The packages that a version was made with, as a `requirements.txt`."""
+
     def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
 

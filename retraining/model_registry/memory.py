@@ -93,6 +93,14 @@ class MemoryRegistry:
         """The drift reference that the version carries."""
         return self._candidate(version).sketches
 
+    def recipe(self, version: Version) -> str | None:
+        """The candidate's recipe."""
+        return self._candidate(version).recipe_text or None
+
+    def requirements(self, version: Version) -> str:
+        """The candidate's packages, a line each."""
+        return "\n".join(self._candidate(version).pip_requirements)
+
     def metrics(self, version: Version) -> Mapping[str, float]:
         """The metrics of the candidate."""
         return self._candidate(version).metrics

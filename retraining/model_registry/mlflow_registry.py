@@ -61,6 +61,8 @@ class MlflowRegistry:
 
         self.manifest = stored.manifest
         self.model = stored.model
+        self.recipe = stored.recipe
+        self.requirements = stored.requirements
         self.sketches = stored.sketches
         self.run_in_bin = stored.run_in_bin
         self.metrics = stored.metrics

@@ -15,7 +15,7 @@ from retraining.errors import DamagedModelError, StoreError
 from retraining.model_registry.artifact_roots import root_problem
 from retraining.model_registry.artifacts import folder_digest
 from retraining.model_registry.estimators import AnyModel, load_estimator
-from retraining.model_registry.names import MANIFEST, SKETCHES
+from retraining.model_registry.names import MANIFEST, RECIPE, SKETCHES
 from retraining.model_registry.packages import what_differs
 from retraining.serialisation import manifest_from_json
 
@@ -101,6 +101,16 @@ class StoredVersions:
         except DamagedModelError:
             return False
         return True
+
+    def recipe(self, version: Version) -> str | None:
+        """The text of the recipe that made a version; None where it was trained elsewhere."""
+        content, _ = self._read_beside(version, RECIPE)
+        return None if content is None else content.decode()
+
+    def requirements(self, version: Version) -> str:
+        """The packages that a version was made with, as a `requirements.txt`; empty where its model names none."""
+        content = self._store.artifacts.read(self.location(version), "requirements.txt")
+        return "" if content is None else content.decode()
 
     def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""

@@ -165,7 +165,13 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
             recipe, X, y, needs_probabilities=needs_probabilities(job.settings)
         ).estimator
     papers = replace(
-        papers, manifest=replace(papers.manifest, training_rows=len(X), sampled=sampled)
+        papers,
+        manifest=replace(
+            papers.manifest,
+            training_rows=len(X),
+            sampled=sampled,
+            row_limit=job.settings.max_training_rows,
+        ),
     )
     reserved = [
         Section(by_sha[file.sha256], run)
