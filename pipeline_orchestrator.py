@@ -93,7 +93,7 @@ def _decide(cycle: Cycle, monitored: Monitored) -> Ending:
     files = training_set.trace_lineage(cycle)
     test_set = training_set.freeze_test_set(cycle, files)
     if not test_set.rows:
-        why = "no row is comparable: production has learned, or been given, every reserved one"
+        why = training_set.why_nothing_is_comparable(test_set)
         return Ending("kept", f"{trigger.reason}, but {why}", trigger=trigger.name)
     loser = training.lost_before(cycle, training_set.attempt_key(cycle, files))
     if loser is not None and not job.force:

@@ -296,7 +296,7 @@ def _in_words(comparison: Comparison, metric: str) -> str:
     difference = f"{comparison.improvement:+.4f}{_interval(comparison)}"
     return (
         f"the challenger's {metric} {ours:.4f} against {theirs:.4f} "
-        f"on {comparison.rows:,} test rows: {difference}, {verdict}"
+        f"on {comparison.rows:,} test rows{_less_copies(comparison)}: {difference}, {verdict}"
     )
 
 
@@ -306,6 +306,11 @@ def _interval(comparison: Comparison) -> str:
     from retraining.phrases import in_brackets  # a closed gate has no use for it
 
     return f" {in_brackets(comparison.interval)}"
+
+
+def _less_copies(comparison: Comparison) -> str:
+    dropped = comparison.rows_dropped
+    return f" ({dropped:,} more are copies of learned rows)" if dropped else ""
 
 
 def may_move_the_alias(settings: Settings, hold: str | None, values: Decision) -> Decision:

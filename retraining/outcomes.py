@@ -88,7 +88,8 @@ class Outcome:
     threshold: float | None = None
     production_on_new: Score | None = None
     comparison: Comparison | None = None
-    new_rows: int | None = None
+    new_rows: int | None = None  # less `copied_rows`, which are not new
+    copied_rows: int | None = None
     files: FileCounts = field(default_factory=FileCounts)
     drift: Drift = field(default_factory=Drift)
     hindsight: Hindsight | None = None

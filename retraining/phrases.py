@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from retraining.records import Copies
+
+WORTH_A_WORD = 0.01  # the share of copies from which people are told of them
+
 
 def first_few(texts: Iterable[str], limit: int) -> str:
     """The first texts, separated by commas, and how many more there are.
@@ -60,3 +64,19 @@ def in_brackets(interval: tuple[float, float], form: str = "+.4f") -> str:
     """
     low, high = interval
     return f"[{low:{form}}, {high:{form}}]"
+
+
+def copies_in_words(copies: Copies, which: str = "new") -> str:
+    """How many rows a score left out as copies of learned ones, and why; empty where hardly any.
+
+    >>> from retraining.records import Copies
+    >>> copies_in_words(Copies(rows=90, of=120, files=2))
+    '90 of 120 new rows (75 %), in 2 files, are copies of rows seen before and were left out: is each file a full dump?'
+    """
+    if copies.share < WORTH_A_WORD:
+        return ""
+    told = (
+        f"{copies.rows:,} of {copies.of:,} {which} rows ({copies.share:.0%}), in {how_many(copies.files, 'file')}, "
+        "are copies of rows seen before and were left out"
+    ).replace("%", " %")
+    return f"{told}: is each file a full dump?" if copies.most else told

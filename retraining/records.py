@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "NO_COPIES",
     "Batch",
     "BatchFile",
     "Candidate",
     "ClassResult",
     "Column",
     "Comparison",
+    "Copies",
     "CycleRecord",
     "DataFile",
     "Decision",
@@ -197,6 +199,28 @@ class SliceResult:
     loss: float | None
     p: float | None
     vetoes: bool
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Rows that a score leaves out because a model learned them, of so many, in so many files."""
+
+    rows: int = 0
+    of: int = 0
+    files: int = 0
+
+    @property
+    def share(self) -> float:
+        """The part of the rows that is left out."""
+        return self.rows / self.of if self.of else 0.0
+
+    @property
+    def most(self) -> bool:
+        """Whether more than half is left out, which calls for a warning."""
+        return self.share > 0.5
+
+
+NO_COPIES = Copies()
 
 
 @dataclass(frozen=True)

@@ -258,6 +258,7 @@ def _invariants(story: Story) -> Iterator[Problem]:
                 0,
             )
     yield from _production(story)
+    yield from _full_dumps(story)
     leftovers = [
         *settings.used_data_dir.glob(".claimed/*"),
         *settings.quarantine_dir.glob(".*.tmp"),
@@ -273,6 +274,21 @@ def _invariants(story: Story) -> Iterator[Problem]:
     if running:
         yield Problem(
             f"{running} runs of this job are still RUNNING.", "registry", MENDED_BY_ITSELF, 0
+        )
+
+
+def _full_dumps(story: Story) -> Iterator[Problem]:
+    """The last cycle that scored left out most of what came: it was there before."""
+    scored = [one.outcome for one in story.ledger.cycles if one.outcome.new_rows is not None]
+    if not scored:
+        return
+    copied, new = scored[-1].copied_rows or 0, scored[-1].new_rows or 0
+    if copied > new:
+        yield Problem(
+            f"{copied:,} of the {copied + new:,} rows that came last are copies of rows seen before.",
+            str(story.project.settings.new_data_dir),
+            "If each file is a dump of the whole table, deliver only what is new.",
+            0,
         )
 
 

@@ -99,6 +99,8 @@ def _facts(
         yield "trigger", outcome.trigger
     if served is not None and served.value is not None:
         score = f"{metric} {served.value:.4f} on {outcome.new_rows or 0:,} new rows"
+        if outcome.copied_rows:
+            score += f" ({outcome.copied_rows:,} more are copies of rows seen before)"
         yield "production", f"{champion}, {score}; threshold {outcome.threshold:g}"
     if comparison is not None and comparison.improvement is not None:
         challenger = name(outcome.challenger_version)

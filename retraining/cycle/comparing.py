@@ -84,7 +84,7 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
         verdict=found.verdict,
         rows=found.rows,
         blocks=found.blocks,
-        rows_dropped=test_set.dropped,
+        rows_dropped=test_set.copies.rows,
         standard_error=found.standard_error,
         per_class=classes,
         slices=slices,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retraining.cycle.copies import archived_files, leave_out_learned, tell
 from retraining.cycle.drift import Sketch, judge_drift
 from retraining.cycle.never_seen import NeverSeen, columns_never_seen
 from retraining.cycle.probation import grade_the_last_decision, hold_probation
@@ -14,7 +15,7 @@ from retraining.errors import DamagedModelError, UnpredictableRowsError
 from retraining.ledger import REGISTERED
 from retraining.logs import log
 from retraining.phrases import first_few, gained_or_lost, how_many
-from retraining.records import Decision, Drift, Score
+from retraining.records import NO_COPIES, Copies, Decision, Drift, Score
 from retraining.statistics import (
     Estimate,
     compare_with_record,
@@ -44,6 +45,7 @@ class Monitored:
         hindsight: the last challenger against its rival.
         moved: the histograms that drift was judged on; None where production carries none.
         never_seen: columns whose values production does not know, though it usually does.
+        copies: the new rows that its score leaves out: they were there when it was made.
     """
 
     health: Health
@@ -53,6 +55,7 @@ class Monitored:
     hindsight: Hindsight | None
     moved: Moved | None
     never_seen: tuple[NeverSeen, ...] = ()
+    copies: Copies = NO_COPIES
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ class Moved:
 def monitor(cycle: Cycle) -> Monitored:
     """Score production on the files of this cycle, judge drift, hold probation, and grade the last decision."""
     settings = cycle.job.settings
-    sections = whole_files(cycle.claimed.files)
     with cycle.job.stage("scoring"):
+        sections, copies = _rows_never_seen(cycle)
         answers = _served_answers(cycle, sections)
         served = estimate(metric(settings.metric), answers)
     score = Score(
@@ -90,14 +93,31 @@ def monitor(cycle: Cycle) -> Monitored:
         hindsight=hindsight,
     )
     _log_monitoring(cycle, score)
-    return Monitored(health, served, probation, skipped, hindsight, moved, never_seen)
+    return Monitored(health, served, probation, skipped, hindsight, moved, never_seen, copies)
+
+
+def _rows_never_seen(cycle: Cycle) -> tuple[tuple[Section, ...], Copies]:
+    """The new rows less copies of those that were there when production was made.
+
+    Those that it learned would flatter it; those that were kept from it are not new either.
+    """
+    production = cycle.production
+    sections, copies = leave_out_learned(
+        cycle.job,
+        whole_files(cycle.claimed.files),
+        production.schema,
+        [production.seen],
+        archived_files(cycle.job),
+    )
+    tell(copies, "new")
+    return sections, copies
 
 
 def _judge_drift(
     cycle: Cycle, sections: Sequence[Section], answers: Predictions
 ) -> tuple[Drift, Moved | None]:
     content = cycle.job.registry.sketches(cycle.production.version)
-    if not content:
+    if not content or not len(answers.truth):
         return Drift(), None
     reference = Sketch.from_json(content)
     drift, current = judge_drift(cycle.job, reference, sections, cycle.production.schema, answers)

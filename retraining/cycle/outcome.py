@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from retraining.cycle.gate import counts_of
 from retraining.cycle.probation import probation_result
 from retraining.endings import JUDGED, JUDGED_AND_KEPT
+from retraining.phrases import copies_in_words
 from retraining.records import CycleRecord, FileCounts, Outcome
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def outcome_of(
     job, settings = cycle.job, cycle.job.settings
     return Outcome(
         ending=ending.name,
-        reason=f"{ending.reason} (asked for: {job.why})" if job.why else ending.reason,
+        reason=_reason(cycle, monitored, ending),
         dry_run=job.dry_run,
         cycle_id=cycle.cycle_id,
         number=cycle.number,
@@ -59,12 +60,20 @@ def outcome_of(
         production_on_new=monitored.health.served,
         comparison=ending.compared.comparison if ending.compared else None,
         new_rows=monitored.served.rows,
+        copied_rows=monitored.copies.rows,
         files=files or FileCounts(),
         drift=monitored.health.drift,
         hindsight=monitored.hindsight,
         probation=monitored.probation,
         seconds=dict(job.tally.seconds),
     )
+
+
+def _reason(cycle: Cycle, monitored: Monitored, ending: Ending) -> str:
+    """Why the cycle ended so, what was left out of the score, and what a person asked for."""
+    asked_for = f" (asked for: {cycle.job.why})" if cycle.job.why else ""
+    copies = copies_in_words(monitored.copies)
+    return f"{ending.reason}; {copies}{asked_for}" if copies else f"{ending.reason}{asked_for}"
 
 
 def count_files(cycle: Cycle, ledger: Ledger, ending: EndingName) -> FileCounts:

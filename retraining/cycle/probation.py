@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retraining.cycle.copies import archived_files, leave_out_learned
 from retraining.cycle.production import Model, load_model
-from retraining.cycle.rows import leave_out_learned, predictions, whole_files
+from retraining.cycle.rows import predictions, whole_files
 from retraining.errors import DamagedModelError
 from retraining.ledger import BackOff, back_off
 from retraining.logs import log
-from retraining.records import Comparison, DataFile, Hindsight, Score
+from retraining.records import Comparison, Hindsight, Score
 from retraining.statistics import compare, metric
 
 if TYPE_CHECKING:
@@ -117,17 +118,12 @@ def _fresh_sections(cycle: Cycle, models: Sequence[Model]) -> tuple[Section, ...
     """Every block of the files that were not there when any of the models was made, less rows whose values one of them learned."""
     exposed = frozenset().union(*(model.exposed for model in models))
     fresh = [file for file in cycle.claimed.files if file.sha256 not in exposed]
-    folder = cycle.job.settings.used_data_dir
-    archive = {
-        sha: DataFile(names[0], sha, folder / names[0])
-        for sha, names in cycle.job.inbox.archived().items()
-    }
     sections, _ = leave_out_learned(
         cycle.job,
         whole_files(fresh),
         models[0].schema,
         [model.learned for model in models],
-        archive,
+        archived_files(cycle.job),
     )
     return sections
 

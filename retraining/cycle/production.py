@@ -62,9 +62,15 @@ class Model:
         return learned_runs(self.manifest)
 
     @cached_property
+    def seen(self) -> dict[str, tuple[Run, ...]]:
+        """SHA-256 -> all rows of the files that were there when this version was made."""
+        files = (*self.manifest.files, *self.manifest.held_out)
+        return {file.sha256: ((0, file.rows),) for file in files}
+
+    @cached_property
     def exposed(self) -> frozenset[str]:
         """Digests of the files that were there when this version was made: learned, or held out."""
-        return frozenset(file.sha256 for file in (*self.manifest.files, *self.manifest.held_out))
+        return frozenset(self.seen)
 
 
 def load_model(registry: Registry, number: int) -> Model | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,12 @@ from retraining.datasets import (
     cut_into_blocks,
     features_and_labels,
     label_codes,
-    row_hashes,
 )
 from retraining.scoring import ROWS_PER_CHUNK, coding, predict
 from retraining.statistics import metric as metric_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,11 +28,6 @@ if TYPE_CHECKING:
     from retraining.records import DataFile, Run, Schema
     from retraining.scoring import Chunk
     from retraining.statistics import Predictions
-
-    Hashes = NDArray[np.uint64]
-
-Learned = Mapping[str, tuple["Run", ...]]  # SHA-256 -> runs
-PLACES = 1 << 23  # for the lowest bits of row hashes: one byte each
 
 
 @dataclass(frozen=True)
@@ -118,84 +111,3 @@ def labelled_parts(
             if section.left_out is not None:
                 keep &= ~section.left_out
             yield part if keep.all() else part.filter(pa.array(keep))
-
-
-def count_rows(project: Project, sections: Sequence[Section], schema: Schema) -> int:
-    """Labelled rows that are not left out."""
-    return sum(len(part) for part in labelled_parts(project, sections, schema))
-
-
-# --- rows that a model may have learned --------------------------------------------------------------------------------------
-
-
-def leave_out_learned(
-    project: Project,
-    sections: Sequence[Section],
-    schema: Schema,
-    learned: Iterable[Learned],
-    files: Mapping[str, DataFile],
-) -> tuple[tuple[Section, ...], int]:
-    """Leave out each row whose feature values occur among the learned rows; the sections, and how many labelled rows that took.
-
-    Args:
-        learned: what each model learned.
-        files: where the bytes of learned files stand, by SHA-256; one that is nowhere (withdrawn) cannot be asked.
-    """
-    hashes = [_hashes(project, section, schema) for section in sections]
-    wanted = np.sort(np.concatenate([np.empty(0, np.uint64), *hashes]))
-    seen = _occurring(project, wanted, schema, _union(learned), files)
-    before = count_rows(project, sections, schema)
-    masks = [_among(values, seen) for values in hashes]
-    kept = tuple(
-        replace(section, left_out=mask if mask.any() else None)
-        for section, mask in zip(sections, masks, strict=True)
-    )
-    return kept, before - count_rows(project, kept, schema)
-
-
-def _hashes(project: Project, section: Section, schema: Schema) -> Hashes:
-    start, stop = section.run
-    return row_hashes(project.tables.table(section.file, schema))[start:stop]
-
-
-def _union(learned: Iterable[Learned]) -> dict[str, tuple[Run, ...]]:
-    union: dict[str, tuple[Run, ...]] = {}
-    for one in learned:
-        for sha256, runs in one.items():
-            union[sha256] = tuple(dict.fromkeys((*union.get(sha256, ()), *runs)))
-    return union
-
-
-def _occurring(
-    project: Project,
-    wanted: Hashes,
-    schema: Schema,
-    learned: Learned,
-    files: Mapping[str, DataFile],
-) -> Hashes:
-    """Those of the wanted hashes (sorted, as what is returned) that occur in learned rows.
-
-    Rows may have been learned by the million, so most are passed over by their lowest bits, without a search.
-    """
-    lowest = np.uint64(PLACES - 1)
-    marked = np.zeros(PLACES, dtype=bool)
-    marked[wanted & lowest] = True
-    known = [(files[sha256], runs) for sha256, runs in learned.items() if sha256 in files and runs]
-    found = [np.empty(0, np.uint64)]
-    for (_, runs), table in zip(
-        known, project.tables_of([file for file, _ in known], schema), strict=True
-    ):
-        values = row_hashes(table)
-        for start, stop in runs:
-            part = values[start:stop]
-            found.append(part[marked[part & lowest]])
-    candidates = np.sort(np.concatenate(found))
-    return candidates[_among(candidates, wanted)]
-
-
-def _among(values: Hashes, known: Hashes) -> NDArray[np.bool_]:
-    """Mark the values that occur in `known`, which is sorted; numpy's set functions take ten times as long."""
-    if not known.size:
-        return np.zeros(len(values), dtype=bool)
-    places = np.minimum(np.searchsorted(known, values), known.size - 1)
-    return np.equal(known[places], values)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.claiming import claim_as_seen, read_all
-from retraining.cycle.rows import Section, count_rows, leave_out_learned
+from retraining.cycle.copies import leave_out_learned, tell
+from retraining.cycle.rows import Section
 from retraining.ledger import TEST_BATCHES, last_batches, runs_outside, runs_overlap
 from retraining.logs import log
 from retraining.records import BatchFile, DataFile
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from retraining.cycle.opening import Cycle
-    from retraining.records import Run
+    from retraining.records import Copies, Run
     from retraining.settings import TrainWindow
 
 
@@ -51,7 +52,7 @@ class FrozenTestSet:
 
     sections: tuple[Section, ...]
     rows: int
-    dropped: int
+    copies: Copies
 
 
 def trace_lineage(cycle: Cycle) -> Lineage:
@@ -148,15 +149,21 @@ def freeze_test_set(cycle: Cycle, lineage: Lineage) -> FrozenTestSet:
     ]
     schema = cycle.production.schema
     learned = (champion, lineage.learned_runs())
-    sections, dropped = leave_out_learned(cycle.job, reserved, schema, learned, lineage.files)
-    rows = count_rows(cycle.job, sections, schema)
-    log.info(
-        "test set: %d rows in %d blocks; %d rows left out because a training set has their values",
-        rows,
-        len(sections),
-        dropped,
-    )
-    return FrozenTestSet(sections, rows, dropped)
+    sections, copies = leave_out_learned(cycle.job, reserved, schema, learned, lineage.files)
+    rows = copies.of - copies.rows
+    log.info("test set: %d rows in %d blocks", rows, len(sections))
+    tell(copies, "reserved")
+    return FrozenTestSet(sections, rows, copies)
+
+
+def why_nothing_is_comparable(test_set: FrozenTestSet) -> str:
+    """Why a test set has no rows, in the words that the cycle ends with."""
+    if test_set.copies.of:
+        return (
+            "nothing can be compared: each of the "
+            f"{test_set.copies.of:,} rows kept from learning is a copy of a learned row"
+        )
+    return "nothing can be compared: production has learned, or been given, every reserved row"
 
 
 def attempt_key(cycle: Cycle, lineage: Lineage) -> str:

@@ -5,6 +5,7 @@ from retraining.datasets.columns import UNLABELLED, UnknownLabel
 from retraining.datasets.data_files import ChangedFileError
 from retraining.datasets.facts import FileFacts
 from retraining.datasets.frames import (
+    column_words,
     features,
     features_and_labels,
     label_codes,
@@ -25,6 +26,7 @@ __all__ = [
     "TableStore",
     "UnknownLabel",
     "UnseenValues",
+    "column_words",
     "cut_into_blocks",
     "features",
     "features_and_labels",

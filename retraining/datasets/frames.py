@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retraining.datasets.columns import UNLABELLED
+from retraining.datasets.row_hashes import words_of
 from retraining.datasets.typed_reading import ROW_HASHES
 
 if TYPE_CHECKING:
@@ -124,6 +125,15 @@ def label_codes(table: pa.Table) -> NDArray[np.int32]:
 def row_hashes(table: pa.Table) -> NDArray[np.uint64]:
     """The hashes (n,) of a table's rows by their feature values."""
     return _numpy(table.column(ROW_HASHES))
+
+
+def column_words(table: pa.Table, features: int) -> list[NDArray[np.uint64]]:
+    """A word (n,) for each value, by feature column; `features` is how many columns are features."""
+    columns = [table.column(place) for place in range(features)]
+    return [
+        np.concatenate([np.empty(0, np.uint64), *(words_of(chunk) for chunk in column.chunks)])
+        for column in columns
+    ]
 
 
 def label_values(codes: NDArray[np.int32], schema: Schema) -> Any:

@@ -34,12 +34,15 @@ def hash_rows(columns: Sequence[pa.Array]) -> Words:
     """
     hashes = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
-        hashes ^= (
-            _text_words(column) if pa.types.is_dictionary(column.type) else _number_words(column)
-        )
+        hashes ^= words_of(column)
         hashes += _GOLDEN  # wraps around, as splitmix64 does
         _mix(hashes)
     return hashes
+
+
+def words_of(column: pa.Array) -> Words:
+    """A word (n,) for each value of one feature column: equal where the values are."""
+    return _text_words(column) if pa.types.is_dictionary(column.type) else _number_words(column)
 
 
 def _number_words(column: pa.Array) -> Words:

@@ -1,6 +1,7 @@
 """`alerts.jsonl`: what a person may want to act on, one JSON object a line, each with what to do.
 
-Keys: `time`, `cycle`, `kind`, `what`, `numbers`, `try`. Kinds: data_drift, concept_drift, promotion, rollback, quarantine, failure,
+Keys: `time`, `cycle`, `kind`, `what`, `numbers`, `try`. Kinds: data_drift, concept_drift,
+nothing_comparable, copies, promotion, rollback, quarantine, failure,
 not_read.
 """
 
@@ -35,6 +36,8 @@ def alerts_of(outcome: Outcome, settings: Settings, now: datetime) -> list[Alert
         _quarantine,
         _data_drift,
         _concept_drift,
+        _nothing_comparable,
+        _full_dumps,
         _promotion,
         _rollback,
     )
@@ -115,6 +118,25 @@ def _concept_drift(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
         yield alert(
             "concept_drift", what, remedy, score=score, threshold=limit, rows=outcome.new_rows
         )
+
+
+def _nothing_comparable(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
+    """A trigger fired, and there was no row on which a new version could have been tested."""
+    if outcome.ending == "kept" and outcome.trigger is not None:
+        remedy = (
+            "Deliver rows that were not learned. Until then no version can be trained and tested; "
+            f"`{settings.command} explain` says why."
+        )
+        yield alert("nothing_comparable", outcome.reason, remedy, score=_served(outcome))
+
+
+def _full_dumps(outcome: Outcome, _settings: Settings) -> Iterator[Alert]:
+    """More than half of what came was there before."""
+    copied, new = outcome.copied_rows or 0, outcome.new_rows or 0
+    if copied > new:
+        what = f"{copied:,} of {copied + new:,} new rows are copies of rows seen before"
+        remedy = "If each file is a dump of the whole table, deliver only what is new."
+        yield alert("copies", what, remedy, copied_rows=copied, new_rows=new)
 
 
 def _promotion(outcome: Outcome, settings: Settings) -> Iterator[Alert]:

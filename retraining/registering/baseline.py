@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retraining.cycle.copies import leave_out_learned, tell
 from retraining.cycle.production import Model, load_model
-from retraining.cycle.rows import Section, leave_out_learned, predictions
+from retraining.cycle.rows import Section, predictions
 from retraining.errors import DamagedModelError, UnreadableFileError
-from retraining.records import Score, Version
+from retraining.records import NO_COPIES, Copies, Score, Version
 from retraining.statistics import MIN_BLOCKS, metric, score, score_interval
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Baseline:
     score: Score | None
     blocks: int
     answers: Predictions | None
+    copies: Copies = NO_COPIES  # of the rows kept from it, those that equal rows that it learned
 
     @property
     def value(self) -> float | None:
@@ -65,12 +67,13 @@ def score_on_unseen_rows(
     if not sections:
         return Baseline(None, 0, None)
     model = _new(job, papers)
-    kept = _less_learned(job, papers, sections, [model])
+    kept, copies = _less_learned(job, papers, sections, [model])
+    tell(copies, "reserved")
     with job.stage("scoring"):
         answers = predictions(job, model, kept, estimator)
     if not len(answers.truth):
-        return Baseline(None, 0, None)
-    return Baseline(_scored(job, answers), len(np.unique(answers.blocks)), answers)
+        return Baseline(None, 0, None, copies)
+    return Baseline(_scored(job, answers), len(np.unique(answers.blocks)), answers, copies)
 
 
 def beside_production(
@@ -85,7 +88,7 @@ def beside_production(
         if production is None:
             return Beside(number, why_not="this job does not know it")
         new = _new(job, papers)
-        kept = _less_learned(job, papers, sections, [new, production])
+        kept, _ = _less_learned(job, papers, sections, [new, production])
         ours = predictions(job, new, kept, estimator)
         if not len(ours.truth):
             return Beside(number, why_not="there is no row that neither has learned")
@@ -101,11 +104,10 @@ def _new(job: Job, papers: Papers) -> Model:
 
 def _less_learned(
     job: Job, papers: Papers, sections: Sequence[Section], models: Sequence[Model]
-) -> tuple[Section, ...]:
+) -> tuple[tuple[Section, ...], Copies]:
     files = {file.sha256: file for file in papers.files}
     learned = [model.learned for model in models]
-    kept, _ = leave_out_learned(job, sections, papers.schema, learned, files)
-    return kept
+    return leave_out_learned(job, sections, papers.schema, learned, files)
 
 
 def _scored(job: Job, answers: Predictions) -> Score:

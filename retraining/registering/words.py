@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from retraining.command_lines import spelled_out
 from retraining.cycle.production import how_to_assign, public_uri
-from retraining.phrases import first_few, in_brackets
+from retraining.phrases import copies_in_words, first_few, in_brackets
 from retraining.registering.remarks import remarks_in_words
 from retraining.scoring import coding
 
@@ -72,6 +72,9 @@ def in_words(job: Job, papers: Papers, registered: Registered) -> str:
         f"Columns: {_columns_in_words(schema)}; classes of {schema.target!r}: {classes}.",
     ]
     lines += remarks_in_words(registered.remarks)
+    copies = registered.baseline.copies
+    if copies_in_words(copies):
+        lines.append(f"{'Warning: ' if copies.most else ''}{copies_in_words(copies, 'reserved')}")
     lines += _scores_in_words(settings, registered)
     if papers.left_out:
         count, first = len(papers.left_out), next(iter(papers.left_out.values()))

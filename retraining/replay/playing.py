@@ -121,13 +121,20 @@ class _Tally:
     rollbacks: int = 0
 
     def add(self, cycle: int, outcome: Outcome) -> None:
-        served = outcome.production_on_new
-        self.rows.append(outcome.new_rows or 0)
-        self.served.append(None if served is None else served.value)
+        self.rows.append((outcome.new_rows or 0) + (outcome.copied_rows or 0))
+        self.served.append(self._served(cycle, outcome))
         self.version.append(outcome.previous_version or 0)
         self.rollbacks += outcome.ending == "rolled_back"
         if outcome.comparison is not None and outcome.challenger_version is not None:
             self._add_attempt(cycle, outcome, outcome.challenger_version)
+
+    def _served(self, cycle: int, outcome: Outcome) -> float | None:
+        """The score over all rows of the batch, copies of learned rows with them."""
+        if outcome.copied_rows:
+            estimator = self._estimator(outcome.previous_version or 0)
+            return self.judge.score(estimator, self.judge.cut.cycles[cycle])
+        served = outcome.production_on_new
+        return None if served is None else served.value
 
     def _add_attempt(self, cycle: int, outcome: Outcome, number: int) -> None:
         challenger, champion = (

@@ -96,7 +96,8 @@ def _difference_row(title: str, comparison: Comparison) -> ContestRow:
 def _dropped(comparison: Comparison) -> str:
     if not comparison.rows_dropped:
         return ""
-    return f"{count_text(comparison.rows_dropped, 'reserved row')} left out, because a model learned a row with the same values."
+    rows = count_text(comparison.rows_dropped, "reserved row")
+    return f"{rows} left out: copies of rows that one of the two has learned."
 
 
 def _ranges(scores: tuple[Score, Score]) -> tuple[Range | None, ...]:

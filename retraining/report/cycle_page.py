@@ -79,6 +79,7 @@ def _facts(outcome: Outcome, material: ReportMaterial) -> list[tuple[str, str]]:
             "Score on the new rows",
             f"{score_text(served)} on {count_text(served.rows, 'row')}" if served else "",
         ),
+        ("Seen before", _seen_before(outcome)),
         (
             "Threshold",
             value_text(outcome.metric, outcome.threshold) if outcome.threshold is not None else "",
@@ -91,6 +92,16 @@ def _facts(outcome: Outcome, material: ReportMaterial) -> list[tuple[str, str]]:
         ("Run", outcome.run_id or ""),
     ]
     return [(label, typeset(text)) for label, text in facts if text]
+
+
+def _seen_before(outcome: Outcome) -> str:
+    """How many of the new rows were there when production was made; empty where none."""
+    copied, new = outcome.copied_rows or 0, outcome.new_rows or 0
+    if not copied:
+        return ""
+    rows = count_text(copied, "row")
+    told = f"{rows} of {copied + new:,} left out, copies of rows that were there before"
+    return f"{told}. Is each file a full dump?" if copied > new else told
 
 
 def _mistakes(outcome: Outcome, test_set: TestSet | None) -> FactsTable | None:

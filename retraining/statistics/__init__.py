@@ -13,7 +13,7 @@ from retraining.statistics.comparison import (
     spent_alpha,
     t_interval,
 )
-from retraining.statistics.copies import Delivery, copied_rows
+from retraining.statistics.copies import Delivery, are_few, copied_rows
 from retraining.statistics.drift import benjamini_hochberg, drift, expected_psi
 from retraining.statistics.histograms import (
     CategoryBins,
@@ -37,6 +37,7 @@ __all__ = [
     "NumberBins",
     "PairedResult",
     "Predictions",
+    "are_few",
     "benjamini_hochberg",
     "category_bins",
     "category_codes",

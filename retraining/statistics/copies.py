@@ -109,6 +109,11 @@ def copied_rows(
     return np.split(copies, edges)
 
 
+def are_few(equal: int, asked: int) -> bool:
+    """Whether so few rows equal a learned one that all are left out, without asking about chance."""
+    return equal <= FEW * asked
+
+
 def _universe(deliveries: Sequence[Delivery]) -> tuple[_Universe, Mask]:
     """The rows that are asked or learned, and where they stand among all rows."""
     none = np.empty(0, dtype=bool)
@@ -127,7 +132,7 @@ def _copies(
     universe: _Universe, used: Mask, columns: Callable[[Mask], Sequence[Words]] | None
 ) -> Mask:
     matched = _matched(universe)
-    if matched.sum() <= FEW * universe.asked.sum():
+    if are_few(int(matched.sum()), int(universe.asked.sum())):
         return matched
     copies = _in_stretches(universe) & matched
     rest = universe.without(copies)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from retraining.cycle.rows import Section, leave_out_learned
+from retraining.cycle.copies import leave_out_learned
+from retraining.cycle.rows import Section
 from retraining.datasets import TableStore
-from retraining.records import Column, DataFile, Schema
+from retraining.records import Column, Copies, DataFile, Schema
 from retraining.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,31 +42,29 @@ def left_out(sections: Sequence[Section]) -> list[list[bool]]:
 
 
 def test_values_that_were_learned_are_left_out_and_counted(job: Any, tmp_path: Path) -> None:
-    learned, tested = (
-        written(tmp_path, "a.csv", [1, 2, 2, 0.0]),
-        written(tmp_path, "b.csv", [5, 2, -0.0, 6, 7, 5]),
-    )
-    files = {learned.sha256: learned}
-    sections, dropped = leave_out_learned(
+    old = [float(value) for value in range(100, 140)]
+    learned = written(tmp_path, "a.csv", [*old, 0.0])
+    tested = written(tmp_path, "b.csv", [5, 102, -0.0, 6, 7, 5])
+    sections, copies = leave_out_learned(
         job,
         [Section(tested, (0, 3)), Section(tested, (3, 6))],
         SCHEMA,
-        [{learned.sha256: ((0, 4),)}],
-        files,
+        [{learned.sha256: ((0, 41),)}],
+        {learned.sha256: learned},
     )
     assert left_out(sections) == [
         [False, True, True],
         [],
     ]  # 5 stands twice in the tested rows, which is no harm
-    assert dropped == 2
+    assert copies == Copies(rows=2, of=6, files=1)
 
 
 def test_only_the_runs_that_were_learned_count(job: Any, tmp_path: Path) -> None:
     learned, tested = (
         written(tmp_path, "a.csv", [1, 2, 3, 4]),
-        written(tmp_path, "b.csv", [1, 2, 3, 4]),
+        written(tmp_path, "b.csv", [1.0, 2.0, 3.0, 4.0]),
     )
-    sections, dropped = leave_out_learned(
+    sections, copies = leave_out_learned(
         job,
         [Section(tested, (0, 4))],
         SCHEMA,
@@ -73,43 +72,63 @@ def test_only_the_runs_that_were_learned_count(job: Any, tmp_path: Path) -> None
         {learned.sha256: learned},
     )
     assert left_out(sections) == [[False, True, False, True]]
-    assert dropped == 2
+    assert copies.rows == 2
 
 
 def test_nothing_is_left_out_where_nothing_was_learned_or_nothing_is_tested(
     job: Any, tmp_path: Path
 ) -> None:
     tested = written(tmp_path, "b.csv", [0, 1])
-    assert leave_out_learned(job, [Section(tested, (0, 2))], SCHEMA, [{}], {}) == (
-        (Section(tested, (0, 2)),),
-        0,
-    )
+    section = Section(tested, (0, 2))
+    assert leave_out_learned(job, [section], SCHEMA, [{}], {}) == ((section,), Copies(0, 2, 0))
     withdrawn = {"f" * 64: ((0, 9),)}
-    assert leave_out_learned(job, [Section(tested, (0, 2))], SCHEMA, [withdrawn], {}) == (
-        (Section(tested, (0, 2)),),
-        0,
-    )
-    assert leave_out_learned(
+    assert leave_out_learned(job, [section], SCHEMA, [withdrawn], {})[1].rows == 0
+    nothing = leave_out_learned(
         job, [], SCHEMA, [{tested.sha256: ((0, 2),)}], {tested.sha256: tested}
-    ) == ((), 0)
+    )
+    assert nothing == ((), Copies())
 
 
 def test_many_rows_are_told_apart_as_python_would(job: Any, tmp_path: Path) -> None:
     random = np.random.default_rng(3)
+    old = random.choice(10**6, 3000, replace=False)
     learned = [
-        written(tmp_path, f"{name}.csv", random.integers(0, 3000, 1500).tolist())
-        for name in ("a", "c")
+        written(tmp_path, f"{n}.csv", part.tolist())
+        for n, part in enumerate((old[:1500], old[1500:]))
     ]
-    values = random.integers(0, 3000, 2000)
+    values = np.concatenate([random.choice(old, 600, replace=False), 10**6 + np.arange(1400)])
+    random.shuffle(values)
     tested = written(tmp_path, "b.csv", values.tolist())
-    known = {
-        float(line.split(",")[0])
-        for file in learned
-        for line in file.path.read_text().splitlines()[1:]
-    }
     runs = {file.sha256: ((0, 1500),) for file in learned}
-    sections, dropped = leave_out_learned(
+    sections, copies = leave_out_learned(
         job, [Section(tested, (0, 2000))], SCHEMA, [runs], {file.sha256: file for file in learned}
     )
-    assert left_out(sections) == [[float(value) in known for value in values]]
-    assert 0 < dropped < 2000
+    assert left_out(sections) == [[value in set(old.tolist()) for value in values.tolist()]]
+    assert copies == Copies(rows=600, of=2000, files=1)
+
+
+def test_few_distinct_rows_are_equal_by_chance_and_stay(job: Any, tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    learned = [written(tmp_path, f"{n}.csv", random.integers(0, 8, 100).tolist()) for n in range(9)]
+    tested = written(tmp_path, "b.csv", random.integers(0, 8, 100).tolist())
+    runs = {file.sha256: ((0, 100),) for file in learned}
+    _, copies = leave_out_learned(
+        job, [Section(tested, (0, 100))], SCHEMA, [runs], {file.sha256: file for file in learned}
+    )
+    assert copies == Copies(rows=0, of=100, files=0)
+
+
+def test_an_unlabelled_row_is_no_copy_for_it_is_not_asked_about(job: Any, tmp_path: Path) -> None:
+    learned = written(tmp_path, "a.csv", [1, 2, 3, 4])
+    tested = tmp_path / "b.csv"
+    tested.write_text("x,target\n1,0\n2,\n3,1\n")
+    file = DataFile("b.csv", hashlib.sha256(tested.read_bytes()).hexdigest(), tested, rows=3)
+    sections, copies = leave_out_learned(
+        job,
+        [Section(file, (0, 3))],
+        SCHEMA,
+        [{learned.sha256: ((0, 4),)}],
+        {learned.sha256: learned},
+    )
+    assert left_out(sections) == [[True, False, True]]
+    assert copies == Copies(rows=2, of=2, files=1)

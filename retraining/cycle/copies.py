@@ -1,0 +1,192 @@
+"""The rule for rows seen before, asked of files: everything that scores leaves out the same rows.
+
+`retraining.statistics.copies` holds the rule itself. Here it is told what stands in which file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retraining.datasets import UNLABELLED, column_words, label_codes, row_hashes
+from retraining.logs import log
+from retraining.phrases import copies_in_words
+from retraining.records import Copies, DataFile
+from retraining.statistics import Delivery, are_few, copied_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from retraining.cycle.rows import Section
+    from retraining.project import Project
+    from retraining.records import Run, Schema
+
+    Hashes = NDArray[np.uint64]
+    Mask = NDArray[np.bool_]
+
+Learned = Mapping[str, tuple["Run", ...]]  # SHA-256 -> runs
+PLACES = 1 << 23  # for the lowest bits of row hashes: one byte each
+
+
+def leave_out_learned(
+    project: Project,
+    sections: Sequence[Section],
+    schema: Schema,
+    learned: Iterable[Learned],
+    files: Mapping[str, DataFile],
+) -> tuple[tuple[Section, ...], Copies]:
+    """Leave out the labelled rows that are copies of learned ones; the sections, and what that took.
+
+    Args:
+        learned: what each model learned.
+        files: where the bytes of learned files stand, by SHA-256; one that is nowhere (withdrawn)
+            cannot be asked.
+    """
+    runs = {sha256: one for sha256, one in _union(learned).items() if one and sha256 in files}
+    asked, hashes = [], []
+    for section in sections:
+        part = project.tables.table(section.file, schema).slice(*_place(section))
+        asked.append(label_codes(part) != UNLABELLED)
+        hashes.append(row_hashes(part))
+    wanted = np.sort(np.concatenate([np.empty(0, np.uint64), *hashes]))
+    seen = _occurring(project, wanted, schema, runs, files)
+    equal = [_among(one, seen) & here for one, here in zip(hashes, asked, strict=True)]
+    rows = sum(int(here.sum()) for here in asked)
+    masks = equal
+    if not are_few(sum(int(mask.sum()) for mask in equal), rows):
+        masks = _beyond_chance(project, sections, asked, schema, runs, files)
+    kept = tuple(
+        replace(section, left_out=mask if mask.any() else None)
+        for section, mask in zip(sections, masks, strict=True)
+    )
+    left_out = sum(int(mask.sum()) for mask in masks)
+    in_files = {section.file.sha256 for section in kept if section.left_out is not None}
+    return kept, Copies(left_out, rows, len(in_files))
+
+
+def archived_files(project: Project) -> dict[str, DataFile]:
+    """Every file of the archive, by its SHA-256."""
+    folder = project.settings.used_data_dir
+    return {
+        sha256: DataFile(names[0], sha256, folder / names[0])
+        for sha256, names in project.inbox.archived().items()
+    }
+
+
+def tell(copies: Copies, which: str) -> None:
+    """Log what was left out; a warning where that is more than half."""
+    told = copies_in_words(copies, which)
+    if told:
+        log.log(logging.WARNING if copies.most else logging.INFO, told)
+
+
+def _place(section: Section) -> tuple[int, int]:
+    """The first row and how many there are."""
+    start, stop = section.run
+    return start, stop - start
+
+
+def _union(learned: Iterable[Learned]) -> dict[str, tuple[Run, ...]]:
+    union: dict[str, tuple[Run, ...]] = {}
+    for one in learned:
+        for sha256, runs in one.items():
+            union[sha256] = tuple(dict.fromkeys((*union.get(sha256, ()), *runs)))
+    return union
+
+
+# --- which rows have a value that was learned: a quick look, for most data has none ---------------
+
+
+def _occurring(
+    project: Project,
+    wanted: Hashes,
+    schema: Schema,
+    learned: Learned,
+    files: Mapping[str, DataFile],
+) -> Hashes:
+    """Those of the wanted hashes (sorted, as what is returned) that occur in learned rows.
+
+    Rows may have been learned by the million, so most are passed over by their lowest bits, without a search.
+    """
+    lowest = np.uint64(PLACES - 1)
+    marked = np.zeros(PLACES, dtype=bool)
+    marked[wanted & lowest] = True
+    tables = project.tables_of([files[sha256] for sha256 in learned], schema)
+    found = [np.empty(0, np.uint64)]
+    for runs, table in zip(learned.values(), tables, strict=True):
+        values = row_hashes(table)
+        for start, stop in runs:
+            part = values[start:stop]
+            found.append(part[marked[part & lowest]])
+    candidates = np.sort(np.concatenate(found))
+    return candidates[_among(candidates, wanted)]
+
+
+def _among(values: Hashes, known: Hashes) -> Mask:
+    """Mark the values that occur in `known`, which is sorted; numpy's set functions take ten times as long."""
+    if not known.size:
+        return np.zeros(len(values), dtype=bool)
+    places = np.minimum(np.searchsorted(known, values), known.size - 1)
+    return np.equal(known[places], values)
+
+
+# --- which of them are more than chance -----------------------------------------------------------
+
+
+def _beyond_chance(
+    project: Project,
+    sections: Sequence[Section],
+    asked: Sequence[Mask],
+    schema: Schema,
+    learned: Learned,
+    files: Mapping[str, DataFile],
+) -> list[Mask]:
+    """A mask for each section, by the rule; every file that is asked or learned is one delivery."""
+    deliveries = {**files, **{section.file.sha256: section.file for section in sections}}
+    concerned = dict.fromkeys([*learned, *(section.file.sha256 for section in sections)])
+    rows = {sha256: _rows_of(project, deliveries[sha256], schema) for sha256 in concerned}
+    asked_rows = {sha256: np.zeros(len(values), bool) for sha256, values in rows.items()}
+    for section, labelled in zip(sections, asked, strict=True):
+        start, stop = section.run
+        asked_rows[section.file.sha256][start:stop] |= labelled
+    told = [
+        Delivery(values, asked_rows[sha256], _marked(len(values), learned.get(sha256, ())))
+        for sha256, values in rows.items()
+    ]
+
+    def columns(chosen: Mask) -> list[Hashes]:
+        """The feature columns of some asked rows, over all deliveries."""
+        edges = np.cumsum([len(values) for values in rows.values()])[:-1]
+        parts = [
+            _words(project, deliveries[sha256], schema, mask)
+            for sha256, mask in zip(rows, np.split(chosen, edges), strict=True)
+            if mask.any()
+        ]
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+    copies = dict(zip(rows, copied_rows(told, columns), strict=True))
+    return [copies[section.file.sha256][slice(*section.run)] for section in sections]
+
+
+def _rows_of(project: Project, file: DataFile, schema: Schema) -> Hashes:
+    """A file's hashes in memory of their own: its table is closed again."""
+    return np.array(row_hashes(project.tables.table(file, schema)))
+
+
+def _words(project: Project, file: DataFile, schema: Schema, mask: Mask) -> list[Hashes]:
+    table: pa.Table = project.tables.table(file, schema)
+    return [words[mask] for words in column_words(table, len(schema.columns))]
+
+
+def _marked(rows: int, runs: Iterable[Run]) -> Mask:
+    mask = np.zeros(rows, dtype=bool)
+    for start, stop in runs:
+        mask[start:stop] = True
+    return mask
