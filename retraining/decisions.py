@@ -84,6 +84,8 @@ def below_threshold(health: Health, settings: Settings) -> Decision:
     until the adaptive interval has passed, or until production falls below its own record.
     """
     value, limit = health.served.value, settings.retrain_threshold
+    if health.served.rows == 0:
+        return Decision(False, "there is no new row to score production on")
     if value is None:
         return Decision(
             False,
