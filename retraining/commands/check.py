@@ -15,6 +15,7 @@ from retraining.cycle.production import (
     find_production,
     left_to_archive,
     public_uri,
+    run_in_bin,
     strangers_in_the_archive,
 )
 from retraining.cycle.recovery import Recovered
@@ -201,11 +202,9 @@ def _runs_in_the_bin(story: Story) -> Iterator[Problem]:
         version = None if number is None else story.project.registry.version(number)
         if version is None or not version.is_ours:
             continue
-        run_id = story.project.registry.run_in_bin(version)
-        if run_id is not None:
-            what = f"The run of v{number} was deleted; `mlflow gc` would remove its files for good."
-            remedy = f"`mlflow runs restore --run-id {run_id}`, with MLFLOW_TRACKING_URI set to this store."
-            yield Problem(what, f"v{number}", remedy, 0)
+        deleted = run_in_bin(story.project.registry, version)
+        if deleted is not None:
+            yield Problem(deleted.what, f"v{number}", deleted.remedy, 0)
 
 
 def _model(production: Model) -> Iterator[Problem]:

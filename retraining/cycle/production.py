@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from retraining.cycle.books import files_archived_by
@@ -18,6 +18,7 @@ from retraining.errors import (
     UnknownVersionError,
 )
 from retraining.ledger import learned_runs
+from retraining.logs import log
 from retraining.phrases import first_few
 
 if TYPE_CHECKING:
@@ -108,6 +109,9 @@ def find_production(project: Project, recovered: Recovered) -> Model:
             remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this job.",
         )
     model = Model(version, project.registry.manifest(version), project.registry)
+    deleted = run_in_bin(project.registry, version)
+    if deleted is not None:
+        log.warning("%s %s", *deleted)
     problems = problems_of_names(settings, model.schema, model.number)
     if problems:
         raise SettingsError(problems, where=str(settings.project))
@@ -121,6 +125,23 @@ def find_production(project: Project, recovered: Recovered) -> Model:
         unless=left_to_archive(recovered.facts, model.version, model.manifest),
     )
     return model
+
+
+class Deleted(NamedTuple):
+    """A run that a person deleted, and how it is restored."""
+
+    what: str
+    remedy: str
+
+
+def run_in_bin(registry: Registry, version: Version) -> Deleted | None:
+    """What to say where the run of a version lies in MLflow's bin: `mlflow gc` would take its files with it."""
+    run_id = registry.run_in_bin(version)
+    if run_id is None:
+        return None
+    what = f"The run of v{version.number} was deleted; `mlflow gc` would remove its files for good."
+    remedy = f"`mlflow runs restore --run-id {run_id}`, with MLFLOW_TRACKING_URI set to this store."
+    return Deleted(what, remedy)
 
 
 def _unless_there(store: str) -> str:
