@@ -1,0 +1,101 @@
+"""Processes as a person starts them: several on one port, one that dies, and an end that drops nobody."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from tests.model_registry.conftest import free_port
+from tests.projects import Project
+from tests.serving.processes import SCRIPT, Started, started
+from tests.serving.services import body_of, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from retraining.settings import Settings
+
+
+def metrics_of(service: Started) -> dict[str, float]:
+    text = service.caller().ask("GET", "/metrics").body.decode()
+    lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+def test_two_workers_open_their_port_with_a_version_add_up_and_replace_one_that_dies(
+    own_probes: Settings,
+) -> None:
+    with started(own_probes.project, "--workers", "2") as service:
+        statuses = [service.caller().ask("GET", "/ready").status for _ in range(30)]
+        assert statuses == [200] * 30, "the port opens when every worker has its version"
+        for _ in range(20):
+            assert service.caller().predict(1, 2).status == 200
+        before = metrics_of(service)
+        assert before['retraining_rows_total{version="1"}'] == 40
+        assert before["retraining_model_version"] == 1
+
+        workers = service.workers()
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        assert until(lambda: len(set(service.workers()) - {workers[0]}) == 2, 60)
+        assert until(lambda: metrics_of(service)["retraining_model_version"] == 1)
+        assert metrics_of(service)['retraining_rows_total{version="1"}'] == 40, "counts stay"
+        assert all(service.caller().predict(3).status == 200 for _ in range(20))
+
+        os.kill(service.process.pid, signal.SIGTERM)
+        assert service.process.wait(20) == 0
+        assert "Traceback" not in service.log.read_text()
+
+
+def test_workers_whose_parent_is_gone_end_too(own_probes: Settings) -> None:
+    with started(own_probes.project, "--workers", "2") as service:
+        workers = service.workers()
+        os.kill(service.process.pid, signal.SIGKILL)
+        service.process.wait()
+        assert until(lambda: not any(map(is_there, workers)), 30)
+
+
+def test_on_sigterm_requests_in_flight_are_answered_and_the_exit_code_is_0(
+    own_probes: Settings,
+) -> None:
+    told: list[int] = []
+    with started(own_probes.project) as service:
+        caller = service.caller()
+
+        def ask() -> None:
+            body = body_of(*range(5_000))
+            told.append(caller.ask("POST", "/predict", body).status)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        time.sleep(0.05)
+        os.kill(service.process.pid, signal.SIGTERM)
+        assert service.process.wait(20) == 0
+        asking.join()
+    assert told == [200]
+
+
+def test_a_port_that_is_taken_and_a_host_without_tokens_end_the_start(tmp_path: Path) -> None:
+    project = Project.made(tmp_path / "project")
+    port = free_port()
+    done = project.start_process("--host", "192.0.2.1", "--port", str(port), script=SCRIPT)
+    assert done.expect(2).error[2].startswith("Make one with --new-token NAME")
+    assert project.start_process("--workers", "0", script=SCRIPT).expect(2).error
+    made = project.start_process("--new-token", "x", "--scopes", "read", script=SCRIPT).expect(0)
+    assert len(made.out.strip()) > 30
+    listed = project.start_process("--tokens", script=SCRIPT).expect(0).out
+    assert "x" in listed
+    assert made.out.strip() not in listed
+    done = project.start_process("--host", "192.0.2.1", "--port", str(port), script=SCRIPT)
+    assert "cannot listen on 192.0.2.1" in done.expect(2).error[0]
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
