@@ -162,7 +162,7 @@ def running(settings: Settings, host: str | None = "127.0.0.1") -> Iterator[Runn
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
-        assert until(lambda: server.started), "the service did not start"
+        assert until(lambda: server.started, 120), "the service did not start"
         try:
             yield Running(listener.getsockname()[1], parts)
         finally:
