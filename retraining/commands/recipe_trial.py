@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands.problems import Problem, as_problem
 from retraining.cycle.opening import archive_readable
-from retraining.cycle.training import needs_probabilities
 from retraining.errors import RetrainingError
 from retraining.records import DataFile
 from retraining.trainer import check_recipe, load_recipe
@@ -34,7 +33,7 @@ def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
             X, y = rows
             yield from _suspicious(X, y)
             for what in check_recipe(
-                recipe, X, y, needs_probabilities=needs_probabilities(settings)
+                recipe, X, y, needs_probabilities=settings.needs_probabilities
             ):
                 yield Problem(
                     what,

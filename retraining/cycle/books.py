@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.gate import mark_the_end, note_for_the_gate
 from retraining.errors import ArtifactsElsewhereError, DamagedModelError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from retraining.model_registry.interface import EndStatus
     from retraining.project import Project
     from retraining.records import CycleRecord, Left, Manifest, RegistryFacts, Version
 
@@ -140,21 +141,24 @@ def end_run(
     project: Project,
     record: CycleRecord,
     *,
-    status: Literal["FINISHED", "FAILED"] = "FINISHED",
-    tags: Mapping[str, str] | None = None,
+    status: EndStatus = "FINISHED",
     metrics: Mapping[str, float] | None = None,
+    batch_digest: str | None = None,
+    note: str | None = None,
 ) -> None:
     """End a cycle's run with its record; the cycle counts as ended once this returns.
 
     Args:
-        tags: beside those that every ended run has.
+        batch_digest: of the files that the cycle judged first.
+        note: shown on the run's page, Markdown.
     """
     project.registry.end_cycle(
         record,
         name=_name_of_run(record),
         status=status,
-        tags={**_tags_of_run(record), **(tags or {})},
         metrics=metrics or {},
+        batch_digest=batch_digest,
+        note=note,
     )
 
 
@@ -165,20 +169,6 @@ def _name_of_run(record: CycleRecord) -> str:
     version = holder if challenger is None else challenger
     about = "" if version is None else f" v{version}"
     return f"{outcome.ending}{about}, {record.started:%Y-%m-%d %H:%M} UTC"
-
-
-def _tags_of_run(record: CycleRecord) -> dict[str, str]:
-    """The contract's tags, those that apply."""
-    outcome = record.outcome
-    tags = {
-        "retraining.ending": outcome.ending,
-        "retraining.reason": outcome.reason,
-        "retraining.trigger": outcome.trigger,
-        "retraining.cycle_id": record.cycle_id,
-        "retraining.production_version": outcome.production_version,
-        "retraining.challenger_version": outcome.challenger_version,
-    }
-    return {key: str(value) for key, value in tags.items() if value is not None}
 
 
 def leave(

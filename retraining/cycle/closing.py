@@ -36,8 +36,13 @@ def close(cycle: Cycle, monitored: Monitored, done: Done) -> Outcome:
             pages = pages_of(cycle, record, ending.compared, monitored.moved)
             job.registry.save_files(cycle.run_id, pages)
     kill_point("before_run_ends")
-    tags, metrics = _tags(cycle, outcome), _metrics(cycle, outcome, ledger)
-    books.end_run(job, record, tags=tags, metrics=metrics)
+    books.end_run(
+        job,
+        record,
+        metrics=_metrics(cycle, outcome, ledger),
+        batch_digest=cycle.batch_digest,
+        note=_note(cycle, outcome),
+    )
     kill_point("after_run_ends")
     left = Left(cycle.number, cycle.run_id, _holder_to_leave(cycle, outcome))
     books.leave(job, ledger, left, record)
@@ -54,14 +59,13 @@ def _holder_to_leave(cycle: Cycle, outcome: Outcome) -> int | None:
     return outcome.production_version
 
 
-def _tags(cycle: Cycle, outcome: Outcome) -> dict[str, str]:
-    """What a closed cycle's run carries beside the tags of every ended run."""
+def _note(cycle: Cycle, outcome: Outcome) -> str | None:
+    """What the run's page shows first; None where nobody looks at pages."""
+    if not cycle.job.shows_pages:
+        return None
     from retraining.report import note
 
-    tags = {"retraining.batch_digest": cycle.batch_digest}
-    if cycle.job.shows_pages:
-        tags["mlflow.note.content"] = note(outcome, cycle.job.settings.command)
-    return tags
+    return note(outcome, cycle.job.settings.command)
 
 
 def _metrics(cycle: Cycle, outcome: Outcome, ledger: Ledger) -> Mapping[str, float]:

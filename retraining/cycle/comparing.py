@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     Masks = Mapping[str, NDArray[np.bool_]]
 
-FLOORS = ("accuracy", "roc_auc", "f1")
 SLICES_AT_MOST = 50  # by column, the most frequent values
 
 
@@ -112,15 +111,9 @@ def confidence_of_attempt(cycle: Cycle) -> float:
 
 
 def floor_scores(cycle: Cycle, challenger: Predictions) -> dict[str, float | None]:
-    """The challenger's scores that MIN_MODEL_* are asked of; with three classes and more f1 is macro and roc_auc one against rest."""
-    settings, several = cycle.job.settings, challenger.class_count > 2
-    names = {
-        "accuracy": "accuracy",
-        "f1": "f1_macro" if several else "f1",
-        "roc_auc": "roc_auc_ovr" if several else "roc_auc",
-    }
-    wanted = [name for name in FLOORS if getattr(settings, f"min_model_{name}") is not None]
-    return {name: score(metric(names[name]), challenger) for name in wanted}
+    """The challenger's scores that MIN_MODEL_* are asked of, each by the metric that tells it for so many classes."""
+    asked = {name: metric(name).among(challenger.class_count) for name in cycle.job.settings.floors}
+    return {name: score(metric(told_by), challenger) for name, told_by in asked.items()}
 
 
 def _slices(cycle: Cycle, test_set: FrozenTestSet) -> Masks:

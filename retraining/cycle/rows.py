@@ -16,7 +16,6 @@ from retraining.datasets import (
     label_codes,
 )
 from retraining.scoring import ROWS_PER_CHUNK, coding, predict
-from retraining.statistics import metric as metric_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,14 +57,13 @@ def predictions(
 
     Probabilities are asked for where the metric or a floor needs them, or the caller does.
     """
-    asks = metric_named(project.settings.metric).needs == "probabilities"
-    floors = project.settings.min_model_roc_auc is not None
+    asked_for = with_probabilities or project.settings.needs_probabilities
     chosen = model.estimator if estimator is None else estimator
     return predict(
         chosen,
         _chunks(project, sections, model.schema),
         model.schema,
-        with_probabilities=asks or floors or with_probabilities,
+        with_probabilities=asked_for,
     )
 
 

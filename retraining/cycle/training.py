@@ -19,7 +19,6 @@ from retraining.ledger import runs_outside
 from retraining.logs import log
 from retraining.records import Candidate, Manifest, Marks
 from retraining.shapes import shape_of_challenger
-from retraining.statistics import metric
 from retraining.trainer import load_recipe, pip_requirements, train
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from retraining.cycle.opening import Cycle
     from retraining.cycle.training_set import FrozenTestSet, Lineage
     from retraining.records import DataFile, Run, Version
-    from retraining.settings import Settings
     from retraining.statistics import Predictions
     from retraining.trainer import Recipe
 
@@ -70,7 +68,7 @@ def train_challenger(
         log.info("training on %d rows of %d files", len(X), len(parts))
         kill_point("mid_training")
         estimator = train(
-            recipe, X, y, needs_probabilities=needs_probabilities(job.settings)
+            recipe, X, y, needs_probabilities=job.settings.needs_probabilities
         ).estimator
     manifest = Manifest(
         files=tuple(replace(file, reserved=()) for file in lineage.learned),
@@ -144,11 +142,4 @@ def sections_of(files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]]) -> tup
     )
     return tuple(
         Section(file, run) for file, edges in cuts for run in pairwise(edges) if run[0] < run[1]
-    )
-
-
-def needs_probabilities(settings: Settings) -> bool:
-    """Whether the metric, or a floor, takes `predict_proba`."""
-    return (
-        metric(settings.metric).needs == "probabilities" or settings.min_model_roc_auc is not None
     )

@@ -11,7 +11,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from retraining.model_registry import texts
 from retraining.model_registry.failures import without_credentials
-from retraining.model_registry.names import DECISION, ENDING, ROLE
+from retraining.model_registry.names import DECISION, ENDING, ROLE, run_tags
 from retraining.model_registry.runs import (
     ANY,
     CYCLE,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from retraining.model_registry.interface import EndStatus
     from retraining.model_registry.runs import Runs
     from retraining.model_registry.store import Store
     from retraining.records import CycleRecord
@@ -129,11 +130,12 @@ class Cycles:
         record: CycleRecord,
         *,
         name: str,
-        status: str,
-        tags: Mapping[str, str],
+        status: EndStatus,
         metrics: Mapping[str, float],
+        batch_digest: str | None = None,
+        note: str | None = None,
     ) -> None:
-        """Tag, rename and end the parent run, draw its point on the timeline; the cycle counts as ended once this returns.
+        """Mark, rename and end the parent run, draw its point on the timeline; the cycle counts as ended once this returns.
 
         Repeating it changes nothing: a point is identified by its cycle's start and number.
         """
@@ -143,10 +145,13 @@ class Cycles:
             record.run_id, {DECISION: json.dumps(record_to_json(record), indent=1, allow_nan=False)}
         )
         began = in_milliseconds(record.started)
+        tags = {**run_tags(record, batch_digest), MLFLOW_RUN_NAME: name}
+        if note is not None:
+            tags[MLFLOW_RUN_NOTE] = note
         self._runs.log(
             record.run_id,
             texts.metrics(metrics, began),
-            tags=texts.run_tags({**tags, ENDING: record.ending, MLFLOW_RUN_NAME: name}),
+            tags=texts.run_tags(tags),
         )
         if metrics:
             self._runs.log(

@@ -6,7 +6,7 @@ Reading verbs change nothing; writing verbs say what they write. No verb decides
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         Status,
         Version,
     )
+
+EndStatus = Literal["FINISHED", "FAILED"]
 
 
 class Registry(Protocol):
@@ -105,13 +107,22 @@ class Registry(Protocol):
         record: CycleRecord,
         *,
         name: str,
-        status: str,
-        tags: Mapping[str, str],
+        status: EndStatus,
         metrics: Mapping[str, float],
+        batch_digest: str | None = None,
+        note: str | None = None,
     ) -> None:
-        """Tag, rename and end the parent run (`FINISHED` or `FAILED`), draw its point on the timeline.
+        """Mark the parent run with what the record tells, rename and end it, draw its point on the timeline.
 
         The cycle counts as ended once this returns.
+
+        Args:
+            record: kept as `decision.json`.
+            name: of the run.
+            status: of the run.
+            metrics: those of the timeline.
+            batch_digest: of the files that the cycle judged first.
+            note: shown on the run's page, Markdown.
         """
 
     # --- writing: versions --------------------------------------------------------------------------------------

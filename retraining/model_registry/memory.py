@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.errors import DamagedModelError, StoreError
-from retraining.model_registry.names import CHALLENGER, PREVIOUS
+from retraining.model_registry.names import CHALLENGER, PREVIOUS, run_tags
 from retraining.records import RegistryFacts, Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from retraining.model_registry.interface import EndStatus
     from retraining.records import Candidate, CycleRecord, Left, Manifest, Marks, Status
 
 
@@ -35,6 +36,7 @@ class _Run:
     status: str = "RUNNING"
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    note: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     record: CycleRecord | None = None
 
@@ -158,15 +160,17 @@ class MemoryRegistry:
         record: CycleRecord,
         *,
         name: str,
-        status: str,
-        tags: Mapping[str, str],
+        status: EndStatus,
         metrics: Mapping[str, float],
+        batch_digest: str | None = None,
+        note: str | None = None,
     ) -> None:
         """Keep the cycle's record with its run."""
         if record.run_id is not None:
             begun = self._runs[record.run_id]
+            tags = run_tags(record, batch_digest)
             self._runs[record.run_id] = _Run(
-                begun.cycle_id, begun.started, status, name, tags, metrics, record
+                begun.cycle_id, begun.started, status, name, tags, note, metrics, record
             )
 
     # --- writing: versions --------------------------------------------------------------------------------------

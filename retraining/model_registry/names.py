@@ -42,7 +42,7 @@ from retraining.records import Left, Marks, RegistryFacts, Version
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retraining.records import Status
+    from retraining.records import CycleRecord, Status
 
 # --- aliases; the production alias is a setting ---
 CHALLENGER = "challenger"  # while a version waits for a person
@@ -79,7 +79,7 @@ MADE_AS = "retraining.experiment_name"  # what it was called when this job made 
 
 # --- tags of a run ---
 ROLE, CYCLE_ID, MODEL = "retraining.role", "retraining.cycle_id", "retraining.model_name"
-ENDING = "retraining.ending"
+ENDING, BATCH_DIGEST = "retraining.ending", "retraining.batch_digest"
 
 # --- artifacts of a version's run, and of a cycle's ---
 MANIFEST, SKETCHES = "manifest.json", "sketches.json"
@@ -117,6 +117,21 @@ def facts_from(aliases: Mapping[str, int], tags: Mapping[str, str]) -> RegistryF
         left=left_from(tags.get(LEFT)),
         withdrawn=withdrawn,
     )
+
+
+def run_tags(record: CycleRecord, batch_digest: str | None) -> dict[str, str]:
+    """The tags of an ended cycle's run, those that apply."""
+    outcome = record.outcome
+    told = {
+        ENDING: outcome.ending,
+        "retraining.reason": outcome.reason,
+        "retraining.trigger": outcome.trigger,
+        CYCLE_ID: record.cycle_id,
+        "retraining.production_version": outcome.production_version,
+        "retraining.challenger_version": outcome.challenger_version,
+        BATCH_DIGEST: batch_digest,
+    }
+    return {tag: str(value) for tag, value in told.items() if value is not None}
 
 
 def left_from(text: str | None) -> Left | None:

@@ -16,7 +16,6 @@ from retraining.cycle.production import check_the_archive
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.cycle.rows import Section, whole_files
 from retraining.cycle.sampling import training_rows
-from retraining.cycle.training import needs_probabilities
 from retraining.errors import DamagedModelError, PersonNeededError, UsageError
 from retraining.ledger import runs_outside
 from retraining.local_state import sha256_of
@@ -162,7 +161,7 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
         ]
         X, y, sampled = training_rows(job, parts, papers.schema)
         estimator = train(
-            recipe, X, y, needs_probabilities=needs_probabilities(job.settings)
+            recipe, X, y, needs_probabilities=job.settings.needs_probabilities
         ).estimator
     papers = replace(
         papers,

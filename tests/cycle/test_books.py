@@ -45,7 +45,7 @@ def test_an_ended_run_is_called_by_its_ending_and_the_version_that_it_is_about(
 ) -> None:
     job = promoted.job()
     (record,) = books.load_ledger(job, job.registry.facts()).cycles
-    books.end_run(job, record, tags={"retraining.batch_digest": "abc"}, metrics={"x": 1.0})
+    books.end_run(job, record, batch_digest="abc", metrics={"x": 1.0})
     run = promoted.registry._runs[str(record.run_id)]
     assert run.status == "FINISHED"
     assert "promoted v2" in run.name

@@ -115,6 +115,6 @@ def end(registry: Registry, run_id: str, **more: Any) -> CycleRecord:
     ended = replace(record(run_id), **more)
     name = f"2026-11-20T02:17:00Z {ended.ending}"
     registry.end_cycle(
-        ended, name=name, status="FINISHED", tags={}, metrics={"accuracy/production_on_new": 0.9}
+        ended, name=name, status="FINISHED", metrics={"accuracy/production_on_new": 0.9}
     )
     return ended

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -61,16 +62,14 @@ def test_a_cycle_is_one_parent_with_nested_stages_and_a_point_on_the_timeline(
         dataset=("b", "ef" * 32, 4),
     )
     registry.register(candidate(metrics={"fit_rows": 4}), parent=run_id, run_name="ModelRetraining")
-    name, tags = (
-        "promoted v2, 2026-11-20 02:17 UTC",
-        {"retraining.reason": "better", "mlflow.note.content": "| a | b |"},
-    )
+    name = "promoted v2, 2026-11-20 02:17 UTC"
     registry.end_cycle(
         record(run_id, 7, "promoted"),
         name=name,
         status="FINISHED",
-        tags=tags,
         metrics={"accuracy/production_on_new": 0.9},
+        batch_digest="ab" * 32,
+        note="| a | b |",
     )
     seen = runs(client)
     assert set(seen) == {name, "ModelMonitoring", "ModelRetraining", "timeline"}
@@ -79,6 +78,7 @@ def test_a_cycle_is_one_parent_with_nested_stages_and_a_point_on_the_timeline(
     nested = {n for n, run in seen.items() if run.data.tags.get("mlflow.parentRunId") == run_id}
     assert nested == {"ModelMonitoring", "ModelRetraining"}
     assert seen[name].data.tags["retraining.ending"] == "promoted"
+    assert seen[name].data.tags["retraining.batch_digest"] == "ab" * 32
     assert seen[name].data.tags["mlflow.note.content"] == "| a | b |"
     assert seen[name].data.metrics == {"accuracy/production_on_new": 0.9}
     assert [
@@ -156,8 +156,9 @@ def test_long_texts_are_cut_with_an_ellipsis(
     registry.register(candidate(), parent=run_id, run_name="ModelRetraining")
     registry.mark(1, Marks(reason="r" * 200_000), "d" * 200_000)
     registry.hold("h" * 200_000)
-    tags = {"retraining.reason": "r" * 200_000}
-    registry.end_cycle(record(run_id), name="n" * 900, status="FAILED", tags=tags, metrics={})
+    ended = record(run_id)
+    told = replace(ended, outcome=replace(ended.outcome, reason="r" * 200_000))
+    registry.end_cycle(told, name="n" * 900, status="FAILED", metrics={})
     version = client.get_model_version("classifier", "1")
     texts = [
         version.tags["retraining.reason"],
