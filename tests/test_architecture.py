@@ -110,6 +110,21 @@ def test_only_the_registry_room_imports_mlflow() -> None:
     ] == []
 
 
+def test_no_module_outside_the_registry_room_spells_a_tag() -> None:
+    """What MLflow holds is read as typed facts, and written by marks and verbs."""
+    outside = [path for path in MODULES if home_of(path) != "model_registry"]
+    scripts = [CLONE / name for name in SCRIPTS]
+    tag = re.compile(r"""["'](retraining\.[a-z_]+|validation_status|mlflow\.note\.content)["']""")
+    logger = {"retraining.output"}
+    spelled = {
+        (str(path.relative_to(CLONE)), name)
+        for path in [*outside, *scripts]
+        for name in tag.findall(path.read_text())
+        if name not in logger and not (CLONE / name.replace(".", "/")).exists()
+    }
+    assert spelled == set()
+
+
 def test_a_source_is_named_in_its_room_in_the_table_of_sources_and_in_the_settings_alone() -> None:
     """A new source must be no other module's business."""
     may_name = {"retraining/settings.py", "retraining/sources/__init__.py"}

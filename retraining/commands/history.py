@@ -10,6 +10,7 @@ from retraining.commands.reading import Story, read_story
 from retraining.errors import UsageError
 from retraining.failed_start import last_failed_start
 from retraining.hindsight import graded_decisions, in_words
+from retraining.model_registry.names import REPORT
 from retraining.phrases import in_brackets
 from retraining.report.verdict import name
 from retraining.report.words import printable
@@ -128,11 +129,7 @@ def _write_pages(story: Story, hindsight: dict[str, Hindsight], folder: Path) ->
     reports.mkdir(parents=True, exist_ok=True)
     links = {}
     for record in story.ledger.cycles:
-        page = (
-            story.project.registry.read_text(record.run_id, "report.html")
-            if record.run_id
-            else None
-        )
+        page = story.project.registry.read_text(record.run_id, REPORT) if record.run_id else None
         if page is not None:
             (reports / f"{record.cycle_id}.html").write_text(page, encoding="utf-8")
             links[record.cycle_id] = f"reports/{record.cycle_id}.html"

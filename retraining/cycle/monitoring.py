@@ -14,6 +14,7 @@ from retraining.decisions import Health
 from retraining.errors import DamagedModelError, UnpredictableRowsError
 from retraining.ledger import REGISTERED
 from retraining.logs import log
+from retraining.model_registry.names import MONITORING
 from retraining.phrases import first_few, gained_or_lost, how_many
 from retraining.records import NO_COPIES, Copies, Decision, Drift, Score
 from retraining.statistics import (
@@ -134,7 +135,7 @@ def _log_monitoring(cycle: Cycle, score: Score) -> None:
         metrics[f"{score.metric}/production_on_new"] = score.value
     cycle.job.registry.log_stage(
         cycle.run_id,
-        "ModelMonitoring",
+        MONITORING,
         metrics=metrics,
         params={
             "production_version": str(cycle.production.number),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from retraining.hindsight import graded_decisions
 from retraining.logs import log
+from retraining.model_registry.names import LOG, QUARANTINE, REPORT
 from retraining.report import page, quarantine_csv
 from retraining.report.material import Distribution, RefusedFile, ReportMaterial, TestSet
 from retraining.scoring import coding
@@ -44,13 +45,13 @@ def pages_of(
         model_name=job.settings.model_name,
         command=job.settings.command,
     )
-    pages = {"report.html": _drawn(outcome, material)}
+    pages = {REPORT: _drawn(outcome, material)}
     if outcome.drift.features:
         pages["drift.json"] = json.dumps(drift_to_json(outcome.drift), indent=1)
     if job.watch.log_lines():
-        pages["cycle.log"] = "\n".join(job.watch.log_lines()) + "\n"
+        pages[LOG] = "\n".join(job.watch.log_lines()) + "\n"
     if refused:
-        pages["quarantine.csv"] = quarantine_csv(refused)
+        pages[QUARANTINE] = quarantine_csv(refused)
     return pages
 
 

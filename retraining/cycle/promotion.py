@@ -16,7 +16,7 @@ from retraining.cycle.probation import probation_result
 from retraining.errors import NoProductionModelError
 from retraining.kill_points import kill_point
 from retraining.logs import log
-from retraining.model_registry.names import CHALLENGER
+from retraining.model_registry.names import CHALLENGER, COMPARISON
 from retraining.records import Marks
 from retraining.report import description
 
@@ -188,7 +188,7 @@ def _log_comparison(cycle: Cycle, compared: Compared) -> None:
     }
     kept = {key: value for key, value in metrics.items() if value is not None}
     params = {"verdict": comparison.verdict}
-    cycle.job.registry.log_stage(str(cycle.run_id), "ModelComparison", metrics=kept, params=params)
+    cycle.job.registry.log_stage(str(cycle.run_id), COMPARISON, metrics=kept, params=params)
 
 
 def _save_the_decision(cycle: Cycle, monitored: Monitored, ending: Ending) -> None:

@@ -17,6 +17,7 @@ from retraining.datasets import MIN_BLOCKS, with_learned_categories
 from retraining.kill_points import kill_point
 from retraining.ledger import runs_outside
 from retraining.logs import log
+from retraining.model_registry.names import RETRAINING
 from retraining.records import Candidate, Manifest, Marks
 from retraining.shapes import shape_of_challenger
 from retraining.trainer import load_recipe, pip_requirements, train
@@ -103,7 +104,7 @@ def train_challenger(
         ]  # drift is against what is recent
         sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
         wanted = candidate(recipe, estimator, manifest, marks, sketch)
-        version = job.registry.register(wanted, parent=cycle.run_id, run_name="ModelRetraining")
+        version = job.registry.register(wanted, parent=cycle.run_id, run_name=RETRAINING)
     kill_point("after_version_creation")
     return Challenger(estimator, version, manifest, answers)
 

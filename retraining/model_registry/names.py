@@ -81,6 +81,10 @@ MADE_AS = "retraining.experiment_name"  # what it was called when this job made 
 ROLE, CYCLE_ID, MODEL = "retraining.role", "retraining.cycle_id", "retraining.model_name"
 ENDING, BATCH_DIGEST = "retraining.ending", "retraining.batch_digest"
 
+# --- names of the runs under a cycle's ---
+MONITORING, COMPARISON = "ModelMonitoring", "ModelComparison"
+RETRAINING, FIRST_MODEL = "ModelRetraining", "FirstModel"
+
 # --- artifacts of a version's run, and of a cycle's ---
 MANIFEST, SKETCHES = "manifest.json", "sketches.json"
 RECIPE, SEARCH = "train_classification_model.py", "search_results.csv"

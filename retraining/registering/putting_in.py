@@ -14,7 +14,7 @@ from retraining.cycle.training import candidate, sections_of
 from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, runs_outside
 from retraining.logs import log
-from retraining.model_registry.names import PREVIOUS
+from retraining.model_registry.names import FIRST_MODEL, PREVIOUS
 from retraining.records import CycleRecord, Left, Marks, Outcome, Score, Version
 from retraining.registering.baseline import beside_production, score_on_unseen_rows
 from retraining.registering.papers import with_reservations
@@ -68,7 +68,7 @@ def put_in(
         recipe_text=text,
         pip_requirements=tuple(pip_requirements(recipe)),
     )
-    version = job.registry.register(wanted, parent=run_id, run_name="FirstModel")
+    version = job.registry.register(wanted, parent=run_id, run_name=FIRST_MODEL)
     kill_point("after_first_version")
     if baseline.value is not None:
         job.registry.log_model_metrics(version, {job.settings.metric: baseline.value})
