@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from retraining.cycle.training import lost_before, needs_probabilities, train_challenger
+from retraining.cycle.training import lost_before, train_challenger
 from retraining.cycle.training_set import attempt_key, freeze_test_set, trace_lineage
 from retraining.errors import RecipeError
 
@@ -89,4 +89,4 @@ def test_a_recipe_that_raises_is_named_and_leaves_no_version(desk: Desk) -> None
 def test_probabilities_are_asked_for_where_metric_or_floor_takes_them(
     desk: Desk, settings: Any, needed: bool
 ) -> None:
-    assert needs_probabilities(desk.job(**settings).settings) is needed
+    assert desk.job(**settings).settings.needs_probabilities is needed
