@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from retraining.commands import Answer
 from retraining.commands.people import add_version_that_waits, the_one_that_waits
 from retraining.cycle.job import Job
-from retraining.cycle.production import load_model
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
+from retraining.model_registry.production import load_model
 
 if TYPE_CHECKING:
     import argparse

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
 
-    from retraining.cycle.production import Model
+    from retraining.model_registry.production import Model
     from retraining.settings import Settings
     from retraining.sources import Source
 

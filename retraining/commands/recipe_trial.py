@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from retraining.commands.reading import Story
-    from retraining.cycle.production import Model
+    from retraining.model_registry.production import Model
 
 ROWS_TRIED = 2_000
 ROWS_TO_SUSPECT = 1_000

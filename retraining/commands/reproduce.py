@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retraining.commands.reading import Story
-    from retraining.cycle.production import Model
     from retraining.cycle.reproducing import Comparison
+    from retraining.model_registry.production import Model
     from retraining.records import BatchFile
     from retraining.settings import Settings
 
@@ -60,7 +60,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _model(story: Story, number: int | None) -> Model:
-    from retraining.cycle.production import load_model
+    from retraining.model_registry.production import load_model
 
     wanted = number if number is not None else story.holder
     if wanted is None:

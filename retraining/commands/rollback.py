@@ -11,11 +11,11 @@ from retraining.cycle import books
 from retraining.cycle.commit import marks_of_one_rolled_back, put_back
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.job import Job
-from retraining.cycle.production import load_model
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError, UsageError
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
+from retraining.model_registry.production import load_model
 
 if TYPE_CHECKING:
     import argparse

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from retraining.cycle.claiming import Claimed
     from retraining.cycle.job import Job
-    from retraining.cycle.production import Model
     from retraining.cycle.recovery import Recovered
+    from retraining.model_registry.production import Model
     from retraining.project import Project
     from retraining.records import DataFile
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retraining.cycle.copies import archived_files, leave_out_learned
-from retraining.cycle.production import Model, load_model
 from retraining.cycle.rows import predictions, whole_files
 from retraining.errors import DamagedModelError
 from retraining.ledger import BackOff, back_off
 from retraining.logs import log
+from retraining.model_registry.production import Model, load_model
 from retraining.records import Comparison, Hindsight, Score
 from retraining.statistics import compare, metric
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from retraining.cycle.books import files_archived_by
@@ -17,8 +15,8 @@ from retraining.errors import (
     SettingsError,
     UnknownVersionError,
 )
-from retraining.ledger import learned_runs
 from retraining.logs import log
+from retraining.model_registry.production import Model, load_model
 from retraining.phrases import first_few
 
 if TYPE_CHECKING:
@@ -28,58 +26,10 @@ if TYPE_CHECKING:
     from retraining.ledger import Ledger
     from retraining.model_registry.interface import Registry
     from retraining.project import Project
-    from retraining.records import Manifest, RegistryFacts, Run, Schema, Version
+    from retraining.records import Manifest, RegistryFacts, Version
 
 ORCHESTRATOR = "python pipeline_orchestrator.py"
 REGISTER = "python register_first_model.py"
-
-
-@dataclass(frozen=True)
-class Model:
-    """A version with its manifest; the estimator is verified and loaded when first asked for."""
-
-    version: Version
-    manifest: Manifest
-    registry: Registry
-
-    @property
-    def number(self) -> int:
-        """The version's number."""
-        return self.version.number
-
-    @property
-    def schema(self) -> Schema:
-        """How this version's files are read."""
-        return self.manifest.schema
-
-    @cached_property
-    def estimator(self) -> Any:
-        """The fitted estimator."""
-        return self.registry.model(self.version)
-
-    @cached_property
-    def learned(self) -> dict[str, tuple[Run, ...]]:
-        """SHA-256 -> runs of the files that this version learned from."""
-        return learned_runs(self.manifest)
-
-    @cached_property
-    def seen(self) -> dict[str, tuple[Run, ...]]:
-        """SHA-256 -> all rows of the files that were there when this version was made."""
-        files = (*self.manifest.files, *self.manifest.held_out)
-        return {file.sha256: ((0, file.rows),) for file in files}
-
-    @cached_property
-    def exposed(self) -> frozenset[str]:
-        """Digests of the files that were there when this version was made: learned, or held out."""
-        return frozenset(self.seen)
-
-
-def load_model(registry: Registry, number: int) -> Model | None:
-    """A version of ours, or None."""
-    version = registry.version(number)
-    if version is None or not version.is_ours:
-        return None
-    return Model(version, registry.manifest(version), registry)
 
 
 def find_production(project: Project, recovered: Recovered) -> Model:
@@ -108,7 +58,7 @@ def find_production(project: Project, recovered: Recovered) -> Model:
             f"The alias {alias!r} of {name!r} is on version {holder}, which this job does not know.",
             remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this job.",
         )
-    model = Model(version, project.registry.manifest(version), project.registry)
+    model = Model.of(version, project.registry)
     deleted = run_in_bin(project.registry, version)
     if deleted is not None:
         log.warning("%s %s", *deleted)

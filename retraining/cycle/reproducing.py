@@ -13,7 +13,6 @@ import numpy as np
 
 from retraining.cycle.rows import Section, predictions
 from retraining.cycle.sampling import training_rows
-from retraining.cycle.training import needs_probabilities
 from retraining.ledger import runs_outside
 from retraining.local_state import sha256_of
 from retraining.records import DataFile
@@ -23,7 +22,7 @@ from retraining.trainer import load_recipe, train
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from retraining.cycle.production import Model
+    from retraining.model_registry.production import Model
     from retraining.project import Project
     from retraining.records import BatchFile, Manifest, Run
     from retraining.statistics import Predictions
@@ -91,7 +90,7 @@ def made_again(
     )
     with _as_a_file(recipe_text, project.settings.recipe_path.parent) as recipe:
         return train(
-            recipe, X, y, needs_probabilities=needs_probabilities(project.settings)
+            recipe, X, y, needs_probabilities=project.settings.needs_probabilities
         ).estimator
 
 

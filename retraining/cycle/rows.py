@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from retraining.cycle.production import Model
+    from retraining.model_registry.production import Model
     from retraining.project import Project
     from retraining.records import DataFile, Run, Schema
     from retraining.scoring import Chunk

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retraining.cycle.copies import leave_out_learned, tell
-from retraining.cycle.production import Model, load_model
 from retraining.cycle.rows import Section, predictions
 from retraining.errors import DamagedModelError, UnreadableFileError
+from retraining.model_registry.production import Model, load_model
 from retraining.records import NO_COPIES, Copies, Score, Version
 from retraining.statistics import MIN_BLOCKS, metric, score, score_interval
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from retraining.errors import DamagedModelError, RetrainingError, UnreachableError
 from retraining.logs import log
+from retraining.model_registry.production import Model
 from retraining.serving.model import ModelFailedError, ServedModel, TellingFacts
 from retraining.serving.refusals import not_now
 
@@ -259,13 +260,13 @@ def load(registry: Registry, number: int, settings: Settings) -> ServedModel:
     if not version.is_ours:
         adopt = f"`python register_first_model.py --adopt {number}` takes it up"
         raise NotServedError(f"it was not registered by this job; {adopt}")
-    manifest = registry.manifest(version)
+    model = Model.of(version, registry)
     return ServedModel(
         name=settings.model_name,
         version=number,
         alias=settings.production_alias,
-        schema=manifest.schema,
-        estimator=registry.model(version),
+        schema=model.schema,
+        estimator=model.estimator,
         since=datetime.now(UTC),
         facts=facts_of(version, registry),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining.cycle.production import find_production, how_to_assign, load_model, public_uri
+from retraining.cycle.production import find_production, how_to_assign, public_uri
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import (
     ArchiveMismatchError,
@@ -14,9 +14,10 @@ from retraining.errors import (
     NoProductionModelError,
     SettingsError,
 )
+from retraining.model_registry.production import load_model
 
 if TYPE_CHECKING:
-    from retraining.cycle.production import Model
+    from retraining.model_registry.production import Model
     from retraining.records import Version
     from tests.cycle.desk import Desk
 
