@@ -32,6 +32,14 @@ def coding(schema: Schema) -> tuple[Label, ...]:
     return classes
 
 
+def coded(positions: NDArray[np.integer[Any]], schema: Schema) -> NDArray[np.int64]:
+    """Labels as tables hold them, positions (n,) in the schema's classes, as codes (n,) in the order of `coding`."""
+    order = coding(schema)
+    code_at = np.asarray([order.index(label) for label in schema.classes], dtype=np.int64)
+    codes: NDArray[np.int64] = code_at[positions]
+    return codes
+
+
 def predict(
     estimator: Any, chunks: Iterable[Chunk], schema: Schema, *, with_probabilities: bool
 ) -> Predictions:

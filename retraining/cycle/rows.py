@@ -15,7 +15,7 @@ from retraining.datasets import (
     features_and_labels,
     label_codes,
 )
-from retraining.scoring import ROWS_PER_CHUNK, coding, predict
+from retraining.scoring import ROWS_PER_CHUNK, coded, predict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,29 +68,22 @@ def predictions(
 
 
 def _chunks(project: Project, sections: Sequence[Section], schema: Schema) -> Iterator[Chunk]:
-    code_of = {label: code for code, label in enumerate(coding(schema))}
-    recode = np.asarray([code_of[label] for label in schema.classes], dtype=np.int64)
     parts: list[pa.Table] = []
     blocks: list[NDArray[np.int64]] = []
     for number, part in enumerate(labelled_parts(project, sections, schema)):
         parts.append(part)
         blocks.append(np.full(len(part), number))
         if sum(map(len, blocks)) >= ROWS_PER_CHUNK:
-            yield _chunk(parts, blocks, schema, recode)
+            yield _chunk(parts, blocks, schema)
             parts, blocks = [], []
     if parts:
-        yield _chunk(parts, blocks, schema, recode)
+        yield _chunk(parts, blocks, schema)
 
 
-def _chunk(
-    parts: list[pa.Table],
-    blocks: list[NDArray[np.int64]],
-    schema: Schema,
-    recode: NDArray[np.int64],
-) -> Chunk:
+def _chunk(parts: list[pa.Table], blocks: list[NDArray[np.int64]], schema: Schema) -> Chunk:
     features, _ = features_and_labels(parts, [[(0, len(part))] for part in parts], schema)
-    codes = np.concatenate([label_codes(part) for part in parts])
-    return features, recode[codes], np.concatenate(blocks)
+    positions = np.concatenate([label_codes(part) for part in parts])
+    return features, coded(positions, schema), np.concatenate(blocks)
 
 
 def labelled_parts(

@@ -19,7 +19,7 @@ from retraining.datasets import (
 from retraining.errors import SettingsError, UnreadableFileError, UsageError
 from retraining.local_state import sha256_of
 from retraining.records import DataFile
-from retraining.scoring import coding, predict
+from retraining.scoring import coded, predict
 from retraining.statistics import check_metric, metric
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ class History:
     def answers(self, estimator: Any, rows: Run, *, with_probabilities: bool) -> Predictions:
         """What a model says about a range of rows."""
         features, _ = self.features_and_labels(rows)
-        order = {label: code for code, label in enumerate(coding(self.schema))}
-        recode = np.asarray([order[label] for label in self.schema.classes], dtype=np.int64)
-        codes = recode[label_codes(self.table.slice(rows[0], len(features)))]
+        codes = coded(label_codes(self.table.slice(rows[0], len(features))), self.schema)
         chunk = (features, codes, np.zeros(len(features), dtype=np.int64))
         return predict(estimator, [chunk], self.schema, with_probabilities=with_probabilities)
 
