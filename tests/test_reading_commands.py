@@ -267,3 +267,12 @@ def test_who_may_not_keep_anything_in_the_project_can_read_it_all_the_same(
         ended = project.start(*words).expect(0)
         assert "Error" not in ended.err, words
     assert (project.folder / ".retraining").read_bytes() == b""
+
+
+def test_explain_names_no_threshold_where_none_decides(registered: Project) -> None:
+    registered.configure(RETRAIN_WHEN="drop")
+    registered.deliver(*tables(3, seed=2))
+    assert registered.cycle()["threshold"] is None
+    text = words(registered.start("explain").expect(0).out)
+    assert "ending kept" in text
+    assert "threshold" not in text

@@ -101,7 +101,8 @@ def _facts(
         score = f"{metric} {served.value:.4f} on {outcome.new_rows or 0:,} new rows"
         if outcome.copied_rows:
             score += f" ({outcome.copied_rows:,} more are copies of rows seen before)"
-        yield "production", f"{champion}, {score}; threshold {outcome.threshold:g}"
+        limit = "" if outcome.threshold is None else f"; threshold {outcome.threshold:g}"
+        yield "production", f"{champion}, {score}{limit}"
     if comparison is not None and comparison.improvement is not None:
         challenger = name(outcome.challenger_version)
         yield "challenger", f"{challenger}, {metric} {comparison.challenger.value:.4f}"

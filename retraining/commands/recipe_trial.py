@@ -68,7 +68,7 @@ def _some_rows(story: Story, production: Model) -> tuple[pd.DataFrame, pd.Series
 def _suspicious(X: pd.DataFrame, y: pd.Series[Any]) -> Iterator[Problem]:
     """A column without any value teaches nothing; one that repeats the label is seldom known when a model is asked."""
     for name in X.columns[X.isna().all()]:
-        remedy = "Look at what should fill it, or name it in IGNORE_COLUMNS and register a first model again."
+        remedy = "Look at what should fill it, or name it in IGNORE_COLUMNS and register again."
         yield Problem(
             f"The column {name!r} has no value in the newest {len(X):,} archived rows.",
             "used_data",
@@ -84,7 +84,7 @@ def _suspicious(X: pd.DataFrame, y: pd.Series[Any]) -> Iterator[Problem]:
             distinct == y.nunique()
             and y.groupby(values, observed=True, dropna=False).nunique().max() == 1
         ):
-            remedy = "If it is not known before the label is, name it in IGNORE_COLUMNS and register a first model again."
+            remedy = "If it is not known before the label is, name it in IGNORE_COLUMNS and register again."
             yield Problem(
                 f"The column {name!r} repeats the label over {len(X):,} rows.",
                 "used_data",

@@ -69,7 +69,7 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
             f"Every file that waited in {job.settings.new_data_dir} was refused: {_why(job)}.",
             unchanged=f"The files are in {job.settings.quarantine_dir}, each with its reason beside it; no alias moved.",
             remedy="Mend the files or their producer, then send them back with `python pipeline_orchestrator.py requeue FILE...`; "
-            "if the columns changed on purpose, register a first model for them.",
+            "if the columns changed on purpose, docs/columns.md says how to register the next version.",
         )
     _say_once(claimed)
     _warn_of_oddities(claimed)
