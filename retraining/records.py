@@ -61,6 +61,9 @@ __all__ = [
     "VersionFacts",
 ]
 
+PREDICTION_ID = (
+    "prediction_id"  # a column that is carried along where a file has it, and never a feature
+)
 Label = int | bool | str
 Kind = Literal["number", "boolean", "string"]
 LabelKind = Literal["integer", "boolean", "string"]

@@ -313,6 +313,16 @@ class Settings:
         return self.retrain_threshold if "threshold" in self.retrain_when else None
 
     @property
+    def has_prediction_log(self) -> bool:
+        """Whether the job looks for labelled predictions: a sqlite log is there, or a server's is named."""
+        path = self.prediction_log_uri.removeprefix("sqlite:///")
+        if path == self.prediction_log_uri:
+            return True
+        # Only an escaped path needs the library that reads it.
+        file = self.prediction_log_file if "%" in path else path
+        return file is not None and os.path.exists(file)  # noqa: PTH110
+
+    @property
     def greater_is_better(self) -> bool:
         """The direction of the metric."""
         return METRICS[self.metric].greater_is_better

@@ -19,12 +19,14 @@ from retraining.cycle.production import (
     strangers_in_the_archive,
 )
 from retraining.cycle.recovery import Recovered
+from retraining.cycle.sources import noted_schema
 from retraining.errors import RetrainingError
 from retraining.inbox import NO_PERMISSION, check_rights
 from retraining.inbox.listing import CHANGING, TOO_YOUNG
 from retraining.inbox.passed_over import in_words, passed_over
 from retraining.model_registry.names import HOLD
 from retraining.phrases import first_few
+from retraining.project import Project
 from retraining.report.words import printable
 from retraining.shapes import OF_READING, changes_in_words, changes_since, shape_of
 from retraining.sources import sources_of
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from retraining.model_registry.production import Model
+    from retraining.records import Schema
     from retraining.settings import Settings
     from retraining.sources import Source
 
@@ -97,13 +100,14 @@ def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
         yield from _registry(story, deep=deep)
     except RetrainingError as error:
         yield as_problem(error, public_uri(settings.mlflow_tracking_uri))
+    schema = noted_schema(Project.open(settings, read_only=True))
     for source in sources_of(settings):
-        yield from _source(source)
+        yield from _source(source, schema)
 
 
-def _source(source: Source) -> Iterator[Problem]:
+def _source(source: Source, schema: Schema | None) -> Iterator[Problem]:
     try:
-        for found in source.findings():
+        for found in source.findings(schema):
             yield Problem(found.what, source.name, found.remedy, found.code)
     except RetrainingError as error:
         yield as_problem(error, source.name)

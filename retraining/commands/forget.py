@@ -15,27 +15,85 @@ from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
 from retraining.errors import UsageError
 from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
+from retraining.phrases import first_few
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from retraining.settings import Settings
 
+SHOWN = 10
+
 
 def add_flags(command: argparse.ArgumentParser) -> None:
-    """Which files, and why."""
+    """Which files or predictions, and why."""
     command.add_argument(
         "files",
-        nargs="+",
+        nargs="*",
         metavar="FILE_OR_SHA",
         help="archived files, or the first digits of their SHA-256",
     )
     command.add_argument(
-        "--why", required=True, metavar="TEXT", help="the reason, kept in the registry"
+        "--why", metavar="TEXT", help="the reason, kept in the registry; files need one"
+    )
+    command.add_argument(
+        "--prediction",
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="rows of the prediction log, which are removed with their labels",
     )
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+    """Withdraw files, or remove rows of the prediction log."""
+    if bool(asked.files) == bool(asked.prediction):
+        raise UsageError(
+            "`forget` takes files, or the ids of predictions after --prediction.",
+            remedy="Name one or the other.",
+        )
+    if asked.prediction:
+        return _forget_predictions(asked.prediction, settings)
+    if not asked.why:
+        raise UsageError(
+            "--why TEXT is missing: a file is withdrawn for a reason.",
+            remedy="Give the reason; it is kept in the registry.",
+        )
+    return _forget_files(asked, settings)
+
+
+def _forget_predictions(ids: list[str], settings: Settings) -> Answer:
+    """Remove rows and labels from the log at once; name the files that rows had left in."""
+    from retraining.prediction_log.connection import JOB, open_database
+    from retraining.prediction_log.layout import layout_of
+    from retraining.prediction_log.retention import forget_predictions
+
+    database = open_database(settings.prediction_log_uri, JOB)
+    try:
+        there = layout_of(database) is not None
+        gone = forget_predictions(database, settings.model_name, ids) if there else []
+    finally:
+        database.close()
+    files = {one.prediction_id: one.file for one in gone}
+    unknown = [name for name in ids if name not in files]
+    told = {"forgotten": files, "unknown": unknown}
+    return Answer(told, "\n".join(_gone_in_words(files, unknown, settings)))
+
+
+def _gone_in_words(
+    files: dict[str, str | None], unknown: list[str], settings: Settings
+) -> Iterator[str]:
+    yield f"Removed {len(files)} predictions and their labels from the log."
+    for prediction_id, file in files.items():
+        if file is not None:
+            way = f"`{settings.command} forget {file} --why TEXT` withdraws that file"
+            yield f"{prediction_id} had left in {file}; {way}."
+    if unknown:
+        yield f"Not in the log: {first_few(unknown, SHOWN)}."
+
+
+def _forget_files(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Record the withdrawal in the registry, then move the files; name every version that learned them."""
     with one_cycle_at_a_time(settings.state_dir):
         job = Job.open(settings)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
+from retraining.errors import RetrainingError
 from retraining.failed_start import FailedStart, last_failed_start
 from retraining.inbox.passed_over import passed_over
+from retraining.logs import log
 from retraining.phrases import first_few
 from retraining.report.verdict import name
 from retraining.report.words import printable
@@ -54,11 +57,30 @@ def _told(story: Story, last: CycleRecord | None) -> dict[str, Any]:
         "probation": production.probation if production else None,
         "hold": story.facts.hold,
         "awaiting_approval": story.facts.challenger,
+        "predictions": _predictions(story),
         "skipped": passed_over(waiting),
         "withdrawn_but_learned": _poisoned(story),
         "failed_start": None if failed is None else failed._asdict(),
         "refused": [path.name for path in job.inbox.quarantined()],
     }
+
+
+def _predictions(story: Story) -> dict[str, int] | None:
+    """How many predictions are logged, labelled and exported; None where there is no log, or it cannot be asked now."""
+    if not story.project.settings.has_prediction_log:
+        return None
+    from retraining.sources.predictions import looking  # loads the log's driver
+
+    production = story.production
+    schema = None
+    if production is not None and production.is_ours:
+        schema = story.project.registry.manifest(production).schema
+    try:
+        counts = looking.counts(story.project.settings, schema)
+    except RetrainingError as error:
+        log.warning("%s", error.what)
+        return None
+    return None if counts is None else asdict(counts)
 
 
 def _why_it_is_there(story: Story) -> str:
@@ -99,6 +121,9 @@ def _facts(
     )
     yield "previous", name(told["previous_version"]) if told["previous_version"] else "none"
     yield "files", f"{told['waiting']} waiting ({settings.min_new_files} open the gate), {counts}"
+    if told["predictions"] is not None:
+        logged, labelled_rows, exported = told["predictions"].values()
+        yield "predictions", f"{logged} logged, {labelled_rows} labelled, {exported} exported"
     yield "last cycle", _last_cycle(last, told["production_version"])
     if told["failed_start"] is not None:
         yield "FAILED", f"the last start: {FailedStart(**told['failed_start']).in_words()}"

@@ -23,18 +23,48 @@ def note_the_schema(project: Project, schema: Schema) -> None:
 
 def fetch(job: Job) -> None:
     """Export what is new; of sources that fail the first is remembered, and the files at hand are served all the same."""
+    if not job.sources:
+        return
+    schema = noted_schema(job)
     for source in job.sources:
-        if source.has_news():
-            _fetch_from(job, source)
+        if not source.has_news(schema, job.now):
+            continue
+        if schema is None and source.needs_schema:
+            schema = _schema_in_registry(job)
+        _fetch_from(job, source, schema)
 
 
-def _fetch_from(job: Job, source: Source) -> None:
-    from retraining.errors import CredentialsRefusedError, UnreachableError
-    from retraining.logs import log
+def noted_schema(project: Project) -> Schema | None:
+    """The production version's schema as this machine noted it, where it did."""
     from retraining.serialisation import schema_from_json
 
-    content = job.state.read(SCHEMA)
-    schema = None if content is None else schema_from_json(content)
+    content = project.state.read(SCHEMA)
+    return None if content is None else schema_from_json(content)
+
+
+def _schema_in_registry(project: Project) -> Schema | None:
+    """The production version's schema, noted for the next start; None where nobody can say."""
+    from retraining.errors import RetrainingError
+    from retraining.logs import log
+
+    registry = project.registry
+    try:
+        holder = registry.facts().aliases.get(project.settings.production_alias)
+        version = None if holder is None else registry.version(holder)
+        if version is None or not version.is_ours:
+            return None
+        schema = registry.manifest(version).schema
+    except RetrainingError as error:
+        log.warning("the schema of production is not known: %s", error.what)
+        return None
+    note_the_schema(project, schema)
+    return schema
+
+
+def _fetch_from(job: Job, source: Source, schema: Schema | None) -> None:
+    from retraining.errors import CredentialsRefusedError, UnreachableError
+    from retraining.logs import log
+
     try:
         with job.stage(f"export from {source.name}"):
             found = source.fetch(schema, job.now)

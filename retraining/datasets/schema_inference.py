@@ -15,7 +15,7 @@ from retraining.datasets.data_files import opened
 from retraining.datasets.parquet_reading import is_number, is_text
 from retraining.datasets.seen_column import SeenColumn
 from retraining.errors import SettingsError, UnreadableFileError
-from retraining.records import Schema
+from retraining.records import PREDICTION_ID, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,7 +93,7 @@ class _Inference:
                     f"the data has no column {shown(target)}; it has {listed(list(names))}",
                 )
             raise UnreadableFileError(f"the label column {shown(target)} is missing")
-        no_features = {target, *self._settings.ignore_columns, *self._indexes}
+        no_features = {target, PREDICTION_ID, *self._settings.ignore_columns, *self._indexes}
         features = [name for name in names if name not in no_features]
         if "" in features:
             raise UnreadableFileError(

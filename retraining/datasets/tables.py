@@ -19,6 +19,7 @@ from retraining.datasets.table_files import DamagedTableError, read_table_file, 
 from retraining.datasets.typed_reading import read_typed
 from retraining.datasets.unseen_values import unseen_values
 from retraining.errors import UnreadableFileError
+from retraining.records import PREDICTION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -123,7 +124,7 @@ class TableStore:
 
     def _facts(self, data_file: DataFile, schema: Schema) -> FileFacts:
         table, facts = self._read(data_file, schema)
-        ignored = {*schema.ignored, *self._settings.ignore_columns}
+        ignored = {PREDICTION_ID, *schema.ignored, *self._settings.ignore_columns}
         return replace(
             facts,
             unseen_values={} if table is None else unseen_values(table, schema),

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # Room -> the settings without which it has nothing to do. It is imported only where they are all set: a closed gate pays for no other.
 SOURCES: dict[str, tuple[str, ...]] = {
     "retraining.sources.mongodb": ("mongo_uri", "database_name", "collection_name"),
+    "retraining.sources.predictions": ("has_prediction_log",),
 }
 
 
@@ -65,8 +66,12 @@ class Source(Protocol):
     def name(self) -> str:
         """What people call it, in messages: `MongoDB`."""
 
-    def has_news(self) -> bool:
-        """Whether an export could find anything.
+    @property
+    def needs_schema(self) -> bool:
+        """Whether it exports nothing without a schema: then the registry is asked where this machine has not noted it."""
+
+    def has_news(self, schema: Schema | None, clock: Clock) -> bool:
+        """Whether an export could find anything. `schema` and `clock` are as in `fetch`.
 
         Every start asks, also one whose gate stays closed. So it is answered in about a millisecond by the standard library, or with
         True where only a connection could tell. An error counts as news: `fetch` will raise it with its remedy.
@@ -86,7 +91,7 @@ class Source(Protocol):
             FolderGoneError, StoreError: a folder is missing, or cannot be written to; these end the start.
         """
 
-    def findings(self) -> Iterable[Finding]:
+    def findings(self, schema: Schema | None) -> Iterable[Finding]:
         """What `check` should tell of it; writes nothing. Raises as `fetch` would."""
 
 

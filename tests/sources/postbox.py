@@ -48,6 +48,7 @@ class Postbox:
     settings: Settings
     key: str = "postbox"
     name: str = "the postbox"
+    needs_schema: bool = False
 
     @property
     def path(self) -> Path:
@@ -61,7 +62,7 @@ class Postbox:
                 "INSERT INTO letters (line) VALUES (?)", [(line,) for line in lines]
             )
 
-    def has_news(self) -> bool:
+    def has_news(self, schema: Schema | None, clock: Clock) -> bool:
         return self.path.exists()
 
     def fetch(self, schema: Schema | None, clock: Clock) -> Fetched:
@@ -81,7 +82,7 @@ class Postbox:
                 rows += len(chosen)
         return Fetched(tuple(files), rows)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self, schema: Schema | None) -> Iterator[Finding]:
         with self._opened() as letters:
             if not letters.execute("SELECT 1 FROM letters").fetchone():
                 yield Finding("The postbox is empty.", "Post something.")

@@ -22,8 +22,9 @@ class MongoDB:
     settings: Settings
     key: str = KEY
     name: str = NAME
+    needs_schema: bool = False
 
-    def has_news(self) -> bool:
+    def has_news(self, schema: Schema | None, clock: Clock) -> bool:  # noqa: ARG002
         """True: only a connection could tell."""
         return True
 
@@ -33,7 +34,7 @@ class MongoDB:
 
         return fetching.fetch(self.settings, schema, clock=clock)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self, schema: Schema | None) -> Iterator[Finding]:  # noqa: ARG002
         """A collection without documents is most likely a wrong name."""
         from retraining.sources import Finding
         from retraining.sources.mongodb import fetching

@@ -1,0 +1,104 @@
+"""What `check` and `status` tell of the prediction log; nothing is written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from retraining.phrases import first_few
+from retraining.prediction_log.connection import JOB, open_database
+from retraining.prediction_log.counts import (
+    ids_with_other_features,
+    log_counts,
+    stray_labels,
+)
+from retraining.prediction_log.layout import layout_of
+from retraining.sources import Finding
+from retraining.sources.predictions.fetching import no_such_class
+from retraining.sources.predictions.waiting import waits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retraining.prediction_log.connection import Database
+    from retraining.prediction_log.counts import LogCounts
+    from retraining.records import Schema
+    from retraining.settings import Settings
+
+A_DAY = timedelta(days=1)
+LARGE = 10 << 30  # bytes
+CLASSES_NAMED = 5
+
+
+def counts(settings: Settings, schema: Schema | None) -> LogCounts | None:
+    """How much is logged, labelled and exported; None where there is no log.
+
+    Raises:
+        PredictionLogError: it cannot be reached or read.
+    """
+    if not settings.has_prediction_log:
+        return None
+    database = open_database(settings.prediction_log_uri, JOB)
+    try:
+        if layout_of(database) is None:
+            return None
+        classes = () if schema is None else tuple(map(str, schema.classes))
+        with database.reading() as connection:
+            return log_counts(connection, settings.model_name, classes)
+    finally:
+        database.close()
+
+
+def findings(settings: Settings, schema: Schema | None) -> Iterator[Finding]:
+    """What a person should know of the log.
+
+    Raises:
+        PredictionLogError: it cannot be reached or read.
+    """
+    if schema is not None and waits_of(settings, schema) is None:
+        error = no_such_class(settings, schema)
+        yield Finding(error.what, error.remedy, error.exit_code)
+    database = open_database(settings.prediction_log_uri, JOB)
+    try:
+        if layout_of(database) is not None:
+            yield from _labels(settings, schema, database)
+            yield from _size(settings, database)
+    finally:
+        database.close()
+
+
+def _labels(settings: Settings, schema: Schema | None, database: Database) -> Iterator[Finding]:
+    model = settings.model_name
+    classes = () if schema is None else tuple(map(str, schema.classes))
+    yesterday = datetime.now(UTC) - A_DAY
+    with database.reading() as connection:
+        stray = stray_labels(connection, model, classes, older_than=yesterday)
+        things = ids_with_other_features(connection, model)
+    if things:
+        what = f"{things:,} prediction ids came again with other features: only their first rows are logged."
+        yield Finding(what, "Send an id of each prediction, not of the thing that it is about.")
+    if stray.unknown:
+        what = f"{stray.unknown:,} labels came more than a day ago for predictions that are not in the log."
+        remedy = "Compare the ids that are sent to /predict and to /labels; see docs/labels.md."
+        yield Finding(what, remedy)
+    if schema is not None and stray.new_class:
+        named = [f"{text!r} ({count:,})" for text, count in stray.new_class.items()]
+        what = f"Labels of no class that production knows: {first_few(named, CLASSES_NAMED)}."
+        remedy = (
+            f"`{settings.command} monitor --export-labelled DIR` writes such rows as files for "
+            f"`{settings.register_command} --train-from`; where they are slips, send the right labels."
+        )
+        yield Finding(what, remedy)
+    if stray.changed_after_export:
+        what = f"{stray.changed_after_export:,} labels changed after their rows had left in a file."
+        remedy = "A larger LABEL_WAIT_DAYS lets labels settle first."
+        yield Finding(what, remedy)
+
+
+def _size(settings: Settings, database: Database) -> Iterator[Finding]:
+    if database.file is None or settings.prediction_retention_days is not None:
+        return
+    size = database.file.stat().st_size
+    if size > LARGE:
+        what = f"The prediction log {database.file} holds {size / (1 << 30):.0f} GB, and nothing is ever removed."
+        yield Finding(what, "Set PREDICTION_RETENTION_DAYS.")
