@@ -21,6 +21,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scipy import stats
+
 import pipeline_orchestrator
 from retraining import settings as settings_module
 from retraining.replay.history import cut_at_offsets, read_history, sensible_rows_per_cycle
@@ -187,7 +189,8 @@ class Measured:
     cycles_that_fit: float
     rows_fitted: float
     promotions: int
-    wrong: int
+    harmful: int
+    gain: tuple[float, ...]  # of each promotion, in the next three cycles
     rollbacks: int
     bias: float | None  # of the comparison, for the challenger
 
@@ -203,7 +206,8 @@ def measure(stream: str, name: str, plays: Mapping[str, Sequence[Play]], always:
         sum(one.fits for one in own) / sum(len(one.rows) for one in own),
         sum(one.rows_fitted for one in own) / always,
         sum(one.promotions for one in own),
-        sum(one.wrong_promotions for one in own),
+        sum(one.harmful_promotions for one in own),
+        tuple(100 * gain for one in own for gain in one.gains),
         sum(one.rollbacks for one in own),
         100 * sum(flattery) / len(flattery) if flattery else None,
     )
@@ -218,7 +222,9 @@ def table(measured: Mapping[str, Sequence[Measured]]) -> str:
         "cycles that fit",
         "rows fitted",
         "promotions",
-        "wrong",
+        "harmful",
+        "mean gain of a promotion",
+        "its worst stream",
         "rolled back",
         "bias, worst",
     )
@@ -241,7 +247,7 @@ def _row(cells: Iterable[str]) -> str:
 
 def _cells(name: str, found: Sequence[Measured]) -> list[str]:
     gaps = [one.gap for one in found]
-    promotions, wrong = sum(one.promotions for one in found), sum(one.wrong for one in found)
+    promotions, harmful = sum(one.promotions for one in found), sum(one.harmful for one in found)
     biases = [one.bias for one in found if one.bias is not None]
     return [
         name,
@@ -250,10 +256,21 @@ def _cells(name: str, found: Sequence[Measured]) -> list[str]:
         f"{_mean([one.cycles_that_fit for one in found]):.0%}",
         f"{_mean([one.rows_fitted for one in found]):.0%}",
         str(promotions),
-        f"{wrong / promotions:.1%}" if promotions else "-",
+        f"{harmful / promotions:.1%}" if promotions else "-",
+        _with_interval([gain for one in found for gain in one.gain]),
+        f"{min(_mean(one.gain) for one in found if one.gain):+.2f}" if promotions else "-",
         str(sum(one.rollbacks for one in found)),
         f"{abs(_mean(biases)):.2f}, {max(map(abs, biases)):.2f}" if biases else "-",
     ]
+
+
+def _with_interval(values: Sequence[float]) -> str:
+    """The mean and its 95 % interval by Student's t, the values taken as independent."""
+    if len(values) < 2:
+        return "-"
+    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    mean = _mean(values)
+    return f"{mean:+.2f} [{mean - half:+.2f}, {mean + half:+.2f}]"
 
 
 def _mean(values: Sequence[float]) -> float:

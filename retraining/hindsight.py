@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.phrases import gained_or_lost, how_many, size_of
@@ -48,6 +48,31 @@ def _together(gains: list[Hindsight], confidence: float) -> Hindsight:
         blocks=found.blocks,
         batches=len(gains),
     )
+
+
+@dataclass(frozen=True)
+class Promotions:
+    """What the promotions gained together, on the fresh batches since each.
+
+    Attributes:
+        gain: the mean over promotions, weighted by the rows that each was seen on.
+        harmful: the versions that were worse than what they replaced by more than chance.
+    """
+
+    count: int
+    gain: float
+    interval: tuple[float, float] | None
+    harmful: tuple[int, ...]
+
+
+def promotions_together(graded: Sequence[Hindsight], confidence: float = 0.95) -> Promotions | None:
+    """The promotions among graded decisions; None where there are none."""
+    promoted = [one for one in graded if one.promoted]
+    if not promoted:
+        return None
+    together = _together(promoted, confidence)
+    harmful = tuple(one.challenger for one in promoted if one.interval and one.interval[1] < 0)
+    return Promotions(len(promoted), together.gain, together.interval, harmful)
 
 
 def in_words(seen: Hindsight, metric: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from retraining.hindsight import in_words
+import pytest
+
+from retraining.commands.history import promotions_in_words
+from retraining.hindsight import in_words, promotions_together
 from retraining.records import Hindsight, Score
 from retraining.registering.words import suggested_threshold
 
@@ -20,6 +23,31 @@ def test_what_a_promotion_gained_or_lost_is_told_in_plain_words() -> None:
     assert "v3 lost 0.0200 [+0.0100, +0.0300]" in in_words(
         seen(-0.02, -0.03, -0.01, promoted=True), "accuracy"
     )
+
+
+def promotion(version: int, gain: float, low: float, high: float) -> Hindsight:
+    error = (high - low) / 4
+    return Hindsight(version, version - 1, True, gain, (low, high), 400, error, 10)
+
+
+def test_promotions_are_told_together_with_those_that_harmed() -> None:
+    good = [promotion(n, 0.01, -0.01, 0.03) for n in range(2, 6)]
+    rejected = seen(-0.4, -0.5, -0.3, promoted=False)
+    found = promotions_together([*good, rejected])
+    assert found is not None
+    assert (found.count, found.harmful) == (4, ())
+    assert found.gain == pytest.approx(0.01)
+    assert promotions_in_words(found, "accuracy").startswith(
+        "4 promotions gained +1.0 points on average ["
+    )
+    assert promotions_in_words(found, "accuracy").endswith("; none harmed")
+    worse = promotions_together([*good, promotion(7, -0.05, -0.08, -0.02)])
+    assert worse is not None
+    assert promotions_in_words(worse, "accuracy").endswith("; 1 harmed (v7)")
+
+
+def test_without_promotions_nothing_is_told_of_them() -> None:
+    assert promotions_together([seen(-0.4, -0.5, -0.3, promoted=False)]) is None
 
 
 def test_without_an_interval_by_blocks_the_suggested_threshold_still_lies_below_the_score() -> None:

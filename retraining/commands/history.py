@@ -9,11 +9,11 @@ from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
 from retraining.errors import UsageError
 from retraining.failed_start import last_failed_start
-from retraining.hindsight import graded_decisions, in_words
+from retraining.hindsight import Promotions, graded_decisions, in_words, promotions_together
 from retraining.model_registry.names import REPORT
-from retraining.phrases import in_brackets
+from retraining.phrases import how_many, in_brackets
 from retraining.report.verdict import name
-from retraining.report.words import printable
+from retraining.report.words import difference_text, interval_text, printable
 from retraining.serialisation import cycle_to_json
 from retraining.terminal import columns, labelled
 
@@ -51,6 +51,9 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     if asked.html is not None:
         return Answer(told, _write_pages(story, hindsight, asked.html))
     lines = _failed_start(settings) + _table(newest, hindsight)
+    together = promotions_together(list(hindsight.values()), settings.confidence)
+    if together is not None:
+        lines.append(promotions_in_words(together, settings.metric))
     if not newest:
         lines.append("No cycle has passed the gate yet.")
     return Answer(told, "\n".join(lines))
@@ -88,6 +91,18 @@ def _table(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) ->
             below = printable(record.outcome.reason)
         lines += labelled("", below, width, room=3) if below else []
     return lines
+
+
+def promotions_in_words(found: Promotions, metric: str) -> str:
+    """`5 promotions gained +0.9 points on average [+0.3, +1.5]; none harmed`."""
+    gain = difference_text(metric, found.gain)
+    interval = interval_text(metric, found.interval, signed=True)
+    harmed = "none harmed"
+    if found.harmful:
+        versions = ", ".join(f"v{number}" for number in found.harmful)
+        harmed = f"{len(found.harmful)} harmed ({versions})"
+    promotions = how_many(found.count, "promotion")
+    return f"{promotions} gained {gain} on average {interval}".rstrip() + f"; {harmed}"
 
 
 def _row(record: CycleRecord, width: int) -> list[str]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from retraining.statistics import metric, score, subset
+import numpy as np
+
+from retraining.statistics import estimate_improvement, metric, score, subset, t_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from retraining.records import Run
     from retraining.replay.history import Cut, History
     from retraining.settings import Settings
+    from retraining.statistics import Predictions
 
 POINT = 0.01
+CONFIDENCE = 0.95  # of the interval that calls a promotion harmful
+FILES_PER_CYCLE = 15  # rows of a file are alike, so they are one block
+FOR_THE_BENCH = ("gains", "flattery")
 NEXT_CYCLES = 3  # that a promotion is judged on
 
 
@@ -29,6 +34,9 @@ class Play:
         served: the metric over all rows of the batch, by the version that served before the batch was learned.
         version: that version's number.
         rows_fitted: rows handed to the recipe, the first model's left out; so are its fit and its promotion.
+        wrong_promotions: those that were over half a point worse in the next three cycles.
+        harmful_promotions: those of which that is more than chance: the 95 % interval over files is below zero.
+        gains: what each promotion gained over the version that it replaced, in the next three cycles.
         flattery: for each comparison, its difference less the same difference on the next batch; the mean is the comparison's bias.
     """
 
@@ -40,7 +48,9 @@ class Play:
     fits: int
     promotions: int
     wrong_promotions: int
+    harmful_promotions: int
     rollbacks: int
+    gains: tuple[float, ...] = ()
     flattery: tuple[float, ...] = ()
 
     @property
@@ -51,7 +61,25 @@ class Play:
 
     def told(self) -> Mapping[str, Any]:
         """The play as `replay --json` prints it."""
-        return {name: value for name, value in vars(self).items() if name != "flattery"}
+        return {name: value for name, value in vars(self).items() if name not in FOR_THE_BENCH}
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a promotion gained in the cycles after it, None where that is undefined or there are none."""
+
+    gain: float | None
+    interval: tuple[float, float] | None
+
+    @property
+    def was_wrong(self) -> bool:
+        """Whether it cost over half a point, by chance or not."""
+        return self.gain is not None and self.gain < -POINT / 2
+
+    @property
+    def was_harmful(self) -> bool:
+        """Whether it cost more than chance explains."""
+        return self.interval is not None and self.interval[1] < 0
 
 
 @dataclass(frozen=True)
@@ -92,10 +120,26 @@ class Judge:
             return None
         return ours - theirs if self.settings.greater_is_better else theirs - ours
 
-    def was_wrong(self, promoted: Any, replaced: Any, cycle: int) -> bool:
-        """Whether a promotion at the end of a cycle (from 0) cost over half a point in the next three, or in those that there are."""
-        gain = self.gain(promoted, replaced, self.cut.cycles[cycle + 1 : cycle + 1 + NEXT_CYCLES])
-        return gain is not None and gain < -POINT / 2
+    def promotion(self, promoted: Any, replaced: Any, cycle: int) -> Promotion:
+        """What a promotion at the end of a cycle (from 0) gained in the next three, or in those that there are."""
+        cycles = self.cut.cycles[cycle + 1 : cycle + 1 + NEXT_CYCLES]
+        if not cycles:
+            return Promotion(None, None)
+        chosen = metric(self.settings.metric)
+        before, after = (self._by_files(model, cycles) for model in (replaced, promoted))
+        found = estimate_improvement(chosen, before, after)
+        return Promotion(found.value, t_interval(found, CONFIDENCE))
+
+    def _by_files(self, estimator: Any, cycles: Sequence[Run]) -> Predictions:
+        """A model's answers over consecutive cycles, a file being a block."""
+        rows = (cycles[0][0], cycles[-1][1])
+        probabilities = metric(self.settings.metric).needs == "probabilities"
+        answers = self.history.answers(estimator, rows, with_probabilities=probabilities)
+        edges = np.concatenate(
+            [np.linspace(start, stop, FILES_PER_CYCLE + 1)[:-1] for start, stop in cycles]
+        )
+        files = np.searchsorted(edges, np.arange(*rows), side="right")
+        return replace(answers, blocks=files)
 
     def flattered_by(
         self, claimed: float, challenger: Any, champion: Any, cycle: int

@@ -13,7 +13,7 @@ from retraining.cycle.job import Job
 from retraining.inbox import Inbox
 from retraining.local_state import LocalState
 from retraining.model_registry.memory import MemoryRegistry
-from retraining.replay.judging import Judge, Play
+from retraining.replay.judging import Judge, Play, Promotion
 from retraining.replay.scratch import SharedTables
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class _Tally:
     served: list[float | None] = field(default_factory=list)
     version: list[int] = field(default_factory=list)
     fitted: list[int] = field(default_factory=list)
-    promotions: list[bool] = field(default_factory=list)  # whether each was wrong
+    promotions: list[Promotion] = field(default_factory=list)
     flattery: list[float] = field(default_factory=list)
     rollbacks: int = 0
 
@@ -143,7 +143,7 @@ class _Tally:
         )
         self.fitted.append(self._training_rows(number))
         if outcome.ending in ("promoted", "awaiting_approval"):
-            self.promotions.append(self.judge.was_wrong(challenger, champion, cycle))
+            self.promotions.append(self.judge.promotion(challenger, champion, cycle))
         if outcome.comparison is not None and outcome.comparison.improvement is not None:
             flattery = self.judge.flattered_by(
                 outcome.comparison.improvement, challenger, champion, cycle
@@ -169,7 +169,9 @@ class _Tally:
             rows_fitted=sum(self.fitted),
             fits=len(self.fitted),
             promotions=len(self.promotions),
-            wrong_promotions=sum(self.promotions),
+            wrong_promotions=sum(one.was_wrong for one in self.promotions),
+            harmful_promotions=sum(one.was_harmful for one in self.promotions),
+            gains=tuple(one.gain for one in self.promotions if one.gain is not None),
             rollbacks=self.rollbacks,
             flattery=tuple(self.flattery),
         )

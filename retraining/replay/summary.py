@@ -25,7 +25,7 @@ HEADINGS = (
     "retrains",
     "rows fitted",
     "promoted",
-    "wrong",
+    "harmed",
     "rolled back",
     "served, cycle by cycle",
 )
@@ -42,7 +42,7 @@ class Line:
     rows_fitted: float
     share_of_always: float
     promotions: float
-    wrong_promotions: float
+    harmful_promotions: float
     rollbacks: float
 
 
@@ -71,7 +71,7 @@ def _line(
         rows_fitted=_mean([play.rows_fitted for play in played]) or 0.0,
         share_of_always=sum(play.rows_fitted for play in played) / whole,
         promotions=_mean([play.promotions for play in played]) or 0.0,
-        wrong_promotions=_mean([play.wrong_promotions for play in played]) or 0.0,
+        harmful_promotions=_mean([play.harmful_promotions for play in played]) or 0.0,
         rollbacks=_mean([play.rollbacks for play in played]) or 0.0,
     )
 
@@ -115,7 +115,7 @@ def in_words(plays: Plays, cuts: Sequence[Cut], metric: str, *, greater_is_bette
         "",
     ]
     told.append(
-        f"drawn from {scale[0]:.3f} to {scale[1]:.3f}; wrong = over {POINT / 2:g} worse in the next 3 cycles than what it replaced"
+        f"drawn from {scale[0]:.3f} to {scale[1]:.3f}; harmed = significantly worse in the next 3 cycles than what it replaced"
     )
     told.append(_about_the_gap(lines))
     return "\n".join(told)
@@ -136,7 +136,7 @@ def _cells(line: Line) -> tuple[str, ...]:
         f"{line.fits:.4g}",
         f"{line.rows_fitted:,.0f} ({line.share_of_always:.0%})",
         f"{line.promotions:.4g}",
-        f"{line.wrong_promotions:.4g}",
+        f"{line.harmful_promotions:.4g}",
         f"{line.rollbacks:.4g}",
     )
 

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from retraining.replay.judging import POINT, Judge, Play
+from retraining.replay.judging import POINT, Judge, Play, Promotion
 from retraining.statistics import metric
 from retraining.trainer import Recipe, train
 
@@ -82,7 +82,7 @@ class Yardstick:
     version: list[int] = field(default_factory=lambda: [1])
     served: list[float | None] = field(default_factory=list)
     fitted: list[int] = field(default_factory=list)
-    wrong: int = 0
+    promotions: list[Promotion] = field(default_factory=list)
     threshold: float | None = None  # the tutorial's
 
     def step(self, cycle: int) -> None:
@@ -92,7 +92,8 @@ class Yardstick:
         challenger = self._by_tutorial(cycle) if self.name == "tutorial" else self._by_rule(cycle)
         self.version.append(self.version[-1] + (challenger is not None))
         if challenger is not None:
-            self.wrong += judge.was_wrong(challenger.estimator, self.serving.estimator, cycle)
+            replaced = self.serving.estimator
+            self.promotions.append(judge.promotion(challenger.estimator, replaced, cycle))
             self.serving = challenger
 
     def _by_rule(self, cycle: int) -> Fitted | None:
@@ -130,15 +131,17 @@ class Yardstick:
             tuple(self.version[:-1]),
         )
         return Play(
-            cut.offset,
-            rows,
-            served,
-            version,
-            sum(self.fitted),
-            len(self.fitted),
-            self.version[-1] - 1,
-            self.wrong,
+            offset=cut.offset,
+            rows=rows,
+            served=served,
+            version=version,
+            rows_fitted=sum(self.fitted),
+            fits=len(self.fitted),
+            promotions=len(self.promotions),
+            wrong_promotions=sum(one.was_wrong for one in self.promotions),
+            harmful_promotions=sum(one.was_harmful for one in self.promotions),
             rollbacks=0,
+            gains=tuple(one.gain for one in self.promotions if one.gain is not None),
         )
 
 

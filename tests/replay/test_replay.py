@@ -36,6 +36,7 @@ PLAY_KEYS = {
     "fits",
     "promotions",
     "wrong_promotions",
+    "harmful_promotions",
     "rollbacks",
 }
 

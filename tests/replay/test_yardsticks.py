@@ -125,10 +125,19 @@ def test_a_promotion_is_wrong_when_it_costs_over_half_a_point_in_the_next_three_
     evenly: Judge,
 ) -> None:
     good, bad = Always(wrong_from=2.0), Always(wrong_from=0.9)
-    assert evenly.was_wrong(bad, good, cycle=0)
-    assert not evenly.was_wrong(good, bad, cycle=0)
-    assert not evenly.was_wrong(good, good, cycle=0)
-    assert not evenly.was_wrong(bad, good, cycle=9), "no cycle is left to be wrong on"
+    assert evenly.promotion(bad, good, cycle=0).was_wrong
+    assert not evenly.promotion(good, bad, cycle=0).was_wrong
+    assert not evenly.promotion(good, good, cycle=0).was_wrong
+    assert not evenly.promotion(bad, good, cycle=9).was_wrong, "no cycle is left to be wrong on"
+
+
+def test_a_promotion_is_harmful_when_what_it_cost_is_more_than_chance(evenly: Judge) -> None:
+    good, bad, hardly = (Always(wrong_from=share) for share in (2.0, 0.5, 0.98))
+    assert evenly.promotion(bad, good, cycle=0).was_harmful
+    assert not evenly.promotion(good, bad, cycle=0).was_harmful
+    costs_little = evenly.promotion(hardly, good, cycle=0)
+    assert costs_little.was_wrong, "a sixtieth of the rows"
+    assert not costs_little.was_harmful, "they lie in 3 of 45 files"
 
 
 def test_gain_follows_the_direction_of_the_metric(tmp_path: Path, evenly: Judge) -> None:
