@@ -14,7 +14,7 @@ from tests.projects import table
 from tests.sources.postbox import Postbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.projects import Project
@@ -45,6 +45,20 @@ def rows_in_files(folder: Path) -> list[str]:
 
 def leftovers(folder: Path) -> list[Path]:
     return list((folder / "new_data").glob(".*"))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def fetch_and_die(
+    postbox: Postbox, at: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export that `at`, asked at each of its steps, ends like a kill."""
+    with monkeypatch.context() as patched:
+        patched.setattr("tests.sources.postbox.kill_point", at)
+        with pytest.raises(KilledError):
+            postbox.fetch(None, now)
 
 
 def test_rows_of_a_source_are_scored_by_the_cycle_that_exported_them(registered: Project) -> None:
@@ -104,11 +118,8 @@ def test_an_export_that_died_anywhere_is_finished_by_the_next_each_row_once(
             if len(passed) > after:
                 raise KilledError
 
-    monkeypatch.setattr("tests.sources.postbox.kill_point", kill)
-    with pytest.raises(KilledError):
-        postbox.fetch(None, lambda: datetime.now(UTC))
-    monkeypatch.undo()
-    postbox.fetch(None, lambda: datetime.now(UTC))
+    fetch_and_die(postbox, kill, monkeypatch)
+    postbox.fetch(None, now)
     assert sorted(rows_in_files(project.folder)) == sorted(ROWS)
     assert leftovers(project.folder) == []
 
@@ -125,11 +136,8 @@ def test_rows_whose_file_was_lost_before_it_had_its_name_are_exported_again(
                 path.unlink()
             raise KilledError
 
-    monkeypatch.setattr("tests.sources.postbox.kill_point", lose)
-    with pytest.raises(KilledError):
-        postbox.fetch(None, lambda: datetime.now(UTC))
-    monkeypatch.undo()
-    postbox.fetch(None, lambda: datetime.now(UTC))
+    fetch_and_die(postbox, lose, monkeypatch)
+    postbox.fetch(None, now)
     assert sorted(rows_in_files(project.folder)) == sorted(ROWS)
 
 
