@@ -543,6 +543,15 @@ def test_promtool_accepts_the_text_file(watched: Settings, name: str) -> None:
         assert not wrong, wrong
 
 
+def test_a_threshold_that_decides_no_more_is_not_remembered() -> None:
+    with_one = Settings(project=Path("/srv/a"), retrain_threshold=0.8)
+    before = textfile.render(ended(), with_one, NOW)
+    assert "retraining_threshold{" in before
+    without = Settings(project=Path("/srv/a"), retrain_when=("drop",))
+    after = textfile.render(replace(ended(), threshold=None), without, NOW, before)
+    assert "retraining_threshold" not in after
+
+
 def test_every_family_is_told_once_with_help_and_type() -> None:
     text = textfile.render(ended(), Settings(project=Path("/srv/a b"), retrain_threshold=0.8), NOW)
     names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]

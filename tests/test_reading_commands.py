@@ -86,6 +86,16 @@ def test_explain_tells_the_comparison_of_a_version_whose_attempt_was_only_rememb
     assert explain.find((compared, remembered), None) is remembered
 
 
+def test_explain_tells_a_cycle_that_no_threshold_decided(registered: Project) -> None:
+    registered.configure(RETRAIN_WHEN="drop")
+    registered.deliver(*tables(3, seed=2))
+    told = registered.cycle()
+    assert (told["ending"], told["threshold"]) == ("kept", None)
+    text = words(registered.start("explain").expect(0).out)
+    assert "production v1, accuracy" in text
+    assert "threshold" not in text
+
+
 @pytest.mark.parametrize("command", ["status", "history", "explain", "check"])
 @pytest.mark.parametrize("width", [40, 80])
 def test_no_line_is_wider_than_the_terminal(rolled_back: Project, command: str, width: int) -> None:

@@ -87,7 +87,9 @@ def render(outcome: Outcome, settings: Settings, now: datetime, before: str = ""
             )
     parts = []
     for family in _FAMILIES:
-        lines = found.get(family) or (_lines_of(family.name, before) if family.remembered else [])
+        lines = found.get(family, [])
+        if not lines and _is_remembered(family, settings):
+            lines = _lines_of(family.name, before)
         if lines:
             parts += [
                 f"# HELP {family.name} {family.meaning}",
@@ -95,6 +97,13 @@ def render(outcome: Outcome, settings: Settings, now: datetime, before: str = ""
                 *lines,
             ]
     return "\n".join(parts) + "\n"
+
+
+def _is_remembered(family: Family, settings: Settings) -> bool:
+    """Whether the last value goes on where this end has none; a threshold that decides no more does not."""
+    return family.remembered and (
+        family is not THRESHOLD or settings.threshold_that_decides is not None
+    )
 
 
 _FAMILIES = (
