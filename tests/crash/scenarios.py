@@ -106,9 +106,13 @@ def _waiting_for_a_person(project: ForkedProject) -> None:
     _winning(project)
 
 
-def _approved(project: ForkedProject) -> None:
+def _waiting(project: ForkedProject) -> None:
     _waiting_for_a_person(project)
     assert project.cycle()["ending"] == "awaiting_approval"
+
+
+def _approved(project: ForkedProject) -> None:
+    _waiting(project)
     project.move_alias(2)
 
 
@@ -222,6 +226,18 @@ SCENARIOS = {
                 "mid_roll_back",
                 "after_roll_back",
             ),
+        ),
+        Scenario(
+            "approve command",
+            _waiting,
+            words=("approve", "v2"),
+            places=("after_recovery", "before_approval", "after_approval"),
+        ),
+        Scenario(
+            "reject command",
+            _waiting,
+            words=("reject", "v2", "--why", "a test"),
+            places=("reject_after_tag", "after_rejection"),
         ),
         Scenario(
             "forget",

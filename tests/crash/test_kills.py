@@ -27,6 +27,8 @@ QUICK = {  # a handful; the rest is in bench/soak.py
     "finish what a person approved": ("between_archived_files:3",),
     "roll back": ("mid_roll_back",),
     "rollback command": ("rollback_after_tag",),
+    "approve command": ("after_approval",),
+    "reject command": ("reject_after_tag",),
     "forget": ("forget_after_tag",),
     "first model": ("after_first_alias",),
 }
