@@ -16,8 +16,8 @@ The states of a version (its tag `validation_status`), who moves it there, and w
     A crash leaves: the alias on a version that is not `approved`, or whose files still wait. Recovery finishes the promotion.
 `rejected`
     It lost its comparison, or a person refused it.
-    By: the cycle that compared it; `reject`.
-    A crash leaves: nothing, it is the last thing that is written of it.
+    By: the cycle that compared it, as the last thing that is written of it; `reject`.
+    A crash leaves: after `reject`, the alias `challenger` on it. Recovery takes it away.
 `superseded`
     Nobody will judge or promote it any more.
     By: a cycle that offers a newer one, or that finds the alias moved by a person; recovery.

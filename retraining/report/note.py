@@ -95,6 +95,10 @@ def verdict_block(outcome: Outcome, width: int = USUAL, command: str = COMMAND) 
     )
     if outcome.run_url:
         lines.append(_whole("", outcome.run_url))
+    if outcome.ending == "awaiting_approval" and on_record:
+        version = name(outcome.challenger_version)
+        lines.append(_whole("approve", f"{command} approve {version}"))
+        lines.append(_whole("reject", f"{command} reject {version} --why TEXT"))
     advice = undo(outcome, command)
     if advice.command:
         lines.append(_whole("undo", advice.command))

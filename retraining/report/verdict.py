@@ -84,8 +84,8 @@ def undo(outcome: Outcome, command: str = COMMAND) -> Advice:
         )
     if outcome.ending == "awaiting_approval":
         return Advice(
-            f"`{command} approve {version}` gives it the production alias, as moving the production alias in the MLflow UI does; "
-            f"`{command} reject {version} --why TEXT` turns it down. Until then nothing changes."
+            f"Nothing was promoted yet. `approve {version}` does what moving the production alias in the "
+            f"MLflow UI does; `reject {version} --why TEXT` turns it down."
         )
     if outcome.ending == "rolled_back":
         left = name(outcome.previous_version)

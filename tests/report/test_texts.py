@@ -106,6 +106,14 @@ def test_a_command_or_address_is_never_broken_over_lines() -> None:
     assert promoted().run_url in block
 
 
+def test_a_version_that_waits_is_told_with_the_commands_to_copy() -> None:
+    waits = of_ending("awaiting_approval")
+    lines = verdict_block(waits, command="python x.py --project /srv/a").splitlines()
+    version = f"v{waits.challenger_version}"
+    assert f"  approve   python x.py --project /srv/a approve {version}" in lines
+    assert f"  reject    python x.py --project /srv/a reject {version} --why TEXT" in lines
+
+
 def test_the_terminal_block_shows_no_control_characters_of_strangers() -> None:
     block = verdict_block(replace(promoted(), reason="file \x1b[2J\x07evil\r.csv was refused"))
     assert "\x1b" not in block
