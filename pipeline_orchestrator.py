@@ -16,7 +16,6 @@ sys.dont_write_bytecode = True  # a full disk would cut it short, and every late
 from retraining import decisions
 from retraining.cycle import sources
 from retraining.cycle.gate import ask_again, ask_the_gate, ended_at_the_gate
-from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ def run_cycle(job: Job) -> Outcome:
     A start that finds too little to do ends at the gate, heavy packages not imported.
     """
     with one_cycle_at_a_time(job.settings.state_dir):
-        kill_point("after_lock")
         job.watch.on_lock()
         last_ended_well = job.state.is_clean
         if last_ended_well:
@@ -68,7 +66,6 @@ def _recover_and_run(job: Job, *, has_fetched: bool) -> Outcome:
 
     with opening.open_cycle(job, recovered, production, claimed) as cycle:
         monitored = monitoring.monitor(cycle)
-        kill_point("after_scoring")
         ending = _decide(cycle, monitored)
         done = promotion.carry_out(cycle, monitored, ending)
         return closing.close(cycle, monitored, done)

@@ -11,7 +11,7 @@ import pytest
 
 from retraining import local_state
 from retraining.failures import in_three_lines
-from retraining.local_state import LocalState
+from retraining.local_state import LocalState, ReadOnlyState
 
 
 @pytest.fixture
@@ -142,3 +142,19 @@ def test_a_table_for_which_the_disk_has_no_room_names_its_file_and_leaves_nothin
     assert what.startswith(f"The disk of {state.folder}/.head.json.tmp is full (")
     assert remedy.startswith("Free space")
     assert list(state.folder.iterdir()) == []
+
+
+def test_a_read_only_state_keeps_digests_and_nothing_else(tmp_path: Path) -> None:
+    state = ReadOnlyState(tmp_path / "state")
+    (tmp_path / "a.csv").write_text("a")
+    assert state.digests(tmp_path, ["a.csv"])
+    state.write("table", {"a": 1})
+    state.append("lines", {"a": 1})
+    state.replace_lines("lines", [{"a": 1}])
+    state.mark_clean()
+    assert (state.read("table"), state.lines("lines"), state.is_clean) == (None, None, False)
+    assert [path.suffix for path in state.folder.iterdir()] == [".json"]
+    LocalState(state.folder).mark_clean()
+    state.mark_dirty()
+    state.drop("table")
+    assert state.is_clean

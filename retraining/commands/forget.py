@@ -13,7 +13,6 @@ from retraining.cycle.gate import mark_the_end
 from retraining.cycle.job import Job
 from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
 from retraining.errors import UsageError
-from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
 from retraining.phrases import first_few
 
@@ -102,12 +101,10 @@ def _forget_files(asked: argparse.Namespace, settings: Settings) -> Answer:
         shas = [_find(job, recovered, name) for name in asked.files]
         job.inbox.check_rights()
         job.registry.withdraw(dict.fromkeys(shas, asked.why))
-        kill_point("forget_after_tag")
         facts = job.registry.facts()
         ledger = load_ledger(job, facts)
         move_out_withdrawn(job, ledger)
         _move_out_waiting(job, shas, asked.why)
-        kill_point("after_withdrawal")
         save_ledger(job, facts, ledger)
         mark_the_end(job, facts)
         learned = _versions_that_learned(job, set(shas))

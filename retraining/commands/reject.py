@@ -9,7 +9,6 @@ from retraining.commands.people import add_version_that_waits, the_one_that_wait
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.job import Job
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
-from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
 from retraining.model_registry.names import CHALLENGER
 from retraining.records import Marks
@@ -37,9 +36,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         number = the_one_that_waits(recovered, asked.version)
         reason = f"rejected by {user_name()} {job.now():%Y-%m-%dT%H:%M:%SZ}: {asked.why}"
         job.registry.mark(number, Marks(reason=reason, status="rejected"))
-        kill_point("reject_after_tag")
         job.registry.drop_alias(CHALLENGER)
-        kill_point("after_rejection")
         mark_the_end(job, job.registry.facts())
     holder = recovered.facts.aliases.get(settings.production_alias)
     stays = f"v{holder} stays in production" if holder is not None else "no version serves"

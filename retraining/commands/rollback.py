@@ -13,7 +13,6 @@ from retraining.cycle.gate import mark_the_end
 from retraining.cycle.job import Job
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError, UsageError
-from retraining.kill_points import kill_point
 from retraining.lock import one_cycle_at_a_time
 from retraining.model_registry.production import load_model
 
@@ -78,11 +77,8 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
         + (f": {why}" if why else "")
     )
     registry.hold(hold)
-    kill_point("rollback_after_hold")
     registry.mark(holder, marks_of_one_rolled_back(current, target, hold))
-    kill_point("rollback_after_tag")
     put_back(job, target, holder, hold)
-    kill_point("after_roll_back")
     books.leave(job, recovered.ledger, replace(recovered.left, production_version=target))
     text = f"v{target} is in production again, v{holder} is out. Promotions are held until `{job.settings.command} rollback --resume`."
     return Answer({"production_version": target, "previous_version": holder, "hold": hold}, text)

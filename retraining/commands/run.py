@@ -14,11 +14,8 @@ from retraining.cycle.job import Job, Watch
 from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
 from retraining.failed_start import forget_failed_start, note_failed_start
 from retraining.failures import in_three_lines
-from retraining.kill_points import kill_point
 from retraining.outcomes import FileCounts, Outcome
-from retraining.report.note import verdict_block
 from retraining.serialisation import outcome_to_json
-from retraining.terminal import columns
 
 if TYPE_CHECKING:
     import argparse
@@ -77,14 +74,20 @@ def answer(
         open_log().keep_failure(error)
         outcome = _failed(job, error)
     _note_the_end(settings, job, failure)
-    kill_point("before_notices")
     _tell_the_end(settings, outcome, open_log)
-    return Answer(
-        outcome_to_json(outcome),
-        "" if outcome.ending == "failed" else verdict_block(outcome, columns(), settings.command),
-        outcome.exit_code,
-        failure,
-    )
+    is_read = not (asked.json or asked.quiet)
+    text = _in_words(outcome, settings) if is_read else ""
+    return Answer(outcome_to_json(outcome), text, outcome.exit_code, failure)
+
+
+def _in_words(outcome: Outcome, settings: Settings) -> str:
+    """The end for a terminal; a failure is told by its three lines."""
+    if outcome.ending == "failed":
+        return ""
+    from retraining.report.note import verdict_block
+    from retraining.terminal import columns
+
+    return verdict_block(outcome, columns(), settings.command)
 
 
 def _terminal() -> TextIO | None:

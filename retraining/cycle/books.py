@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.gate import mark_the_end, note_for_the_gate
 from retraining.errors import ArtifactsElsewhereError, DamagedModelError
-from retraining.kill_points import kill_point
 from retraining.ledger import Ledger
 from retraining.logs import log
 from retraining.model_registry.names import DECISION
@@ -181,7 +180,6 @@ def leave(
         record: of the cycle that ends here, if one does.
     """
     project.registry.leave(left)
-    kill_point("after_leaving")
     if record is not None:
         ledger = add_to_ledger(project, ledger, record)
     facts = project.registry.facts()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from retraining.cycle.gate import tell_what_is_not_read
 from retraining.datasets import known_by_spelling, spelling_key
 from retraining.errors import EveryFileRefusedError, UnknownClassError, UnreadableFileError
-from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.phrases import first_few
 
@@ -62,7 +61,6 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
     if not_read:
         log.info("%s", not_read)
     files = claim_as_seen(job, waiting.fresh)
-    kill_point("after_claim")
     claimed = read_all(job, files, schema)
     if files and not claimed.files:
         raise EveryFileRefusedError(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle import books
 from retraining.cycle.outcome import count_files, outcome_of, record_of
-from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.records import Left
 
@@ -35,7 +34,6 @@ def close(cycle: Cycle, monitored: Monitored, done: Done) -> Outcome:
         with job.stage("report"):
             pages = pages_of(cycle, record, ending.compared, monitored.moved)
             job.registry.save_files(cycle.run_id, pages)
-    kill_point("before_run_ends")
     books.end_run(
         job,
         record,
@@ -43,12 +41,10 @@ def close(cycle: Cycle, monitored: Monitored, done: Done) -> Outcome:
         batch_digest=cycle.batch_digest,
         note=_note(cycle, outcome),
     )
-    kill_point("after_run_ends")
     left = Left(cycle.number, cycle.run_id, _holder_to_leave(cycle, outcome))
     books.leave(job, ledger, left, record)
     known = {*ledger.known_files(), *(file.sha256 for file in cycle.claimed.files)}
     job.tables.prune(known, cycle.production.schema)
-    kill_point("before_unlock")
     return outcome
 
 

@@ -58,7 +58,6 @@ def complete_promotion(
         nothing = "not held: a registered model has nothing to be compared with"
         marks = replace(marks, probation=nothing)
     job.registry.mark(version.number, marks)
-    kill_point("after_approved")
     if previous is not None:
         point_back(job.registry, previous)
     if facts.challenger == version.number:
@@ -148,7 +147,6 @@ def put_back(project: Project, target: int, in_place_of: int, why: str) -> None:
         )
     project.registry.mark(target, marks_of_one_put_back(version, in_place_of, why))
     project.registry.set_alias(alias, target)
-    kill_point("mid_roll_back")
     point_back(project.registry, version.previous)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retraining.cycle.rows import labelled_parts, predictions
-from retraining.kill_points import kill_point
 from retraining.records import Comparison, Decision, Score
 from retraining.scoring import coding
 from retraining.statistics import (
@@ -64,7 +63,6 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
         slices = judge_slices(
             chosen, before, after, _slices(cycle, test_set), max_loss=settings.slice_max_loss
         )
-    kill_point("after_comparison")
     scores = [
         Score(
             settings.metric,

@@ -43,12 +43,15 @@ class Tally:
     source_error: RetrainingError | None = None
 
 
-@dataclass(frozen=True)
-class Watch:
+def _tell_nobody() -> None:
+    """Nobody looks on."""
+
+
+class Watch(NamedTuple):
     """Who looks on: told that a start holds the lock, and that it passes the gate; keeps the log."""
 
-    on_lock: Callable[[], None] = lambda: None
-    on_begin: Callable[[], None] = lambda: None
+    on_lock: Callable[[], None] = _tell_nobody
+    on_begin: Callable[[], None] = _tell_nobody
     log_lines: Callable[[], tuple[str, ...]] = tuple
 
 
@@ -63,7 +66,7 @@ class Job(Project):
     force: bool = False
     why: str = ""  # who asked for this cycle, and what for
     shows_pages: bool = True  # replay needs no report, note or plot
-    watch: Watch = field(default_factory=Watch)
+    watch: Watch = Watch()
     tally: Tally = field(default_factory=Tally)
 
     def begin(self) -> None:

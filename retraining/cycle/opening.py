@@ -15,7 +15,6 @@ from retraining.errors import (
     UnreachableError,
     UnreadableFileError,
 )
-from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.records import Batch, BatchFile, CycleRecord, Outcome
 
@@ -71,7 +70,6 @@ def open_cycle(
     number = recovered.ledger.next_number
     run_id: str | None = begin_run(job, cycle_id, started)  # a dry run has none
     job.tally.cycle_id, job.tally.run_id = cycle_id, run_id
-    kill_point("after_run_creation")
     batch = _first_judged(job, recovered, claimed, number)
     cycle = Cycle(job, recovered, production, claimed, batch, number, cycle_id, started, run_id)
     try:

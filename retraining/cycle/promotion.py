@@ -14,7 +14,6 @@ from retraining.cycle.commit import complete_promotion, marks_of_one_rolled_back
 from retraining.cycle.outcome import Ending, count_files, outcome_of, record_of
 from retraining.cycle.probation import probation_result
 from retraining.errors import NoProductionModelError
-from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.model_registry.names import CHALLENGER, COMPARISON
 from retraining.records import Marks
@@ -83,9 +82,7 @@ def _offer_to_a_person(cycle: Cycle, ending: Ending) -> None:
     """The winner waits under the alias `challenger`, and its files with it."""
     version = _version_of(ending)
     _supersede_the_one_that_waited(cycle, version)
-    kill_point("before_challenger")
     cycle.job.registry.set_alias(CHALLENGER, version)
-    kill_point("after_challenger")
 
 
 def _promote(cycle: Cycle, monitored: Monitored, ending: Ending) -> Done:
@@ -94,12 +91,10 @@ def _promote(cycle: Cycle, monitored: Monitored, ending: Ending) -> Done:
     version = _version_of(ending)
     _save_the_decision(cycle, monitored, ending)
     _mark_challenger(cycle, monitored, ending)
-    kill_point("before_commit")
     if registry.facts().aliases.get(alias) != cycle.production.number:
         return Done(_superseded(cycle, ending), cycle.recovered.ledger)
     registry.set_alias(alias, version)
     cycle.job.tally.committed = True
-    kill_point("after_commit")
     if registry.facts().aliases.get(alias) != version:
         return Done(_superseded(cycle, ending), cycle.recovered.ledger)
     return Done(ending, _complete(cycle, version))
@@ -134,10 +129,8 @@ def _roll_back(cycle: Cycle, monitored: Monitored, ending: Ending) -> Ending:
         probation="failed",
     )
     job.registry.mark(failed.number, marks, _description(cycle, monitored, ending))
-    kill_point("before_roll_back")
     job.tally.committed = True
     put_back(job, previous, failed.number, ending.reason)
-    kill_point("after_roll_back")
     log.warning("%s; v%d is in production again", ending.reason, previous)
     return ending
 
@@ -163,11 +156,9 @@ def _mark_challenger(
     """Mark the challenger with its verdict, describe it, and put its score on its model."""
     assert ending.compared is not None
     comparison, version = ending.compared.comparison, _version_of(ending)
-    kill_point("before_losing_tag" if ending.name == "rejected" else "before_winning_tag")
     marks = Marks(verdict=comparison.verdict, reason=ending.reason, status=status)
     registry, metric = cycle.job.registry, cycle.job.settings.metric
     registry.mark(version, marks, _description(cycle, monitored, ending))
-    kill_point("after_losing_tag" if ending.name == "rejected" else "after_winning_tag")
     if comparison.challenger.value is not None:
         registry.log_model_metrics(version, {metric: comparison.challenger.value})
     _log_comparison(cycle, ending.compared)

@@ -40,7 +40,6 @@ from retraining.errors import (
     DamagedModelError,
     NoProductionModelError,
 )
-from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, Ledger
 from retraining.logs import log
 from retraining.model_registry.names import CHALLENGER
@@ -100,7 +99,6 @@ def finish_what_a_dead_cycle_left(job: Job, *, replacing: bool = False) -> Recov
     job.state.sweep()
     job.tally.committed = False
     save_ledger(job, facts, ledger)
-    kill_point("after_recovery")
     return Recovered(facts, ledger, lost)
 
 

@@ -14,7 +14,6 @@ from retraining.cycle.rows import Section, predictions
 from retraining.cycle.sampling import training_rows
 from retraining.cycle.training_set import attempt_key
 from retraining.datasets import MIN_BLOCKS, with_learned_categories
-from retraining.kill_points import kill_point
 from retraining.ledger import runs_outside
 from retraining.logs import log
 from retraining.model_registry.names import RETRAINING
@@ -67,7 +66,6 @@ def train_challenger(
         X, y, sampled = training_rows(job, parts, champion.schema, lineage.shares)
     with job.stage("training"):
         log.info("training on %d rows of %d files", len(X), len(parts))
-        kill_point("mid_training")
         estimator = train(
             recipe, X, y, needs_probabilities=job.settings.needs_probabilities
         ).estimator
@@ -105,7 +103,6 @@ def train_challenger(
         sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
         wanted = candidate(recipe, estimator, manifest, marks, sketch)
         version = job.registry.register(wanted, parent=cycle.run_id, run_name=RETRAINING)
-    kill_point("after_version_creation")
     return Challenger(estimator, version, manifest, answers)
 
 

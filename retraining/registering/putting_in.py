@@ -11,7 +11,6 @@ from retraining.cycle.drift import sketch_of
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.sources import note_the_schema
 from retraining.cycle.training import candidate, sections_of
-from retraining.kill_points import kill_point
 from retraining.ledger import REGISTERED, runs_outside
 from retraining.logs import log
 from retraining.model_registry.names import FIRST_MODEL, PREVIOUS
@@ -52,7 +51,6 @@ def put_in(
     beside = beside_production(job, papers, estimator, sections) if job.shows_pages else None
     remarks = remarks_on(job, papers)
     run_id = books.begin_run(job, papers.cycle_id, papers.started)
-    kill_point("after_run_creation")
     recipe = load_recipe(job.settings.recipe_path)
     marks = replace(papers.marks, parent_run_id=run_id, reason=reason_of(baseline.score))
     record = _record(recovered.ledger.next_number, papers, run_id, baseline.score, None)
@@ -69,7 +67,6 @@ def put_in(
         pip_requirements=tuple(pip_requirements(recipe)),
     )
     version = job.registry.register(wanted, parent=run_id, run_name=FIRST_MODEL)
-    kill_point("after_first_version")
     if baseline.value is not None:
         job.registry.log_model_metrics(version, {job.settings.metric: baseline.value})
     job.registry.mark(version, Marks(), description_of(papers, baseline.score))
@@ -81,7 +78,6 @@ def put_in(
         if holder is not None:
             job.registry.set_alias(PREVIOUS, holder)
         holder = version
-        kill_point("after_first_alias")
     finish(job, recovered, papers, run_id, version, baseline.score, holder=holder)
     told = {
         "version": version,
@@ -128,7 +124,6 @@ def finish(
     number = recovered.ledger.next_number
     record = _record(number, papers, run_id, baseline, version)
     books.end_run(job, record)
-    kill_point("after_run_ends")
     if holder is None:
         holder = recovered.facts.aliases.get(job.settings.production_alias)
     if holder == version:

@@ -31,6 +31,7 @@ from retraining import kill_points
 from retraining.commands import run
 from tests.crash import registry_side
 from tests.crash.faults import Fault
+from tests.crash.places import surround
 from tests.projects import _main
 
 NO_ANSWER_AFTER = 150  # seconds; a start owes an answer within two minutes
@@ -77,6 +78,7 @@ def work(start: dict[str, Any]) -> int:
         print(json.dumps(registry_side.answer(*start["registry_side"])))
         return 0
     if start["kill_at"]:
+        surround(start["kill_at"])
         kill_points.kill_at(start["kill_at"])
     if start["kill_in_commit"]:
         die_in_commit(start["kill_in_commit"])
@@ -113,6 +115,7 @@ def let_a_person_act(place: str, asked: list[Any]) -> None:
         os.write(says, b".")
         os.waitpid(person, 0)
 
+    surround(place)
     kill_points.kill_at(place)
     os.kill = act  # what a kill point calls
 
