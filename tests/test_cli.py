@@ -175,7 +175,12 @@ def test_wrong_settings_take_a_line_each_before_the_three(project: Project) -> N
 def test_a_metric_that_needs_a_threshold_says_so(project: Project) -> None:
     project.settings.pop("RETRAIN_THRESHOLD")
     project.configure(METRIC="f1")
-    assert "RETRAIN_THRESHOLD: required, since METRIC is f1" in project.start().expect(2).err
+    said = "RETRAIN_THRESHOLD: required, since RETRAIN_WHEN has threshold and METRIC is f1"
+    for command in ("run", "check"):
+        assert said in project.start(command).expect(2).err, command
+    assert project.start("status").expect(0), "who only reads is asked for none"
+    project.configure(RETRAIN_WHEN="drop")
+    assert project.start("run").expect(0)
 
 
 # --- errors -------------------------------------------------------------------------------------------------------------------
@@ -258,7 +263,7 @@ def test_an_error_nobody_foresaw_is_three_lines_too_and_its_traceback_is_in_the_
     (project.folder / ".retraining" / "head.json").mkdir(parents=True)
     project.deliver(*tables(3, seed=2))
     what, _, remedy = project.start().expect(1).error
-    assert what.startswith("IsADirectoryError in retraining/local_state.py line ")
+    assert what.startswith("IsADirectoryError in retraining/disks.py line ")
     assert ".retraining/logs/" in remedy
     (log,) = project.folder.glob(".retraining/logs/*.log")
     assert "Traceback" in log.read_text()
