@@ -214,3 +214,12 @@ def test_a_cycle_under_another_separator_says_that_the_archive_is_written_otherw
     assert "cannot be read any more" in failed.error[0]
     assert "separated by commas, not by semicolons" in failed.error[0]
     assert "If a CSV_* setting was changed, set it back" in failed.error[2]
+
+
+def test_registering_asks_for_no_threshold_and_suggests_one(
+    project: Project, empty_store: Path
+) -> None:
+    project.settings.pop("RETRAIN_THRESHOLD")
+    project.configure(METRIC="balanced_accuracy")
+    project.take_store(empty_store)
+    assert "RETRAIN_THRESHOLD=" in project.register().out
