@@ -16,9 +16,8 @@ To add a source:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,8 +36,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Fetched:
+class Fetched(NamedTuple):
     """What an export delivered: names in the inbox, rows in them, and rows that were refused into quarantine."""
 
     files: tuple[str, ...] = ()
@@ -46,8 +44,7 @@ class Fetched:
     refused: int = 0
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """What `check` should tell of a source that can be reached; `code` is the one that a cycle would end with (0: a warning)."""
 
     what: str
