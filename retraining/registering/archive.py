@@ -78,7 +78,26 @@ def archive_by_arrival(job: Job, recovered: Recovered) -> tuple[DataFile, ...]:
         for sha, names in job.inbox.archived().items()
         if sha not in recovered.ledger.withdrawn
     ]
-    return tuple(sorted(found, key=lambda file: (file.path.stat().st_mtime_ns, file.name)))
+    return _by_arrival(found)
+
+
+def with_named_files(
+    job: Job, recovered: Recovered, named: Sequence[DataFile]
+) -> tuple[DataFile, ...]:
+    """The archive as it will be once the named files stand in it, by arrival: each content once, under its name there."""
+    known = {*job.inbox.archived(), *recovered.ledger.withdrawn}
+    new = [file for file in job.inbox.with_archive_names(named) if file.sha256 not in known]
+    return _by_arrival([*archive_by_arrival(job, recovered), *new])
+
+
+def in_the_archive(job: Job, files: Sequence[DataFile]) -> tuple[DataFile, ...]:
+    """The same files, where they stand now."""
+    there, folder = job.inbox.archived(), job.settings.used_data_dir
+    return tuple(replace(file, path=folder / there[file.sha256][0]) for file in files)
+
+
+def _by_arrival(files: Sequence[DataFile]) -> tuple[DataFile, ...]:
+    return tuple(sorted(files, key=lambda file: (file.path.stat().st_mtime_ns, file.name)))
 
 
 def data_file(path: Path) -> DataFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
@@ -25,7 +25,7 @@ from retraining.registering.words import (
     in_words,
     reason_of,
 )
-from retraining.trainer import load_recipe, pip_requirements
+from retraining.trainer import load_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,19 +36,27 @@ if TYPE_CHECKING:
     from retraining.registering.papers import Papers
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a version is made of: the estimator, the code that trained it as a text, and what it needs installed."""
+
+    estimator: Any
+    recipe_text: str
+    pip_requirements: tuple[str, ...]
+
+
 def put_in(
     job: Job,
     recovered: Recovered,
     papers: Papers,
-    text: str,
-    estimator: Any,
+    made: Made,
     sections: Sequence[Section],
     *,
     set_alias: bool,
 ) -> Answer:
     """Register, score on rows that the model has not seen, and say how to go on."""
-    baseline = score_on_unseen_rows(job, papers, estimator, sections)
-    beside = beside_production(job, papers, estimator, sections) if job.shows_pages else None
+    baseline = score_on_unseen_rows(job, papers, made.estimator, sections)
+    beside = beside_production(job, papers, made.estimator, sections) if job.shows_pages else None
     remarks = remarks_on(job, papers)
     run_id = books.begin_run(job, papers.cycle_id, papers.started)
     recipe = load_recipe(job.settings.recipe_path)
@@ -62,9 +70,9 @@ def put_in(
     ]
     sketch = sketch_of(job, sections_of(learned), papers.schema, baseline.answers)
     wanted = replace(
-        candidate(recipe, estimator, papers.manifest, marks, sketch),
-        recipe_text=text,
-        pip_requirements=tuple(pip_requirements(recipe)),
+        candidate(recipe, made.estimator, papers.manifest, marks, sketch),
+        recipe_text=made.recipe_text,
+        pip_requirements=made.pip_requirements,
     )
     version = job.registry.register(wanted, parent=run_id, run_name=FIRST_MODEL)
     if baseline.value is not None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from retraining.commands import Answer
 from retraining.cycle.books import begin_run
@@ -16,29 +18,44 @@ from retraining.cycle.production import check_the_archive
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.cycle.rows import Section, whole_files
 from retraining.cycle.sampling import training_rows
-from retraining.errors import DamagedModelError, PersonNeededError, UsageError
+from retraining.errors import (
+    DamagedModelError,
+    PersonNeededError,
+    UnreadableFileError,
+    UsageError,
+)
 from retraining.ledger import runs_outside
 from retraining.local_state import sha256_of
 from retraining.registering.archive import (
     archive_by_arrival,
     bring_into_the_archive,
     data_file,
+    in_the_archive,
     named_files,
     schema_of,
     unseen_files,
+    with_named_files,
 )
 from retraining.registering.choosing import Choice, choose
 from retraining.registering.papers import make_papers, with_reservations
-from retraining.registering.putting_in import finish, put_in, say_again
+from retraining.registering.pickled import load_pickle, packages_of
+from retraining.registering.putting_in import Made, finish, put_in, say_again
+from retraining.scoring import predict
 from retraining.shapes import changes_since, shape_of
-from retraining.trainer import load_recipe, train
+from retraining.trainer import load_recipe, pip_requirements, requirements_of_packages, train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
-    from retraining.records import Schema, Shape, Version
+    from retraining.records import DataFile, Schema, Shape, Version
+    from retraining.registering.papers import Papers
+    from retraining.trainer import Recipe
+
+ROWS_TRIED = 200
 
 
 @dataclass(frozen=True)
@@ -143,16 +160,33 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
             if request.schema
             else choose(job, archive_by_arrival(job, recovered), named)
         )
+        together = with_named_files(job, recovered, named)
+        files = tuple(file for file in together if file.sha256 not in choice.left_out)
+        shape = shape_of(job.settings, recipe.code_sha256)
+        key = _digest_of(shape, sorted(file.sha256 for file in files))
+        same = _registered_before(job, key)
+        if same is not None:
+            return say_again(job, recovered, same, set_alias=request.set_alias)
+        papers = make_papers(
+            job, recovered, files, choice, recipe.sha256, shape, reserve=True, key=key
+        )
+        papers, estimator = _trained(job, recipe, papers)
+        # a recipe that fails has moved no file
         bring_into_the_archive(job, folder, named)
-    files = tuple(
-        file for file in archive_by_arrival(job, recovered) if file.sha256 not in choice.left_out
-    )
-    shape = shape_of(job.settings, recipe.code_sha256)
-    key = _digest_of(shape, sorted(file.sha256 for file in files))
-    same = _registered_before(job, key)
-    if same is not None:
-        return say_again(job, recovered, same, set_alias=request.set_alias)
-    papers = make_papers(job, recovered, files, choice, recipe.sha256, shape, reserve=True, key=key)
+    papers = replace(papers, files=in_the_archive(job, papers.files))
+    by_sha = {file.sha256: file for file in papers.files}
+    reserved = [
+        Section(by_sha[file.sha256], run)
+        for file in papers.manifest.held_out
+        for run in file.reserved
+    ]
+    sections = reserved or whole_files(unseen_files(job, papers.files, papers.schema))
+    made = Made(estimator, recipe.text, tuple(pip_requirements(recipe)))
+    return put_in(job, recovered, papers, made, sections, set_alias=request.set_alias)
+
+
+def _trained(job: Job, recipe: Recipe, papers: Papers) -> tuple[Papers, Any]:
+    """The estimator that the recipe makes of the learned rows, and the papers with their number."""
     by_sha = {file.sha256: file for file in papers.files}
     with job.stage("training"):
         parts = [
@@ -163,24 +197,13 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
         estimator = train(
             recipe, X, y, needs_probabilities=job.settings.needs_probabilities
         ).estimator
-    papers = replace(
-        papers,
-        manifest=replace(
-            papers.manifest,
-            training_rows=len(X),
-            sampled=sampled,
-            row_limit=job.settings.max_training_rows,
-        ),
+    manifest = replace(
+        papers.manifest,
+        training_rows=len(X),
+        sampled=sampled,
+        row_limit=job.settings.max_training_rows,
     )
-    reserved = [
-        Section(by_sha[file.sha256], run)
-        for file in papers.manifest.held_out
-        for run in file.reserved
-    ]
-    sections = reserved or whole_files(unseen_files(job, papers.files, papers.schema))
-    return put_in(
-        job, recovered, papers, recipe.text, estimator, sections, set_alias=request.set_alias
-    )
+    return replace(papers, manifest=manifest), estimator
 
 
 def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer:
@@ -195,6 +218,8 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
             f"{path} is a pickle, and loading a pickle runs whatever code is in it: it was not loaded.",
             remedy="If you trust where it comes from, say so with --trust-pickle.",
         )
+    from retraining.model_registry.clean_process import try_in_a_clean_process  # brings MLflow
+
     files = archive_by_arrival(job, recovered)
     named = (data_file(request.example),) if request.example else ()
     shape = shape_of(job.settings, None)
@@ -208,7 +233,7 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
             "A bare model says nothing of its columns.",
             remedy="Name a file of rows with --example, or put some into used_data/.",
         )
-    estimator = _unpickled(path)
+    estimator = load_pickle(path, job.settings.project)
     papers = make_papers(
         job,
         recovered,
@@ -219,18 +244,37 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
         reserve=False,
         key=key,
     )
+    requirements = requirements_of_packages(packages_of(estimator))
+    rows = _some_rows(job, examples, papers.schema)
     unseen = unseen_files(job, papers.files, papers.schema)
     text = f"# registered from the pickle {path.name}, SHA-256 {sha256_of(path)}\n"
+    _refuse_one_that_does_not_fit(path, estimator, rows, papers.schema)
+    try_in_a_clean_process(estimator, papers.schema, requirements, rows)
+    made = Made(estimator, text, tuple(requirements))
+    return put_in(job, recovered, papers, made, whole_files(unseen), set_alias=request.set_alias)
+
+
+def _some_rows(job: Job, files: Sequence[DataFile], schema: Schema) -> pd.DataFrame:
+    """The first rows of each file, labelled ones, some two hundred together."""
+    each = math.ceil(ROWS_TRIED / len(files))
+    facts = job.tables.validate_many(files, schema)
+    counts = [0 if isinstance(one, UnreadableFileError) else one.rows for one in facts]
+    parts = [
+        (file, [(0, min(count, each))]) for file, count in zip(files, counts, strict=True) if count
+    ]
+    rows, _ = job.tables.features_and_labels(parts, schema)
+    return rows
+
+
+def _refuse_one_that_does_not_fit(
+    path: Path, estimator: Any, rows: pd.DataFrame, schema: Schema
+) -> None:
+    """Raise UsageError where the model fails on rows of the schema, or answers by what is none of its classes."""
+    nobody_knows = np.zeros(
+        len(rows), dtype=np.int64
+    )  # true labels and blocks, which are not asked for
     try:
-        return put_in(
-            job,
-            recovered,
-            papers,
-            text,
-            estimator,
-            whole_files(unseen),
-            set_alias=request.set_alias,
-        )
+        predict(estimator, [(rows, nobody_knows, nobody_knows)], schema, with_probabilities=False)
     except DamagedModelError as error:
         raise UsageError(
             f"{path} does not fit the data. {error}",
@@ -295,30 +339,3 @@ def _registered_before(job: Job, key: str) -> Version | None:
             continue
         return version
     return None
-
-
-def _unpickled(path: Path) -> Any:
-    import joblib
-
-    try:
-        estimator = joblib.load(path)  # reads plain pickles too
-    except (
-        pickle.UnpicklingError,
-        ImportError,
-        AttributeError,
-        EOFError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-    ) as error:
-        raise UsageError(
-            f"{path} cannot be unpickled here: {type(error).__name__}: {error}.",
-            remedy="It needs the packages, in the versions, that it was saved with; or train a first model with --train-from.",
-        ) from error
-    if not callable(getattr(estimator, "predict", None)):
-        raise UsageError(
-            f"{path} holds a {type(estimator).__name__}, which has no predict.",
-            remedy="Pickle a fitted estimator.",
-        )
-    return estimator

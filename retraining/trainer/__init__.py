@@ -2,9 +2,9 @@
 
 from retraining.trainer.calling import Trained, train
 from retraining.trainer.contract import check_recipe
-from retraining.trainer.loading import Recipe, load_recipe
+from retraining.trainer.loading import Recipe, load_recipe, project_importable
 from retraining.trainer.output import stdout_to_log
-from retraining.trainer.requirements import pip_requirements
+from retraining.trainer.requirements import pip_requirements, requirements_of_packages
 
 __all__ = [
     "Recipe",
@@ -12,6 +12,8 @@ __all__ = [
     "check_recipe",
     "load_recipe",
     "pip_requirements",
+    "project_importable",
+    "requirements_of_packages",
     "stdout_to_log",
     "train",
 ]

@@ -44,7 +44,12 @@ def pip_requirements(recipe: Recipe) -> list[str]:
         - set(recipe.helpers)
         - sys.stdlib_module_names
     )
-    packages = {*ALWAYS, *_distributions_of(frozenset(imported - IN_ALWAYS))}
+    return requirements_of_packages(frozenset(imported))
+
+
+def requirements_of_packages(imported: frozenset[str]) -> list[str]:
+    """Return `name==version` lines, sorted, for the packages that bring these top-level modules, and for those of any version."""
+    packages = {*ALWAYS, *_distributions_of(imported - IN_ALWAYS)}
     return [f"{name}=={metadata.version(name)}" for name in sorted(packages, key=str.lower)]
 
 
