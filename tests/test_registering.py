@@ -216,6 +216,7 @@ def test_a_cycle_under_another_separator_says_that_the_archive_is_written_otherw
     assert "If a CSV_* setting was changed, set it back" in failed.error[2]
 
 
+<<<<<<< HEAD
 def test_registering_asks_for_no_threshold_and_suggests_one(
     project: Project, empty_store: Path
 ) -> None:
@@ -223,3 +224,20 @@ def test_registering_asks_for_no_threshold_and_suggests_one(
     project.configure(METRIC="balanced_accuracy")
     project.take_store(empty_store)
     assert "RETRAIN_THRESHOLD=" in project.register().out
+=======
+def test_registration_and_check_tell_of_a_column_that_tells_the_label(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    project = Project.made(tmp_path / "project")
+    for text in tables(4, seed=1):
+        head, *rows = text.splitlines()
+        told = [f"{row},{'yes' if row.endswith('1') else 'no'}" for row in rows]
+        project.deliver("\n".join([f"{head},churned", *told]) + "\n", to="used_data", age=7200)
+    project.take_store(empty_store)
+    said = project.register().out
+    remark = "column 'churned' repeats the label 'target' in all 160 rows (first in "
+    assert f"- {remark}" in said
+    assert "A perfect accuracy of 1.0 is seldom true" in said
+    checked = project.start("check", "--json").expect(0).json["problems"]
+    assert [one for one in checked if remark in one["what"]]
+>>>>>>> b403a41 (check remarks as a registration does; docs and CHANGELOG of the first hour's remarks, pickles, dialects and values never seen)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands.problems import Problem, as_problem
 from retraining.cycle.opening import archive_readable
+from retraining.datasets.survey import Subject, survey
 from retraining.errors import RetrainingError
 from retraining.records import DataFile
 from retraining.trainer import check_recipe, load_recipe
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from retraining.model_registry.production import Model
 
 ROWS_TRIED = 2_000
-ROWS_TO_SUSPECT = 1_000
+SPOILS_LEARNING: tuple[Subject, ...] = ("label told", "number in words", "empty")
+REMEDY = (
+    "Mend what fills it, or name it in IGNORE_COLUMNS; then run "
+    "`python register_first_model.py --train-from used_data --set-alias`."
+)
 
 
 def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
@@ -28,10 +33,11 @@ def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
     try:
         recipe = load_recipe(settings.recipe_path)
         with archive_readable(story.project):
-            rows = _some_rows(story, production)
+            files = _newest_files(story, production)
+            rows = _rows_of(story, production, files)
         if rows is not None:
             X, y = rows
-            yield from _suspicious(X, y)
+            yield from _suspicious(story, production, files)
             for what in check_recipe(
                 recipe, X, y, needs_probabilities=settings.needs_probabilities
             ):
@@ -45,49 +51,40 @@ def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
         yield as_problem(error, str(settings.recipe_path))
 
 
-def _some_rows(story: Story, production: Model) -> tuple[pd.DataFrame, pd.Series[Any]] | None:
-    """Up to 2,000 of the newest archived rows, every class among them where that is so in the archive."""
-    job, folder = story.project, story.project.settings.used_data_dir
-    chosen, rows = [], 0
+def _newest_files(story: Story, production: Model) -> list[tuple[DataFile, int]]:
+    """The newest archived files that production learned, oldest first, and how many rows to take of each: 2,000 together."""
+    folder = story.project.settings.used_data_dir
+    chosen: list[tuple[DataFile, int]] = []
+    wanted = ROWS_TRIED
     for file in reversed(production.manifest.files):
         path = folder / file.name
-        if path.is_file() and rows < ROWS_TRIED:
-            chosen.append(
-                (
-                    DataFile(file.name, file.sha256, path, file.rows),
-                    [(0, min(file.rows, ROWS_TRIED - rows))],
-                )
-            )
-            rows += min(file.rows, ROWS_TRIED - rows)
-    if not chosen:
+        if path.is_file() and wanted > 0:
+            taken = min(file.rows, wanted)
+            chosen.append((DataFile(file.name, file.sha256, path, file.rows), taken))
+            wanted -= taken
+    return chosen[::-1]
+
+
+def _rows_of(
+    story: Story, production: Model, files: list[tuple[DataFile, int]]
+) -> tuple[pd.DataFrame, pd.Series[Any]] | None:
+    """Features and labels; None where there are no rows, or all have one label."""
+    if not files:
         return None
-    X, y = job.tables.features_and_labels(chosen[::-1], production.schema)
+    parts = [(file, [(0, rows)]) for file, rows in files]
+    X, y = story.project.tables.features_and_labels(parts, production.schema)
     return (X, y) if len(y.unique()) > 1 else None
 
 
-def _suspicious(X: pd.DataFrame, y: pd.Series[Any]) -> Iterator[Problem]:
-    """A column without any value teaches nothing; one that repeats the label is seldom known when a model is asked."""
-    for name in X.columns[X.isna().all()]:
-        remedy = "Look at what should fill it, or name it in IGNORE_COLUMNS and register again."
-        yield Problem(
-            f"The column {name!r} has no value in the newest {len(X):,} archived rows.",
-            "used_data",
-            remedy,
-            0,
-        )
-    if len(X) < ROWS_TO_SUSPECT:
-        return
-    for name in X.columns:
-        values = X[name]
-        distinct = values.nunique(dropna=False)
-        if (
-            distinct == y.nunique()
-            and y.groupby(values, observed=True, dropna=False).nunique().max() == 1
-        ):
-            remedy = "If it is not known before the label is, name it in IGNORE_COLUMNS and register again."
-            yield Problem(
-                f"The column {name!r} repeats the label over {len(X):,} rows.",
-                "used_data",
-                remedy,
-                0,
-            )
+def _suspicious(
+    story: Story, production: Model, files: list[tuple[DataFile, int]]
+) -> Iterator[Problem]:
+    """What a registration would remark on these rows, as far as it spoils what is learned."""
+    schema = production.schema
+    tables = story.project.tables.tables_many([file for file, _ in files], schema)
+    named = [
+        (file.name, table.slice(0, rows)) for (file, rows), table in zip(files, tables, strict=True)
+    ]
+    for remark in survey(named, schema, story.project.settings, {}):
+        if remark.subject in SPOILS_LEARNING:
+            yield Problem(f"In the newest archived rows, {remark}.", "used_data", REMEDY, 0)

@@ -152,12 +152,15 @@ def _say_once(claimed: Claimed) -> None:
     if extra:
         names = first_few(sorted(extra), SHOWN)
         log.info("ignored columns that the schema does not have: %s", names)
-    unseen: dict[str, int] = {}
-    for facts in claimed.facts.values():
-        for column, found in facts.unseen_values.items():
-            unseen[column] = unseen.get(column, 0) + found.rows
+    unseen: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for file in claimed.files:
+        for column, found in claimed.facts[file.sha256].unseen_values.items():
+            unseen[column] += found.rows
+            first.setdefault(column, f"{found.text!r} in {file.name}, row {found.first_row:,}")
     for column, rows in unseen.items():
-        log.info("%d rows have a value of %r that was never seen before", rows, column)
+        told = "%d rows have a value of %r that was never seen before, first %s"
+        log.info(told, rows, column, first[column])
     dropped = sum(facts.unlabelled_rows for facts in claimed.facts.values())
     if dropped:
         log.info("%d rows without a label were left out", dropped)

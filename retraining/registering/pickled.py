@@ -30,6 +30,7 @@ _SKLEARN_VERSION = re.compile(
     rb"_sklearn_version.{1,8}?([0-9]+\.[0-9]+(?:\.[0-9a-z]+)*)", re.DOTALL
 )
 _IN_MAIN = re.compile(r"'(\w+)' on <module '__main__'")
+CODE_FOLDERS = ("src", "scripts", "lib")  # of a project, beside its own folder
 WAY_ON = "or train a first model here, with --train-from"
 
 
@@ -44,7 +45,7 @@ def load_pickle(path: Path, project: Path) -> Any:
     """
     import joblib
 
-    folders = list(dict.fromkeys((path.resolve().parent, project.resolve())))
+    folders = _folders_of_code(path.resolve(), project.resolve())
     helpers: dict[str, types.ModuleType] = {}
     with ExitStack() as scope:
         noted = scope.enter_context(warnings.catch_warnings(record=True))
@@ -70,6 +71,13 @@ def load_pickle(path: Path, project: Path) -> Any:
         )
     _carry_by_value(estimator)
     return estimator
+
+
+def _folders_of_code(path: Path, project: Path) -> list[Path]:
+    """Where the code of a pickle may stand, the likeliest first."""
+    usual = [project / name for name in CODE_FOLDERS]
+    everywhere = [path.parent, project, *(folder for folder in usual if folder.is_dir())]
+    return list(dict.fromkeys(everywhere))
 
 
 def _pass_on(noted: Sequence[warnings.WarningMessage], path: Path) -> None:
@@ -105,7 +113,7 @@ def referred_to_by(estimator: Any) -> set[str]:
 
 
 def _cause(error: Exception, path: Path, folders: Sequence[Path]) -> str:
-    where = first_few(map(str, folders), 2)
+    where = first_few(map(str, folders), 4)
     if isinstance(error, ModuleNotFoundError) and not _is_of_a_library(error):
         return (
             f"it needs the module {error.name!r}, which is not installed, and there is no "

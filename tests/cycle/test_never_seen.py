@@ -63,10 +63,13 @@ def test_a_challenger_that_learned_another_spelling_waits_for_a_person(coded: Pr
 
 
 def test_dates_and_the_codes_that_are_known_stop_no_promotion(coded: Project) -> None:
+    known = coded.names("used_data")
     deliver(coded, 100)
     done = coded.start("run", "--json").expect(0)
     assert done.json["ending"] == "promoted"
     assert "never seen by production" not in done.err
+    first = f"first '{DAYS[12]}' in {min(coded.names('used_data') - known)}, row 1"
+    assert f"240 rows have a value of 'day' that was never seen before, {first}" in done.err
 
 
 def test_what_a_person_approved_is_known_from_then_on(coded: Project) -> None:

@@ -231,8 +231,8 @@ def shuffled(values: Sequence[int]) -> list[str]:
             "looks like a date, such as '01.01.2026'",
         ),
         ([""] * ROWS, "empty", "has no value in any row"),
-        (["7"] * ROWS, "empty", "holds 7 in every row"),
-        (["x"] * ROWS, "empty", "holds 'x' in every row"),
+        (["7"] * ROWS, "constant", "holds 7 in every row"),
+        (["x"] * ROWS, "constant", "holds 'x' in every row"),
     ],
 )
 def test_ids_dates_and_columns_without_information_are_told(

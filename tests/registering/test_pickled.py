@@ -154,9 +154,12 @@ def test_a_class_of_the_script_is_taken_from_it_without_running_it(unregistered:
 def test_modules_that_stood_beside_the_script_travel_with_the_version(
     unregistered: Project,
 ) -> None:
+    """One beside the pickle, one in the project's `src`."""
     written_by(unregistered, BESIDE, features=FEATURES, signs=SIGNS)
+    (unregistered.folder / "src").mkdir()
+    (unregistered.folder / "signs.py").rename(unregistered.folder / "src" / "signs.py")
     registered_from(unregistered, "--set-alias").expect(0)
-    for name in ("train.py", "features.py", "signs.py"):
+    for name in ("train.py", "features.py", "src/signs.py"):
         (unregistered.folder / name).unlink()
     assert answers_far_away(unregistered) == "[0, 1]"
     unregistered.deliver(*tables(3, seed=2))

@@ -17,6 +17,7 @@ Subject = Literal[
     "date",
     "text",
     "empty",
+    "constant",
 ]
 ORDER: tuple[Subject, ...] = (
     "label told",
@@ -29,6 +30,7 @@ ORDER: tuple[Subject, ...] = (
     "label missing",
     "text",
     "empty",
+    "constant",
 )
 
 

@@ -93,5 +93,5 @@ def _of_one_value(rows: Rows, column: Column) -> Remark | None:
         return Remark("empty", column.name, "has no value in any row", rows.place(0), "")
     if len(values) == 1 and not has_gaps:
         what = f"holds {values[0]} in every row"
-        return Remark("empty", column.name, what, rows.place(0), "")
+        return Remark("constant", column.name, what, rows.place(0), "")
     return None
