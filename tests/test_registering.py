@@ -216,7 +216,6 @@ def test_a_cycle_under_another_separator_says_that_the_archive_is_written_otherw
     assert "If a CSV_* setting was changed, set it back" in failed.error[2]
 
 
-<<<<<<< HEAD
 def test_registering_asks_for_no_threshold_and_suggests_one(
     project: Project, empty_store: Path
 ) -> None:
@@ -224,7 +223,8 @@ def test_registering_asks_for_no_threshold_and_suggests_one(
     project.configure(METRIC="balanced_accuracy")
     project.take_store(empty_store)
     assert "RETRAIN_THRESHOLD=" in project.register().out
-=======
+
+
 def test_registration_and_check_tell_of_a_column_that_tells_the_label(
     tmp_path: Path, empty_store: Path
 ) -> None:
@@ -240,4 +240,3 @@ def test_registration_and_check_tell_of_a_column_that_tells_the_label(
     assert "A perfect accuracy of 1.0 is seldom true" in said
     checked = project.start("check", "--json").expect(0).json["problems"]
     assert [one for one in checked if remark in one["what"]]
->>>>>>> b403a41 (check remarks as a registration does; docs and CHANGELOG of the first hour's remarks, pickles, dialects and values never seen)
