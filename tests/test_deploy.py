@@ -4,6 +4,7 @@
 is skipped.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -18,7 +19,8 @@ import yaml
 from retraining import command_words
 from retraining.notices import textfile
 from retraining.settings import Settings
-from tests.test_notices import NOW, told
+from tests.projects import Project, environment_of_cron
+from tests.test_notices import NOW, ended
 
 CLONE = Path(__file__).resolve().parent.parent
 DEPLOY = CLONE / "deploy"
@@ -255,7 +257,7 @@ def test_promtool_accepts_the_rules() -> None:
 
 
 def test_the_rules_ask_for_series_that_the_text_file_has() -> None:
-    text = textfile.render(told(), Settings(project=Path("/srv/a"), retrain_threshold=0.8), NOW)
+    text = textfile.render(ended(), Settings(project=Path("/srv/a"), retrain_threshold=0.8), NOW)
     (rules,) = read_yaml("prometheus/retraining.rules.yml")
     asked = {
         name
@@ -327,11 +329,36 @@ def test_kubernetes_compose_and_buildkit_read_their_files_strictly(name: str) ->
     not (CHECKERS / "actionlint").exists(),
     reason="deploy/checks/build.sh was not run (it needs Go): no actionlint",
 )
-@pytest.mark.parametrize("name", ["retrain.yml", "ci.yml"])
+@pytest.mark.parametrize("name", ["retrain.yml", "model.yml", "ci.yml"])
 def test_actionlint_accepts_the_workflows(name: str, tmp_path: Path) -> None:
     (tmp_path / "actionlint.yaml").write_text("self-hosted-runner: {labels: [retraining]}")
     flags = ("-shellcheck=", "-pyflakes=", "-config-file", tmp_path / "actionlint.yaml")
     checked(CHECKERS / "actionlint", *flags, DEPLOY / "github" / name)
+
+
+# --- the model, tested in CI ----------------------------------------------------------------------------------------------
+
+
+def tested_in_ci(project: Project, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `pytest test_model.py` says of a project's production version."""
+    words = ["-p", "no:cacheprovider", "-q", "--rootdir", str(DEPLOY), "-c", os.devnull]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *words, str(DEPLOY / "github" / "test_model.py")],
+        env={**environment_of_cron(project.folder), "PROJECT": str(project.folder), **environment},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_sound_version_passes_in_ci_and_one_under_its_floor_does_not(registered: Project) -> None:
+    done = tested_in_ci(registered)
+    assert done.returncode == 0, done.stdout
+    done = tested_in_ci(registered, FLOORS='{"accuracy": 0.9999}')
+    assert done.returncode == 1
+    assert "accuracy is 0." in done.stdout
+    assert "1 failed, 3 passed" in done.stdout
 
 
 # --- the words ------------------------------------------------------------------------------------------------------------
