@@ -46,6 +46,14 @@ def test_promotions_are_told_together_with_those_that_harmed() -> None:
     assert promotions_in_words(worse, "accuracy").endswith("; 1 harmed (v7)")
 
 
+def test_promotions_that_lost_together_are_told_as_a_loss() -> None:
+    found = promotions_together([promotion(2, -0.02, -0.03, -0.01)])
+    assert found is not None
+    assert promotions_in_words(found, "accuracy") == (
+        "1 promotion lost 2.0 points on average [+1.0, +3.0]; 1 harmed (v2)"
+    )
+
+
 def test_without_promotions_nothing_is_told_of_them() -> None:
     assert promotions_together([seen(-0.4, -0.5, -0.3, promoted=False)]) is None
 

@@ -95,14 +95,18 @@ def _table(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) ->
 
 def promotions_in_words(found: Promotions, metric: str) -> str:
     """`5 promotions gained +0.9 points on average [+0.3, +1.5]; none harmed`."""
-    gain = difference_text(metric, found.gain)
-    interval = interval_text(metric, found.interval, signed=True)
+    moved = f"gained {difference_text(metric, found.gain)}"
+    interval = found.interval
+    if found.gain < 0:  # told as a loss, its interval turned round with it
+        moved = f"lost {difference_text(metric, -found.gain).removeprefix('+')}"
+        interval = None if interval is None else (-interval[1], -interval[0])
+    between = interval_text(metric, interval, signed=True)
     harmed = "none harmed"
     if found.harmful:
         versions = ", ".join(f"v{number}" for number in found.harmful)
         harmed = f"{len(found.harmful)} harmed ({versions})"
     promotions = how_many(found.count, "promotion")
-    return f"{promotions} gained {gain} on average {interval}".rstrip() + f"; {harmed}"
+    return f"{promotions} {moved} on average {between}".rstrip() + f"; {harmed}"
 
 
 def _row(record: CycleRecord, width: int) -> list[str]:
