@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import psycopg
 import pytest
 
 import register_first_model
@@ -20,11 +21,14 @@ from retraining.errors import RetrainingError
 from retraining.model_registry.mlflow_registry import MlflowRegistry
 from retraining.settings import SETTING_NAMES, Settings, load
 from tests.model_registry.conftest import free_port, wait_for
+from tests.postgres import PASSWORD, USER
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, table, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.postgres import Postgres
 
 DOCUMENTS = [CLONE / "README.md", *sorted(CLONE.glob("docs/*.md"))]
 BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -247,6 +251,41 @@ def test_a_project_that_was_backed_up_is_restored_as_it_was(
     status = registered.start_process("status", "--json").expect(0).json
     assert (status["production_version"], status["waiting"]) == (1, 6)
     assert registered.names("new_data") == inbox
+
+
+@pytest.mark.postgres
+def test_a_database_that_was_dumped_is_restored_as_it_was(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """Typed from the document, with a change in between."""
+    address = postgres.new_database()
+    name = address.rpartition("/")[2]
+    (text,) = blocks(CLONE / "docs/production.md", "sh postgres")
+    dump, restore = (line.replace("mlflow ", f"{name} ") for line in lines(text))
+    (tmp_path / "project").mkdir()
+    environment = {
+        "PATH": f"{postgres.programs}:/usr/bin:/bin",
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(postgres.port),
+        "PGUSER": USER,
+        "PGPASSWORD": PASSWORD,
+    }
+
+    def typed(line: str) -> None:
+        subprocess.run(
+            ["bash", "-euc", line],
+            cwd=tmp_path / "project",
+            env=environment,
+            check=True,
+            timeout=60,
+        )
+
+    typed(f"psql -qd {name} -c 'create table versions (v int); insert into versions values (1)'")
+    typed(dump)
+    typed(f"psql -qd {name} -c 'update versions set v = 2; create table later (v int)'")
+    typed(restore)
+    with psycopg.connect(address.replace("+psycopg", "")) as connection:
+        assert connection.execute("select v from versions").fetchall() == [(1,)]
 
 
 SERVED = """
