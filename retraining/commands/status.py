@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
 from retraining.errors import RetrainingError
-from retraining.failed_start import FailedStart, last_failed_start
+from retraining.failed_start import last_failed_start
 from retraining.inbox.passed_over import passed_over
 from retraining.logs import log
 from retraining.phrases import first_few
@@ -19,8 +19,10 @@ from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from retraining.failed_start import FailedStart
+    from retraining.prediction_log.counts import LogCounts
     from retraining.records import CycleRecord
     from retraining.settings import Settings
 
@@ -32,40 +34,70 @@ def add_flags(_command: argparse.ArgumentParser) -> None:
     """None of its own."""
 
 
+@dataclass(frozen=True)
+class Status:
+    """What is told of a project, in the order of `--json`; the first four are counts of files."""
+
+    waiting: int
+    judged: int
+    used: int
+    quarantined: int
+    production_version: int | None
+    previous_version: int | None
+    reason: str
+    last_cycle: CycleRecord | None
+    probation: str | None
+    hold: str | None
+    awaiting_approval: int | None
+    predictions: LogCounts | None
+    skipped: Mapping[str, str]  # name -> why it is not read
+    withdrawn_but_learned: tuple[str, ...]
+    failed_start: FailedStart | None
+    refused: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `--json`."""
+        last, predictions, failed = self.last_cycle, self.predictions, self.failed_start
+        return {
+            **vars(self),
+            "last_cycle": None if last is None else cycle_to_json(last, None),
+            "predictions": None if predictions is None else asdict(predictions),
+            "failed_start": None if failed is None else failed._asdict(),
+        }
+
+
 def answer(_asked: argparse.Namespace, settings: Settings) -> Answer:
     """Count files and say what the production version is there for."""
-    story = read_story(settings)
-    last = story.ledger.cycles[-1] if story.ledger.cycles else None
-    told = _told(story, last)
-    return Answer(told, _in_words(told, last, settings))
+    status = _status_of(read_story(settings))
+    return Answer(status.to_json(), _in_words(status, settings))
 
 
-def _told(story: Story, last: CycleRecord | None) -> dict[str, Any]:
-    job, ledger, production = story.project, story.ledger, story.production
-    waiting = job.inbox.waiting(ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn})
-    previous = production.previous if production else story.facts.previous_production
-    failed = last_failed_start(story.project.settings.state_dir)
-    return {
-        "waiting": len(waiting.fresh),
-        "judged": len(waiting.judged),
-        "used": len(ledger.archive),
-        "quarantined": len(job.inbox.quarantined()),
-        "production_version": story.holder,
-        "previous_version": previous,
-        "reason": _why_it_is_there(story),
-        "last_cycle": None if last is None else cycle_to_json(last, None),
-        "probation": production.probation if production else None,
-        "hold": story.facts.hold,
-        "awaiting_approval": story.facts.challenger,
-        "predictions": _predictions(story),
-        "skipped": passed_over(waiting),
-        "withdrawn_but_learned": _poisoned(story),
-        "failed_start": None if failed is None else failed._asdict(),
-        "refused": [path.name for path in job.inbox.quarantined()],
-    }
+def _status_of(story: Story) -> Status:
+    project, ledger, production = story.project, story.ledger, story.production
+    judged = ledger.judged(project.deciding)
+    waiting = project.inbox.waiting(judged, {*ledger.archive, *ledger.withdrawn})
+    refused = tuple(path.name for path in project.inbox.quarantined())
+    return Status(
+        waiting=len(waiting.fresh),
+        judged=len(waiting.judged),
+        used=len(ledger.archive),
+        quarantined=len(refused),
+        production_version=story.holder,
+        previous_version=production.previous if production else story.facts.previous_production,
+        reason=_why_it_is_there(story),
+        last_cycle=ledger.cycles[-1] if ledger.cycles else None,
+        probation=production.probation if production else None,
+        hold=story.facts.hold,
+        awaiting_approval=story.facts.challenger,
+        predictions=_predictions(story),
+        skipped=passed_over(waiting),
+        withdrawn_but_learned=_poisoned(story),
+        failed_start=last_failed_start(project.settings.state_dir),
+        refused=refused,
+    )
 
 
-def _predictions(story: Story) -> dict[str, int] | None:
+def _predictions(story: Story) -> LogCounts | None:
     """How many predictions are logged, labelled and exported; None where there is no log, or it cannot be asked now."""
     if not story.project.settings.has_prediction_log:
         return None
@@ -76,11 +108,10 @@ def _predictions(story: Story) -> dict[str, int] | None:
     if production is not None and production.is_ours:
         schema = story.project.registry.manifest(production).schema
     try:
-        counts = looking.counts(story.project.settings, schema)
+        return looking.counts(story.project.settings, schema)
     except RetrainingError as error:
         log.warning("%s", error.what)
         return None
-    return None if counts is None else asdict(counts)
 
 
 def _why_it_is_there(story: Story) -> str:
@@ -91,66 +122,64 @@ def _why_it_is_there(story: Story) -> str:
     return why or "this job does not know that version"
 
 
-def _poisoned(story: Story) -> list[str]:
+def _poisoned(story: Story) -> tuple[str, ...]:
     """Withdrawn files that the production version learned."""
     if story.production is None or not story.production.is_ours or not story.ledger.withdrawn:
-        return []
+        return ()
     manifest = story.project.registry.manifest(story.production)
-    return sorted(file.name for file in manifest.files if file.sha256 in story.ledger.withdrawn)
+    poisoned = (file.name for file in manifest.files if file.sha256 in story.ledger.withdrawn)
+    return tuple(sorted(poisoned))
 
 
-def _in_words(told: dict[str, Any], last: CycleRecord | None, settings: Settings) -> str:
+def _in_words(status: Status, settings: Settings) -> str:
     width = columns()
-    return "\n".join(
-        line
-        for label, text in _facts(told, last, settings)
-        for line in labelled(label, printable(text, 2000), width, room=LABEL_WIDTH)
-    )
+    lines: list[str] = []
+    for label, text in _facts(status, settings):
+        lines += labelled(label, printable(text, 2000), width, room=LABEL_WIDTH)
+    return "\n".join(lines)
 
 
-def _facts(
-    told: dict[str, Any], last: CycleRecord | None, settings: Settings
-) -> Iterator[tuple[str, str]]:
+def _facts(status: Status, settings: Settings) -> Iterator[tuple[str, str]]:
     """Label and text of each line."""
-    counts = f"{told['judged']} judged, {told['used']} used, {told['quarantined']} quarantined"
-    yield (
-        "production",
-        f"{name(told['production_version'])}: {told['reason']}"
-        if told["production_version"]
-        else told["reason"],
-    )
-    yield "previous", name(told["previous_version"]) if told["previous_version"] else "none"
-    yield "files", f"{told['waiting']} waiting ({settings.min_new_files} open the gate), {counts}"
-    if told["predictions"] is not None:
-        logged, labelled_rows, exported = told["predictions"].values()
-        yield "predictions", f"{logged} logged, {labelled_rows} labelled, {exported} exported"
-    yield "last cycle", _last_cycle(last, told["production_version"])
-    if told["failed_start"] is not None:
-        yield "FAILED", f"the last start: {FailedStart(**told['failed_start']).in_words()}"
-    yield "probation", str(told["probation"] or "none")
-    yield "hold", str(told["hold"] or "none")
-    if told["hold"]:
+    holder, previous = status.production_version, status.previous_version
+    yield "production", f"{name(holder)}: {status.reason}" if holder else status.reason
+    yield "previous", name(previous) if previous else "none"
+    counts = f"{status.judged} judged, {status.used} used, {status.quarantined} quarantined"
+    yield "files", f"{status.waiting} waiting ({settings.min_new_files} open the gate), {counts}"
+    if status.predictions is not None:
+        rows = status.predictions
+        told = f"{rows.logged} logged, {rows.labelled} labelled, {rows.exported} exported"
+        yield "predictions", told
+    yield "last cycle", _last_cycle(status.last_cycle, holder)
+    if status.failed_start is not None:
+        yield "FAILED", f"the last start: {status.failed_start.in_words()}"
+    yield "probation", status.probation or "none"
+    yield "hold", status.hold or "none"
+    if status.hold:
         yield "", f"no version is promoted until `{settings.command} rollback --resume`"
-    if told["awaiting_approval"]:
+    if status.awaiting_approval:
         ways = (
             f"`{settings.command} approve` gives it the production alias, "
             f"`{settings.command} reject --why TEXT` turns it down"
         )
-        yield "approval", f"v{told['awaiting_approval']} waits: {ways}"
-    for file, why in sorted(told["skipped"].items())[:SHOWN]:
+        yield "approval", f"v{status.awaiting_approval} waits: {ways}"
+    yield from _files_aside(status)
+
+
+def _files_aside(status: Status) -> Iterator[tuple[str, str]]:
+    """Files that are not read, were refused, or should not have been learned."""
+    for file, why in sorted(status.skipped.items())[:SHOWN]:
         yield "skipped", f"{file}: {why}"
-    if len(told["skipped"]) > SHOWN:
-        yield "", f"and {len(told['skipped']) - SHOWN} more; --json lists them all"
-    for file in told["refused"][:SHOWN]:
+    if len(status.skipped) > SHOWN:
+        yield "", f"and {len(status.skipped) - SHOWN} more; --json lists them all"
+    for file in status.refused[:SHOWN]:
         yield "quarantine", file
-    if len(told["refused"]) > SHOWN:
-        yield "", f"and {len(told['refused']) - SHOWN} more, each with its reason beside it"
-    if told["withdrawn_but_learned"]:
-        files = first_few(told["withdrawn_but_learned"], SHOWN)
-        yield (
-            "WARNING",
-            f"production learned from withdrawn files: {files}; roll back, or wait for a version without them",
-        )
+    if len(status.refused) > SHOWN:
+        yield "", f"and {len(status.refused) - SHOWN} more, each with its reason beside it"
+    if status.withdrawn_but_learned:
+        files = first_few(status.withdrawn_but_learned, SHOWN)
+        what = f"production learned from withdrawn files: {files}"
+        yield "WARNING", f"{what}; roll back, or wait for a version without them"
 
 
 def _last_cycle(last: CycleRecord | None, holder: int | None) -> str:
