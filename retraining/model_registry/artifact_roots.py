@@ -46,7 +46,8 @@ def root_problem(experiment: Experiment, settings: Settings) -> ArtifactsElsewhe
             remedy="Set MLFLOW_TRACKING_URI to that server, or MLFLOW_EXPERIMENT_NAME to a new name.",
         )
     folder = local_folder(root)
-    if folder is None or _is_in_reach(folder):
+    is_ours = folder == local_folder(same_root_here(root, settings))
+    if folder is None or _is_in_reach(folder, settings.project if is_ours else None):
         return None
     remedy = (
         "Move the files back or mount that folder, or set MLFLOW_EXPERIMENT_NAME to a new name."
@@ -82,8 +83,12 @@ def has_artifacts_here(root: str, settings: Settings) -> bool:
     return folder is not None and folder.is_dir() and any(folder.iterdir())
 
 
-def _is_in_reach(folder: Path) -> bool:
-    """Whether the folder is there and writable; one that was not made yet is in reach when its parents can be made."""
+def _is_in_reach(folder: Path, project: Path | None) -> bool:
+    """Whether the folder is there and writable, or can be made: nothing may have been stored yet.
+
+    In the project all of it can be made; elsewhere a missing folder above it is a disk that is not
+    mounted, or a project that was moved away.
+    """
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    nothing_stored_yet = there in (folder, folder.parent, folder.parent.parent)
-    return folder.is_absolute() and nothing_stored_yet and os.access(there, os.W_OK | os.X_OK)
+    can_be_made = there in (folder, folder.parent, folder.parent.parent, project)
+    return folder.is_absolute() and can_be_made and os.access(there, os.W_OK | os.X_OK)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,7 +39,7 @@ def refused(folder: Path, address: str) -> RetrainingError:
     return caught.value
 
 
-def test_a_project_on_postgresql_is_registered_promoted_and_checked(
+def test_a_project_on_postgresql_is_registered_promoted_checked_moved_and_relocated(
     tmp_path: Path, postgres: Postgres
 ) -> None:
     address = postgres.new_database().replace("+psycopg", "")  # as people write it
@@ -52,6 +54,12 @@ def test_a_project_on_postgresql_is_registered_promoted_and_checked(
     told = made.start("check", "--json").expect(0)
     assert told.json["problems"] == []
     assert "geheim" not in told.out + told.err
+    moved = replace(made, folder=tmp_path / "elsewhere" / "project")
+    shutil.copytree(made.folder, moved.folder)
+    shutil.rmtree(made.folder)
+    assert moved.start("check").expect(3)
+    assert moved.start("relocate", "--json").expect(0).json["versions"] == 2
+    assert moved.start("check", "--deep", "--json").expect(0).json["problems"] == []
 
 
 def test_a_wrong_password_is_the_settings_fault(tmp_path: Path, postgres: Postgres) -> None:
