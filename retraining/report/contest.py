@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retraining.phrases import how_many
 from retraining.report.figures import Range, ranges
 from retraining.report.rendering import typeset
 from retraining.report.verdict import name
-from retraining.report.words import VERDICTS, count_text, difference_text, interval_text, value_text
+from retraining.report.words import VERDICTS, difference_text, interval_text, value_text
 
 if TYPE_CHECKING:
     from retraining.records import Comparison, Outcome, Score
@@ -68,7 +69,7 @@ def contest(outcome: Outcome) -> Contest | None:
         else ("test", "Production and challenger")
     )
     blocks = (
-        f"{count_text(comparison.rows, f'{where} row')} in {count_text(comparison.blocks, 'block')}"
+        f"{how_many(comparison.rows, f'{where} row')} in {how_many(comparison.blocks, 'block')}"
     )
     caption = (
         f"Both on the same {blocks}; intervals at {100 * comparison.confidence:g} % confidence."
@@ -96,7 +97,7 @@ def _difference_row(title: str, comparison: Comparison) -> ContestRow:
 def _dropped(comparison: Comparison) -> str:
     if not comparison.rows_dropped:
         return ""
-    rows = count_text(comparison.rows_dropped, "reserved row")
+    rows = how_many(comparison.rows_dropped, "reserved row")
     return f"{rows} left out: copies of rows that one of the two has learned."
 
 

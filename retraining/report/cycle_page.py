@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retraining.phrases import how_many
 from retraining.report import on_test_set
 from retraining.report.contest import contest
 from retraining.report.drift_table import drift_table
@@ -13,7 +14,7 @@ from retraining.report.past import cycles_only, decisions, served_scores, timeli
 from retraining.report.rendering import render_template, typeset
 from retraining.report.tables import FactsTable, by_class, by_slice, files, mistakes
 from retraining.report.verdict import name, undo, verdict_sentence
-from retraining.report.words import count_text, printable, score_text, time_text, value_text
+from retraining.report.words import printable, score_text, time_text, value_text
 
 if TYPE_CHECKING:
     from retraining.records import Outcome
@@ -77,7 +78,7 @@ def _facts(outcome: Outcome, material: ReportMaterial) -> list[tuple[str, str]]:
         ("In production", name(outcome.production_version)),
         (
             "Score on the new rows",
-            f"{score_text(served)} on {count_text(served.rows, 'row')}" if served else "",
+            f"{score_text(served)} on {how_many(served.rows, 'row')}" if served else "",
         ),
         ("Seen before", _seen_before(outcome)),
         (
@@ -99,7 +100,7 @@ def _seen_before(outcome: Outcome) -> str:
     copied, new = outcome.copied_rows or 0, outcome.new_rows or 0
     if not copied:
         return ""
-    rows = count_text(copied, "row")
+    rows = how_many(copied, "row")
     told = f"{rows} of {copied + new:,} left out, copies of rows that were there before"
     return f"{told}. Is each file a full dump?" if copied > new else told
 

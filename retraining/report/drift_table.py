@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retraining.phrases import how_many
 from retraining.report.figures import Histogram, histogram
 from retraining.report.rendering import typeset
-from retraining.report.words import NOTHING, count_text, printable
+from retraining.report.words import NOTHING, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ def drift_table(drift: Drift, distributions: Mapping[str, Distribution]) -> Drif
     return DriftTable(
         _sentence(drift),
         rows,
-        f"{count_text(beyond, 'calmer feature')} left out here." if beyond else "",
+        f"{how_many(beyond, 'calmer feature')} left out here." if beyond else "",
     )
 
 
@@ -63,7 +64,7 @@ def _sentence(drift: Drift) -> str:
         return "There were too few files to judge drift; the numbers are shown for information."
     material = sum(bool(feature.material) for feature in drift.features)
     detected = sum(bool(feature.detected) for feature in drift.features)
-    whole = count_text(len(drift.features), "feature")
+    whole = how_many(len(drift.features), "feature")
     if not detected:
         return f"No drift was detected in {whole}."
     return f"Of {whole}, {detected} drifted significantly, {material or 'none'} of them by enough to matter."

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retraining.endings import ENDINGS
+from retraining.phrases import how_many
 from retraining.report.figures import timeline
 from retraining.report.past import (
     PastDecision,
@@ -20,7 +21,6 @@ from retraining.report.past import (
 from retraining.report.rendering import render_template, typeset
 from retraining.report.verdict import name
 from retraining.report.words import (
-    count_text,
     ending_words,
     interval_text,
     printable,
@@ -105,7 +105,7 @@ def _sentence(cycles: Sequence[CycleRecord], serving: int | None) -> str:
         return "No cycle has run yet."
     ending = ending_words(cycles[-1].ending).lower()
     start = "No version" if serving is None else name(serving)
-    return f"{start} is in production after {count_text(len(cycles), 'cycle')}; the last one ended: {ending}."
+    return f"{start} is in production after {how_many(len(cycles), 'cycle')}; the last one ended: {ending}."
 
 
 def _row(record: CycleRecord, hindsight: Hindsight | None, report: str | None) -> IndexRow:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retraining.phrases import how_many
 from retraining.report.verdict import COMMAND, contest, headline, name, undo, verdict_sentence
 from retraining.report.words import (
     NOTHING,
     VERDICTS,
-    count_text,
     ending_words,
     gain_text,
     printable,
@@ -129,12 +129,12 @@ def _note_rows(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
     metric = outcome.metric or "score"
     served, comparison = outcome.production_on_new, outcome.comparison
     yield (
-        f"{metric} on {count_text(served.rows if served else 0, 'new row')}",
+        f"{metric} on {how_many(served.rows if served else 0, 'new row')}",
         score_text(served),
         NOTHING,
     )
     if comparison is not None:
-        rows = f"{metric} on {count_text(comparison.rows, 'test row')}"
+        rows = f"{metric} on {how_many(comparison.rows, 'test row')}"
         yield (rows, score_text(comparison.champion), score_text(comparison.challenger))
         yield (f"improvement at {100 * comparison.confidence:g} %", NOTHING, _gain(comparison))
     if outcome.threshold is not None:
@@ -151,7 +151,7 @@ def _numbers(outcome: Outcome) -> Iterator[tuple[str, str]]:
         )
         yield (
             "new data",
-            f"{served.metric} {score_text(served)} on {count_text(served.rows, 'row')}{limit}",
+            f"{served.metric} {score_text(served)} on {how_many(served.rows, 'row')}{limit}",
         )
     for label, against in (("test", comparison), ("probation", outcome.probation)):
         if against is not None:
@@ -167,7 +167,7 @@ def _numbers(outcome: Outcome) -> Iterator[tuple[str, str]]:
 
 def _compared(label: str, comparison: Comparison) -> Iterator[tuple[str, str]]:
     texts = [
-        f"{_gain(comparison)} on {count_text(comparison.rows, 'row')}: {VERDICTS[comparison.verdict]}"
+        f"{_gain(comparison)} on {how_many(comparison.rows, 'row')}: {VERDICTS[comparison.verdict]}"
     ]
     if comparison.challenger.value is not None:
         texts.insert(

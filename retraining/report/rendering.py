@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from retraining.phrases import how_many
 from retraining.report import words
 from retraining.report.verdict import name
 
@@ -44,7 +45,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "value": _typeset(words.value_text),
         "gain": _typeset(words.gain_text),
-        "count": words.count_text,
+        "count": how_many,
         "ending": words.ending_words,
         "printable": words.printable,
         "named": name,

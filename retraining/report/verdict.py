@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from retraining.phrases import how_many
 from retraining.report.words import (
-    count_text,
     ending_words,
     gain_text,
     printable,
@@ -110,7 +110,7 @@ def name(version: int | None) -> str:
 
 def contest(comparison: Comparison, champion: str, challenger: str) -> str:
     """Both scores, where they are known, and their difference on the shared rows."""
-    metric, where = comparison.challenger.metric, f"on {count_text(comparison.rows, 'test row')}"
+    metric, where = comparison.challenger.metric, f"on {how_many(comparison.rows, 'test row')}"
     difference = f"{gain_text(metric, comparison.improvement, comparison.interval)} at {100 * comparison.confidence:g} % confidence"
     if comparison.challenger.value is None or comparison.champion.value is None:
         return f"{where} the {metric} of {challenger} less that of {champion} is {difference}"
@@ -161,7 +161,7 @@ def _kept(outcome: Outcome) -> str:
         if outcome.threshold is None
         else f" (the threshold is {value_text(outcome.metric, outcome.threshold)})"
     )
-    return f"{start}: its {served.metric} on {count_text(served.rows, 'new row')} is {score_text(served)}{limit}."
+    return f"{start}: its {served.metric} on {how_many(served.rows, 'new row')} is {score_text(served)}{limit}."
 
 
 def _because(outcome: Outcome, champion: str, challenger: str) -> str:

@@ -75,11 +75,6 @@ def gain_text(metric: str | None, value: float | None, interval: tuple[float, fl
     )
 
 
-def count_text(number: int, noun: str) -> str:
-    """`1 row`, `1,500 rows`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def time_text(moment: datetime | None) -> str:
     """A moment to the minute, in its own zone (the records hold UTC)."""
     return NOTHING if moment is None else f"{moment.day} {moment:%b %Y, %H:%M %Z}".strip()
