@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "MISSING_TEXTS",
     "NO_COPIES",
     "Batch",
     "BatchFile",
@@ -68,6 +69,8 @@ Label = int | bool | str
 Kind = Literal["number", "boolean", "string"]
 LabelKind = Literal["integer", "boolean", "string"]
 Run = tuple[int, int]
+# Texts that stand for a missing number, boolean or label in a file; who writes files must not write them for anything else.
+MISSING_TEXTS = ("", "NaN", "nan", "NULL", "null", "NA", "N/A")
 Status = Literal["", "pending", "approved", "rejected", "superseded", "rolled_back"]
 
 

@@ -9,11 +9,12 @@ import re
 from typing import TYPE_CHECKING
 
 from retraining.phrases import first_few
+from retraining.records import MISSING_TEXTS
 
 if TYPE_CHECKING:
     from retraining.records import Kind, Label, LabelKind
 
-MISSING = ("", "NaN", "nan", "NULL", "null", "NA", "N/A")
+MISSING = MISSING_TEXTS
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 LARGEST_EXACT_INTEGER = 2**53  # beyond it not every integer has a float64 of its own
 

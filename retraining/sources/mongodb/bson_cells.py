@@ -16,6 +16,8 @@ from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 from bson.objectid import ObjectId
 
+from retraining.records import MISSING_TEXTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
@@ -28,7 +30,6 @@ EXACT_INTEGERS = (
     2**53
 )  # beyond it a double skips integers, so a number column would hold another value than the document
 LONGEST_CELL = 100_000  # characters; readers of CSV give up on a file with cells not much longer
-MISSING = frozenset({"", "NaN", "nan", "NULL", "null", "NA", "N/A"})
 NUMERIC_TRUTHS = {"": "", "0": "false", "0.0": "false", "-0.0": "false", "1": "true", "1.0": "true"}
 TRUTHS = {"true": "true", "false": "false", "1": "true", "0": "false"}
 
@@ -65,7 +66,7 @@ def integer_cell(value: Any) -> str:
 def boolean_cell(value: Any) -> str:
     """A boolean, 0 or 1 as any numeric type, or a text that says so."""
     if isinstance(value, str):
-        text = "" if value in MISSING else TRUTHS.get(value.lower())
+        text = "" if value in MISSING_TEXTS else TRUTHS.get(value.lower())
     elif isinstance(value, (bool, int, float, Decimal128)):
         text = NUMERIC_TRUTHS.get(number_cell(value))
     else:
@@ -137,7 +138,7 @@ def _date_text(value: datetime) -> str:
 
 def _number_text(value: str) -> str:
     text = value.strip()
-    if text in MISSING:
+    if text in MISSING_TEXTS:
         return ""
     if (
         not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", text)
