@@ -39,6 +39,7 @@ compiled: .venv/installed
 
 demo: compiled
 	$(venv) examples/electricity/demo.py
+	$(venv) -m examples.electricity.loop
 
 test: .venv/installed-for-development compiled
 	$(venv) -m pytest -m "not soak" -n $(WORKERS) -rs $(TESTS)

@@ -1,0 +1,244 @@
+"""kill -9 of the service, of the export, and of both, while clients predict, label and ingest: nothing acknowledged is lost or doubled."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from retraining.prediction_log.connection import JOB, open_database
+from retraining.prediction_log.tables import labels, predictions
+from tests.projects import CLONE, environment_of_cron
+from tests.serving.services import free_port, probe_project, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from retraining.settings import Settings
+
+KINDS = ("service", "job", "both")
+DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
+ROWS = 7  # in a request, and in a file
+SHORT = {"PREDICTIONS_ROWS_PER_FILE": str(ROWS), "PREDICTIONS_FILE_WAIT_HOURS": "0"}
+GONE = (OSError, http.client.HTTPException)
+
+
+class Zygote:
+    """Forks services and exports; see `loop_zygote`."""
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        with log.open("wb") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.serving.loop_zygote"],
+                cwd=CLONE, env=environment_of_cron(folder), text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream,
+            )  # fmt: skip
+        assert self._line() == "ready\n", log.read_text()
+
+    def fork(self, what: str, **more: Any) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"what": what, **more}) + "\n")
+        self._process.stdin.flush()
+        return int(self._line())
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
+@dataclass
+class Acknowledged:
+    """What the service told its clients: it must be there at the end."""
+
+    logged: set[str] = field(default_factory=set)
+    labelled: set[str] = field(default_factory=set)
+    batches: dict[str, str] = field(default_factory=dict)  # id -> SHA-256 of its file
+
+
+@dataclass
+class Loop:
+    """A service and exports on one project, and clients of it."""
+
+    settings: Settings
+    uri: str
+    zygote: Zygote
+    port: int = field(default_factory=free_port)
+    told: Acknowledged = field(default_factory=Acknowledged)
+    service: int = 0
+
+    def start(self) -> None:
+        self.service = self._fork("service")
+
+    def export(self) -> int:
+        return self._fork("job")
+
+    def _fork(self, what: str) -> int:
+        more = {**SHORT, "PREDICTION_LOG_URI": self.uri, "MIN_FILE_AGE_SECONDS": "0"}
+        project = str(self.settings.project)
+        return self.zygote.fork(what, project=project, settings=more, port=self.port)
+
+    def ask(self, path: str, body: Any) -> Any:
+        """The answer of a service that may be dead: asked again until it is not."""
+        while True:
+            with contextlib.suppress(*GONE):
+                link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+                with contextlib.closing(link):
+                    head = {"Content-Type": "application/json"}
+                    link.request("POST", path, json.dumps(body), head)
+                    answer = link.getresponse()
+                    told = json.loads(answer.read())
+                    if answer.status in (200, 201):
+                        return told
+                    assert answer.status == 503, told
+            time.sleep(0.01)
+
+    def work(self, stop: threading.Event, seed: int) -> None:
+        """One client: predictions, their labels, and now and then a batch; what was not acknowledged is sent again, as clients do."""
+        chance = random.Random(seed)
+        while not stop.is_set():
+            ids = [uuid.UUID(int=chance.getrandbits(128)).hex for _ in range(ROWS)]
+            rows = [{"row": chance.random(), "word": "a", "ok": True} for _ in ids]
+            answer = self.ask("/predict", {"ids": ids, "dataframe_records": rows})
+            if answer["logged"]:
+                self.told.logged.update(ids)
+            sent = [{"prediction_id": i, "label": chance.randrange(2)} for i in ids]
+            answer = self.ask("/labels", {"labels": sent})
+            self.told.labelled.update(set(ids) - set(answer["unknown"]))
+            if chance.random() < 0.2:
+                batch = {"batch_id": ids[0], "labels": [1] * ROWS, "dataframe_records": rows}
+                self.told.batches[ids[0]] = self.ask("/ingest/batch", batch)["sha256"]
+
+
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    folder = tmp_path_factory.mktemp("zygote")
+    made = Zygote(folder, folder / "zygote.log")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def loop(request: pytest.FixtureRequest, tmp_path: Path, empty_store: Path, zygote: Zygote) -> Loop:
+    settings = probe_project(empty_store, tmp_path / "project", versions=1)
+    for folder in (settings.new_data_dir, settings.used_data_dir):
+        folder.mkdir(exist_ok=True)
+    uri = settings.prediction_log_uri
+    if request.param == "postgresql":
+        uri = request.getfixturevalue("postgres").new_database()
+    return Loop(settings, uri, zygote)
+
+
+@pytest.mark.parametrize("loop", DATABASES, indirect=True)
+def test_what_was_acknowledged_is_there_once_after_kill_9(loop: Loop) -> None:
+    play(loop, kills=5 * len(KINDS), seed=17)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("loop", DATABASES, indirect=True)
+def test_what_was_acknowledged_is_there_once_after_many_kills(loop: Loop) -> None:
+    play(loop, kills=150, seed=18)
+
+
+def play(loop: Loop, kills: int, seed: int) -> None:
+    """Kill as often as that at moments of chance, while three clients go on; then look at everything."""
+    chance = random.Random(seed)
+    stop = threading.Event()
+    loop.start()
+    clients = [threading.Thread(target=loop.work, args=(stop, seed * 100 + k)) for k in range(3)]
+    for client in clients:
+        client.start()
+    for number in range(kills):
+        kind = KINDS[number % len(KINDS)]
+        so_far = len(loop.told.logged)
+        assert until(lambda so_far=so_far: len(loop.told.logged) > so_far, 120), "no progress"
+        job = loop.export() if kind != "service" else None
+        time.sleep(chance.uniform(0, 0.12))
+        if job is not None:
+            kill(job)
+        if kind != "job":
+            kill(loop.service)
+            loop.start()
+    stop.set()
+    for client in clients:
+        client.join(120)
+        assert not client.is_alive()
+    finish(loop)
+    assert violations(loop) == []
+    assert len(loop.told.logged) >= kills
+    assert loop.told.batches
+
+
+def finish(loop: Loop) -> None:
+    """Two exports that nobody kills; the service ends as it is asked to."""
+    for _ in range(2):
+        job = loop.export()
+        assert until(lambda job=job: not is_alive(job), 120)
+    os.kill(loop.service, signal.SIGTERM)
+    assert until(lambda: not is_alive(loop.service), 60)
+
+
+def violations(loop: Loop) -> list[str]:
+    """What the log and the folders do not hold as they were told to, or hold twice."""
+    database = open_database(loop.uri, JOB)
+    with database.reading() as connection:
+        rows = Counter(connection.execute(sa.select(predictions.c.prediction_id)).scalars())
+        query = sa.select(labels.c.prediction_id, labels.c.label).where(labels.c.superseded == 0)
+        standing = {row[0]: row[1] for row in connection.execute(query)}
+    database.close()
+    files = list(loop.settings.new_data_dir.iterdir())
+    tables = [pq.read_table(path) for path in files if path.name.startswith("predictions-")]
+    left: Counter[str] = Counter()
+    wrong = []
+    for table in tables:
+        ids, given = (table.column(name).to_pylist() for name in ("prediction_id", "target"))
+        left.update(ids)
+        wrong += [i for i, label in zip(ids, given, strict=True) if str(label) != standing[i]]
+    digests = Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    ready = set(rows) & set(standing)
+    checks: dict[str, list[Any]] = {
+        "logged and lost": sorted(loop.told.logged - set(rows)),
+        "logged twice": [i for i, count in rows.items() if count > 1],
+        "labelled and lost": sorted(loop.told.labelled - set(standing)),
+        "ready and in no file": sorted(ready - set(left)),
+        "in two files": [i for i, count in left.items() if count > 1],
+        "with another label": wrong,
+        "batches not in one file": [b for b, s in loop.told.batches.items() if digests[s] != 1],
+        "left over": [path.name for path in files if path.name.startswith(".")],
+    }
+    return [f"{len(found)} {what}: {found[:3]}" for what, found in checks.items() if found]
+
+
+def kill(process: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+    assert until(lambda: not is_alive(process), 20)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
