@@ -159,7 +159,7 @@ def test_everything_imported_is_required_and_everything_required_is_imported() -
     packages = {name.split(".")[0] for path in files for name in imported(path)} - set(
         sys.stdlib_module_names
     )
-    ours = {"retraining", *(name.removesuffix(".py") for name in SCRIPTS)}
+    ours = {"retraining", "examples", *(name.removesuffix(".py") for name in SCRIPTS)}
     asked, distributions = required("requirements.txt"), packages_distributions()
     by_package = {
         name: {distribution.lower() for distribution in distributions[name]}
