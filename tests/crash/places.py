@@ -83,12 +83,18 @@ def surround(place: str) -> None:
 
 
 def _wrap(beside: Beside, place: str) -> None:
-    module, _, path = beside.verb.partition(":")
+    owner, name = find(beside.verb)
+    setattr(owner, name, _marked(getattr(owner, name), beside.when, place))
+
+
+def find(verb: str) -> tuple[Any, str]:
+    """The module or class that holds a verb, and the verb's name in it."""
+    module, _, path = verb.partition(":")
     *owners, name = path.split(".")
     owner: Any = importlib.import_module(module)
     for one in owners:
         owner = getattr(owner, one)
-    setattr(owner, name, _marked(getattr(owner, name), beside.when, place))
+    return owner, name
 
 
 def _marked(verb: Callable[..., Any], when: str, place: str) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.crash.forked import KILLED, ForkedProject
 from tests.crash.invariants import broken
-from tests.crash.places import PLACES
+from tests.crash.places import PLACES, find
 from tests.crash.scenarios import SCENARIOS
 from tests.projects import CLONE, tables
 
@@ -76,6 +76,14 @@ def test_every_kill_point_of_the_job_is_tried_by_some_scenario() -> None:
     ]
     tried |= {name for name in named if any(f'"{name}"' in text for text in others)}
     assert named - tried == set()
+
+
+def test_every_place_stands_beside_a_verb_that_the_job_has() -> None:
+    verbs = {beside.verb for besides in PLACES.values() for beside in besides}
+    found = {verb: find(verb) for verb in verbs}
+    assert [
+        verb for verb, (owner, name) in found.items() if not callable(getattr(owner, name, 0))
+    ] == []
 
 
 def test_a_kill_point_kills_only_who_was_asked_to_die_there(forked: ForkedProject) -> None:
