@@ -77,7 +77,7 @@ def _decide(cycle: Cycle, monitored: Monitored) -> Ending:
     from retraining.cycle.outcome import Ending
     from retraining.cycle.promotion import Attempt, failed_probation
 
-    job, settings = cycle.job, cycle.job.settings
+    job, settings = cycle.job, cycle.settings
     failure = decisions.fails_probation(monitored.probation)
     if failure.act and settings.auto_retrain_enabled:
         return failed_probation(cycle, failure)

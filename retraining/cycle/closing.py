@@ -61,12 +61,12 @@ def _note(cycle: Cycle, outcome: Outcome) -> str | None:
         return None
     from retraining.report import note
 
-    return note(outcome, cycle.job.settings.command)
+    return note(outcome, cycle.settings.command)
 
 
 def _metrics(cycle: Cycle, outcome: Outcome, ledger: Ledger) -> Mapping[str, float]:
     """The contract's metrics, those that apply."""
-    name, comparison = cycle.job.settings.metric, outcome.comparison
+    name, comparison = cycle.settings.metric, outcome.comparison
     served = outcome.production_on_new
     psi = [feature.psi_corrected for feature in outcome.drift.features]
     drifted = [bool(feature.detected) for feature in outcome.drift.features]

@@ -50,7 +50,7 @@ class Compared:
 
 def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) -> Compared:
     """Ask the champion what the challenger was asked, every test row, and judge the difference by blocks."""
-    job, settings, schema = cycle.job, cycle.job.settings, cycle.production.schema
+    job, settings, schema = cycle.job, cycle.settings, cycle.production.schema
     chosen = metric(settings.metric)
     with job.stage("comparing"):
         before = predictions(job, cycle.production, test_set.sections)
@@ -96,7 +96,7 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
 
 def confidence_of_attempt(cycle: Cycle) -> float:
     """CONFIDENCE; under `significant` alpha is spent over the attempts against the same champion, so the level rises with each."""
-    settings = cycle.job.settings
+    settings = cycle.settings
     if settings.promote_when != "significant":
         return settings.confidence
     against = [
@@ -110,14 +110,14 @@ def confidence_of_attempt(cycle: Cycle) -> float:
 
 def floor_scores(cycle: Cycle, challenger: Predictions) -> dict[str, float | None]:
     """The challenger's scores that MIN_MODEL_* are asked of, each by the metric that tells it for so many classes."""
-    asked = {name: metric(name).among(challenger.class_count) for name in cycle.job.settings.floors}
+    asked = {name: metric(name).among(challenger.class_count) for name in cycle.settings.floors}
     return {name: score(metric(told_by), challenger) for name, told_by in asked.items()}
 
 
 def _slices(cycle: Cycle, test_set: FrozenTestSet) -> Masks:
     """`column=value` -> mask over the test rows, for SLICE_COLUMNS."""
     columns = [
-        name for name in cycle.job.settings.slice_columns if name in cycle.production.schema.names
+        name for name in cycle.settings.slice_columns if name in cycle.production.schema.names
     ]
     if not columns:
         return {}
@@ -140,4 +140,4 @@ def _slice_name(value: float | str | None) -> str:
 
 def check_the_metric(cycle: Cycle) -> None:
     """Raise ValueError where METRIC does not fit the number of classes."""
-    check_metric(metric(cycle.job.settings.metric), len(cycle.production.schema.classes))
+    check_metric(metric(cycle.settings.metric), len(cycle.production.schema.classes))

@@ -69,7 +69,7 @@ class Moved:
 
 def monitor(cycle: Cycle) -> Monitored:
     """Score production on the files of this cycle, judge drift, hold probation, and grade the last decision."""
-    settings = cycle.job.settings
+    settings = cycle.settings
     with cycle.job.stage("scoring"):
         sections, copies = _rows_never_seen(cycle)
         answers = _served_answers(cycle, sections)
@@ -117,7 +117,7 @@ def _rows_never_seen(cycle: Cycle) -> tuple[tuple[Section, ...], Copies]:
 def _judge_drift(
     cycle: Cycle, sections: Sequence[Section], answers: Predictions
 ) -> tuple[Drift, Moved | None]:
-    content = cycle.job.registry.sketches(cycle.production.version)
+    content = cycle.registry.sketches(cycle.production.version)
     if not content or not len(answers.truth):
         return Drift(), None
     reference = Sketch.from_json(content)
@@ -133,7 +133,7 @@ def _log_monitoring(cycle: Cycle, score: Score) -> None:
     metrics = {"data/new_rows": float(score.rows)}
     if score.value is not None:
         metrics[f"{score.metric}/production_on_new"] = score.value
-    cycle.job.registry.log_stage(
+    cycle.registry.log_stage(
         cycle.run_id,
         MONITORING,
         metrics=metrics,
@@ -156,12 +156,12 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
         for record in records
         if record.served is not None
         and record.outcome.previous_version == cycle.production.number
-        and record.served.metric == cycle.job.settings.metric
+        and record.served.metric == cycle.settings.metric
     ]
     if not own:
         return Decision(False, f"v{cycle.production.number} has no earlier score to compare with")
     found = compare_with_record(
-        metric(cycle.job.settings.metric), own, served, confidence=cycle.job.settings.confidence
+        metric(cycle.settings.metric), own, served, confidence=cycle.settings.confidence
     )
     if found.improvement is None:
         return Decision(False, "the drop could not be judged on these rows")
@@ -191,7 +191,7 @@ def _served_answers(cycle: Cycle, sections: Sequence[Section]) -> Predictions:
 
 def _refuse_those_to_blame(cycle: Cycle) -> None:
     """Some values are too much for some models (1e300 for a tree of 32-bit floats): one file must not stop all others for ever."""
-    files, folder = cycle.claimed.files, cycle.job.settings.quarantine_dir
+    files, folder = cycle.claimed.files, cycle.settings.quarantine_dir
     reasons = {file: reason for file in files if (reason := _why_not_predicted(cycle, file))}
     if not reasons or len(reasons) == len(files):
         return

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from retraining.cycle.claiming import Claimed
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
+    from retraining.model_registry.interface import Registry
     from retraining.model_registry.production import Model
     from retraining.project import Project
     from retraining.records import DataFile
+    from retraining.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,16 @@ class Cycle:
     cycle_id: str
     started: datetime
     run_id: str | None
+
+    @property
+    def settings(self) -> Settings:
+        """The project's settings."""
+        return self.job.settings
+
+    @property
+    def registry(self) -> Registry:
+        """The project's registry."""
+        return self.job.registry
 
     @property
     def batches(self) -> tuple[Batch, ...]:

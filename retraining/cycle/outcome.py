@@ -41,7 +41,7 @@ def outcome_of(
     cycle: Cycle, monitored: Monitored, ending: Ending, files: FileCounts | None = None
 ) -> Outcome:
     """The outcome as `--json` prints it; `files` are counted by `count_files`, where they are told."""
-    job, settings = cycle.job, cycle.job.settings
+    job, settings = cycle.job, cycle.settings
     return Outcome(
         ending=ending.name,
         reason=_reason(cycle, monitored, ending),

@@ -28,12 +28,12 @@ def hold_probation(cycle: Cycle) -> tuple[Comparison | None, str | None]:
 
     Returns the comparison, where one was held; or why one that is due cannot be held.
     """
-    version, settings = cycle.production.version, cycle.job.settings
+    version, settings = cycle.production.version, cycle.settings
     previous = version.previous
     if version.probation != "open" or settings.probation_batches == 0 or previous is None:
         return None, None
     try:
-        before = load_model(cycle.job.registry, previous)
+        before = load_model(cycle.registry, previous)
         if before is None:
             return None, f"v{previous} cannot be compared with v{version.number}"
         found = _side_by_side(cycle, before, cycle.production)
@@ -58,7 +58,7 @@ def probation_result(cycle: Cycle, monitored: Monitored) -> ProbationResult | No
         for r in cycle.recovered.ledger.cycles
         if r.hindsight and r.hindsight.challenger == number and r.hindsight.promoted
     )
-    return "passed" if held + 1 >= cycle.job.settings.probation_batches else None
+    return "passed" if held + 1 >= cycle.settings.probation_batches else None
 
 
 def back_off_now(cycle: Cycle, monitored: Monitored) -> BackOff:
@@ -82,8 +82,8 @@ def grade_the_last_decision(cycle: Cycle, probation: Comparison | None) -> Hinds
     if promoted and serves and probation is not None and probation.improvement is not None:
         return _graded(number, rival, probation, promoted=True)
     try:
-        challenger = load_model(cycle.job.registry, number)
-        champion = load_model(cycle.job.registry, rival)
+        challenger = load_model(cycle.registry, number)
+        champion = load_model(cycle.registry, rival)
         found = _side_by_side(cycle, champion, challenger) if challenger and champion else None
     except DamagedModelError as error:
         log.warning("hindsight skipped: %s", error)
@@ -129,7 +129,7 @@ def _fresh_sections(cycle: Cycle, models: Sequence[Model]) -> tuple[Section, ...
 
 
 def _compared(cycle: Cycle, rival: Predictions, challenger: Predictions) -> PairedResult:
-    settings = cycle.job.settings
+    settings = cycle.settings
     return compare(
         metric(settings.metric),
         rival,
@@ -149,14 +149,14 @@ def _read_alike(one: Model, other: Model) -> bool:
 
 def _as_comparison(cycle: Cycle, found: PairedResult) -> Comparison:
     """A paired result between two versions, without the scores of each."""
-    name = cycle.job.settings.metric
+    name = cycle.settings.metric
     unknown = Score(name, None, found.rows)
     return Comparison(
         champion=unknown,
         challenger=unknown,
         improvement=found.improvement,
         interval=found.interval,
-        confidence=cycle.job.settings.confidence,
+        confidence=cycle.settings.confidence,
         verdict=found.verdict,
         rows=found.rows,
         blocks=found.blocks,

@@ -82,12 +82,12 @@ def _offer_to_a_person(cycle: Cycle, ending: Ending) -> None:
     """The winner waits under the alias `challenger`, and its files with it."""
     version = _version_of(ending)
     _supersede_the_one_that_waited(cycle, version)
-    cycle.job.registry.set_alias(CHALLENGER, version)
+    cycle.registry.set_alias(CHALLENGER, version)
 
 
 def _promote(cycle: Cycle, monitored: Monitored, ending: Ending) -> Done:
     """Commit by moving the alias, unless a person moved it meanwhile; then archive what was consumed."""
-    registry, alias = cycle.job.registry, cycle.job.settings.production_alias
+    registry, alias = cycle.registry, cycle.settings.production_alias
     version = _version_of(ending)
     _save_the_decision(cycle, monitored, ending)
     _mark_challenger(cycle, monitored, ending)
@@ -137,7 +137,7 @@ def _roll_back(cycle: Cycle, monitored: Monitored, ending: Ending) -> Ending:
 
 def _superseded(cycle: Cycle, ending: Ending) -> Ending:
     """What becomes of an ending when a person moved the alias while the cycle ran."""
-    registry, alias = cycle.job.registry, cycle.job.settings.production_alias
+    registry, alias = cycle.registry, cycle.settings.production_alias
     holder = registry.facts().aliases.get(alias)
     where = f"v{holder}" if holder is not None else "no version"
     start = cycle.production.number
@@ -157,7 +157,7 @@ def _mark_challenger(
     assert ending.compared is not None
     comparison, version = ending.compared.comparison, _version_of(ending)
     marks = Marks(verdict=comparison.verdict, reason=ending.reason, status=status)
-    registry, metric = cycle.job.registry, cycle.job.settings.metric
+    registry, metric = cycle.registry, cycle.settings.metric
     registry.mark(version, marks, _description(cycle, monitored, ending))
     if comparison.challenger.value is not None:
         registry.log_model_metrics(version, {metric: comparison.challenger.value})
@@ -165,11 +165,11 @@ def _mark_challenger(
 
 
 def _description(cycle: Cycle, monitored: Monitored, ending: Ending) -> str:
-    return description(outcome_of(cycle, monitored, ending), cycle.job.settings.command)
+    return description(outcome_of(cycle, monitored, ending), cycle.settings.command)
 
 
 def _log_comparison(cycle: Cycle, compared: Compared) -> None:
-    comparison, name = compared.comparison, cycle.job.settings.metric
+    comparison, name = compared.comparison, cycle.settings.metric
     metrics = {
         f"{name}/production_on_test": comparison.champion.value,
         f"{name}/challenger_on_test": comparison.challenger.value,
@@ -179,7 +179,7 @@ def _log_comparison(cycle: Cycle, compared: Compared) -> None:
     }
     kept = {key: value for key, value in metrics.items() if value is not None}
     params = {"verdict": comparison.verdict}
-    cycle.job.registry.log_stage(str(cycle.run_id), COMPARISON, metrics=kept, params=params)
+    cycle.registry.log_stage(str(cycle.run_id), COMPARISON, metrics=kept, params=params)
 
 
 def _save_the_decision(cycle: Cycle, monitored: Monitored, ending: Ending) -> None:
@@ -190,7 +190,7 @@ def _save_the_decision(cycle: Cycle, monitored: Monitored, ending: Ending) -> No
 
 
 def _supersede_the_one_that_waited(cycle: Cycle, newer: int) -> None:
-    registry = cycle.job.registry
+    registry = cycle.registry
     waited = registry.facts().challenger
     if waited is not None and waited != newer:
         reason = f"v{newer} was trained later, on more files"
@@ -206,7 +206,7 @@ def _note_probation(cycle: Cycle, monitored: Monitored) -> None:
         said = f"not held: {monitored.skipped}"
     else:
         return
-    cycle.job.registry.mark(cycle.production.number, Marks(probation=said))
+    cycle.registry.mark(cycle.production.number, Marks(probation=said))
 
 
 def _version_of(ending: Ending) -> int:

@@ -66,7 +66,7 @@ def trace_lineage(cycle: Cycle) -> Lineage:
         for sha, file in {**_archived(cycle), **_waiting(cycle)}.items()
         if sha not in left_out
     }
-    window = cycle.job.settings.train_window
+    window = cycle.settings.train_window
     known = [
         (batch.number, file)
         for batch in cycle.batches
@@ -121,7 +121,7 @@ def shares_of_older(
 
 
 def _archived(cycle: Cycle) -> dict[str, DataFile]:
-    folder = cycle.job.settings.used_data_dir
+    folder = cycle.settings.used_data_dir
     names = {sha: names[0] for sha, names in cycle.job.inbox.archived().items()}
     known = cycle.recovered.ledger.archive
     return {sha: DataFile(names[sha], sha, folder / names[sha]) for sha in known if sha in names}
