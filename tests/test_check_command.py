@@ -158,4 +158,4 @@ def test_a_column_without_any_value_is_a_warning(tmp_path: Path, empty_store: Pa
     project.take_store(empty_store)
     project.register()
     (found,) = problems(project, 0)
-    assert found.startswith("The column 'spare' has no value")
+    assert "column 'spare' has no value in any row (first in 0.csv, row 1)" in found
