@@ -1,7 +1,10 @@
-"""The prediction service: it answers by the version that holds the registry's alias, and follows the alias when it moves.
+"""The prediction service.
 
-It stands beside the retraining job and never in its way: the job works without it. What happens to one request is told by `answer`
-below, what a service is made of by `service_of`. `docs/serving.md` says how to use it.
+It answers by the version that holds the registry's alias, and follows the alias when it moves.
+
+It stands beside the retraining job and never in its way: the job works without it. What happens to
+one request is told by `answer` below, what a service is made of by `service_of`. `docs/serving.md`
+says how to use it.
 """
 
 from __future__ import annotations
@@ -34,7 +37,10 @@ WHAT = "Answer predictions over HTTP by the version that holds the production al
 
 
 async def answer(service: Service, asked: Asked) -> tuple[Predicted, Logged]:
-    """One request, from its rows to its answer: one version answers all of it, whatever happens to the alias meanwhile."""
+    """One request, from its rows to its answer.
+
+    One version answers all of it, whatever happens to the alias meanwhile.
+    """
     from retraining.serving.log import Predicted
 
     model = service.production.model_now()
@@ -111,9 +117,9 @@ def past_cycles(settings: Settings) -> list[Any]:
 
 
 def app(project: Path | str) -> FastAPI:
-    """The application of a project, to be mounted in one of your own: that one answers for the hosts it is reached by.
+    """The application of a project, to be mounted in one of your own.
 
-    `other.mount("/model", app("/srv/churn"))` does, where `other` runs the lifespan of what it mounts.
+    Yours runs its lifespan and answers for the hosts it is reached by: docs/serving.md has the lines.
     """
     from retraining.serving.application import application
     from retraining.settings import load

@@ -1,7 +1,10 @@
-"""Values that came as JSON -> typed columns by the schema: the rules of `cells`, for values that have a type already.
+"""Values that came as JSON -> typed columns by the schema.
 
-A number column takes numbers, a string column texts exactly as they stand, a boolean column true, false, 0 and 1. `None`, NaN and, in a
-string column, the empty text are missing. Nothing is inferred from the values.
+The rules of `cells`, for values that have a type already.
+
+A number column takes numbers, a string column texts exactly as they stand, a boolean column true,
+false, 0 and 1. `None`, NaN and, in a string column, the empty text are missing. Nothing is inferred
+from the values.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ _IN_RANGE = f"a finite number, whole ones of at most {LARGEST_EXACT_INTEGER} (2^
 
 @dataclass(frozen=True)
 class ColumnProblem:
-    """What is wrong with a column of values, and in which rows first (indices from 0). It holds none of the values."""
+    """What is wrong with a column of values, and in which rows first (indices from 0).
+
+    It holds none of the values.
+    """
 
     name: str
     problem: Problem
@@ -51,7 +57,9 @@ def missing_column(column: Column) -> ColumnProblem:
 
 
 def number_column(values: Sequence[Any], column: Column) -> NDArray[np.float64]:
-    """The values of a number or boolean column as float64 (n,): NaN where missing, booleans as 0 and 1.
+    """The values of a number or boolean column as float64 (n,).
+
+    NaN where missing, booleans as 0 and 1.
 
     Raises:
         UnfitValuesError: a value of another type, infinity, or a whole number beyond 2^53.

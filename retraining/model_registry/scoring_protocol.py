@@ -1,4 +1,7 @@
-"""What MLflow's own scoring server takes on `/invocations`: its parsers and casts, asked for the frame that a model would get."""
+"""What MLflow's own scoring server takes on `/invocations`.
+
+Its parsers and casts, asked for the frame that a model would get.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ MLFLOW_VERSION = mlflow.__version__
 
 
 class NotTakenError(Exception):
-    """A body that MLflow's server would refuse; the message holds nothing of it, as MLflow's would."""
+    """A body that MLflow's server would refuse.
+
+    The message holds nothing of it, as MLflow's would.
+    """
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,4 @@
-"""The prediction service: answers by the version that holds the alias, at any time, beside the job and never in its way."""
+"""The prediction service.
+
+Answers by the version that holds the alias, at any time, beside the job and never in its way.
+"""

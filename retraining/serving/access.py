@@ -1,4 +1,4 @@
-"""Who may: tokens of ours and of others, the scope that each route wants, and which hosts the service answers to."""
+"""Who may ask what: tokens of ours and of others, the scope that each route wants, and hosts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ _WANTED = {"WWW-Authenticate": "Bearer"}
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the token's name or the JWT's subject; everything is open where there are no tokens at all."""
+    """Who asks: the token's name or the JWT's subject.
+
+    Everything is open where there are no tokens at all.
+    """
 
     name: str | None = None
     scopes: frozenset[str] = field(default_factory=frozenset)
@@ -75,7 +78,9 @@ class Access:
         )
 
     def refuse_foreign_host(self, headers: Mapping[str, str]) -> None:
-        """Answer only to names that are ours: a page of another site can make a browser ask us by a name of its own.
+        """Answer only to host names that are ours.
+
+        A page of another site can make a browser ask us by a name of its own.
 
         Raises:
             Refusal: 403.
@@ -208,7 +213,10 @@ def _without_port(host: str) -> str:
 
 
 def _host_of_origin(origin: str | None) -> str | None:
-    """The host of an `Origin` header; `null`, which pages without an origin send, is the empty name and never ours."""
+    """The host of an `Origin` header.
+
+    `null`, which pages without an origin send, is the empty name and never ours.
+    """
     if origin is None:
         return None
     try:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 
 def application(service: Service, gate: Callable[[], None] | None = None) -> FastAPI:
-    """The application of a service; its parts start and end with it, and `gate` is waited at in between."""
+    """The application of a service.
+
+    Its parts start and end with it, and `gate` is waited at in between.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

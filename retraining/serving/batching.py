@@ -1,7 +1,10 @@
-"""Requests that wait are answered together: one worker thread takes what is there, and an idle one waits for nothing.
+"""Requests that wait are answered together.
 
-A model answers 64 rows in the time of one. While it answers, requests gather; as soon as it is free it takes all that ask the same
-version, up to a number of rows, and each caller gets the answers of its own rows.
+One worker thread takes what is there, and an idle one waits for nothing.
+
+A model answers 64 rows in the time of one. While it answers, requests gather; as soon as it is free
+it takes all that ask the same version, up to a number of rows, and each caller gets the answers of
+its own rows.
 """
 
 from __future__ import annotations
@@ -104,7 +107,10 @@ class Batches:
             _answer(batch)
 
     def _next_batch(self) -> list[_Waiting]:
-        """What waits for the version that the first one asks, as soon as anything does; empty once closed."""
+        """What waits for the version that the first one asks, as soon as anything does.
+
+        Empty once closed.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             batch: list[_Waiting] = []
@@ -122,12 +128,18 @@ class Batches:
 
 
 def _go_together(first: _Waiting, other: _Waiting) -> bool:
-    """Whether two requests can be one frame: both ask the same version, and neither came as a frame of its own."""
+    """Whether two requests can be one frame.
+
+    Both ask the same version, and neither came as a frame of its own.
+    """
     return first.model is other.model and first.rows.frame is None and other.rows.frame is None
 
 
 def _answer(batch: list[_Waiting]) -> None:
-    """Answer a batch; where it fails, each request by itself, so that one caller's rows cannot fail another's."""
+    """Answer a batch.
+
+    Where it fails, each request by itself, so that one caller's rows cannot fail another's.
+    """
     try:
         answers = batch[0].model.answers([one.rows for one in batch])
     except Exception as error:  # noqa: BLE001 - the edge of the thread: every error goes to whoever asked

@@ -1,6 +1,9 @@
-"""How the routes are described in `/openapi.json`: bodies, answers and examples, written by hand since rows have no fixed type.
+"""How the routes are described in `/openapi.json`.
 
-The examples of rows are made from the schema of the version that answers, so that `/docs` can try them out as they stand.
+Bodies, answers and examples, written by hand since rows have no fixed type.
+
+The examples of rows are made from the schema of the version that answers, so that `/docs` can try
+them out as they stand.
 """
 
 from __future__ import annotations
@@ -206,7 +209,10 @@ def completed(description: Json, schema: Schema | None) -> Json:
 
 
 def examples_of_rows(schema: Schema | None) -> Json:
-    """By form, one row as that form holds it; of no columns in particular where there is no version yet."""
+    """By form, one row as that form holds it.
+
+    Of no columns in particular where there is no version yet.
+    """
     row = {"speed": 1.5, "city": "north"} if schema is None else example_row(schema)
     names, values = list(row), list(row.values())
     forms: Json = {

@@ -1,4 +1,4 @@
-"""The edge of the application, around all routes: the request's id, errors as the contract's object, and what is counted."""
+"""The edge of the application, around all routes: ids, errors in one form, and what is counted."""
 
 from __future__ import annotations
 
@@ -71,7 +71,10 @@ class Edge:
             self._count(_route_of(scope), status or 499, time.perf_counter() - began)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, unless it comes to a foreign name or too many run; health is told to everybody at any time."""
+        """Pass a request on, unless it comes to a foreign name or too many run.
+
+        Health is told to everybody at any time.
+        """
         if _path_of(scope) in OPEN_TO_ALL:
             await self._app(scope, receive, send)
             return
@@ -105,7 +108,10 @@ def answer_to(refusal: Refusal, request_id: str) -> Response:
 
 
 async def not_routed(request: Request, error: Exception) -> Response:
-    """The answer where no route takes a request; the path is the caller's, so it is not repeated."""
+    """The answer where no route takes a request.
+
+    The path is the caller's, so it is not repeated.
+    """
     assert isinstance(error, HTTPException)
     code = {404: "no_such_route", 405: "wrong_method"}.get(error.status_code, "refused")
     message = _MESSAGES.get(error.status_code, "The request was refused.")

@@ -20,7 +20,10 @@ _LISTED = ", ".join(FORMS)
 
 @dataclass(frozen=True)
 class SentRows:
-    """Rows as they were sent: by column, `count` values of any JSON type; `None` where a record lacks the key."""
+    """Rows as they were sent: by column, `count` values of any JSON type.
+
+    `None` where a record lacks the key.
+    """
 
     columns: Mapping[str, Sequence[Any]]
     count: int
@@ -38,7 +41,8 @@ def sent_rows(
         besides: keys that the route takes beside the rows.
 
     Raises:
-        Refusal: 400 where it is not exactly one form, 413 for too many rows, 422 where the rows are no table.
+        Refusal: 400 where it is not exactly one form, 413 for too many rows, 422 where the rows are
+            no table.
     """
     found = [form for form in FORMS if form in body]
     if len(found) != 1:
@@ -82,7 +86,7 @@ def _from_split(sent: Any, _names: Sequence[str]) -> Columns:
 
 
 def _from_instances(sent: Any, names: Sequence[str]) -> Columns:
-    """Objects by column name or, as TensorFlow Serving takes them too, lists in the signature's order."""
+    """Objects by column name, or lists in the signature's order, which TensorFlow Serving takes."""
     by_order = isinstance(sent, list) and bool(sent) and isinstance(sent[0], list)
     return _from_lists(sent, names) if by_order else _from_records(sent, names)
 

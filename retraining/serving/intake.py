@@ -1,4 +1,4 @@
-"""How much the service takes in at a time: bytes of one body, of all bodies together, and requests that run at once."""
+"""Bounds of what the service takes in: a body's bytes, all bodies', and requests at once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ class Intake:
         """The request's body; its bytes count until the request is over.
 
         Raises:
-            Refusal: 413 where it is too long, 408 where it takes more than 30 s to come, 503 where others fill the memory.
+            Refusal: 413 where it is too long, 408 where it takes more than 30 s to come, 503 where
+                others fill the memory.
         """
         told = request.headers.get("content-length", "")
         if told.isdecimal() and int(told) > self._most_bytes:

@@ -1,7 +1,10 @@
-"""Cycles that the service starts: each a process of its own under the job's lock, which goes on when the service ends.
+"""Cycles that the service starts: processes of their own that go on when it ends.
 
-What a cycle prints is kept in `.retraining/jobs/<job_id>.json`. Its process holds a kernel lock on that file for as long as it lives,
-however it ends, so any worker, and a service that was started again, can tell whether it runs.
+Each runs under the job's own lock, so that it is never a second copy of a cycle.
+
+What a cycle prints is kept in `.retraining/jobs/<job_id>.json`. Its process holds a kernel lock on
+that file for as long as it lives, however it ends, so any worker, and a service that was started
+again, can tell whether it runs.
 """
 
 from __future__ import annotations

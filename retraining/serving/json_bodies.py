@@ -1,4 +1,7 @@
-"""A request's body -> the JSON object in it. A whole number stays one, however long, so that one beyond 2^53 is seen and refused."""
+"""A request's body -> the JSON object in it.
+
+A whole number stays one, however long, so that one beyond 2^53 is seen and refused.
+"""
 
 from __future__ import annotations
 

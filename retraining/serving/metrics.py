@@ -1,4 +1,7 @@
-"""What the service counts, for Prometheus. With several workers each writes files of its own, and whoever is asked adds them up."""
+"""What the service counts, for Prometheus.
+
+With several workers each writes files of its own, and whoever is asked adds them up.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,7 @@ class Metrics:
     def _gauge(self, name: str, what: str, mode: Mode) -> Gauge:
         return Gauge(f"retraining_{name}", what, registry=self._registry, multiprocess_mode=mode)
 
-    # --- told by the edge, the worker and the log -----------------------------------------------------------------
+    # --- told by the edge, the worker and the log ---
     def answered(self, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
         self._requests.labels(route, str(status)).inc()
@@ -115,7 +118,7 @@ class Metrics:
         for outcome, count in counts.items():
             self._labels.labels(outcome).inc(count)
 
-    # --- told by who follows the alias ------------------------------------------------------------------------------
+    # --- told by who follows the alias ---
     def tried(self, version: int, outcome: Outcome, why: str) -> None:  # noqa: ARG002
         """A version was taken over, or was not."""
         self._reloads.labels(outcome).inc()

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a version answers: a label a row and, where it has them, a row of probabilities in the order of its classes."""
+    """What a version answers.
+
+    A label a row and, where it has them, a row of probabilities in the order of its classes.
+    """
 
     labels: Sequence[Label]
     probabilities: NDArray[np.float64] | None
@@ -109,7 +112,10 @@ class ServedModel:
         return self._plain(given.reshape(len(X), -1)[:, 0])
 
     def _plain(self, labels: NDArray[Any]) -> list[Label]:
-        """Labels as Python's own int, bool or str; an adopted model may give whole numbers as floats."""
+        """Labels as Python's own int, bool or str.
+
+        An adopted model may give whole numbers as floats.
+        """
         kind = type(self.schema.classes[0])
         plain: list[Label] = labels.tolist()
         return plain if type(plain[0]) is kind else [kind(label) for label in plain]
@@ -121,7 +127,7 @@ class ServedModel:
         return given.reshape(len(X), len(self.classes))
 
     def try_out(self, logged: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Answer one row made from the signature, and rows that were logged before, as they were sent.
+        """Answer one row made from the signature, and rows as they were logged.
 
         Raises:
             ModelFailedError: it cannot.

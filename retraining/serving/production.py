@@ -1,4 +1,4 @@
-"""Which version answers: the alias's holder is looked up, loaded beside the old one, tried, and takes over in one step."""
+"""Which version answers: the alias's holder is loaded beside the old one, tried, and takes over."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Standing:
     """What the last look showed; replaced whole, so that a reader never sees half of it.
 
     Attributes:
-        alias_version: the version that holds the alias, None where none does or nobody could say yet.
+        alias_version: the version that holds the alias, None where none does or nobody could say
+            yet.
         store_ok: whether the registry answered.
         store_since: since when it does, or does not.
         unserved: why the alias's holder does not answer.
@@ -73,7 +74,8 @@ class Production:
 
     Args:
         settings: of the project.
-        open_registry: a registry that waits so many seconds at most and works in a scratch folder of its own.
+        open_registry: a registry that waits so many seconds at most and works in a scratch folder
+            of its own.
         predictions: the log whose last rows a new version is tried on.
         watchers: told what happens.
     """
@@ -132,7 +134,7 @@ class Production:
                 log.error("the alias could not be followed: %s: %s", type(error).__name__, error)
 
     def look(self) -> None:
-        """Ask who holds the alias; where it is another version than the one that answers, load it, try it, let it take over."""
+        """Ask who holds the alias; another version is loaded, tried, and takes over."""
         try:
             registry = self._open_registry(PATIENCE, self._scratch)
             facts = registry.facts()
@@ -150,7 +152,10 @@ class Production:
         )
 
     def _facts(self, registry: Registry) -> TellingFacts | None:
-        """What the registry tells of the version that answers: its tags change after it took over."""
+        """What the registry tells of the version that answers.
+
+        Its tags change after it took over.
+        """
         version = None if self._model is None else registry.version(self._model.version)
         if version is None or self._model is None:
             return None

@@ -1,7 +1,10 @@
-"""Rows a second for each caller: a bucket of tokens that fills at the rate and holds a second's rows, or one request's.
+"""Rows a second for each caller.
 
-The usual limiters count requests, or keep an entry a hit; here one request may cost 10,000. Algorithm: the token bucket of
-Turner, "New directions in communications", IEEE Communications Magazine 24(10), 1986.
+A bucket of tokens that fills at the rate and holds a second's rows, or one request's.
+
+The usual limiters count requests, or keep an entry a hit; here one request may cost 10,000.
+Algorithm: the token bucket of Turner, "New directions in communications", IEEE Communications
+Magazine 24(10), 1986.
 """
 
 from __future__ import annotations
@@ -27,7 +30,10 @@ class _Bucket:
 
 
 def rate_limit(settings: Settings, workers: int) -> RateLimit | None:
-    """The limit of one of several workers, each of which grants its share; None where there is none."""
+    """The limit of one of several workers, each of which grants its share.
+
+    None where there is none.
+    """
     if settings.rate_limit is None:
         return None
     return RateLimit(settings.rate_limit / workers, settings.max_request_rows)
@@ -38,7 +44,8 @@ class RateLimit:
 
     Args:
         rows_a_second: for each caller.
-        most_rows: of one request; the bucket holds at least so many, so that one such request can be answered.
+        most_rows: of one request; the bucket holds at least so many, so that one such request can
+            be answered.
     """
 
     def __init__(self, rows_a_second: float, most_rows: int) -> None:

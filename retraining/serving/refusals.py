@@ -1,4 +1,7 @@
-"""Why a request is not answered: a status, a code, words, and the columns to blame. None of them holds a value of the caller's."""
+"""Why a request is not answered: a status, a code, words, and the columns to blame.
+
+None of them holds a value of the caller's.
+"""
 
 from __future__ import annotations
 

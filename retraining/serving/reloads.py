@@ -1,4 +1,7 @@
-"""A version that cannot be served becomes a line of `alerts.jsonl`: once for each version and reason, also after a restart."""
+"""A version that cannot be served becomes a line of `alerts.jsonl`.
+
+Once for each version and reason, also after a restart.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def id_of_request(sent: str | None) -> str:
 
 
 def time_ordered_id() -> str:
-    """A new id, later ones sort behind: milliseconds since 1970 and 80 random bits, in hexadecimal."""
+    """A new id that sorts by time: milliseconds since 1970 and 80 random bits, in hexadecimal."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
@@ -39,7 +39,10 @@ def trace_id_of(request: Request) -> str | None:
 
 
 def payer_of(request: Request) -> str:
-    """On whose account rows are counted: the caller's name, or where callers have none their address."""
+    """On whose account rows are counted.
+
+    The caller's name, or where callers have none their address.
+    """
     name = request.state.caller.name
     address = request.client.host if request.client is not None else ""
     return f"name {name}" if name is not None else f"address {address}"

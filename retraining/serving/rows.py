@@ -1,4 +1,4 @@
-"""Rows as they were sent -> typed rows by the schema of the version that answers, by the rules that files are read by."""
+"""Rows as they were sent -> typed rows by a version's schema and the rules for files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class TypedRows:
         count: rows.
         ignored: columns that the schema names as carried and never learned, where they were sent.
         extra: names of all columns that are not learned.
-        frame: the rows as MLflow's scoring server would hand them to the estimator, where they came by its protocol.
+        frame: the rows as MLflow's scoring server would hand them to the estimator, where they came
+            by its protocol.
     """
 
     columns: Mapping[str, TypedColumn]
@@ -89,7 +90,10 @@ def _example_of(column: Column) -> Any:
 
 
 def rows_as_mlflow_casts_them(cast: CastRows, schema: Schema) -> TypedRows:
-    """The rows of a body in MLflow's protocol; a column that was not sent is missing in every row."""
+    """The rows of a body in MLflow's protocol.
+
+    A column that was not sent is missing in every row.
+    """
     frame = cast.frame
     columns = {
         column.name: _as_typed(frame[column.name], column)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class ScopedRoute(APIRoute):
-    """Asks the door before the handler; a route that names no scope must be one of those that are open to all."""
+    """Asks the door before the handler.
+
+    A route that names no scope must be one of those that are open to all.
+    """
 
     def get_route_handler(self) -> Handler:
         """The handler behind the door."""

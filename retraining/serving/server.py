@@ -1,4 +1,4 @@
-"""uvicorn, as the service runs it: a socket that is bound early, and an end that lets requests finish."""
+"""uvicorn as the service runs it: a socket bound early, an end that lets requests finish."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def serve_on(listener: socket.socket, app: ASGIApp) -> None:
-    """Serve until SIGTERM or Ctrl-C: then no new request is taken, and those in flight have ten seconds."""
+    """Serve until SIGTERM or Ctrl-C.
+
+    Then no new request is taken, and those in flight have ten seconds.
+    """
     import uvicorn
 
     config = uvicorn.Config(

@@ -1,4 +1,7 @@
-"""`api_tokens.json`: who may ask, kept as digests. A line removed is withdrawn; changes are taken up without a restart."""
+"""`api_tokens.json`: who may ask, kept as digests.
+
+A line removed is withdrawn; changes are taken up without a restart.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,7 @@ class TokenFile:
                 log.error("%s cannot be read, so no token opens anything: %s", self._path, error)
             self._read, self._stamp, self._holds_something = (), None, True
 
-    # --- for the command line ---------------------------------------------------------------------------------------
+    # --- for the command line ---
     def add(self, name: str, scopes: tuple[str, ...]) -> str:
         """Make a token and keep its digest; the token, which nobody can read again.
 

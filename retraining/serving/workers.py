@@ -1,7 +1,10 @@
-"""Several processes that answer on one socket: started together, restarted one by one, ended together.
+"""Several processes that answer on one socket.
 
-The parent imports what they share, forks, and never answers itself. The port is listened on once every worker has its model or has
-found none: until then each waits at a gate. A worker whose parent is gone ends too.
+Started together, restarted one by one, ended together.
+
+The parent imports what they share, forks, and never answers itself. The port is listened on once
+every worker has its model or has found none: until then each waits at a gate. A worker whose parent
+is gone ends too.
 """
 
 from __future__ import annotations
@@ -65,7 +68,8 @@ class Workers:
     Args:
         count: how many there are.
         listener: the socket that they answer on; the parent closes it first when all is to end.
-        serve: answers until SIGTERM; told the worker's number, and the gate to wait at before it listens.
+        serve: answers until SIGTERM; told the worker's number, and the gate to wait at before it
+            listens.
     """
 
     count: int

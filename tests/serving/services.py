@@ -1,4 +1,7 @@
-"""Services for tests: probe models that tell which version answered which row, on real HTTP in this process."""
+"""Services for tests.
+
+Probe models that tell which version answered which row, on real HTTP in this process.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ import prediction_service
 from retraining.model_registry.mlflow_registry import MlflowRegistry
 from retraining.records import Column, Manifest, Schema
 from retraining.serving.application import application
+from retraining.serving.server import SECONDS_IDLE
 from tests.model_registry import samples
 
 if TYPE_CHECKING:
@@ -152,19 +156,34 @@ class Running:
 
 @contextlib.contextmanager
 def running(settings: Settings, host: str | None = "127.0.0.1") -> Iterator[Running]:
-    """A service of a project, as `prediction_service.py` makes it, for as long as the block lasts."""
+    """A service of a project, as `prediction_service.py` makes it.
+
+    For as long as the block lasts.
+    """
     parts = prediction_service.service_of(settings, prediction_service.Start(host, {}))
+    with listening(application(parts)) as port:
+        yield Running(port, parts)
+
+
+@contextlib.contextmanager
+def listening(app: Any) -> Iterator[int]:
+    """An application on a free port, in a thread."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            application(parts), loop="uvloop", http="httptools", ws="none", log_config=None
+            app,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            log_config=None,
+            timeout_keep_alive=SECONDS_IDLE,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         assert until(lambda: server.started, 120), "the service did not start"
         try:
-            yield Running(listener.getsockname()[1], parts)
+            yield listener.getsockname()[1]
         finally:
             server.should_exit = True
             thread.join(timeout=20)

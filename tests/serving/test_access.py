@@ -1,4 +1,7 @@
-"""Who may: each route with no token, a wrong one and each other scope's; hosts; tokens that come and go; rates."""
+"""Who may: each route with no token, a wrong one and each other scope's; hosts.
+
+Tokens that come and go; rates.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ def status_of(access: Access, token: str | None, scope: Any = "read") -> int:
     return 200
 
 
-# --- every route ----------------------------------------------------------------------------------------------------
+# --- every route ---
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +124,7 @@ def test_a_token_that_is_refused_says_how_to_send_one(guarded: Running, tokens: 
     assert reply.json["error_code"] == "token_wanted"
 
 
-# --- tokens -----------------------------------------------------------------------------------------------------------
+# --- tokens ---
 
 
 def test_without_tokens_loopback_is_open_and_any_other_host_is_not_served(tmp_path: Path) -> None:
@@ -216,7 +219,7 @@ def test_a_token_without_a_name_or_with_an_unknown_scope_is_not_made(
     assert not (tmp_path / FILE).exists()
 
 
-# --- tokens of others ----------------------------------------------------------------------------------------------------
+# --- tokens of others ---
 
 
 def claims(**changed: Any) -> dict[str, Any]:
@@ -268,7 +271,7 @@ def test_a_file_without_a_public_key_ends_the_start(tmp_path: Path) -> None:
         door(settings)
 
 
-# --- hosts ------------------------------------------------------------------------------------------------------------------
+# --- hosts ---
 
 
 @pytest.mark.parametrize(
@@ -307,7 +310,7 @@ def test_loopback_is_known_by_its_addresses(host: str, is_one: bool) -> None:
     assert is_loopback(host) is is_one
 
 
-# --- rates --------------------------------------------------------------------------------------------------------------------
+# --- rates ---
 
 
 def test_each_caller_has_a_bucket_that_fills_at_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,7 @@
-"""Requests that wait are answered together, by one version, each caller with the answers of its own rows."""
+"""Requests that wait are answered together, by one version.
+
+Each caller with the answers of its own rows.
+"""
 
 from __future__ import annotations
 

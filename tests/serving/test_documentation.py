@@ -1,4 +1,7 @@
-"""`/docs` in a real browser without internet, `/openapi.json` with examples that work, and docs/serving.md as it stands."""
+"""`/docs` in a real browser without internet, `/openapi.json` with examples that work.
+
+And docs/serving.md as it stands.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`/invocations` answers what MLflow's own scoring server answers, and shows nothing of the caller's rows where it refuses."""
+"""`/invocations` answers what MLflow's own scoring server answers.
+
+And shows nothing of the caller's rows where it refuses.
+"""
 
 from __future__ import annotations
 

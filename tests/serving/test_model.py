@@ -1,4 +1,7 @@
-"""A version that answers: labels as Python's own, probabilities in the order of its classes, and errors without values."""
+"""A version that answers.
+
+Labels as Python's own, probabilities in the order of its classes, and errors without values.
+"""
 
 from __future__ import annotations
 

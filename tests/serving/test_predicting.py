@@ -1,4 +1,7 @@
-"""`/predict` over HTTP: each caller its own answers, refusals without values, and never a 500 that a caller could cause."""
+"""`/predict` over HTTP.
+
+Each caller its own answers, refusals without values, and never a 500 that a caller could cause.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which version answers: the alias's holder, taken over in one step, and never one that is damaged, foreign or broken."""
+"""Which version answers.
+
+The alias's holder, taken over in one step, and never one that is damaged, foreign or broken.
+"""
 
 from __future__ import annotations
 
@@ -228,12 +231,21 @@ def moves_under_load(
     clients: int,
     memory: list[int] | None = None,
 ) -> tuple[list[Any], set[int]]:
-    """Move the alias while clients ask; answers that are not what their header's version gives, and all versions seen."""
+    """Move the alias while clients ask.
+
+    Answers that are not what their header's version gives, and all versions seen.
+    """
     stop = threading.Event()
     wrong: list[Any] = []
     seen: set[int] = set()
 
     def ask(thread: int) -> None:
+        try:
+            ask_until_the_end(thread)
+        except OSError as error:  # a thread that dies would be a test that looks at nothing
+            wrong.append(error)
+
+    def ask_until_the_end(thread: int) -> None:
         caller = service.caller()
         turn = 0
         while not stop.is_set():

@@ -1,4 +1,7 @@
-"""Processes as a person starts them: several on one port, one that dies, and an end that drops nobody."""
+"""Processes as a person starts them.
+
+Several on one port, one that dies, and an end that drops nobody.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""The routes, a module for each group: each reads a request, asks a part of the service, and words the answer."""
+"""The routes, a module for each group.
+
+Each reads a request, asks a part of the service, and words the answer.
+"""

@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`: the routes described, and a page to try them that loads nothing from elsewhere."""
+"""`/openapi.json` describes the routes; `/docs` tries them and loads nothing from elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`POST /invocations`, `/ping`, `/version`: what MLflow's scoring server answers, so that its clients change an address only."""
+"""`/invocations`, `/ping`, `/version`: MLflow's clients change an address and nothing else."""
 
 from __future__ import annotations
 

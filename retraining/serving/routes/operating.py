@@ -1,4 +1,4 @@
-"""What a person and their programs ask of the service: the model's facts, past cycles, a cycle started, metrics."""
+"""For people and their programs: the model's facts, past cycles, a cycle started, metrics."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ router = APIRouter(route_class=ScopedRoute)
 
 @router.get(f"{API}/model/info", **described("The version", INFO_EXAMPLE, 503, scope="read"))
 async def model_info(request: Request) -> Response:
-    """The version that answers: why it is there, its scores, its columns, what held the alias before it."""
+    """The version that answers: why it is there, its scores and columns, which one was before."""
     production = service_of(request).production
     return json_answer(info_of(production.model_now(), production.standing))
 
@@ -80,7 +80,7 @@ def info_of(model: ServedModel, standing: Standing) -> dict[str, Any]:
     **described("Cycles, newest first", [{"ending": "promoted"}], 503, scope="read"),
 )
 async def history(request: Request) -> Response:
-    """The last cycles, newest first, with what later rows say of each decision: what `history --json` prints."""
+    """The last cycles, newest first: what `history --json` prints."""
     service = service_of(request)
     try:
         told = await asyncio.to_thread(service.history)

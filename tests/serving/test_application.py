@@ -1,0 +1,87 @@
+"""The application as a whole: mounted in another one, bodies that are too long or too slow, too many at once."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from retraining.serving import intake
+from tests.projects import CLONE
+from tests.serving.services import Caller, body_of, listening, probe_project, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from retraining.settings import Settings
+
+PAGE = (CLONE / "docs/serving.md").read_text()
+
+
+def test_it_can_be_mounted_in_an_application_of_ones_own(own_probes: Settings) -> None:
+    (lines,) = re.findall(r"^```python\n(from contextlib.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(lines.replace("/srv/retraining", str(own_probes.project)), found)
+    with listening(found["app"]) as port:
+        caller = Caller(port)
+        assert caller.ask("POST", "/model/predict", body_of(5)).json["predictions"] == [5]
+        assert caller.ask("GET", "/model/health", Host="any.example").json["status"] == "ok"
+        page = caller.ask("GET", "/model/docs").body.decode()
+        assert caller.ask("GET", "/model/docs/swagger-ui.css").status == 200
+        assert '"/model/docs/swagger-ui.css"' in page
+
+
+def test_a_body_without_a_length_is_cut_off_at_the_limit(tmp_path: Path, empty_store: Path) -> None:
+    settings = probe_project(empty_store, tmp_path / "project", MAX_REQUEST_BYTES="1000")
+    with running(settings) as service:
+        chunk = b"400\r\n" + b"x" * 1024 + b"\r\n"
+        head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        with socket.create_connection(("127.0.0.1", service.port), timeout=20) as line:
+            line.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
+            assert b"413" in line.recv(100)
+        assert service.predict(1).status == 200
+
+
+def test_a_body_that_trickles_is_dropped(
+    own_probes: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "SECONDS_FOR_A_BODY", 0.5)
+    with running(own_probes) as service:
+        head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        with socket.create_connection(("127.0.0.1", service.port), timeout=20) as line:
+            line.sendall(head + b"Content-Length: 100\r\n\r\n{")
+            began = time.monotonic()
+            told = line.recv(1000)
+            assert b"408" in told
+            assert b"connection: close" in told.lower()
+            assert time.monotonic() - began < 15
+        assert service.predict(1).status == 200
+
+
+def test_a_flood_is_turned_away_and_health_is_told_meanwhile(
+    own_probes: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "REQUESTS_AT_ONCE", 4)
+    statuses: list[int] = []
+    with running(own_probes) as service:
+
+        def ask() -> None:
+            caller = service.caller()
+            for _ in range(10):
+                reply = caller.predict(*range(2000))
+                statuses.append(reply.status)
+                if reply.status == 503:
+                    assert reply.headers["retry-after"] == "1"
+
+        threads = [threading.Thread(target=ask) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        assert service.ask("GET", "/health").status == 200
+        for thread in threads:
+            thread.join()
+        assert set(statuses) == {200, 503}
+        assert service.predict(1).status == 200, "and it goes on"
