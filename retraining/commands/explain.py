@@ -14,13 +14,14 @@ from retraining.phrases import in_brackets
 from retraining.report.verdict import name
 from retraining.report.words import printable
 from retraining.serialisation import cycle_to_json
+from retraining.sources.predictions import KEY as FROM_THE_LOG
 from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from retraining.records import Comparison, CycleRecord, Drift, Hindsight
+    from retraining.records import BatchFile, Comparison, CycleRecord, Drift, Hindsight
     from retraining.settings import Settings
 
 LABEL_WIDTH = 12
@@ -114,8 +115,19 @@ def _facts(
         yield "drift", _drift(outcome.drift)
     files = outcome.files._asdict()
     yield "files", ", ".join(f"{count} {state}" for state, count in files.items())
+    files_of_the_log = _files_of_the_log(record)
+    if files_of_the_log:
+        rows = sum(file.rows for file in files_of_the_log)
+        count = len(files_of_the_log)
+        yield "labels", f"{rows:,} rows in {count} of the files are labelled predictions"
     if hindsight is not None:
         yield "since then", in_words(hindsight, str(metric))
+
+
+def _files_of_the_log(record: CycleRecord) -> list[BatchFile]:
+    """The files judged first in a cycle that the prediction log delivered."""
+    files = () if record.batch is None else record.batch.files
+    return [file for file in files if file.name.startswith(f"{FROM_THE_LOG}-")]
 
 
 def _improvement(comparison: Comparison) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from retraining.disks import may_write_in
 from retraining.phrases import first_few
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.counts import (
@@ -61,10 +63,19 @@ def findings(settings: Settings, schema: Schema | None) -> Iterator[Finding]:
     database = open_database(settings.prediction_log_uri, JOB)
     try:
         if layout_of(database) is not None:
+            yield from _rights(database)
             yield from _labels(settings, schema, database)
             yield from _size(settings, database)
     finally:
         database.close()
+
+
+def _rights(database: Database) -> Iterator[Finding]:
+    file = database.file
+    if file is None or (os.access(file, os.W_OK) and may_write_in(file.parent)):
+        return
+    what = f"The prediction log {file} may not be written by this user: no row can leave it."
+    yield Finding(what, "Mend the rights of the file and of its folder, or run as its owner.")
 
 
 def _labels(settings: Settings, schema: Schema | None, database: Database) -> Iterator[Finding]:
