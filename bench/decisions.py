@@ -1,8 +1,10 @@
 """How well policies decide, on streams whose end is known: `python -m bench.decisions [STREAMS] [--offsets 6] [--recipe shipped|hgb]`.
 
-Plays the shipped defaults and the values of `.env.example` over every stream of a folder, beside the yardsticks, and prints the goals'
-measures. Without a folder it plays the demo's stream from two offsets. What was played is kept in `build/bench-decisions` and taken
-from there as long as the code that decides, the recipe, the settings and the rows are the same: an interrupted run goes on.
+Plays the shipped defaults, and what `PROMOTE_WHEN=unless_worse` would add to them, over every stream
+of a folder, beside the yardsticks, and prints the goals' measures. Without a folder it plays the
+demo's stream from two offsets. What was played is kept in `build/bench-decisions` and taken from
+there as long as the code that decides, the recipe, the settings and the rows are the same: an
+interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ CUTS = {  # rows of the first model, rows of a cycle; other streams are cut as `
     "beijing_pm25": (1344, 800),
     "metro_traffic": (2880, 750),
 }
+UNLESS_WORSE = CLONE / "bench" / "unless_worse.env"
+GOALS = ("*goal*", ">= -0.15", ">= -0.30", "", "<= 30%", "", "2.5%", "> 0", ">= 0", "", "<= 0.5, 2")
 NO_ORDER = ("pima_diabetes",)
 YARDSTICKS = "yardsticks"
 DECIDES = (
@@ -231,14 +235,21 @@ def table(measured: Mapping[str, Sequence[Measured]]) -> str:
     lines = [
         _row(head),
         _row(["---"] * len(head)),
+        _row(GOALS),
         *(_row(_cells(name, found)) for name, found in measured.items()),
     ]
     streams = [one.stream for one in next(iter(measured.values()))]
     lines += ["", _row(["gap by stream", *streams]), _row(["---"] * (len(streams) + 1))]
     lines += [
-        _row([name, *(f"{one.gap:+.2f}" for one in found)]) for name, found in measured.items()
+        _row([_short(name), *(f"{one.gap:+.2f}" for one in found)])
+        for name, found in measured.items()
     ]
     return "\n".join(lines)
+
+
+def _short(name: str) -> str:
+    """A settings file by its name alone."""
+    return Path(name).name
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -250,7 +261,7 @@ def _cells(name: str, found: Sequence[Measured]) -> list[str]:
     promotions, harmful = sum(one.promotions for one in found), sum(one.harmful for one in found)
     biases = [one.bias for one in found if one.bias is not None]
     return [
-        name,
+        _short(name),
         f"{_mean(gaps):+.2f}",
         f"{min(gaps):+.2f}",
         f"{_mean([one.cycles_that_fit for one in found]):.0%}",
@@ -318,7 +329,7 @@ def main() -> None:
     parser.add_argument(
         "--policy",
         action="append",
-        help="a settings file; may be given again; `defaults` and .env.example by default",
+        help="a settings file; may be given again; `defaults` and bench/unless_worse.env by default",
     )
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--no-simulations", action="store_true", help="leave the simulations out")
@@ -331,7 +342,7 @@ def main() -> None:
         else [DEMO]
     )
     offsets = asked.offsets or (6 if folder else 2)
-    policies = asked.policy or ["defaults", str(CLONE / ".env.example")]
+    policies = asked.policy or ["defaults", str(UNLESS_WORSE)]
     every = [
         (stream, offset, name)
         for offset in range(offsets)

@@ -231,15 +231,15 @@ class Settings:
     min_file_age_seconds: float = _setting(_number(0), 5.0)
     metric: str = _setting(_one_of(*METRICS), "accuracy", deciding=True)
     retrain_when: tuple[TriggerName, ...] = _setting(
-        _some_of(*TRIGGERS), ("threshold",), deciding=True
+        _some_of(*TRIGGERS), ("threshold", "drop", "adaptive"), deciding=True
     )
-    retrain_interval_days: float = _setting(_number(0), 7.0, deciding=True)
+    retrain_interval_days: float = _setting(_number(0), 1.0, deciding=True)
     promote_when: PromotionRule = _setting(_one_of(*PROMOTION_RULES), "better", deciding=True)
     min_improvement: float = _setting(_number(), 0.0, deciding=True)
     confidence: float = _setting(_number(0.5, 1, open_ends=True), 0.95, deciding=True)
     min_test_rows: int = _setting(_whole(1), 50, deciding=True)
     holdout_fraction: float = _setting(_number(0, 1, open_ends=True), 0.2, deciding=True)
-    train_window: TrainWindow | None = _setting(_window, None, deciding=True)
+    train_window: TrainWindow | None = _setting(_window, TrainWindow(4, 8), deciding=True)
     max_training_rows: int | None = _setting(_whole(10), None, deciding=True)
     probation_batches: int = _setting(_whole(0), 1)
     min_model_accuracy: float | None = _setting(_number(0, 1), None, deciding=True)

@@ -29,6 +29,7 @@ QUICK = {
     "MIN_FILE_AGE_SECONDS": "0",
     "RETRAIN_THRESHOLD": "0.7",
     "HOLDOUT_FRACTION": "0.4",
+    "RETRAIN_WHEN": "threshold",
 }
 NAMES = itertools.count()
 

@@ -26,12 +26,13 @@ from retraining.settings import Settings, load
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 PROJECT = Path(__file__).parent
+ONE_TRIGGER = {"RETRAIN_WHEN": "threshold", "RETRAIN_INTERVAL_DAYS": "7"}
 NO_BACK_OFF = BackOff(0, 0)
 NO_VETO, FLOORS_REACHED = Decision(False, "no veto"), Decision(True, "floors reached")
 
 
 def settings(**names: str) -> Settings:
-    return load(PROJECT, names)
+    return load(PROJECT, {**ONE_TRIGGER, **names})
 
 
 def health(value: float | None = 0.9, *, days: float | None = 1.0, **facts: Any) -> Health:

@@ -202,7 +202,7 @@ def test_settings_that_contradict_each_other_are_named(
 
 def test_who_decides_nothing_is_asked_for_no_threshold(tmp_path: Path) -> None:
     settings = load(tmp_path, {"METRIC": "f1"}, decides=False)
-    assert settings.retrain_when == ("threshold",)
+    assert settings.retrain_when == ("threshold", "drop", "adaptive")
 
 
 def test_a_threshold_is_shown_only_where_it_decides(tmp_path: Path) -> None:
