@@ -1,18 +1,17 @@
 """How fair scores are on rows seen before: `python -m bench.copies [--quick] [--streams DIR]`.
 
-Prints a table. In the simulated kinds labels are tossed coins and the recipe remembers rows, so no
-model is better than another and each is right on half of what it has not seen: the truth is known.
-*Comparison* is the challenger's score less the champion's on the test set. *Trigger* is the
-champion's score on the new files less one half. On the public streams the recipe is a decision
-tree, the truth of a comparison is the difference on the next batch, and there are no copies but
-those in the data. All in points. Seeded: the same call prints the same table.
+Prints a table. Labels are tossed coins and the recipe remembers rows, so no model is better than
+another, and each is right on half of what it has not learned: the truth is known. *Comparison* is
+the challenger's score less the champion's on the test set, *trigger* the champion's score on the
+new files less one half, both in points. *Left out* is the share of the test rows, *of no copies*
+the share of those that are no copies. On the public streams each row counts as an observation of
+its own. Seeded: the same call prints the same table.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +21,11 @@ import pandas as pd
 from sklearn.preprocessing import OrdinalEncoder
 
 from bench.decisions import CUTS, DEMO, STREAMS
-from bench.hgb_recipe import train_model
 from retraining.datasets import cut_into_blocks, reserve
 from retraining.statistics import Delivery, copied_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -383,51 +381,26 @@ def _chosen(files: Sequence[Rows], masks: Sequence[Mask]) -> Rows:
 # --- the public streams ---------------------------------------------------------------------------
 
 
-def judge_stream(path: Path, cycles: int = 12) -> Found:
-    """Two models of the bench's second recipe, four cycles apart, on rows kept from both.
-
-    The test rows are a fifth of the files of the last three cycles; the truth of a comparison is
-    the difference on the cycle that follows.
-    """
-    table = pd.read_csv(path)
-    features, labels = table.drop(columns="target"), table["target"]
-    codes = OrdinalEncoder().fit_transform(features.astype(str)).astype(np.uint64)
+def stream_trials(path: Path, cycles: int = 12) -> list[Trial]:
+    """The rows of a public stream under tossed labels, each an observation of its own."""
+    table = pd.read_csv(path).drop(columns="target").astype(str)
+    words = OrdinalEncoder().fit_transform(table).astype(np.uint64)
+    labels = np.random.default_rng(len(words)).integers(0, 2, len(words))
+    rows = Rows(words, labels, np.arange(len(words)))
     initial, per_cycle = CUTS[path.name.split(".")[0]]
-    stops = range(initial + 4 * per_cycle, len(labels) - per_cycle + 1, per_cycle)
-    chosen = np.linspace(0, len(stops) - 1, cycles).astype(int)
-    gains, rows, gone = [], 0, 0
-    for stop in (stops[place] for place in chosen):
-        edges = np.linspace(stop - 3 * per_cycle, stop, 3 * FILES_PER_CYCLE + 1).astype(int)
-        picked = np.random.default_rng(stop).choice(len(edges) - 1, 9, replace=False)
-        learned = np.ones(stop, bool)
-        for one in picked:
-            learned[edges[one] : edges[one + 1]] = False
-        kept = _kept_of_stream(codes[:stop], edges, learned)
-        older = learned & (np.arange(stop) < stop - 4 * per_cycle)
-        champion = train_model(features[:stop][older], labels[:stop][older])
-        challenger = train_model(features[:stop][learned], labels[:stop][learned])
-        after = np.arange(stop, stop + per_cycle)
-        told, truth = (
-            challenger.score(features.iloc[place], labels.iloc[place])
-            - champion.score(features.iloc[place], labels.iloc[place])
-            for place in (kept, after)
-        )
-        gains.append(told - truth)
-        rows, gone = rows + int((~learned).sum()), gone + int((~learned).sum()) - len(kept)
-    return Found(float(np.mean(gains)), None, gone / rows, gone / rows)
-
-
-def _kept_of_stream(words: Words, edges: Codes, learned: Mask) -> Codes:
-    """The rows that are not learned, less copies; files before the first edge are as long as the others."""
-    size = int(edges[1] - edges[0])
-    cuts = np.concatenate([np.arange(0, edges[0], size), edges])
-    values = Rows(words, np.zeros(len(words), int), np.arange(len(words))).values
-    deliveries = [
-        Delivery(values[start:stop], ~learned[start:stop], learned[start:stop])
-        for start, stop in itertools.pairwise(cuts)
+    starts = np.arange(initial, len(labels) - per_cycle + 1, per_cycle)
+    chosen = starts[np.linspace(0, len(starts) - 1, cycles).astype(int)]
+    size = per_cycle // FILES_PER_CYCLE
+    return [
+        Trial(_cut(rows, 0, start, size), _cut(rows, start, start + per_cycle, size))
+        for start in chosen.tolist()
     ]
-    copies = np.concatenate(copied_rows(deliveries, lambda chosen: list(words[chosen].T)))
-    return np.flatnonzero(~learned & ~copies)
+
+
+def _cut(rows: Rows, start: int, stop: int, size: int) -> list[Rows]:
+    """Rows of a range as files of `size` rows; a rest is left out."""
+    edges = range(start, stop - size + 1, size)
+    return [rows.taken(np.arange(edge, edge + size)) for edge in edges]
 
 
 # --- the table ------------------------------------------------------------------------------------
@@ -436,19 +409,19 @@ def _kept_of_stream(words: Words, edges: Codes, learned: Mask) -> Codes:
 def simulated(repeats: int) -> Iterator[tuple[str, Found]]:
     """The mean over trials of each kind."""
     for number, (name, draw, deliver) in enumerate(KINDS):
-        found = []
-        for seed in range(repeats):
-            source = Source(np.random.default_rng([number, seed]), draw)
-            found.append(judge_trial(deliver(source), seed))
-        yield (
-            name,
-            Found(
-                _mean([one.comparison for one in found], [one.test_rows for one in found]),
-                _mean([one.trigger for one in found], [one.new_rows for one in found]),
-                float(np.mean([one.left_out for one in found])),
-                float(np.mean([one.wrongly_left_out for one in found])),
-            ),
-        )
+        sources = [Source(np.random.default_rng([number, seed]), draw) for seed in range(repeats)]
+        yield name, mean_of(deliver(source) for source in sources)
+
+
+def mean_of(trials: Iterable[Trial]) -> Found:
+    """Scores are weighted by the rows that they were taken on, shares are not."""
+    found = [judge_trial(trial, seed) for seed, trial in enumerate(trials)]
+    return Found(
+        _mean([one.comparison for one in found], [one.test_rows for one in found]),
+        _mean([one.trigger for one in found], [one.new_rows for one in found]),
+        float(np.mean([one.left_out for one in found])),
+        float(np.mean([one.wrongly_left_out for one in found])),
+    )
 
 
 def _mean(values: Sequence[float | None], rows: Sequence[int]) -> float | None:
@@ -487,7 +460,7 @@ def main() -> None:
     streams = sorted(folder.glob("*.csv*")) if folder.is_dir() else [DEMO]
     for path in streams:
         if path.name.split(".")[0] in CUTS:
-            print(line(path.name.split(".")[0], judge_stream(path)), flush=True)
+            print(line(path.name.split(".")[0], mean_of(stream_trials(path))), flush=True)
 
 
 if __name__ == "__main__":
