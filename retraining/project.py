@@ -93,7 +93,7 @@ class Project:
         return deciding_digest(self.settings)
 
     def tables_of(self, files: Sequence[DataFile], schema: Schema) -> Iterator[pa.Table]:
-        """Tables of files in order, one at a time; a terminal shows how many were passed through."""
+        """Tables of files in order, one at a time; a terminal shows how far that is."""
         tables = self.tables.tables_many(files, schema)
         if self.terminal is None:
             return tables

@@ -1,4 +1,4 @@
-"""Facts to JSON and back: the object of `--json`, `decision.json`, `manifest.json` and local copies.
+"""Facts to JSON and back: `--json`, `decision.json`, `manifest.json` and the local copies.
 
 Nowhere else is an outcome, a record or a manifest made into JSON or read from it. A closed gate
 prints JSON too, so only the standard library is loaded here, and records where one is read back.
@@ -158,7 +158,7 @@ def _interval_from_json(interval: list[float] | None) -> tuple[float, float] | N
 
 
 def record_to_json(record: CycleRecord) -> Json:
-    """The content of `decision.json`: the outcome, and under `record` what later cycles go on from."""
+    """The content of `decision.json`: the outcome, and under `record` what later cycles need."""
     kept: Json = {
         "number": record.number,
         "cycle_id": record.cycle_id,
@@ -207,7 +207,7 @@ def record_from_json(content: Read) -> CycleRecord:
 
 
 def cycle_to_json(record: CycleRecord, hindsight: Hindsight | None) -> Json:
-    """A past cycle as the reading commands print it: its outcome, its start, and what rows since say."""
+    """A past cycle as the commands print it: its outcome, its start, and what rows since say."""
     return {
         **outcome_to_json(record.outcome),
         "started": record.started.isoformat(),

@@ -1,7 +1,7 @@
-"""The books: what past cycles left, and how a cycle's page is begun, saved, ended and left for the next start.
+"""The books: what past cycles left, and how a cycle is begun, saved, ended and left.
 
-The registry holds the records; this machine keeps copies, and reads them back where they are not the latest. Cycles, recovery,
-registrations and roll-backs all write here, in one way.
+The registry holds the records; this machine keeps copies, and reads them back where they are not
+the latest. Cycles, recovery, registrations and roll-backs all write here, in one way.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def _tell_nobody() -> None:
 
 
 class Watch(NamedTuple):
-    """Who looks on: told that a start holds the lock, and that it passes the gate; keeps the log."""
+    """Who looks on: told that a start holds the lock, then that it passes the gate; has the log."""
 
     on_lock: Callable[[], None] = _tell_nobody
     on_begin: Callable[[], None] = _tell_nobody

@@ -1,4 +1,4 @@
-"""What a cycle tells of its end: the ending as it was decided, the outcome, and the record for later cycles."""
+"""What a cycle tells of its end: the ending as decided, the outcome, and the record it leaves."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Ending:
 def outcome_of(
     cycle: Cycle, monitored: Monitored, ending: Ending, files: FileCounts | None = None
 ) -> Outcome:
-    """The outcome as `--json` prints it; `files` are counted by `count_files`, where they are told."""
+    """The outcome as `--json` prints it; where files are told, `count_files` counts them."""
     job, settings = cycle.job, cycle.settings
     return Outcome(
         ending=ending.name,

@@ -1,4 +1,4 @@
-"""A past version beside another on rows that neither has seen: probation of the newest, hindsight on the last decision."""
+"""Probation and hindsight: a past version beside another, on rows that neither has seen."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def hold_probation(cycle: Cycle) -> tuple[Comparison | None, str | None]:
-    """The production version against the one before it, on the first fresh batches after its promotion.
+    """The production version against the one before it, on the first batches after its promotion.
 
     Returns the comparison, where one was held; or why one that is due cannot be held.
     """
@@ -102,7 +102,10 @@ def _last_attempt(cycle: Cycle) -> Outcome | None:
 
 
 def _side_by_side(cycle: Cycle, rival: Model, challenger: Model) -> PairedResult | None:
-    """The challenger against its rival on the fresh rows; None where there are none, or the two cannot read the same rows."""
+    """The challenger against its rival on the fresh rows.
+
+    None where there are none, or the two cannot read the same rows.
+    """
     if not _read_alike(rival, challenger) or not _read_alike(challenger, cycle.production):
         return None
     sections = _fresh_sections(cycle, (rival, challenger))
@@ -115,7 +118,10 @@ def _side_by_side(cycle: Cycle, rival: Model, challenger: Model) -> PairedResult
 
 
 def _fresh_sections(cycle: Cycle, models: Sequence[Model]) -> tuple[Section, ...]:
-    """Every block of the files that were not there when any of the models was made, less rows whose values one of them learned."""
+    """Every block of the files that were not there when any of the models was made.
+
+    Rows whose values one of them learned are left out.
+    """
     exposed = frozenset().union(*(model.exposed for model in models))
     fresh = [file for file in cycle.claimed.files if file.sha256 not in exposed]
     sections, _ = leave_out_learned(

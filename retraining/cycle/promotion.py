@@ -1,4 +1,4 @@
-"""What an ending asks for is done: the loser marked, the winner offered or committed, the failed one rolled back.
+"""What an ending asks for: the loser marked, the winner offered or committed, a failure undone.
 
 An ending was decided before; here is the one act that follows. A person may have moved the alias
 meanwhile: then theirs stands, and the cycle ends `superseded`.
@@ -42,7 +42,7 @@ class Attempt:
 
 
 class Done(NamedTuple):
-    """How the cycle ends after all, and the ledger as the act left it: a promotion archives files."""
+    """How the cycle ends after all, and the ledger as the act left it: promotions archive files."""
 
     ending: Ending
     ledger: Ledger
@@ -86,7 +86,7 @@ def _offer_to_a_person(cycle: Cycle, ending: Ending) -> None:
 
 
 def _promote(cycle: Cycle, monitored: Monitored, ending: Ending) -> Done:
-    """Commit by moving the alias, unless a person moved it meanwhile; then archive what was consumed."""
+    """Commit by moving the alias, unless a person moved it; then archive what was consumed."""
     registry, alias = cycle.registry, cycle.settings.production_alias
     version = _version_of(ending)
     _save_the_decision(cycle, monitored, ending)

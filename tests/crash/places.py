@@ -1,4 +1,4 @@
-"""Places that surround a verb of the job: where a start is killed, or a person acts, without a word of it in the code.
+"""Places that surround a verb of the job: there a start is killed, or a person acts.
 
 Places inside a verb, such as between two files, are kill points in the code itself.
 """

@@ -1,4 +1,4 @@
-"""A project at work on a registry in memory: what each phase of a cycle is handed, without MLflow."""
+"""A project on a registry in memory: what each phase of a cycle is handed, without MLflow."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Desk:
 
     @classmethod
     def made(cls, folder: Path) -> Desk:
-        """Version 1 of twelve archived files in production, an empty inbox, a recipe of a millisecond."""
+        """Version 1 of twelve archived files serves; the inbox is empty, the recipe quick."""
         project = Project.made(folder, MIN_TEST_ROWS="20")
         (folder / "train_classification_model.py").write_text(RECIPE)
         project.deliver(*tables(12, seed=1), to="used_data", age=7200)

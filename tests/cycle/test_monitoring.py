@@ -1,4 +1,4 @@
-"""Monitoring: production's score on new files, drift against what it learned, and what the triggers are told."""
+"""Monitoring: production's score on new files, drift, and what the triggers are told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening: which files make the batch, what is reserved of them, and how a step that fails ends the run."""
+"""Opening: which files make the batch, what is reserved, and how a failing step ends the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recovery: what a start makes of the alias, of versions and of files, as people and dead cycles left them."""
+"""Recovery: what a start makes of what people and dead cycles left."""
 
 from __future__ import annotations
 

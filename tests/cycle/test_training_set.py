@@ -1,4 +1,4 @@
-"""The training set: what may be learned, what is kept from it, and on which rows both models are tested."""
+"""The training set: what may be learned, what is kept from it, and what tests both models."""
 
 from __future__ import annotations
 
