@@ -15,7 +15,12 @@ import sqlalchemy as sa
 from retraining.datasets.columns import label_text
 from retraining.errors import RetrainingError
 from retraining.logs import log
-from retraining.prediction_log.connection import Patience, PredictionLogError, open_database
+from retraining.prediction_log.connection import (
+    Patience,
+    PredictionLogError,
+    identity_of,
+    open_database,
+)
 from retraining.prediction_log.labels import take_labels
 from retraining.prediction_log.layout import ensure_layout
 from retraining.prediction_log.retention import remove_old
@@ -60,6 +65,7 @@ class ProjectLog:
             settings.prediction_log_uri, settings.model_name, LogAlerts(settings, metrics)
         )
         self._database = open_database(settings.prediction_log_uri, FOR_LABELS)
+        self._laid_out: object = None  # the file whose tables were looked at
         self._ended = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep, name="retention", daemon=True)
 
@@ -122,7 +128,11 @@ class ProjectLog:
         Raises:
             PredictionLogError: it cannot be reached or made.
         """
-        ensure_layout(self._database)
+        file = self._database.file
+        seen = "a server" if file is None else identity_of(file)
+        if seen is None or seen != self._laid_out:
+            ensure_layout(self._database)
+            self._laid_out = "a server" if file is None else identity_of(file)
         return self._database
 
     def take_labels(self, given: Sequence[GivenLabel]) -> LabelOutcomes:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import resource
 import shutil
 import sqlite3
 import threading
@@ -248,6 +251,27 @@ def test_a_commit_that_hangs_keeps_nobody_waiting_but_those_in_it(
         until_well(log)
         assert append(log, asked("c"))[0].logged
     assert rows_in(uri) == {"a", "c"}
+
+
+@pytest.mark.parametrize("uri", ["sqlite"], indirect=True)
+def test_a_disk_that_fills_up_takes_nothing_that_was_told_as_logged(
+    uri: str, tmp_path: Path
+) -> None:
+    """The limit on a file's size stands for the disk; only a process of its own can have one."""
+    child = os.fork()
+    if child == 0:
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+            with started(uri) as log:
+                told = {f"a{k}": append(log, asked(f"a{k}"))[0].logged for k in range(300)}
+            (tmp_path / "told.json").write_text(json.dumps(told))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    told = json.loads((tmp_path / "told.json").read_text())
+    logged_ids = {name for name, was_logged in told.items() if was_logged}
+    assert 0 < len(logged_ids) < 300
+    assert logged_ids <= rows_in(uri)
 
 
 @pytest.mark.postgres
