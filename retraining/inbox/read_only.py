@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from retraining.errors import NOTHING_CHANGED
 from retraining.file_moves import holds
 from retraining.inbox.inbox import DRY_CLAIMS, Inbox
+from retraining.local_state import writable_or_own
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +24,10 @@ class ReadOnlyInbox(Inbox):
     What would be moved is answered as if it were.
     """
 
-    @property
+    @cached_property
     def claims(self) -> Path:
-        """Copies of claimed files, outside the three folders."""
-        return self.state.folder / DRY_CLAIMS
+        """Copies of claimed files, outside the three folders; a reader may have to use their own."""
+        return writable_or_own(self.state.folder / DRY_CLAIMS)
 
     def sweep(self) -> None:
         """Remove the copies of an earlier dry run."""
