@@ -111,9 +111,11 @@ def test_no_line_is_wider_than_the_terminal(rolled_back: Project, command: str, 
 def test_history_tells_of_a_roll_back_by_the_version_that_was_rolled_back(
     rolled_back: Project,
 ) -> None:
-    head, back, promoted, gain, since = (
+    head, back, promoted, gain, since, *together = (
         rolled_back.start("history", COLUMNS="80").expect(0).out.splitlines()
     )
+    assert "1 promotion lost " in " ".join(together)
+    assert "1 harmed (v2)" in " ".join(together)
     assert gain.startswith("    gain +")
     assert head.startswith("started (UTC)")
     assert "version  production's score" in head

@@ -53,7 +53,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     lines = _failed_start(settings) + _table(newest, hindsight)
     together = promotions_together(list(hindsight.values()), settings.confidence)
     if together is not None:
-        lines.append(promotions_in_words(together, settings.metric))
+        lines += labelled("", promotions_in_words(together, settings.metric), columns(), room=3)
     if not newest:
         lines.append("No cycle has passed the gate yet.")
     return Answer(told, "\n".join(lines))

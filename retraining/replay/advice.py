@@ -26,6 +26,7 @@ CONFIDENCE = 0.95  # of all intervals together
 FEWEST_STRETCHES, CYCLES_A_STRETCH = 5, 5
 
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
+    "RETRAIN_WHEN=threshold,drop,adaptive": {"retrain_when": ("threshold", "drop", "adaptive")},
     "RETRAIN_WHEN=threshold": {"retrain_when": ("threshold",)},
     "RETRAIN_WHEN=drop,adaptive": {"retrain_when": ("drop", "adaptive")},
     "RETRAIN_WHEN=always": {"retrain_when": ("always",)},
@@ -42,6 +43,7 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "TRAIN_WINDOW=all": {"train_window": None},
     "TRAIN_WINDOW=8": {"train_window": TrainWindow(8)},
     "TRAIN_WINDOW=16": {"train_window": TrainWindow(16)},
+    "TRAIN_WINDOW=4+8": {"train_window": TrainWindow(4, 8)},
     "TRAIN_WINDOW=8+8": {"train_window": TrainWindow(8, 8)},
     "RETRAIN_WHEN=drop,adaptive PROMOTE_WHEN=unless_worse TRAIN_WINDOW=8+8": {
         "retrain_when": ("drop", "adaptive"),

@@ -48,8 +48,8 @@ class Play:
     fits: int
     promotions: int
     wrong_promotions: int
-    harmful_promotions: int
     rollbacks: int
+    harmful_promotions: int = 0
     gains: tuple[float, ...] = ()
     flattery: tuple[float, ...] = ()
 

@@ -105,12 +105,13 @@ def lineup(tmp_path: Path) -> Lineup:
 
 
 def test_candidates_are_those_that_differ_from_the_current_settings(lineup: Lineup) -> None:
-    assert "RETRAIN_WHEN=threshold" not in lineup.policies
+    assert "RETRAIN_WHEN=threshold,drop,adaptive" not in lineup.policies
+    assert "TRAIN_WINDOW=4+8" not in lineup.policies
     assert "PROMOTE_WHEN=better" not in lineup.policies
     assert lineup.policies["RETRAIN_WHEN=always"].retrain_when == ("always",)
     eager = replace(lineup.current, retrain_when=("always",))
     again = with_candidates(Lineup(("current",), {"current": eager}, (), eager))
-    assert "RETRAIN_WHEN=threshold" in again.policies
+    assert "RETRAIN_WHEN=threshold,drop,adaptive" in again.policies
     assert "RETRAIN_WHEN=always" not in again.policies
 
 
