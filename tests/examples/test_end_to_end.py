@@ -7,16 +7,21 @@ import re
 import runpy
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from mlflow import MlflowClient, pyfunc, set_tracking_uri
 from mlflow.artifacts import download_artifacts
 from sklearn.metrics import balanced_accuracy_score
 
+from retraining.settings import load
 from tests.projects import ORCHESTRATOR, REGISTER, Project
+from tests.serving.services import running, until
+
+if TYPE_CHECKING:
+    import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KNOWS_THE_RULE, GUESSES = 0.8, 0.6  # balanced accuracy
@@ -28,6 +33,7 @@ class Example:
 
     project: Project
     name: str
+    service: tuple[str, ...] = ()  # flags that name one
 
     @classmethod
     def shipped(cls, name: str, folder: Path, empty_store: Path) -> Example:
@@ -45,18 +51,22 @@ class Example:
 
     def play(self, heading: str) -> list[Any]:
         """Obey the commands under a heading of the README; the JSON of each cycle."""
+        told = [self.obey(command) for command in self.commands(heading)]
+        return [cycle for cycle in told if cycle is not None]
+
+    def commands(self, heading: str) -> list[str]:
+        """The commands under a heading of the README."""
         section = (
             (EXAMPLES / self.name / "README.md")
             .read_text(encoding="utf-8")
             .partition(f"\n## {heading}\n")[2]
             .partition("\n## ")[0]
         )
-        commands = [
+        return [
             line
             for block in re.findall(r"^```\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
             for line in block.splitlines()
         ]
-        return [cycle for command in commands if (cycle := self.obey(command)) is not None]
 
     def obey(self, command: str) -> Any:
         """Obey one command; a cycle's JSON, None for all other commands."""
@@ -65,6 +75,8 @@ class Example:
         script, *arguments = words[len(environment) + 1 :]
         if script == f"examples/{self.name}/data_simulator.py":
             return self.simulate(*arguments)
+        if script == f"examples/{self.name}/visits.py":
+            return self.visit(*arguments)
         place = arguments.index("--project")
         assert arguments[place + 1] == f"examples/{self.name}"
         del arguments[place : place + 2]
@@ -83,6 +95,12 @@ class Example:
             ](own)
             == 0
         )
+
+    def visit(self, *words: str) -> None:
+        """Ask the service of the copy, or send it outcomes."""
+        notes = ("--notes", str(self.project.folder / "visits.json"))
+        path = str(EXAMPLES / self.name / "visits.py")
+        assert runpy.run_path(path, run_name="visits")["main"]([*words, *self.service, *notes]) == 0
 
     @property
     def store(self) -> str:
@@ -159,3 +177,42 @@ def search_table(clinic: Example, version: int) -> list[dict[str, str]]:
     )
     with Path(path).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def test_the_clinics_service_answers_with_a_version_that_learned_from_its_visits(
+    tmp_path: Path, empty_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clinic = Example.shipped("diabetes", tmp_path, empty_store)
+    without_the_slowest_models(clinic.project.folder / "train_classification_model.py")
+    commands = clinic.commands("The clinic as a loop")
+    for command in commands[:2]:
+        clinic.obey(command)
+    ask, outcomes, cycle, ask_again = commands[2:]
+    settings = load(clinic.project.folder, {"RELOAD_SECONDS": "0.1"})
+    with running(settings) as service:
+        clinic = replace(clinic, service=("--url", f"http://127.0.0.1:{service.port}"))
+        clinic.obey(ask)
+        clinic.obey(outcomes)
+        told = clinic.obey(cycle)
+        assert (told["ending"], told["new_rows"]) == ("promoted", 1200)
+        assert told["files"]["archived"] == 15
+        newest = told["production_version"]
+        assert until(lambda: service.ask("GET", "/health").json["model"]["version"] == newest)
+        clinic.obey(ask_again)
+    first, taken, second = capsys.readouterr().out.splitlines()[-3:]
+    assert "1200 visits asked about, answered by v1" in first
+    assert taken == "1200 outcomes taken, 0 known, 0 unknown"
+    assert f"answered by v{newest}" in second
+    assert share_right(second) > share_right(first)
+
+
+def share_right(line: str) -> int:
+    return int(line.partition(";")[2].partition("%")[0])
+
+
+def without_the_slowest_models(recipe: Path) -> None:
+    """What is searched does not matter here."""
+    text = recipe.read_text(encoding="utf-8")
+    slow = text[text.index('        {"model": [RandomForest') : text.index("    if find_spec")]
+    text = text.replace(slow, "    ]\n").replace('find_spec("xgboost") is None', "True")
+    recipe.write_text(text, encoding="utf-8")
