@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from retraining.trainer import check_recipe, load_recipe, train
+from tests.examples.quick_recipe import without_the_slowest_models
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "diabetes"
 CLINIC = SimpleNamespace(**runpy.run_path(str(FOLDER / "data_simulator.py"), run_name="clinic"))
@@ -42,9 +43,7 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The recipe without the slowest families, for what does not depend on them."""
     monkeypatch.setitem(sys.modules, "xgboost", None)
     text = (FOLDER / "train_classification_model.py").read_text(encoding="utf-8")
-    slow = text[text.index('        {"model": [RandomForest') : text.index("    if find_spec")]
-    text = text.replace(slow, "    ]\n").replace('find_spec("xgboost") is None', "True")
-    (tmp_path / "recipe.py").write_text(text, encoding="utf-8")
+    (tmp_path / "recipe.py").write_text(without_the_slowest_models(text), encoding="utf-8")
     return tmp_path / "recipe.py"
 
 
