@@ -26,6 +26,7 @@ COMMANDS = {
     "check": "settings, store, alias, folders, recipe and every invariant: each problem with what to do",
     "status": "waiting, judged, used and quarantined files, the production version, the last cycle, probation, hold",
     "history": "the last cycles, one line each, with hindsight",
+    "monitor": "what traffic shows: predictions, labels, realised score and drift, from the prediction log",
     "explain": "why a version was (not) promoted, or a cycle ended as it did",
     "rollback": "move the alias back and hold promotions, or lift the hold",
     "approve": "give the production alias to the version that waits for a person",

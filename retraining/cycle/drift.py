@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from retraining.cycle.rows import Section
     from retraining.project import Project
-    from retraining.records import Schema
+    from retraining.records import FeatureDrift, Schema
     from retraining.statistics import Predictions
 
     Bins = NumberBins | CategoryBins
@@ -88,8 +88,8 @@ def sketch_of(
     bins: dict[str, Bins] = {column.name: _bins_of(parts, column.name) for column in schema.columns}
     classes = tuple(map(str, coding(schema)))
     bins |= {
-        _own(LABELS, schema): CategoryBins(classes),
-        _own(SCORES, schema): CategoryBins(classes),
+        own_name(LABELS, schema): CategoryBins(classes),
+        own_name(SCORES, schema): CategoryBins(classes),
     }
     return Sketch(bins, _histograms(parts, bins, schema, answers))
 
@@ -114,16 +114,21 @@ def judge_drift(
     nominal = {name for name, bins in reference.bins.items() if isinstance(bins, CategoryBins)}
     now = {name: current.histograms[name] for name in shared}
     found = drift(shared, now, threshold=project.settings.drift_threshold, nominal=nominal)
+    return summed_up(found), current
+
+
+def summed_up(found: Sequence[FeatureDrift]) -> Drift:
+    """What features tell together, the worst of them first; nothing is said where none was judged."""
     judged = [one for one in found if one.detected is not None]
     features = tuple(sorted(found, key=lambda one: -one.psi_corrected))
     if not judged:
-        return Drift(features=features), current
-    return Drift(
-        any(one.detected for one in judged), any(one.material for one in judged), features
-    ), current
+        return Drift(features=features)
+    is_detected = any(one.detected for one in judged)
+    is_material = any(one.material for one in judged)
+    return Drift(is_detected, is_material, features)
 
 
-def _own(name: str, schema: Schema) -> str:
+def own_name(name: str, schema: Schema) -> str:
     """A name that no feature has."""
     return name if name not in schema.names else f"({name})"
 
@@ -147,7 +152,7 @@ def _histograms(
 ) -> Histograms:
     """(blocks, bins) of each feature; a block is a part."""
     rows: dict[str, list[NDArray[np.int64]]] = {name: [] for name in bins}
-    labels, scores = _own(LABELS, schema), _own(SCORES, schema)
+    labels, scores = own_name(LABELS, schema), own_name(SCORES, schema)
     for part in parts:
         for name in schema.names:
             if name in bins:

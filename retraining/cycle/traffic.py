@@ -1,0 +1,265 @@
+"""What traffic shows between two cycles: how much of it, which labels came, and what the answers scored.
+
+Everything is told from the log's rows as they are now: no sum is kept aside that a corrected label would not change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import orjson
+
+from retraining.datasets.columns import label_text
+from retraining.prediction_log.traffic import labelled_answers, traffic_groups
+from retraining.records import Score
+from retraining.scoring import coding
+from retraining.statistics import Predictions, metric, score, score_interval, subset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import date
+
+    from numpy.typing import NDArray
+    from sqlalchemy.engine import Connection
+
+    from retraining.prediction_log.traffic import LabelledAnswer, TrafficGroup
+    from retraining.records import Schema
+    from retraining.statistics import Metric
+
+    Integers = NDArray[np.int64]
+
+Key = TypeVar("Key", int, "date")
+DAYS_FOR_BLOCKS = 8  # from so many days on, a day is a block; before that an hour is
+MOST_LABELS_IN = 0.95
+SECONDS_AN_HOUR = 3600
+HOURS_A_DAY = 24
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Predictions that are so many whole days old, and those of them whose label came."""
+
+    age_days: int
+    predictions: int
+    labelled: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of the traffic; `realised` is what its labelled rows scored, None where none can be told."""
+
+    predictions: int
+    labelled: int
+    realised: Score | None
+
+
+@dataclass(frozen=True)
+class DayOfTraffic:
+    """A day (UTC) that had traffic."""
+
+    date: date
+    whole: Share
+    by_version: Mapping[int, Share]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What was answered since a day.
+
+    Attributes:
+        whole: all of it.
+        coverage: by age, youngest first.
+        labels_in_days: after how many days 95 % of the labels that came were there. Labels of young predictions can
+            only have been quick, so where labels are late it is rather too small. None without labels.
+        by_version: version -> its part, oldest first.
+        days: those that had traffic, oldest first.
+    """
+
+    whole: Share
+    coverage: tuple[Coverage, ...]
+    labels_in_days: int | None
+    by_version: Mapping[int, Share]
+    days: tuple[DayOfTraffic, ...]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Labelled rows, each array (n,): hours since 1970, versions, and answers beside labels."""
+
+    hours: Integers
+    versions: Integers
+    answers: Predictions
+
+
+NO_TRAFFIC = Traffic(Share(0, 0, None), (), None, {}, ())
+
+
+def first_moment(days: int, now: datetime) -> datetime:
+    """When the last `days` days (UTC), today among them, began."""
+    first_day = now.astimezone(UTC).date() - timedelta(days=days - 1)
+    return datetime.combine(first_day, time(), UTC)
+
+
+def read_traffic(
+    connection: Connection,
+    model_name: str,
+    schema: Schema | None,
+    metric_name: str,
+    *,
+    since: datetime,
+    now: datetime,
+) -> Traffic:
+    """Count and score a model's traffic.
+
+    Args:
+        connection: to the log.
+        model_name: whose rows.
+        schema: production's: a label counts where it is one of its classes. None: no label is of a known class.
+        metric_name: of the score.
+        since: from when on.
+        now: what ages are told by.
+    """
+    groups = traffic_groups(connection, model_name, since, now)
+    codes = {} if schema is None else _codes(schema)
+    chosen = metric(metric_name)
+    if chosen.needs == "labels":
+        rows = _rows_of_groups(groups, codes)
+    else:
+        rows = _rows_with_probabilities(labelled_answers(connection, model_name, since), codes)
+
+    def share(some: Sequence[TrafficGroup], mine: NDArray[np.bool_]) -> Share:
+        return Share(_count(some), _count(_labelled(some, codes)), _score(chosen, rows, mine))
+
+    days = rows.hours // HOURS_A_DAY
+    by_day = _apart(groups, lambda group: group.hour.date())
+    return Traffic(
+        whole=share(groups, np.ones(rows.hours.size, dtype=bool)),
+        coverage=_coverage(groups, codes),
+        labels_in_days=_labels_in_days(_labelled(groups, codes)),
+        by_version={
+            version: share(some, rows.versions == version)
+            for version, some in _apart(groups, lambda group: group.version).items()
+        },
+        days=tuple(
+            DayOfTraffic(
+                date,
+                share(some, days == _day_number(date)),
+                {
+                    version: share(part, (days == _day_number(date)) & (rows.versions == version))
+                    for version, part in _apart(some, lambda group: group.version).items()
+                },
+            )
+            for date, some in by_day.items()
+        ),
+    )
+
+
+def _codes(schema: Schema) -> dict[str, int]:
+    """The code of each class by its text in the log."""
+    return {label_text(label): code for code, label in enumerate(coding(schema))}
+
+
+def _count(groups: Iterable[TrafficGroup]) -> int:
+    return sum(group.rows for group in groups)
+
+
+def _labelled(groups: Sequence[TrafficGroup], codes: Mapping[str, int]) -> list[TrafficGroup]:
+    return [group for group in groups if group.label in codes]
+
+
+def _apart(
+    groups: Sequence[TrafficGroup], key: Callable[[TrafficGroup], Key]
+) -> dict[Key, list[TrafficGroup]]:
+    """Groups by a key, smallest first."""
+    apart: dict[Key, list[TrafficGroup]] = {}
+    for group in groups:
+        apart.setdefault(key(group), []).append(group)
+    return dict(sorted(apart.items()))
+
+
+def _coverage(groups: Sequence[TrafficGroup], codes: Mapping[str, int]) -> tuple[Coverage, ...]:
+    by_age = _apart(groups, lambda group: group.age_days)
+    return tuple(
+        Coverage(age, _count(some), _count(_labelled(some, codes))) for age, some in by_age.items()
+    )
+
+
+def _labels_in_days(labelled: Sequence[TrafficGroup]) -> int | None:
+    """The number of whole days after which 95 % of the labels that came were there."""
+    delays: dict[int, int] = {}
+    for group in labelled:
+        delay = group.label_delay_days or 0
+        delays[delay] = delays.get(delay, 0) + group.rows
+    enough, there = MOST_LABELS_IN * sum(delays.values()), 0
+    for delay in sorted(delays):
+        there += delays[delay]
+        if there >= enough:
+            return delay + 1
+    return None
+
+
+def _day_number(day: date) -> int:
+    """Days since 1970."""
+    return (day - datetime.fromtimestamp(0, UTC).date()).days
+
+
+def _hour_number(hour: datetime) -> int:
+    return int(hour.timestamp()) // SECONDS_AN_HOUR
+
+
+def _rows_of_groups(groups: Sequence[TrafficGroup], codes: Mapping[str, int]) -> _Rows:
+    """Rows for a metric that looks at labels alone: those of a group are equal, so no row need be read."""
+    found = []
+    for one in groups:
+        label, answer = codes.get(one.label or ""), codes.get(one.prediction or "")
+        if label is not None and answer is not None:
+            found.append((_hour_number(one.hour), one.version, label, answer, one.rows))
+    table = np.asarray(found, dtype=np.int64).reshape(-1, 5)
+    hours, versions, truth, predicted = np.repeat(table[:, :4], table[:, 4], axis=0).T
+    return _Rows(hours, versions, Predictions(truth, predicted, None, hours, max(len(codes), 1)))
+
+
+def _rows_with_probabilities(answers: Iterable[LabelledAnswer], codes: Mapping[str, int]) -> _Rows:
+    """Rows for a metric that looks at probabilities; those that were answered without any are left out."""
+    cells: list[tuple[int, int, int, int]] = []
+    probabilities: list[NDArray[np.float64]] = []
+    for one in answers:
+        label, answer = codes.get(one.label), codes.get(one.prediction or "")
+        row = _probabilities(one, codes)
+        if label is not None and answer is not None and row is not None:
+            cells.append((_hour_number(one.hour), one.version, label, answer))
+            probabilities.append(row)
+    hours, versions, truth, predicted = np.asarray(cells, dtype=np.int64).reshape(-1, 4).T
+    stacked = np.asarray(probabilities).reshape(-1, len(codes))
+    return _Rows(hours, versions, Predictions(truth, predicted, stacked, hours, max(len(codes), 1)))
+
+
+def _probabilities(one: LabelledAnswer, codes: Mapping[str, int]) -> NDArray[np.float64] | None:
+    """(classes,) in the order of the codes; None where there are none, or one for a class that is not known now."""
+    if one.classes is None or one.probabilities is None:
+        return None
+    row = np.zeros(len(codes))
+    pairs = zip(orjson.loads(one.classes), orjson.loads(one.probabilities), strict=True)
+    for label, probability in pairs:
+        code = codes.get(label_text(label))
+        if code is None or probability is None:
+            return None
+        row[code] = probability
+    return row
+
+
+def _score(chosen: Metric, rows: _Rows, mine: NDArray[np.bool_]) -> Score | None:
+    """What some rows scored, with an interval over days, or over hours while there are few days."""
+    if not mine.any():
+        return None
+    some, hours = subset(rows.answers, mine), rows.hours[mine]
+    value = score(chosen, some)
+    if value is None:
+        return None
+    days = hours // HOURS_A_DAY
+    blocks = days if np.unique(days).size >= DAYS_FOR_BLOCKS else hours
+    blocked = Predictions(some.truth, some.predicted, some.probabilities, blocks, some.class_count)
+    return Score(chosen.name, value, int(mine.sum()), score_interval(chosen, blocked))

@@ -1,0 +1,144 @@
+"""Drift of traffic: the last predictions against what production learned, by the same statistics as a cycle's files.
+
+Blocks are runs of requests in order of time, so that rows that came together are one block. A window that spans a day holds day
+and night alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from retraining.cycle.drift import SCORES, Sketch, own_name, summed_up
+from retraining.datasets.columns import label_text
+from retraining.records import Drift
+from retraining.scoring import coding
+from retraining.statistics import (
+    CategoryBins,
+    category_codes,
+    category_histograms,
+    drift,
+    number_histograms,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from retraining.prediction_log.traffic import WindowRow
+    from retraining.records import FeatureDrift, Schema
+    from retraining.statistics import NumberBins
+
+    Integers = NDArray[np.int64]
+
+BLOCKS = 16  # of a window
+FEWEST_BLOCKS = 8  # of a window; fewer are reported, not judged
+MOST_ROWS = 100_000  # of a window; more of them would tell nothing new
+
+
+@dataclass(frozen=True)
+class TrafficDrift:
+    """How far the last predictions are from what a version learned.
+
+    Attributes:
+        found: what moved, worst first; nothing is judged without a reference or in too small a window.
+        window_rows: the predictions that were looked at.
+        reference_version: the version that holds the alias, None where none does.
+    """
+
+    found: Drift
+    window_rows: int
+    reference_version: int | None
+
+
+def judge_traffic(
+    reference: Sketch,
+    schema: Schema,
+    version: int,
+    rows: Sequence[WindowRow],
+    *,
+    threshold: float,
+) -> Drift:
+    """Compare a window of predictions, oldest first, with what a version learned and answered.
+
+    Args:
+        reference: that the version carries.
+        schema: the version's.
+        version: its number: only its own answers are compared with those that it gave before.
+        rows: the window.
+        threshold: from which a detected drift is material, in corrected PSI.
+    """
+    blocks = blocks_of(rows)
+    current = _inputs(reference, schema, rows, blocks)
+    answered = np.asarray([row.version == version for row in rows], dtype=bool)
+    if np.unique(blocks[answered]).size >= FEWEST_BLOCKS:
+        current |= _answers(reference, schema, rows, blocks, answered)
+    before = {name: reference.histograms[name] for name in current}
+    nominal = {name for name in current if isinstance(reference.bins[name], CategoryBins)}
+    found = drift(before, current, threshold=threshold, nominal=nominal)
+    if np.unique(blocks).size < FEWEST_BLOCKS:
+        return Drift(features=summed_up([_not_judged(one) for one in found]).features)
+    return summed_up(found)
+
+
+def blocks_of(rows: Sequence[WindowRow]) -> Integers:
+    """(n,) the block of each row: about equal numbers of rows, and never a request in two of them."""
+    blocks = np.empty(len(rows), dtype=np.int64)
+    block, before = 0, None
+    for place, row in enumerate(rows):
+        request = (row.request_time, row.request_id)
+        if request != before:
+            block, before = place * BLOCKS // len(rows), request
+        blocks[place] = block
+    return blocks
+
+
+def _not_judged(one: FeatureDrift) -> FeatureDrift:
+    """The feature's distances alone."""
+    return replace(one, p=None, q=None, detected=None, material=None)
+
+
+def _inputs(
+    reference: Sketch, schema: Schema, rows: Sequence[WindowRow], blocks: Integers
+) -> dict[str, Integers]:
+    """(blocks, bins) of each feature that the reference holds."""
+    known = [name for name in schema.names if name in reference.histograms]
+    values: dict[str, list[Any]] = {name: [] for name in known}
+    for row in rows:
+        features = orjson.loads(row.features)
+        for name in known:
+            values[name].append(features.get(name))
+    return {name: _histogram(values[name], reference.bins[name], blocks) for name in known}
+
+
+def _answers(
+    reference: Sketch,
+    schema: Schema,
+    rows: Sequence[WindowRow],
+    blocks: Integers,
+    answered: NDArray[np.bool_],
+) -> Mapping[str, Integers]:
+    """(blocks, bins) of the predicted labels, where the version has answers on rows that it has not learned."""
+    name = own_name(SCORES, schema)
+    bins = reference.bins.get(name)
+    if name not in reference.histograms or not isinstance(bins, CategoryBins):
+        return {}
+    codes = {label_text(label): code for code, label in enumerate(coding(schema))}
+    other = len(codes)
+    found = [codes.get(row.prediction or "", other) for row in rows]
+    mine = np.asarray(found, dtype=np.int64)[answered]
+    return {name: category_histograms(mine, bins, blocks[answered], BLOCKS)}
+
+
+def _histogram(
+    values: Sequence[Any], bins: NumberBins | CategoryBins, blocks: Integers
+) -> Integers:
+    """(blocks, bins) of a column's values as JSON has them, None where missing."""
+    if isinstance(bins, CategoryBins):
+        return category_histograms(category_codes(values, bins), bins, blocks, BLOCKS)
+    numbers = np.asarray(values, dtype=np.float64)  # None becomes NaN
+    return number_histograms(numbers, bins, blocks, BLOCKS)
