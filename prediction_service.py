@@ -119,7 +119,7 @@ def past_cycles(settings: Settings) -> list[Any]:
 def app(project: Path | str) -> FastAPI:
     """The application of a project, to be mounted in one of your own.
 
-    Yours runs its lifespan and answers for the hosts it is reached by: docs/serving.md has the lines.
+    Yours runs its lifespan and answers for hosts: docs/serving.md has the lines.
     """
     from retraining.serving.application import application
     from retraining.settings import load

@@ -142,7 +142,7 @@ def _answer(batch: list[_Waiting]) -> None:
     """
     try:
         answers = batch[0].model.answers([one.rows for one in batch])
-    except Exception as error:  # noqa: BLE001 - the edge of the thread: every error goes to whoever asked
+    except Exception as error:  # noqa: BLE001 - every error goes to whoever asked
         if len(batch) == 1:
             batch[0].tell(error)
             return

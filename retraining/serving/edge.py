@@ -63,7 +63,7 @@ class Edge:
 
         try:
             await self._let_in(scope, receive, send_with_id)
-        except Exception as error:  # noqa: BLE001 - the edge: whatever it was, the caller gets an id and no text
+        except Exception as error:  # noqa: BLE001 - the caller gets an id and no text
             _say(error, request_id)
             if not status:
                 await fault(request_id)(scope, receive, send_with_id)

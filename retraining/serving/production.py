@@ -130,7 +130,7 @@ class Production:
         while not self._stop.wait(self._settings.reload_seconds):
             try:
                 self.look()
-            except Exception as error:  # noqa: BLE001 - the thread must go on, whatever a library raises
+            except Exception as error:  # noqa: BLE001 - the thread must go on
                 log.error("the alias could not be followed: %s: %s", type(error).__name__, error)
 
     def look(self) -> None:
@@ -190,7 +190,8 @@ class Production:
         self._refused = None
         log.info("version %d answers", candidate.version)
         self._tell(candidate.version, "loaded", "")
-        gc.collect()  # estimators hold reference cycles; the old one is to be gone before the next comes
+        # estimators hold reference cycles; the old one is to be gone before the next comes
+        gc.collect()
 
     def _refuse(self, version: int, outcome: Outcome, why: str) -> str:
         """Remember, so that it is tried again later and not at every look."""
