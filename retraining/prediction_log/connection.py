@@ -17,7 +17,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from retraining.errors import UnreachableError
+from retraining.drivers import missing_driver
+from retraining.errors import MissingDriverError, UnreachableError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -102,6 +103,9 @@ def open_database(uri: str, patience: Patience) -> Database:
     Args:
         uri: `sqlite:///PATH` or `postgresql://...`, as `Settings.prediction_log_uri`.
         patience: how long its connections wait.
+
+    Raises:
+        MissingDriverError: PostgreSQL's driver is not installed.
     """
     url = sa.make_url(uri)
     if url.get_backend_name() == "sqlite":
@@ -157,15 +161,24 @@ def _postgresql(url: URL, patience: Patience) -> Database:
         "tcp_user_timeout": round(patience.for_an_answer * 1000),
         "keepalives_idle": 30,
     }
-    engine = sa.create_engine(
-        url.difference_update_query(["options"]),
-        connect_args=arguments,
-        pool_size=4,
-        max_overflow=16,
-        pool_timeout=patience.to_connect,
-        pool_pre_ping=True,
-        hide_parameters=True,  # callers' values stand in no error
-    )
+    try:
+        engine = sa.create_engine(
+            url.difference_update_query(["options"]),
+            connect_args=arguments,
+            pool_size=4,
+            max_overflow=16,
+            pool_timeout=patience.to_connect,
+            pool_pre_ping=True,
+            hide_parameters=True,  # callers' values stand in no error
+        )
+    except ImportError as error:
+        driver = missing_driver(error)
+        if driver is None:
+            raise
+        raise MissingDriverError(
+            f"The prediction log needs the package {driver.package}, which is not installed here.",
+            remedy=f"{driver.remedy}: PREDICTION_LOG_URI.",
+        ) from error
 
     host = url.host or url.query.get("host") or "localhost"
     return Database(engine, f"on PostgreSQL at {host}", None)

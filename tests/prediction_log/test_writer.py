@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import sqlite3
+import sys
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from retraining.errors import MissingDriverError
 from retraining.prediction_log import writer as writing
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.writer import LogWriter, Unobserved, Why, Written
@@ -128,6 +130,15 @@ def test_a_log_that_can_never_be_made_is_told_at_once(monkeypatch: pytest.Monkey
         time.sleep(2.5)  # it is looked at again, and told once
     assert len(watching.spells) == 1
     assert watching.lost == [(2, "unwritable"), (1, "unwritable")]
+
+
+def test_a_driver_that_is_not_installed_is_named_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingDriverError, match="psycopg") as caught:
+        open_database("postgresql://ada@127.0.0.1/predictions", JOB)
+    assert "pip install" in caught.value.remedy
 
 
 def test_a_server_that_is_down_shows_nothing_but_its_address() -> None:
