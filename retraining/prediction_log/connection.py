@@ -97,19 +97,20 @@ class Database:
             raise in_our_words(error, self.shown) from error
 
 
-def open_database(uri: str, patience: Patience) -> Database:
+def open_database(uri: str, patience: Patience, *, waits_for_the_disk: bool = True) -> Database:
     """An engine for the address; nothing is connected or made yet.
 
     Args:
         uri: `sqlite:///PATH` or `postgresql://...`, as `Settings.prediction_log_uri`.
         patience: how long its connections wait.
+        waits_for_the_disk: whether a commit to sqlite outlives a power cut too, not only a kill. PostgreSQL's own settings say so.
 
     Raises:
         MissingDriverError: PostgreSQL's driver is not installed.
     """
     url = sa.make_url(uri)
     if url.get_backend_name() == "sqlite":
-        return _sqlite(url, patience)
+        return _sqlite(url, patience, waits_for_the_disk=waits_for_the_disk)
     return _postgresql(url, patience)
 
 
@@ -121,7 +122,7 @@ def in_our_words(error: DBAPIError | PoolTimeoutError, shown: str) -> Prediction
     )
 
 
-def _sqlite(url: URL, patience: Patience) -> Database:
+def _sqlite(url: URL, patience: Patience, *, waits_for_the_disk: bool) -> Database:
     file = Path(str(url.database))
     arguments = {"timeout": patience.for_a_lock, "check_same_thread": False}
     engine = sa.create_engine(
@@ -132,8 +133,7 @@ def _sqlite(url: URL, patience: Patience) -> Database:
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
         # The driver would begin a transaction only before the first change, and so too late: see `begin`.
         connection.isolation_level = None
-        # What was answered as logged survives a power cut too, not only a kill; a commit of many rows pays for it once.
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if waits_for_the_disk else 'NORMAL'}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

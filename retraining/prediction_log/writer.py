@@ -118,7 +118,8 @@ class LogWriter:
         *,
         patience: Patience = SERVICE,
     ) -> None:
-        self.database: Database = open_database(uri, patience)
+        # A commit outlives any kill at once. To wait for the disk too takes several times as long as an answer.
+        self.database: Database = open_database(uri, patience, waits_for_the_disk=False)
         self.model_name = model_name
         self._observer: Observer = observer or Unobserved()
         self._queue: deque[_Waiting] = deque()
