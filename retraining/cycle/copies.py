@@ -19,7 +19,7 @@ from retraining.records import Copies, DataFile
 from retraining.statistics import Delivery, are_few, copied_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 Learned = Mapping[str, tuple["Run", ...]]  # SHA-256 -> runs
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # spreads label codes over all bits (Knuth, TAOCP 3, 6.4)
 PLACES = 1 << 23  # for the lowest bits of row hashes: one byte each
 
 
@@ -41,6 +42,8 @@ def leave_out_learned(
     schema: Schema,
     learned: Iterable[Learned],
     files: Mapping[str, DataFile],
+    *,
+    with_its_label: bool = False,
 ) -> tuple[tuple[Section, ...], Copies]:
     """Leave out the labelled rows that are copies of learned ones; the sections, and what that took.
 
@@ -48,6 +51,8 @@ def leave_out_learned(
         learned: what each model learned.
         files: where the bytes of learned files stand, by SHA-256; one that is nowhere (withdrawn)
             cannot be asked.
+        with_its_label: a copy with another label stays. It flatters nobody who learned the old one,
+            and it is news: the label was corrected. Two models that are compared must both do without.
     """
     runs = {sha256: one for sha256, one in _union(learned).items() if one and sha256 in files}
     asked, hashes = [], []
@@ -62,6 +67,9 @@ def leave_out_learned(
     masks = equal
     if not are_few(sum(int(mask.sum()) for mask in equal), rows):
         masks = _beyond_chance(project, sections, asked, schema, runs, files)
+    if with_its_label and any(mask.any() for mask in masks):
+        same = _learned_with_this_label(project, sections, schema, runs, files)
+        masks = [mask & here for mask, here in zip(masks, same, strict=True)]
     kept = tuple(
         replace(section, left_out=mask if mask.any() else None)
         for section, mask in zip(sections, masks, strict=True)
@@ -101,6 +109,29 @@ def _union(learned: Iterable[Learned]) -> dict[str, tuple[Run, ...]]:
     return union
 
 
+def _learned_with_this_label(
+    project: Project,
+    sections: Sequence[Section],
+    schema: Schema,
+    learned: Learned,
+    files: Mapping[str, DataFile],
+) -> list[Mask]:
+    """A mask for each section: the rows that were learned with the label that they have here."""
+    parts = [
+        _labelled_hashes(project.tables.table(section.file, schema).slice(*_place(section)))
+        for section in sections
+    ]
+    wanted = np.sort(np.concatenate(parts))
+    seen = _occurring(project, wanted, schema, learned, files, hashes_of=_labelled_hashes)
+    return [_among(part, seen) for part in parts]
+
+
+def _labelled_hashes(table: pa.Table) -> Hashes:
+    """The hashes (n,) of a table's rows by their feature values and their label."""
+    codes = label_codes(table).astype(np.int64).astype(np.uint64)
+    return row_hashes(table) ^ (codes * GOLDEN)
+
+
 # --- which rows have a value that was learned: a quick look, for most data has none ---------------
 
 
@@ -110,6 +141,7 @@ def _occurring(
     schema: Schema,
     learned: Learned,
     files: Mapping[str, DataFile],
+    hashes_of: Callable[[pa.Table], Hashes] = row_hashes,
 ) -> Hashes:
     """Those of the wanted hashes (sorted, as what is returned) that occur in learned rows.
 
@@ -121,7 +153,7 @@ def _occurring(
     tables = project.tables_of([files[sha256] for sha256 in learned], schema)
     found = [np.empty(0, np.uint64)]
     for runs, table in zip(learned.values(), tables, strict=True):
-        values = row_hashes(table)
+        values = hashes_of(table)
         for start, stop in runs:
             part = values[start:stop]
             found.append(part[marked[part & lowest]])

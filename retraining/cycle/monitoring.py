@@ -109,6 +109,7 @@ def _rows_never_seen(cycle: Cycle) -> tuple[tuple[Section, ...], Copies]:
         production.schema,
         [production.seen],
         archived_files(cycle.job),
+        with_its_label=True,
     )
     tell(copies, "new")
     return sections, copies

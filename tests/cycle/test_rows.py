@@ -132,3 +132,15 @@ def test_an_unlabelled_row_is_no_copy_for_it_is_not_asked_about(job: Any, tmp_pa
     )
     assert left_out(sections) == [[True, False, True]]
     assert copies == Copies(rows=2, of=2, files=1)
+
+
+def test_a_copy_with_another_label_is_news_to_who_is_asked_alone(job: Any, tmp_path: Path) -> None:
+    learned = written(tmp_path, "a.csv", [float(value) for value in range(100, 140)])
+    tested = written(tmp_path, "b.csv", [100.0, 102.0, 5.0, 6.0, 7.0])  # 102 had another label
+    places = ([Section(tested, (0, 5))], SCHEMA, [{learned.sha256: ((0, 40),)}])
+    files = {learned.sha256: learned}
+    sections, copies = leave_out_learned(job, *places, files, with_its_label=True)
+    assert left_out(sections) == [[True, False, False, False, False]]
+    assert copies.rows == 1
+    sections, _ = leave_out_learned(job, *places, files)
+    assert left_out(sections) == [[True, True, False, False, False]]
