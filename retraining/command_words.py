@@ -76,7 +76,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if others and getattr(asked, "flags_between", False):
         left = list(words)
         left.remove(asked.command)
-        return _parser_of_one(asked.command).parse_intermixed_args(left, asked)
+        # a namespace of its own: argparse warns on stderr of positionals that it finds set already
+        again = _parser_of_one(asked.command).parse_intermixed_args(left)
+        vars(asked).update(vars(again))
+        return asked
     if others:
         start = f"{PROGRAM} {asked.command}"
         raise UsageError(

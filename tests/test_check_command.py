@@ -159,3 +159,11 @@ def test_a_column_without_any_value_is_a_warning(tmp_path: Path, empty_store: Pa
     project.register()
     (found,) = problems(project, 0)
     assert "column 'spare' has no value in any row (first in 0.csv, row 1)" in found
+
+
+def test_reasons_of_refused_files_are_kept_apart_by_semicolons(registered: Project) -> None:
+    registered.deliver(*tables(3, seed=2))
+    for name in ("a.csv", "b.csv"):
+        registered.put(name, f"speed,load\n1,{ord(name[0])}\n")
+    (what,) = problems(registered, 0)
+    assert "; b.csv: " in what

@@ -6,8 +6,7 @@ import pytest
 
 from retraining.commands.history import promotions_in_words
 from retraining.hindsight import in_words, promotions_together
-from retraining.records import Hindsight, Score
-from retraining.registering.words import suggested_threshold
+from retraining.records import Hindsight
 
 
 def seen(gain: float, low: float, high: float, *, promoted: bool) -> Hindsight:
@@ -56,12 +55,3 @@ def test_promotions_that_lost_together_are_told_as_a_loss() -> None:
 
 def test_without_promotions_nothing_is_told_of_them() -> None:
     assert promotions_together([seen(-0.4, -0.5, -0.3, promoted=False)]) is None
-
-
-def test_without_an_interval_by_blocks_the_suggested_threshold_still_lies_below_the_score() -> None:
-    few = Score("accuracy", 0.9, 90, None)
-    assert suggested_threshold(few, greater_is_better=True) == 0.83
-    assert suggested_threshold(Score("accuracy", 0.9994, 1000), greater_is_better=True) == 0.99
-    whole = Score("accuracy", 0.9, 90, (0.84, 0.96))
-    assert suggested_threshold(whole, greater_is_better=True) == 0.84
-    assert suggested_threshold(Score("error_rate", 0.1, 90, None), greater_is_better=False) == 0.17

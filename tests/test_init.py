@@ -109,6 +109,40 @@ def test_a_parquet_file_is_looked_at_too(tmp_path: Path) -> None:
     assert init(tmp_path, tmp_path / "u.parquet") == {"TARGET_COLUMN": "won"}
 
 
+def test_time_stamps_in_parquet_are_ignored_and_the_other_columns_are_looked_at(
+    tmp_path: Path,
+) -> None:
+    drawn = random.Random(5)
+    hours = pd.date_range("2026-01-01", periods=400, freq="h")
+    frame = pd.DataFrame(
+        {
+            "x": [drawn.gauss(0, 1) for _ in hours],
+            "customer": range(400),
+            "since": hours,
+            "won": [int(number % 50 == 0) for number in range(400)],
+        },
+        index=hours.rename("seen"),
+    )
+    frame.to_parquet(tmp_path / "u.parquet")
+    proposed = init(tmp_path, "--target", "won", tmp_path / "u.parquet")
+    assert proposed == {
+        "TARGET_COLUMN": "won",
+        "METRIC": "balanced_accuracy",
+        "IGNORE_COLUMNS": "since,customer",
+    }
+    text = (tmp_path / "new" / ".env").read_text()
+    assert "since is of type timestamp" in text
+
+
+@pytest.mark.filterwarnings("error:Do not expect")
+def test_the_target_may_stand_before_the_files_and_nothing_is_warned_of(tmp_path: Path) -> None:
+    file = brought(tmp_path, "u.csv", table(seed=1))
+    project = Project(tmp_path / "new")
+    words = ("init", str(project.folder), "--target", "target", str(file))
+    assert project.start(*words).expect(0).err == ""
+    assert (project.folder / "used_data" / "u.csv").is_file()
+
+
 def test_files_that_cannot_be_looked_at_are_kept_and_the_reason_is_told(tmp_path: Path) -> None:
     file = brought(tmp_path, "u.csv", "a,b\n1,2\n3\n")
     project = Project(tmp_path / "new")

@@ -181,6 +181,7 @@ def test_a_mended_file_of_the_archive_is_taken_up_once_the_old_bytes_are_withdra
     sha = re.search(r"\(([0-9a-f]{12})\)", failed.error[0])
     assert sha is not None
     assert "forget SHA" in failed.error[2]
+    assert "begin again: docs/first-hour.md" in failed.error[2]  # no cycle has run yet
     registered.start("forget", sha[1], "--why", "mended").expect(0)
     assert versions_after(registered, "--set-alias") == (True, 2)
     registered.start("check").expect(0)

@@ -61,7 +61,11 @@ def look_at_waiting_files(
 def _refused(job: Job, read: Mapping[str, str], first: str) -> Iterator[Problem]:
     reasons = [f"{name}: {reason}" for name, _, reason in job.tally.refused if name in read]
     if reasons:
-        what = f"{first}{len(reasons)} waiting files would be refused: {first_few(reasons, SHOWN)}."
+        # the reasons have commas of their own
+        listed = "; ".join(reasons[:SHOWN])
+        if len(reasons) > SHOWN:
+            listed += f"; and {len(reasons) - SHOWN:,} more"
+        what = f"{first}{len(reasons)} waiting files would be refused: {listed}."
         remedy = (
             "Mend them, or their producer; a refused file goes to quarantine, the reason beside it."
         )

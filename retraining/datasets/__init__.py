@@ -12,6 +12,7 @@ from retraining.datasets.frames import (
     label_values,
     row_hashes,
 )
+from retraining.datasets.parquet_reading import types_not_learnable
 from retraining.datasets.schema_inference import read_schema_from
 from retraining.datasets.spelling import known_by_spelling, spelling_key
 from retraining.datasets.tables import TableStore
@@ -37,5 +38,6 @@ __all__ = [
     "reserve",
     "row_hashes",
     "spelling_key",
+    "types_not_learnable",
     "with_learned_categories",
 ]

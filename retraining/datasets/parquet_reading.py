@@ -20,6 +20,7 @@ from retraining.errors import UnreadableFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from retraining.datasets.raw_rows import Wanted
 
@@ -87,6 +88,24 @@ def open_parquet(stream: BinaryIO) -> ParquetFile:
     if twice:
         raise UnreadableFileError(f"the file has more than one column {listed(twice)}")
     return ParquetFile(names, file, indexes)
+
+
+def types_not_learnable(path: Path, apart_from: str) -> dict[str, str]:
+    """Column -> its type, where that is neither number, text nor boolean; an index of pandas is none of them.
+
+    Raises:
+        UnreadableFileError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        file = open_parquet(stream)
+        kinds = {name: file.type_of(name) for name in file.names}
+    features = [name for name in kinds if name != apart_from and name not in file.index_names]
+    return {name: str(kinds[name]) for name in features if not _is_learnable(kinds[name])}
+
+
+def _is_learnable(kind: pa.DataType) -> bool:
+    of_its_own = pa.types.is_boolean(kind) or pa.types.is_null(kind)
+    return bool(of_its_own or is_text(kind) or is_number(kind))
 
 
 @contextmanager

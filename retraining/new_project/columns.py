@@ -11,7 +11,7 @@ from retraining.datasets.survey import survey
 from retraining.new_project.proposal import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,9 +41,18 @@ def likely_target(names: Sequence[str]) -> Proposal | None:
 
 
 def column_proposals(
-    files: Sequence[DataFile], settings: Settings, tables: TableStore
+    files: Sequence[DataFile],
+    settings: Settings,
+    tables: TableStore,
+    unreadable: Mapping[str, str],
 ) -> list[Proposal]:
     """METRIC by the classes' shares, IGNORE_COLUMNS by a survey of the rows.
+
+    Args:
+        files: what the first model learns.
+        settings: those that read the files.
+        tables: reads them.
+        unreadable: column -> why it cannot be learned from; ignored too.
 
     Raises:
         SettingsError: the target column is not there, or is no label.
@@ -54,7 +63,7 @@ def column_proposals(
     codes = np.concatenate([label_codes(table) for table in read])
     named = [(file.name, table) for file, table in zip(files, read, strict=True)]
     remarks = survey(named, schema, settings, {})
-    return [*_metric(codes, schema), *_ignored(remarks)]
+    return [*_metric(codes, schema), *ignoring({**unreadable, **_no_features(remarks)})]
 
 
 def _metric(codes: NDArray[np.int32], schema: Schema) -> list[Proposal]:
@@ -70,12 +79,22 @@ def _metric(codes: NDArray[np.int32], schema: Schema) -> list[Proposal]:
     return [Proposal("METRIC", "balanced_accuracy", reason)]
 
 
-def _ignored(remarks: Sequence[Remark]) -> list[Proposal]:
-    """One line for all columns that are no features; a name with a comma in it cannot be listed."""
-    found = [remark for remark in remarks if remark.subject in NO_FEATURES]
-    found = [remark for remark in found if "," not in remark.column]
-    names = list(dict.fromkeys(remark.column for remark in found))
-    if not names:
+def _no_features(remarks: Sequence[Remark]) -> dict[str, str]:
+    """Column -> what shows that it is no feature."""
+    reasons: dict[str, list[str]] = {}
+    for remark in remarks:
+        if remark.subject in NO_FEATURES:
+            reasons.setdefault(remark.column, []).append(f"{remark.column} {remark.what}")
+    return {column: "; ".join(found) for column, found in reasons.items()}
+
+
+def ignoring(reasons: Mapping[str, str]) -> list[Proposal]:
+    """One line for all columns that are no features; a name with a comma in it cannot be listed.
+
+    Args:
+        reasons: column -> why it is to be ignored, beginning with its name.
+    """
+    listable = {column: reason for column, reason in reasons.items() if "," not in column}
+    if not listable:
         return []
-    reasons = "; ".join(f"{remark.column} {remark.what}" for remark in found)
-    return [Proposal("IGNORE_COLUMNS", ",".join(names), f"{reasons}.")]
+    return [Proposal("IGNORE_COLUMNS", ",".join(listable), f"{'; '.join(listable.values())}.")]

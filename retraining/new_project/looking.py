@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retraining.datasets import TableStore
+from retraining.datasets import TableStore, types_not_learnable
 from retraining.local_state import sha256_of
-from retraining.new_project.columns import column_proposals, likely_target
+from retraining.new_project.columns import column_proposals, ignoring, likely_target
 from retraining.new_project.csv_format import csv_proposals, header_of
 from retraining.new_project.proposal import Proposal
 from retraining.records import DataFile
@@ -40,10 +40,22 @@ def proposals_from(files: Sequence[Path], target: str | None, settings: Settings
     if label is None:
         return proposals
     settings = _with([label, *proposals], settings)
+    unreadable = _of_no_use(files, label.value)
+    settings = _with([label, *proposals, *ignoring(unreadable)], settings)
     data_files = [DataFile(file.name, sha256_of(file), file) for file in files]
     with tempfile.TemporaryDirectory() as folder:
         tables = TableStore(Path(folder), settings)
-        return [label, *proposals, *column_proposals(data_files, settings, tables)]
+        found = column_proposals(data_files, settings, tables, unreadable)
+        return [label, *proposals, *found]
+
+
+def _of_no_use(files: Sequence[Path], target: str) -> dict[str, str]:
+    """Column of a Parquet file -> why it cannot be learned from, such as a time stamp."""
+    found: dict[str, str] = {}
+    for file in files:
+        if file.name.lower().endswith(".parquet"):
+            found |= types_not_learnable(file, target)
+    return {name: f"{name} is of type {kind}" for name, kind in found.items()}
 
 
 def _with(proposals: Sequence[Proposal], settings: Settings) -> Settings:

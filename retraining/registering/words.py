@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from retraining.command_lines import spelled_out
 from retraining.cycle.production import how_to_assign, public_uri
 from retraining.phrases import copies_in_words, first_few, in_brackets
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 NAMES_SHOWN = 30  # of columns of a kind, of classes
 PERFECT = {"error_rate": 0.0, "neg_log_loss": 0.0, "neg_brier_score": 0.0}  # else 1
+ROWS_COUNT_ALIKE = ("accuracy", "error_rate")
 
 
 def reason_of(baseline: Score | None) -> str:
@@ -103,11 +106,11 @@ def _scores_in_words(settings: Settings, registered: Registered) -> Iterator[str
                 "that is made from the label, or known only after it."
             )
         greater = settings.greater_is_better
-        threshold = suggested_threshold(found, greater_is_better=greater)
+        threshold = suggested_threshold(registered.baseline, greater_is_better=greater)
         if threshold == 0 and greater:
             yield f"No RETRAIN_THRESHOLD is suggested: no {found.metric} falls below 0."
         else:
-            source = threshold_source(found, greater_is_better=greater)
+            source = threshold_source(registered.baseline, greater_is_better=greater)
             yield f"Suggested: RETRAIN_THRESHOLD={threshold:g} ({source})"
     if registered.beside is not None:
         yield beside_in_words(registered.beside, registered.version)
@@ -140,31 +143,47 @@ def _alias_in_words(settings: Settings, papers: Papers, registered: Registered) 
     return f"It does not hold the alias {alias!r} yet. {advice}"
 
 
-def suggested_threshold(baseline: Score, *, greater_is_better: bool) -> float:
+def suggested_threshold(baseline: Baseline, *, greater_is_better: bool) -> float:
     """The worse end of the baseline's interval, cut to two decimals away from it: a fall below it is more than chance.
 
     With too few blocks for an interval, a share's rows are taken as independent (Wald's 95 % interval).
     """
     value = float(baseline.value or 0.0)
-    margin = _margin_of_independent_rows(value, baseline.rows)
-    low, high = baseline.interval or (value - margin, value + margin)
+    margin = _margin_of_independent_rows(value, _rows_it_rests_on(baseline))
+    interval = baseline.score.interval if baseline.score is not None else None
+    low, high = interval or (max(value - margin, 0.0) if margin else value, value + margin)
     # rounding to the nearest would suggest 1 for 0.9979, which no score reaches for long
     if greater_is_better:
         return math.floor(round(low * 100, 6)) / 100
     return math.ceil(round(high * 100, 6)) / 100
 
 
-def threshold_source(baseline: Score, *, greater_is_better: bool) -> str:
+def threshold_source(baseline: Baseline, *, greater_is_better: bool) -> str:
     """Where the suggested threshold comes from, in words."""
     side = "lower" if greater_is_better else "upper"
-    if baseline.interval is not None:
+    if baseline.score is not None and baseline.score.interval is not None:
         move = "fall below" if greater_is_better else "rise above"
         return f"the {side} end of the interval: a {move} it is more than chance"
-    if _margin_of_independent_rows(float(baseline.value or 0.0), baseline.rows):
-        return (
-            f"the {side} end of what chance does to a share of {baseline.rows:,} independent rows"
-        )
-    return "the score itself, for there is no interval"
+    rows = _rows_it_rests_on(baseline)
+    if not _margin_of_independent_rows(float(baseline.value or 0.0), rows):
+        return "the score itself, for there is no interval"
+    what = f"the {side} end of what chance does to a share of {rows:,} independent rows"
+    if baseline.score is not None and rows < baseline.score.rows:
+        return f"{what}: as many as the {baseline.score.rows:,} are worth, one class being rarer"
+    return what
+
+
+def _rows_it_rests_on(baseline: Baseline) -> int:
+    """How many rows bear the score: all of them, where each counts alike, else fewer where one class is rare.
+
+    A mean over K classes of n_k rows varies as a share of K^2 / sum(1 / n_k) rows does.
+    """
+    if baseline.score is None:
+        return 0
+    if baseline.score.metric in ROWS_COUNT_ALIKE or baseline.answers is None:
+        return baseline.score.rows
+    _, counts = np.unique(baseline.answers.truth, return_counts=True)
+    return round(len(counts) ** 2 / float(np.sum(1 / counts)))
 
 
 def _margin_of_independent_rows(value: float, rows: int) -> float:

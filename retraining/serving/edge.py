@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     Count = Callable[[str, int, float], None]
 
-_MESSAGES = {404: "There is no such route.", 405: "The route does not take this method."}
+_MESSAGES = {
+    404: "There is no such route; /docs lists them.",
+    405: "The route does not take this method.",
+}
 
 
 class Edge:

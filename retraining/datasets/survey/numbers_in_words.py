@@ -141,4 +141,8 @@ def _but_for_a_few(cells: _Cells, chosen: Mask, kind: str) -> Remark | None:
         f"is {kind} in {cells.count(chosen):,} of {cells.rows.count:,} rows; "
         f"the others hold {listed(named, OTHERS_NAMED)}"
     )
-    return cells.remark(what, others, "taken as string")
+    advice = "taken as string"
+    stand_for_missing = cells.texts.matching(MISSING_LIKE)
+    if not (others & ~stand_for_missing).any() and any(name.strip() for name in named):
+        advice += "; leave cells without a value empty"
+    return cells.remark(what, others, advice)

@@ -1,0 +1,47 @@
+"""The RETRAIN_THRESHOLD that a registration suggests, and where it says that it comes from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retraining.records import Score
+from retraining.registering.baseline import Baseline
+from retraining.registering.words import suggested_threshold, threshold_source
+from retraining.statistics import Predictions
+
+
+def baseline(score: Score, *, rare: int | None = None) -> Baseline:
+    """A score on two blocks of rows, `rare` of them of class 1, else half of them."""
+    truth = np.zeros(score.rows, dtype=np.int64)
+    truth[: score.rows // 2 if rare is None else rare] = 1
+    blocks = np.arange(score.rows) % 2
+    return Baseline(score, 2, Predictions(truth, truth, None, blocks, 2))
+
+
+def threshold(score: Score, *, greater_is_better: bool = True, rare: int | None = None) -> float:
+    return suggested_threshold(baseline(score, rare=rare), greater_is_better=greater_is_better)
+
+
+def test_without_an_interval_by_blocks_it_still_lies_below_the_score() -> None:
+    assert threshold(Score("accuracy", 0.9, 90, None)) == 0.83
+    assert threshold(Score("accuracy", 0.9994, 1000)) == 0.99
+    assert threshold(Score("accuracy", 0.9, 90, (0.84, 0.96))) == 0.84
+    assert threshold(Score("error_rate", 0.1, 90, None), greater_is_better=False) == 0.17
+
+
+def test_a_rare_class_makes_a_score_by_classes_as_uncertain_as_it_is() -> None:
+    rare = Score("balanced_accuracy", 0.898, 1000)
+    assert threshold(rare, rare=5) == 0.76  # five frauds: one more or less is 0.1
+    source = threshold_source(baseline(rare, rare=5), greater_is_better=True)
+    assert "share of 20 independent rows: as many as the 1,000 are worth" in source
+    assert threshold(Score("accuracy", 0.898, 1000), rare=5) == 0.87
+
+
+def test_classes_of_one_size_leave_every_row_its_worth() -> None:
+    even = Score("balanced_accuracy", 0.9, 90)
+    assert threshold(even) == 0.83
+    assert threshold_source(baseline(even), greater_is_better=True).endswith("90 independent rows")
+
+
+def test_it_never_lies_below_what_a_share_can_be() -> None:
+    assert threshold(Score("f1", 0.1, 100), rare=1) == 0
