@@ -44,6 +44,11 @@ DECIDING = ("run", "check")  # commands that need every setting that a cycle dec
 
 def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
     """Obey one command line of `pipeline_orchestrator.py`; the exit code. `run_cycle` is the story that `run` tells and `replay` plays."""
+    if _means_a_fleet(words):
+        from retraining.commands import fleet
+
+        start = partial(main, run_cycle=run_cycle)
+        return fleet.obey(parse(words), start, ENVIRONMENT_DEFAULTS)
 
     def act(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -> Answer:
         if asked.command == "run":
@@ -61,6 +66,14 @@ def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
         return found
 
     return obey(words, parse, act)
+
+
+def _means_a_fleet(words: Sequence[str]) -> bool:
+    """Whether a line is `fleet`'s: it has no project of its own, so no settings either."""
+    try:
+        return "fleet" in words and parse(words).command == "fleet"
+    except UsageError:
+        return False  # said at the edge, like every wrong line
 
 
 def obey(

@@ -36,6 +36,7 @@ COMMANDS = {
     "relocate": "after the project was moved: point the store's artifact addresses to where it is now",
     "init": "make a project: folders, recipe, and a .env proposed from your files",
     "reproduce": "make a version again from its recipe and its rows, and compare",
+    "fleet": "one cycle each of many projects, packages loaded once",
     "replay": "play archived files through the same cycle under one or more policies",
 }
 MORE_HELP = """

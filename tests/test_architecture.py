@@ -55,7 +55,7 @@ LAYERS = (
     ROOMS,
     ("project",),
     ("cycle", "serving"),
-    ("commands", "registering", "new_project", "replay"),
+    ("commands", "registering", "new_project", "replay", "fleet"),
     ("cli",),
     ("__main__",),
 )  # importing leftwards only

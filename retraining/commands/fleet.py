@@ -1,0 +1,247 @@
+"""`fleet`: one start, many projects, each exactly as if it were started alone.
+
+Every project gets a child process. Those that end at their gate are forked before any package is
+loaded. Only if a gate opens are the packages loaded, once, by this process, which then forks a
+child for each such project. It runs no recipe, no fit and no store itself: a fork after those
+could hang.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retraining.failures import LATER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TextIO
+
+    from retraining.fleet.children import Children, Ended
+
+    Start = Callable[[Sequence[str]], int]
+
+GRAVITY = (3, 2, 1, 69, 75, 130, 143)  # exit codes, the gravest first
+WANTS_PACKAGES = 99  # a child's exit code: it only looked at the gate, which is open
+REMEDY = "Look at its recipe and at the log in its .retraining/logs/, then start it again."
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """Which projects, how many at once, and what their cycles are told."""
+    command.add_argument("projects", nargs="+", type=_folder, metavar="DIR", help="projects")
+    command.add_argument(
+        "--jobs",
+        type=_at_least_one,
+        metavar="N",
+        help="cycles at once; as many as there are cores by default",
+    )
+    command.add_argument("--dry-run", action="store_true", help="decide everything, change nothing")
+    command.add_argument(
+        "--force",
+        action="store_true",
+        help="skip gate and trigger, judge again, try a lost attempt again",
+    )
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path")
+    return Path(text)
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What was asked for.
+
+    Attributes:
+        start: obeys a command line of the job; its exit code.
+        words: of each start, but for its project.
+        lent: what a start adds to the environment where nobody else has. Packages read some of it
+            while they load, so it is set in this process for that, and taken back in each child.
+    """
+
+    projects: tuple[Path, ...]
+    jobs: int
+    start: Start
+    words: tuple[str, ...]
+    env_file: Path | None
+    lent: tuple[tuple[str, str], ...]
+    force: bool
+
+
+@dataclass(frozen=True)
+class Told:
+    """A project's end as it is told: the object that its cycle printed, and its stderr."""
+
+    project: Path
+    cycle: dict[str, Any]
+    err: str
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """One of the job's exit codes."""
+        code: int = self.cycle["exit_code"]
+        return code
+
+
+def obey(asked: argparse.Namespace, start: Start, defaults: Mapping[str, str]) -> int:
+    """Start every project and print how each ended; the gravest exit code."""
+    fleet = _fleet(asked, start, defaults)
+    longest = max(len(str(project)) for project in fleet.projects)
+    told: dict[Path, Told] = {}
+    for ended in _each_end(fleet):
+        one = _told(ended, dry_run=asked.dry_run)
+        told[one.project] = one
+        _print(_named_lines(one), sys.stderr)
+        if not (asked.json or asked.quiet):
+            _print(_line(one, longest), sys.stdout)
+    if asked.json:
+        cycles = [{"project": str(name), **told[name].cycle} for name in fleet.projects]
+        _print(json.dumps(cycles) + "\n", sys.stdout)
+    return gravest([one.exit_code for one in told.values()])
+
+
+def gravest(codes: Sequence[int]) -> int:
+    """The code that tells most: 0 only where every one is.
+
+    >>> gravest([0, 75, 2, 0]), gravest([0, 0])
+    (2, 0)
+    """
+    return next((code for code in GRAVITY if code in codes), 0)
+
+
+def _fleet(asked: argparse.Namespace, start: Start, defaults: Mapping[str, str]) -> Fleet:
+    named = [asked.project] if asked.project is not None else []
+    by_folder: dict[Path, Path] = {}
+    for project in [*named, *asked.projects]:
+        by_folder.setdefault(project.resolve(), project)  # one that is named twice starts once
+    flags = {"--force": asked.force, "--dry-run": asked.dry_run}
+    flags |= {"-q": asked.quiet, "-v": asked.verbose}
+    words = ["run", "--json", *(flag for flag, is_set in flags.items() if is_set)]
+    for flag, path in (("--env-file", asked.env_file), ("--log-file", asked.log_file)):
+        words += [flag, str(path)] if path is not None else []
+    jobs = asked.jobs or len(os.sched_getaffinity(0))
+    projects = tuple(by_folder.values())
+    lent = tuple(item for item in defaults.items() if item[0] not in os.environ)
+    return Fleet(projects, jobs, start, tuple(words), asked.env_file, lent, asked.force)
+
+
+# --- the children -----------------------------------------------------------------------------------------------------
+
+
+def _each_end(fleet: Fleet) -> Iterator[Ended]:
+    """Start the projects, so many at once, and yield how each ended, as it ends."""
+    from retraining.fleet.children import Children
+
+    children = Children()
+    # a first child looks at the gate without packages; it goes on where that is closed
+    to_look: deque[Path] = deque(fleet.projects)
+    to_run: deque[Path] = deque()
+    with children.reached_by_signals():
+        while to_look or to_run or len(children):
+            yield from _start_as_many_as_may(fleet, children, to_look, to_run)
+            if len(children):
+                ended = children.wait_for_one()
+                if ended.code == WANTS_PACKAGES:
+                    to_run.append(ended.project)
+                else:
+                    yield ended
+
+
+def _start_as_many_as_may(
+    fleet: Fleet, children: Children, to_look: deque[Path], to_run: deque[Path]
+) -> Iterator[Ended]:
+    """Fork until so many run; yields the ends of those that cannot be started any more."""
+    from retraining.fleet.children import Ended
+    from retraining.fleet.packages import load_packages
+
+    while (to_look or to_run) and len(children) < fleet.jobs:
+        looks = bool(to_look)
+        project = to_look.popleft() if looks else to_run.popleft()
+        if children.stopped_by is not None:
+            yield Ended(project, -children.stopped_by)
+            continue
+        if not looks:
+            load_packages(fleet.lent)
+        try:
+            children.start(project, partial(_live, fleet, project, looks=looks))
+        except OSError as error:
+            yield Ended(project, 1, err=f"It could not be started: {error.strerror}.\n")
+
+
+def _live(fleet: Fleet, project: Path, *, looks: bool) -> int:
+    """What a child does; its exit code."""
+    for name, _ in fleet.lent:
+        os.environ.pop(name, None)  # the project's own word on these comes first
+    if looks and not fleet.force:
+        from retraining.fleet.gate import wants_packages
+
+        if wants_packages(project, fleet.env_file):
+            return WANTS_PACKAGES
+    return fleet.start([*fleet.words, "--project", str(project)])
+
+
+# --- what is told -----------------------------------------------------------------------------------------------------
+
+
+def _told(ended: Ended, *, dry_run: bool) -> Told:
+    """The object that the child printed, or one that says how its process ended."""
+    try:
+        cycle: dict[str, Any] = json.loads(ended.out)
+    except ValueError:
+        return _told_of_a_crash(ended, dry_run=dry_run)
+    return Told(ended.project, cycle, ended.err, ended.seconds)
+
+
+def _told_of_a_crash(ended: Ended, *, dry_run: bool) -> Told:
+    from retraining.outcomes import Outcome
+    from retraining.serialisation import outcome_to_json
+
+    code, reason = _of_a_process(ended.code)
+    lines = f"{reason}\n{LATER}\n{REMEDY}\n"
+    cycle = outcome_to_json(Outcome("failed", reason, exit_code=code, dry_run=dry_run))
+    return Told(ended.project, cycle, ended.err + lines, ended.seconds)
+
+
+def _of_a_process(code: int) -> tuple[int, str]:
+    """The job's exit code for a process that printed no object, and why it did not."""
+    if -code in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        interrupted = 130 if -code == signal.SIGINT else 143
+        return interrupted, f"Interrupted by {signal.Signals(-code).name} before it began."
+    if code < 0:
+        return 1, f"Its process was ended by {signal.Signals(-code).name}."
+    return code if code in GRAVITY else 1, f"Its process ended with {code} and said no more."
+
+
+def _line(one: Told, longest: int) -> str:
+    name, ending = f"{one.project!s:<{longest}}", one.cycle["ending"]
+    return f"{name}  {ending:<17}  {one.seconds:6.1f} s  {one.cycle['reason']}\n"
+
+
+def _named_lines(one: Told) -> str:
+    """What a start said on stderr, each line under its project's name."""
+    return "".join(f"{one.project}: {line}\n" for line in one.err.splitlines())
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Print at once. Whoever read it may have gone away (`| head`): the fleet goes on."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
