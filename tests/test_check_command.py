@@ -161,6 +161,16 @@ def test_a_column_without_any_value_is_a_warning(tmp_path: Path, empty_store: Pa
     assert "column 'spare' has no value in any row (first in 0.csv, row 1)" in found
 
 
+def test_files_that_a_cycle_would_refuse_are_to_be_mended_where_they_lie(
+    registered: Project,
+) -> None:
+    registered.put("a.csv", "speed,load\n1,2\n")
+    (problem,) = registered.start("check", "--json").expect(0).json["problems"]
+    assert "Every file that waited" in problem["what"]
+    assert "where they lie" in problem["try"]
+    assert "requeue" not in problem["try"]  # nothing is in quarantine yet
+
+
 def test_reasons_of_refused_files_are_kept_apart_by_semicolons(registered: Project) -> None:
     registered.deliver(*tables(3, seed=2))
     for name in ("a.csv", "b.csv"):

@@ -24,6 +24,10 @@ SECONDS = 20.0  # of reading; `run --dry-run` reads everything
 BYTES_A_SECOND = 10e6  # read, typed and checked, before any was measured
 SHOWN = 5
 WHERE = "new_data"
+NOT_MOVED_YET = (
+    "Mend the files where they lie, or their producer; if the columns changed on purpose, "
+    "docs/columns.md says how to register the next version."
+)
 
 
 def look_at_waiting_files(
@@ -46,7 +50,9 @@ def look_at_waiting_files(
     except RetrainingError as error:
         if whole or not isinstance(error, EveryFileRefusedError):
             code = error.exit_code if is_open else 0
-            yield Problem(first + error.what, WHERE, error.remedy, code)
+            all_refused = isinstance(error, EveryFileRefusedError)
+            remedy = NOT_MOVED_YET if all_refused else error.remedy
+            yield Problem(first + error.what, WHERE, remedy, code)
             return
     finally:
         job.inbox.release()
