@@ -7,6 +7,7 @@ one, write the module and name it in `COMMANDS`.
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -69,7 +70,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     Raises:
         UsageError: a word is unknown, missing or no value for its flag.
     """
-    parser = parser_of([name for name in COMMANDS if name in words])
+    named = [name for name in COMMANDS if name in words]
+    if named in ([], [DEFAULT_COMMAND]):
+        understood = _as_a_cycle(words)
+        if understood is not None:
+            return understood
+    parser = parser_of(named)
     asked, others = parser.parse_known_args(words)
     if asked.command is None:
         asked.command = DEFAULT_COMMAND
@@ -88,6 +94,23 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
             remedy=f"`{start} --help` shows what is possible.",
         )
     return asked
+
+
+def _as_a_cycle(words: Sequence[str]) -> argparse.Namespace | None:
+    """A line that asks for a cycle, as nearly all do that cron starts; None where it says anything else.
+
+    A parser of all commands takes longer than all else that a closed gate reads, so it is made
+    only where it has something to say: help, or what is wrong.
+    """
+    flags = words[1:] if words[:1] == [DEFAULT_COMMAND] else words
+    parser = Parser(prog=PROGRAM, parents=[common_flags()], add_help=False)
+    import_module(f"retraining.commands.{DEFAULT_COMMAND}").add_flags(parser)
+    parser.set_defaults(command=DEFAULT_COMMAND)
+    with suppress(UsageError):
+        asked, others = parser.parse_known_args(flags)
+        if not others:
+            return asked
+    return None
 
 
 def parser_of(needed: Collection[str] = tuple(COMMANDS)) -> Parser:

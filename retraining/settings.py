@@ -22,7 +22,6 @@ from retraining.outcomes import PromotionRule, TriggerName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from dataclasses import Field
 
     from retraining.metrics import Metric
 
@@ -371,19 +370,16 @@ class Settings:
         )
 
 
-def _env_fields() -> list[Field[Any]]:
-    return [f for f in fields(Settings) if "parse" in f.metadata]
-
-
-SETTING_NAMES = tuple(f.name.upper() for f in _env_fields())
-_ALSO = {other: f.name.upper() for f in _env_fields() for other in f.metadata["also"]}
+_ENV_FIELDS = tuple(f for f in fields(Settings) if "parse" in f.metadata)
+SETTING_NAMES = tuple(f.name.upper() for f in _ENV_FIELDS)
+_ALSO = {other: f.name.upper() for f in _ENV_FIELDS for other in f.metadata["also"]}
 
 
 def deciding_digest(settings: Settings) -> str:
     """A digest of the settings that decide, and of the recipe's bytes: judged files count again when it changes."""
     import hashlib
 
-    values = {f.name: getattr(settings, f.name) for f in _env_fields() if f.metadata["deciding"]}
+    values = {f.name: getattr(settings, f.name) for f in _ENV_FIELDS if f.metadata["deciding"]}
     recipe = hashlib.sha256(settings.recipe_path.read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps([values, recipe], sort_keys=True).encode()).hexdigest()[:32]
 
@@ -437,7 +433,7 @@ def load(
 def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     problems = []
-    for f in _env_fields():
+    for f in _ENV_FIELDS:
         name = next((n for n in (f.name.upper(), *f.metadata["also"]) if n in texts), None)
         if name is None:
             values[f.name] = f.default

@@ -21,9 +21,10 @@ from retraining.cycle.production import (
 from retraining.cycle.recovery import Recovered
 from retraining.cycle.sources import noted_schema
 from retraining.errors import RetrainingError
-from retraining.inbox import NO_PERMISSION, check_rights
+from retraining.inbox import NO_PERMISSION
 from retraining.inbox.listing import CHANGING, TOO_YOUNG
 from retraining.inbox.passed_over import in_words, passed_over
+from retraining.inbox.rights import check_rights
 from retraining.model_registry.names import HOLD
 from retraining.phrases import first_few
 from retraining.project import Project

@@ -6,6 +6,5 @@ place, and what was learned must be what gets archived.
 
 from retraining.inbox.inbox import Inbox, Waiting
 from retraining.inbox.listing import NO_PERMISSION, Listing
-from retraining.inbox.rights import check_rights
 
-__all__ = ["NO_PERMISSION", "Inbox", "Listing", "Waiting", "check_rights"]
+__all__ = ["NO_PERMISSION", "Inbox", "Listing", "Waiting"]

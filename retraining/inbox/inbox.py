@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.errors import NOTHING_CHANGED, StoreError
 from retraining.file_moves import holds
-from retraining.inbox.archive import Archive
-from retraining.inbox.claiming import CLAIMS, copy_aside
 from retraining.inbox.listing import Listing, entries_of, is_data, look
-from retraining.inbox.quarantine import Quarantine
-from retraining.inbox.rights import check_rights
 from retraining.kill_points import kill_point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
+    from retraining.inbox.archive import Archive
+    from retraining.inbox.quarantine import Quarantine
     from retraining.local_state import LocalState
     from retraining.records import DataFile
     from retraining.settings import Settings
@@ -50,14 +48,20 @@ class Inbox:
     @property
     def claims(self) -> Path:
         """Copies of claimed files, on the archive's file system."""
+        from retraining.inbox.claiming import CLAIMS
+
         return self.settings.used_data_dir / CLAIMS
 
     @property
     def _archive(self) -> Archive:
+        from retraining.inbox.archive import Archive  # a closed gate moves no file
+
         return Archive(self.settings.used_data_dir, self.state, self.durable)
 
     @property
     def _quarantine(self) -> Quarantine:
+        from retraining.inbox.quarantine import Quarantine
+
         return Quarantine(self.settings.quarantine_dir, self.durable)
 
     # --- what waits -----------------------------------------------------------------------------------------------------
@@ -115,6 +119,8 @@ class Inbox:
     # --- claiming -------------------------------------------------------------------------------------------------------
     def claim(self, names: Iterable[str]) -> tuple[DataFile, ...]:
         """Copy files aside while hashing them; one that changed or vanished meanwhile is left for the next cycle."""
+        from retraining.inbox.claiming import copy_aside
+
         self.claims.mkdir(parents=True, exist_ok=True)
         claimed: dict[str, DataFile] = {}
         for name in names:
@@ -157,6 +163,8 @@ class Inbox:
         Raises:
             FolderClosedError: one of the folders may not be written to.
         """
+        from retraining.inbox.rights import check_rights
+
         check_rights(self.settings, unchanged)
 
     # --- refusing -------------------------------------------------------------------------------------------------------
