@@ -74,6 +74,8 @@ def test_an_empty_path_is_not_taken_for_the_working_directory(flag: str) -> None
         (["rollback", "--why", "status"], {"command": "rollback", "why": "status", "to": None}),
         (["rollback", "--to", "v2"], {"command": "rollback", "to": 2}),
         (["approve", "v12"], {"command": "approve", "version": 12}),
+        (["--why", "a word", "--dry-run"], {"command": "run", "why": "a word", "dry_run": True}),
+        (["--why", "run"], {"command": "run", "why": "run"}),
     ],
 )
 def test_no_command_means_run_and_common_flags_may_stand_before_it(
