@@ -75,7 +75,7 @@ def _first_project(folder: Path) -> Path:
 
 
 def _copy(base: Path, name: str, files: int) -> Path:
-    """The same project elsewhere, with some files waiting; its first start, which hashes, is done."""
+    """The same project elsewhere, with some files waiting that no start has seen."""
     folder = base.with_name(name)
     shutil.copytree(base, folder)
     for place in range(files):
