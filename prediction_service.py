@@ -83,6 +83,7 @@ def service_of(settings: Settings, start: Start) -> Service:
     from retraining.serving.reloads import ReloadAlerts
     from retraining.serving.service import Service
     from retraining.serving.tokens import TokenFile
+    from retraining.serving.watching import Watch
 
     metrics = Metrics()
     log = ProjectLog(settings, metrics)
@@ -104,6 +105,13 @@ def service_of(settings: Settings, start: Start) -> Service:
         metrics=metrics,
         jobs=jobs,
         clockwork=Clockwork(jobs, seconds) if seconds is not None and start.is_first else None,
+        watch=Watch(
+            settings,
+            start.environment,
+            lambda: log.database,
+            metrics,
+            looks_in_time=start.is_first,
+        ),
         history=lambda: past_cycles(settings),
         answer=answer,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from retraining.phrases import first_few
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 NAME = "alerts.jsonl"
 MOST_BYTES = 1 << 20  # a longer file is set aside as alerts.jsonl.1 before the next line
+MOST_TOLD = 1000
 
 
 def alerts_of(outcome: Outcome, settings: Settings, now: datetime) -> list[Alert]:
@@ -57,6 +59,24 @@ def append(folder: Path, alerts: Sequence[Alert]) -> None:
         if stream.tell() and _last_byte(stream.fileno(), stream.tell()) != b"\n":
             lines = "\n" + lines
         stream.write(lines.encode())
+
+
+def recent_alerts(folder: Path, limit: int = MOST_TOLD) -> list[Alert]:
+    """The last alerts, newest first; a line that a dead process tore is left out."""
+    path = folder / NAME
+    if not path.exists():
+        return []
+    lines = path.read_text(errors="replace").splitlines()
+    read = (_alert_in(line) for line in reversed(lines))
+    return list(islice((one for one in read if one is not None), limit))
+
+
+def _alert_in(line: str) -> Alert | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def alert(kind: str, what: str, remedy: str, **numbers: Any) -> Alert:

@@ -152,7 +152,8 @@ def recent_rows(connection: Connection, model_name: str, limit: int) -> Sequence
         .order_by(columns.request_time.desc(), columns.request_id.desc(), columns.row_index.desc())
         .limit(limit)
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    found = connection.execute(query).mappings()
+    return [{str(name): value for name, value in row.items()} for row in found]
 
 
 def _label_of_the_prediction() -> sa.ColumnElement[bool]:

@@ -18,6 +18,7 @@ from retraining.serving.routes import (
     ingesting,
     labelling,
     mlflow_protocol,
+    monitoring,
     operating,
     predicting,
 )
@@ -44,7 +45,16 @@ def application(service: Service, gate: Callable[[], None] | None = None) -> Fas
 
     app = FastAPI(title="Predictions", version=__version__, lifespan=lifespan, openapi_url=None)
     app.state.service = service
-    groups = (predicting, mlflow_protocol, labelling, ingesting, operating, health, documentation)
+    groups = (
+        predicting,
+        mlflow_protocol,
+        labelling,
+        ingesting,
+        monitoring,
+        operating,
+        health,
+        documentation,
+    )
     for group in groups:
         app.include_router(group.router)
     app.add_exception_handler(Refusal, refused)

@@ -107,7 +107,7 @@ class Jobs:
                 cwd=self._settings.project,
                 start_new_session=True,  # neither Ctrl-C nor the service's end reaches it
             )
-        _give_way(process.pid)
+        give_way(process.pid)
         return process
 
     def _one_of_ours_runs(self) -> bool:
@@ -172,8 +172,8 @@ def _ended(output: bytes) -> JobState:
         return JobState("ended", "failed", None, reason)
 
 
-def _give_way(pid: int) -> None:
-    """Lower the priority of a cycle; where the platform does not let us, it runs as it is."""
+def give_way(pid: int) -> None:
+    """Lower the priority of a process; where the platform does not let us, it runs as it is."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
     with suppress(OSError):

@@ -5,6 +5,7 @@ With several workers each writes files of its own, and whoever is asked adds the
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from retraining.serving.model import ServedModel
     from retraining.serving.production import Outcome, Standing
 
-    Mode = Literal["livesum", "livemin", "livemax"]
+    Mode = Literal["livesum", "livemin", "livemax", "livemostrecent"]
 
 SHARED_FOLDER = (
     "PROMETHEUS_MULTIPROC_DIR"  # named by prometheus-client, which reads it when imported
@@ -65,6 +66,13 @@ class Metrics:
             "log_commit_seconds", "How long a commit to the prediction log took.", SECONDS
         )
         self._labels = self._counter("labels", "Labels that came.", "outcome")
+        self._realised = self._gauge(
+            "realised_score", "METRIC on the labelled predictions of 30 days.", "livemostrecent"
+        )
+        self._estimated = self._gauge(
+            "estimated_score", "METRIC as estimated without labels.", "livemostrecent"
+        )
+        self.scored(None, None)
         for counter, values in (
             (self._reloads, RELOADS),
             (self._log_dropped, DROPPED),
@@ -118,6 +126,12 @@ class Metrics:
         """Labels came: by outcome, how many."""
         for outcome, count in counts.items():
             self._labels.labels(outcome).inc(count)
+
+    # --- told by who watches the traffic ---
+    def scored(self, realised: float | None, estimated: float | None) -> None:
+        """The scores now; NaN where nothing can be told, since zero would be a score."""
+        self._realised.set(math.nan if realised is None else realised)
+        self._estimated.set(math.nan if estimated is None else estimated)
 
     # --- told by who follows the alias ---
     def tried(self, version: int, outcome: Outcome, why: str) -> None:  # noqa: ARG002

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from retraining.serving.metrics import Metrics
     from retraining.serving.production import Production
     from retraining.serving.rates import RateLimit
+    from retraining.serving.watching import Watch
     from retraining.settings import Settings
 
 LARGE_BODY = 100_000  # bytes; a larger one is read in a thread, so that others need not wait
@@ -50,6 +51,7 @@ class Service:
     metrics: Metrics
     jobs: Jobs
     clockwork: Clockwork | None
+    watch: Watch
     history: Callable[[], list[Any]]
     answer: Answer
 
@@ -67,6 +69,7 @@ class Service:
         self.batches.start()
         self.log.start()
         self.production.start()
+        self.watch.start()
         if self.clockwork is not None:
             self.clockwork.start()
 
@@ -74,6 +77,7 @@ class Service:
         """Answer what waits, commit what is to be logged, let go."""
         if self.clockwork is not None:
             self.clockwork.close()
+        self.watch.close()
         self.batches.close()
         self.log.close()
         self.production.close()

@@ -83,7 +83,7 @@ def probe_project(empty_store: Path, folder: Path, versions: int = 2, **more: st
 def register(settings: Settings, estimator: Any) -> int:
     """A version of ours with this estimator; its number."""
     manifest = Manifest((samples.FILE,), (), (), SCHEMA, "cd" * 32, "cycle-1")
-    candidate = samples.candidate(estimator=estimator, manifest=manifest)
+    candidate = samples.candidate(estimator=estimator, manifest=manifest, sketches={})
     registry = MlflowRegistry(settings)
     parent = registry.begin_cycle("cycle-1", samples.STARTED)
     return registry.register(candidate, parent=parent, run_name="ModelRetraining")

@@ -1,0 +1,181 @@
+"""Somebody watches between cycles: `monitor` in a process of its own, now and then, and for who asks.
+
+Page, gauges and routes all read what it found; none of them computes anything itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import socket
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from retraining.logs import log
+from retraining.prediction_log.connection import PredictionLogError
+from retraining.prediction_log.watch import KeptResult, keep_result, kept_result, take_lease
+from retraining.serving.jobs import give_way
+from retraining.serving.refusals import not_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from retraining.prediction_log.connection import Database
+    from retraining.settings import Settings
+
+    Seen = dict[str, Any]
+
+USUAL_DAYS = 30
+FRESH = timedelta(seconds=5)  # who asks gets no older result
+LONGEST_LOOK = 300.0  # seconds
+
+
+class Gauges(Protocol):
+    """Who is told of the scores."""
+
+    def scored(self, realised: float | None, estimated: float | None) -> None:
+        """What the last look found; None where nothing can be told."""
+
+
+class Watch:
+    """Looks at the traffic by `monitor --json`, one look at a time, and keeps what it found in the log.
+
+    Args:
+        settings: of the project.
+        environment: what `monitor`'s process gets.
+        open_log: the log's database; raises `PredictionLogError`.
+        gauges: told what each look in time found.
+        looks_in_time: whether to look every MONITOR_EVERY_SECONDS; of several copies one at a time does.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        open_log: Callable[[], Database],
+        gauges: Gauges,
+        *,
+        looks_in_time: bool,
+    ) -> None:
+        self._settings = settings
+        self._environment = dict(environment)
+        self._open_log = open_log
+        self._gauges = gauges
+        self._looks_in_time = looks_in_time
+        self._stop = threading.Event()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="monitor")
+        self._clock = threading.Thread(target=self._tick, name="watch", daemon=True)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin to look in time, where that is asked for."""
+        if self._looks_in_time:
+            self._clock.start()
+
+    def close(self) -> None:
+        """Look no more; a look that runs is ended."""
+        self._stop.set()
+        process = self._process
+        if process is not None:
+            with suppress(OSError):
+                process.terminate()
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    async def fresh(self, days: int = USUAL_DAYS) -> Seen:
+        """What `monitor --json` prints, 5 s old at most when it was asked for.
+
+        Raises:
+            Refusal: 503, it could not look.
+        """
+        oldest = datetime.now(UTC) - FRESH
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, self._at_least, days, oldest, True)
+
+    def _at_least(self, days: int, oldest: datetime, somebody_waits: bool) -> Seen:
+        """A result of a look that began at `oldest` or later; of those who wait, all share the next one."""
+        kept = self._kept(days)
+        if kept is not None and kept.made_time >= oldest:
+            seen: Seen = json.loads(kept.content)
+            return seen
+        began = datetime.now(UTC)
+        content = self._ask_monitor(days, somebody_waits)
+        try:
+            result = KeptResult(began, content)
+            keep_result(self._open_log(), self._settings.model_name, _name(days), result)
+        except PredictionLogError as error:
+            log.warning("what was seen of the traffic is not kept: %s", error.what)
+        looked: Seen = json.loads(content)
+        return looked
+
+    def _ask_monitor(self, days: int, somebody_waits: bool) -> str:
+        """Run the command. Unless somebody waits for it, answers come first: it gives way to them."""
+        command = shlex.split(self._settings.command)
+        process = subprocess.Popen(
+            [*command, "monitor", "--json", "--days", str(days)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment,
+            cwd=self._settings.project,
+        )
+        self._process = process
+        if not somebody_waits:
+            give_way(process.pid)
+        try:
+            told, said = process.communicate(timeout=LONGEST_LOOK)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise not_now("monitor_failed", "The traffic could not be looked at in time.") from None
+        finally:
+            self._process = None
+        if process.returncode != 0:
+            last_lines = said.decode(errors="replace").splitlines()[-3:]
+            log.warning("monitor ended with %d: %s", process.returncode, " ".join(last_lines))
+            raise not_now("monitor_failed", "The traffic could not be looked at; see the log.")
+        return told.decode()
+
+    def _kept(self, days: int) -> KeptResult | None:
+        try:
+            return kept_result(self._open_log(), self._settings.model_name, _name(days))
+        except PredictionLogError:
+            return None
+
+    # --- in time ----------------------------------------------------------------------------------------------------
+    def _tick(self) -> None:
+        every = self._settings.monitor_every_seconds
+        while not self._stop.wait(every):
+            try:
+                self._look_if_it_is_our_turn(every)
+            except Exception as error:  # noqa: BLE001 - the thread must go on, whatever a library raises
+                if not self._stop.is_set():
+                    log.warning("nobody looked at the traffic: %s: %s", type(error).__name__, error)
+
+    def _look_if_it_is_our_turn(self, every: float) -> None:
+        """Look, or read what another copy saw; the gauges are told either way."""
+        holder = f"{socket.gethostname()} {os.getpid()}"
+        length = timedelta(seconds=2 * every)
+        name = f"monitor {self._settings.model_name}"
+        now = datetime.now(UTC)
+        if take_lease(self._open_log(), name, holder, now=now, length=length):
+            seen = self._worker.submit(self._at_least, USUAL_DAYS, now - FRESH, False).result()
+        else:
+            kept = self._kept(USUAL_DAYS)
+            if kept is None:
+                return
+            seen = json.loads(kept.content)
+        self._gauges.scored(_value(seen["realised"]), _value(seen["estimated"]))
+
+
+def _name(days: int) -> str:
+    return f"last {days} days"
+
+
+def _value(score: dict[str, Any] | None) -> float | None:
+    return None if score is None else score["value"]
