@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining.commands.monitor import size_of_psi
+from retraining.commands.traffic_seen import size_of_psi
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.layout import ensure_layout
 from tests.prediction_log.material import append, asked, label

@@ -2,67 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
-from retraining.cycle.drift import Sketch
-from retraining.cycle.traffic import NO_TRAFFIC, first_moment, read_traffic
-from retraining.cycle.traffic_drift import MOST_ROWS, TrafficDrift, judge_traffic
 from retraining.errors import UsageError
-from retraining.model_registry.production import Model
-from retraining.phrases import how_many, in_brackets
-from retraining.prediction_log.connection import JOB, open_database
-from retraining.prediction_log.layout import layout_of
-from retraining.prediction_log.traffic import newest_rows
-from retraining.project import Project
-from retraining.records import Drift
-from retraining.serialisation import drift_to_json
-from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
 
-    from sqlalchemy.engine import Connection
-
-    from retraining.cycle.traffic import DayOfTraffic, Share, Traffic
-    from retraining.records import FeatureDrift, Score
     from retraining.settings import Settings
 
 USUAL_DAYS = 30
 MOST_DAYS = 3650
-LABEL_WIDTH = 12
-FEATURES_SHOWN = 10  # --json has them all
-SMALL_PSI, LARGE_PSI = 0.1, 0.25  # the usual rule of thumb
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What one run of `monitor` found."""
-
-    metric: str
-    traffic: Traffic
-    drift: TrafficDrift
-
-    def to_json(self) -> dict[str, Any]:
-        """The object of `--json`."""
-        traffic, drift = self.traffic, self.drift
-        return {
-            "metric": self.metric,
-            **_share_to_json(traffic.whole),
-            "coverage": [asdict(one) for one in traffic.coverage],
-            "labels_in_days": traffic.labels_in_days,
-            "by_version": _by_version_to_json(traffic.by_version),
-            "days": [_day_to_json(day) for day in traffic.days],
-            "drift": {
-                **drift_to_json(drift.found),
-                "window_rows": drift.window_rows,
-                "reference_version": drift.reference_version,
-            },
-        }
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -83,175 +34,9 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
             f"--days {asked.days} is not a number of days from 1 to {MOST_DAYS}.",
             remedy="Give a whole number of days, such as --days 30.",
         )
+    from retraining.commands.traffic_seen import in_words, look  # loads what --help must not
+    from retraining.project import Project
+
     project = Project.open(settings, read_only=True)
     seen = look(project, asked.days, project.now())
-    return Answer(seen.to_json(), _in_words(seen, asked.days, settings))
-
-
-def look(project: Project, days: int, now: datetime) -> Seen:
-    """One look at a project's traffic.
-
-    Raises:
-        PredictionLogError: the log cannot be reached or read.
-        UnreachableError: the registry cannot.
-    """
-    settings = project.settings
-    production = _production(project)
-    number = None if production is None else production.number
-    nothing = Seen(settings.metric, NO_TRAFFIC, TrafficDrift(Drift(), 0, number))
-    if not settings.has_prediction_log:
-        return nothing
-    database = open_database(settings.prediction_log_uri, JOB)
-    try:
-        if layout_of(database) is None:
-            return nothing
-        with database.reading() as connection:
-            traffic = read_traffic(
-                connection,
-                settings.model_name,
-                None if production is None else production.schema,
-                settings.metric,
-                since=first_moment(days, now),
-                now=now,
-            )
-            return Seen(settings.metric, traffic, _drift(connection, settings, production))
-    finally:
-        database.close()
-
-
-def _production(project: Project) -> Model | None:
-    """The version that holds the alias, where this job knows it."""
-    holder = project.registry.facts().aliases.get(project.settings.production_alias)
-    version = None if holder is None else project.registry.version(holder)
-    if version is None or not version.is_ours:
-        return None
-    return Model.of(version, project.registry)
-
-
-def _drift(connection: Connection, settings: Settings, production: Model | None) -> TrafficDrift:
-    span = timedelta(hours=settings.drift_window_hours)
-    window = settings.drift_detection_window
-    rows = newest_rows(connection, settings.model_name, window, span, MOST_ROWS)
-    if production is None:
-        return TrafficDrift(Drift(), len(rows), None)
-    content = production.registry.sketches(production.version)
-    if content is None or not rows:
-        return TrafficDrift(Drift(), len(rows), production.number)
-    found = judge_traffic(
-        Sketch.from_json(content),
-        production.schema,
-        production.number,
-        rows,
-        threshold=settings.drift_threshold,
-    )
-    return TrafficDrift(found, len(rows), production.number)
-
-
-def _share_to_json(share: Share) -> dict[str, Any]:
-    """`estimated` is null until versions carry what an estimate needs."""
-    return {
-        "predictions": share.predictions,
-        "labelled": share.labelled,
-        "realised": _score_to_json(share.realised),
-        "estimated": None,
-    }
-
-
-def _score_to_json(score: Score | None) -> dict[str, Any] | None:
-    if score is None:
-        return None
-    return {"value": score.value, "interval": score.interval, "rows": score.rows}
-
-
-def _by_version_to_json(by_version: Mapping[int, Share]) -> list[dict[str, Any]]:
-    return [{"version": number, **_share_to_json(share)} for number, share in by_version.items()]
-
-
-def _day_to_json(day: DayOfTraffic) -> dict[str, Any]:
-    return {
-        "date": day.date.isoformat(),
-        **_share_to_json(day.whole),
-        "by_version": _by_version_to_json(day.by_version),
-    }
-
-
-def _in_words(seen: Seen, days: int, settings: Settings) -> str:
-    width = columns()
-    lines: list[str] = []
-    for label, text in _facts(seen, days, settings):
-        lines += labelled(label, text, width, room=LABEL_WIDTH)
-    return "\n".join(lines)
-
-
-def _facts(seen: Seen, days: int, settings: Settings) -> Iterator[tuple[str, str]]:
-    """Label and text of each line."""
-    if not settings.has_prediction_log:
-        yield "predictions", "there is no prediction log yet: the service makes it"
-        return
-    whole = seen.traffic.whole
-    yield "predictions", f"{whole.predictions:,} in the last {how_many(days, 'day')}"
-    yield "labelled", _labels_in_words(seen.traffic)
-    yield "realised", _score_in_words(seen.metric, whole)
-    for number, share in seen.traffic.by_version.items():
-        told = f"{how_many(share.predictions, 'prediction')}, {share.labelled:,} labelled"
-        yield f"v{number}", f"{told}; {_score_in_words(seen.metric, share)}"
-    yield from _drift_in_words(seen.drift)
-
-
-def _labels_in_words(traffic: Traffic) -> str:
-    whole = traffic.whole
-    if not whole.labelled:
-        return "none"
-    text = f"{whole.labelled:,} ({whole.labelled / whole.predictions:.0%})"
-    if traffic.labels_in_days is None:
-        return text
-    return f"{text}; 95 % of these came within {how_many(traffic.labels_in_days, 'day')}"
-
-
-def _score_in_words(metric: str, share: Share) -> str:
-    score = share.realised
-    if score is None or score.value is None:
-        return f"no {metric} can be told"
-    interval = "" if score.interval is None else f" {in_brackets(score.interval, '.4f')}"
-    return f"{metric} {score.value:.4f}{interval} on {how_many(score.rows, 'row')}"
-
-
-def _drift_in_words(drift: TrafficDrift) -> Iterator[tuple[str, str]]:
-    window = f"the last {how_many(drift.window_rows, 'prediction')}"
-    if not drift.window_rows:
-        return
-    if drift.reference_version is None:
-        yield "drift", f"not told: no version of this job holds the alias ({window})"
-        return
-    if not drift.found.features:
-        yield "drift", f"not told: v{drift.reference_version} carries no reference ({window})"
-        return
-    against = f"{window} against what v{drift.reference_version} learned"
-    yield "drift", f"{_verdict(drift.found)}: {against}"
-    for feature in drift.found.features[:FEATURES_SHOWN]:
-        yield "", _feature_in_words(feature)
-
-
-def _verdict(found: Drift) -> str:
-    if found.detected is None:
-        return "too few requests to judge"
-    if found.material:
-        return "material"
-    return "detected, but small" if found.detected else "none detected"
-
-
-def _feature_in_words(feature: FeatureDrift) -> str:
-    psi = feature.psi_corrected
-    judged = " (detected)" if feature.detected else ""
-    return f"{feature.name}: PSI {psi:.3f}, {size_of_psi(psi)}{judged}"
-
-
-def size_of_psi(psi: float) -> str:
-    """A population stability index in words.
-
-    >>> size_of_psi(0.02), size_of_psi(0.2), size_of_psi(0.4)
-    ('little', 'moderate', 'large')
-    """
-    if psi < SMALL_PSI:
-        return "little"
-    return "moderate" if psi <= LARGE_PSI else "large"
+    return Answer(seen.to_json(), in_words(seen, asked.days, settings))
