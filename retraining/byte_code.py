@@ -28,10 +28,13 @@ def damaged_code(error: BaseException) -> DamagedCodeError | None:
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+    """An error and those that it came from, each once: a chain may end in itself."""
+    told: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in told:
+        told.add(id(one))
+        yield one
+        one = one.__cause__ or one.__context__
 
 
 def _file_being_read(error: BaseException) -> str | None:

@@ -85,3 +85,9 @@ def test_an_error_of_another_kind_is_not_taken_for_it() -> None:
         raise EOFError("EOF read where object expected")
     assert damaged_code(caught.value) is None
     assert "EOFError in " in in_three_lines(caught.value)[1][0]
+
+
+def test_an_error_that_is_its_own_cause_is_looked_at_once() -> None:
+    error = ValueError("a circle")
+    error.__cause__ = error
+    assert damaged_code(error) is None

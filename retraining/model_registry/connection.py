@@ -109,6 +109,8 @@ class Connection:
                 failure = translated(error, self.uri)
                 if isinstance(failure, UnreachableError):
                     self._lost = failure
+                if failure is error:  # it names its cause already, and must not become its own
+                    raise
                 raise failure from error
             finally:
                 self._left -= max(0.0, time.monotonic() - began - allowance)
