@@ -23,7 +23,7 @@ from retraining.cycle.sources import noted_schema
 from retraining.errors import RetrainingError
 from retraining.inbox import NO_PERMISSION
 from retraining.inbox.listing import CHANGING, TOO_YOUNG
-from retraining.inbox.passed_over import in_words, passed_over
+from retraining.inbox.passed_over import COPY, in_words, passed_over
 from retraining.inbox.rights import check_rights
 from retraining.model_registry.names import HOLD
 from retraining.phrases import first_few
@@ -187,8 +187,9 @@ def _inbox(story: Story, production: Model | None) -> Iterator[Problem]:
 
 
 def _not_read(entries: Mapping[str, str], settings: Settings) -> Iterator[Problem]:
-    """What a cycle leaves where it is; a file that is only too young is read by a later start."""
-    lying = {name: why for name, why in entries.items() if why not in (TOO_YOUNG, CHANGING)}
+    """What a cycle leaves where it is; who is only too young is read later, and a copy is refused."""
+    mended = (TOO_YOUNG, CHANGING, COPY)  # by a later start
+    lying = {name: why for name, why in entries.items() if why not in mended}
     if not lying:
         return
     remedy = (

@@ -10,7 +10,7 @@ from retraining.cycle.claiming import claim_and_validate
 from retraining.cycle.job import Job
 from retraining.decisions import enough_files
 from retraining.errors import EveryFileRefusedError, RetrainingError
-from retraining.phrases import first_few
+from retraining.phrases import first_few, how_many
 from retraining.records import DataFile
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _refused(job: Job, read: Mapping[str, str], first: str) -> Iterator[Problem]
         listed = "; ".join(reasons[:SHOWN])
         if len(reasons) > SHOWN:
             listed += f"; and {len(reasons) - SHOWN:,} more"
-        what = f"{first}{len(reasons)} waiting files would be refused: {listed}."
+        what = f"{first}{how_many(len(reasons), 'waiting file')} would be refused: {listed}."
         remedy = (
             "Mend them, or their producer; a refused file goes to quarantine, the reason beside it."
         )

@@ -57,9 +57,9 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
             "the file is empty (zero bytes)" if sha256 == SHA256_OF_NOTHING else DUPLICATE,
             sha256,
         )
-    not_read = tell_what_is_not_read(job, waiting.listing.skipped)
-    if not_read:
-        log.info("%s", not_read)
+    tell_what_is_not_read(job, waiting.listing.skipped)
+    for name, why in waiting.listing.skipped.items():
+        log.info("left %r where it is: %s", name, why)
     files = claim_as_seen(job, waiting.fresh)
     claimed = read_all(job, files, schema)
     if files and not claimed.files:

@@ -62,7 +62,7 @@ def test_one_bad_file_among_good_ones_is_a_warning_with_its_reason(registered: P
     registered.deliver(*tables(3, seed=2))
     registered.put("odd.csv", "speed,load\n1,2\n")
     (problem,) = problems(registered, 0)
-    assert "1 waiting files would be refused: odd.csv: " in problem["what"]
+    assert "1 waiting file would be refused: odd.csv: " in problem["what"]
 
 
 def test_behind_a_closed_gate_it_is_a_warning_for_the_cycle_would_end_with_0(

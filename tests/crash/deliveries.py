@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+from pyarrow import csv
 
 from tests.datasets.corpus import CASES, Case
 
@@ -21,7 +25,7 @@ def train_model(X_train, y_train):
     return DummyClassifier(strategy="prior").fit(X_train, y_train)
 """
 HUGE = 10_000_000  # bytes; such files are for `make soak`
-READ_ENDINGS = (".csv", ".parquet")
+READ_ENDINGS = (".csv", ".csv.gz", ".parquet")
 CELLS = {"number": ("1.5", "2.5", "-3"), "boolean": ("true", "false"), "string": ("Oslo", "Rome")}
 
 Group = tuple["Schema", dict[str, str], list[Case]]
@@ -59,7 +63,10 @@ def registered_for(project: Project, schema: Schema) -> Project:
     }
     project.configure(**{name: value for name, value in settings.items() if value})
     (project.folder / "train_classification_model.py").write_text(RECIPE)
-    project.put("first.csv", "\n".join(rows) + "\n", to="used_data", age=7200)
+    text = "\n".join(rows) + "\n"
+    # Parquet: the archive is read again under whatever CSV_* settings the cases have
+    pq.write_table(csv.read_csv(io.BytesIO(text.encode())), packed := io.BytesIO())
+    project.put("first.parquet", packed.getvalue(), to="used_data", age=7200)
     project.register()
     return project
 

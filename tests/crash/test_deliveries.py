@@ -38,7 +38,7 @@ def test_every_file_of_the_corpus_ends_where_it_should(
         for _, settings, cases in chosen
         for one in judged_as_they_should(forked, settings, cases)
     ]
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
 
 
 def test_a_file_that_production_cannot_predict_stops_the_others_for_one_start_only(
