@@ -31,7 +31,7 @@ def told(project: Project, *words: str) -> Any:
 def in_the_registry(project: Project, number: int) -> tuple[Version, list[str]]:
     """A version, and the aliases that point at it."""
     story = read_story(load(project.folder, {}))
-    found = story.job.registry.version(number)
+    found = story.project.registry.version(number)
     assert found is not None
     return found, sorted(name for name, held in story.facts.aliases.items() if held == number)
 
