@@ -174,10 +174,10 @@ def _failed(error: BaseException, asked: argparse.Namespace, settings: Settings 
 
 def _note_refused_start(error: BaseException, asked: argparse.Namespace) -> None:
     """A cycle that was not begun, since its settings are wrong: `status` tells of it later."""
-    project = asked.project if asked.project is not None else default_project(settings_module.CLONE)
     is_a_cycle = getattr(asked, "command", None) == "run" and not getattr(asked, "dry_run", False)
-    if not (is_a_cycle and isinstance(error, SettingsError) and project.is_dir()):
+    if not (is_a_cycle and isinstance(error, SettingsError)):
         return
+    project = _project_of(asked)  # it is there: its settings were read
     from datetime import UTC, datetime
 
     from retraining.failed_start import note_failed_start

@@ -180,17 +180,22 @@ def test_a_floor_refuses_a_challenger_whatever_the_champion_scores(registered: P
     assert tags(registered, 2)["validation_status"] == "rejected"
 
 
-def test_no_comparable_row_means_no_training(project: Project, registered: Project) -> None:
-    """The only new rows are copies, under other labels, of rows that production learned."""
+def test_relabelled_copies_are_news_to_the_trigger_and_never_test_both_models(
+    project: Project, registered: Project
+) -> None:
+    """The only new rows are copies, under other labels, of rows that production was made with."""
     learned = sorted((registered.folder / "used_data").glob("*.csv"))
     for place, path in enumerate(learned):
         lines = path.read_text().splitlines()
         flipped = [line[:-1] + ("0" if line.endswith("1") else "1") for line in lines[1:]]
         registered.put(f"relabelled-{place}.csv", "\n".join([lines[0], *flipped]) + "\n")
     seen = registered.cycle()
-    assert (seen["ending"], seen["new_rows"], seen["copied_rows"]) == ("kept", 0, 480)
-    assert "no new row to score production on" in seen["reason"]
-    assert "480 of 480 new rows (100 %), in 12 files, are copies" in seen["reason"]
+    assert (seen["new_rows"], seen["copied_rows"]) == (480, 0)
+    assert seen["scores"]["production_on_new"] < 0.3
+    held_out = {file["name"] for file in manifest(registered, 1)["held_out"]}
+    assert seen["test_rows"] is None or seen["test_rows"] <= 40 * len(held_out) * 2
+    if seen["test_rows"] is None:
+        assert "no row is comparable" in seen["reason"]
 
 
 def manifest(project: Project, version: int) -> Any:
