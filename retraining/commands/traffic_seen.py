@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from retraining.cycle.traffic import DayOfTraffic, Share, Traffic
+    from retraining.cycle.traffic_alerts import TrafficAlert
     from retraining.project import Project
     from retraining.records import FeatureDrift, Score
     from retraining.settings import Settings
 
+METHOD = "CBPE"  # confidence-based performance estimation
 LABEL_WIDTH = 12
 FEATURES_SHOWN = 10  # --json has them all
 SMALL_PSI, LARGE_PSI = 0.1, 0.25  # the usual rule of thumb
@@ -41,6 +43,7 @@ class Seen:
     metric: str
     traffic: Traffic
     drift: TrafficDrift
+    alerts: tuple[TrafficAlert, ...] = ()  # that hold now, whether or not they were told before
 
     def to_json(self) -> dict[str, Any]:
         """The object of `--json`."""
@@ -48,6 +51,7 @@ class Seen:
         return {
             "metric": self.metric,
             **_share_to_json(traffic.whole),
+            "why_not_estimated": traffic.why_not_estimated,
             "coverage": [asdict(one) for one in traffic.coverage],
             "labels_in_days": traffic.labels_in_days,
             "by_version": _by_version_to_json(traffic.by_version),
@@ -57,6 +61,7 @@ class Seen:
                 "window_rows": drift.window_rows,
                 "reference_version": drift.reference_version,
             },
+            "alerts": [one.to_json() for one in self.alerts],
         }
 
 
@@ -120,12 +125,12 @@ def _drift(connection: Connection, settings: Settings, production: Model | None)
 
 
 def _share_to_json(share: Share) -> dict[str, Any]:
-    """`estimated` is null until versions carry what an estimate needs."""
+    estimated = _score_to_json(share.estimated)
     return {
         "predictions": share.predictions,
         "labelled": share.labelled,
         "realised": _score_to_json(share.realised),
-        "estimated": None,
+        "estimated": None if estimated is None else {**estimated, "method": METHOD},
     }
 
 

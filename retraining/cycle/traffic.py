@@ -49,11 +49,17 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Share:
-    """A part of the traffic; `realised` is what its labelled rows scored, None where none can be told."""
+    """A part of the traffic.
+
+    Attributes:
+        realised: what its labelled rows scored, None where none can be told.
+        estimated: what its rows score as far as probabilities tell, None where that is not honest.
+    """
 
     predictions: int
     labelled: int
     realised: Score | None
+    estimated: Score | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ class Traffic:
             only have been quick, so where labels are late it is rather too small. None without labels.
         by_version: version -> its part, oldest first.
         days: those that had traffic, oldest first.
+        why_not_estimated: why the whole has no estimated score; None where it has one.
     """
 
     whole: Share
@@ -83,6 +90,7 @@ class Traffic:
     labels_in_days: int | None
     by_version: Mapping[int, Share]
     days: tuple[DayOfTraffic, ...]
+    why_not_estimated: str | None = None
 
 
 @dataclass(frozen=True)
