@@ -115,6 +115,10 @@ class DamagedCodeError(PersonNeededError):
     """A compiled file of Python's cannot be read: every start fails until it is deleted."""
 
 
+class TrainingMemoryError(PersonNeededError):
+    """Training would take more memory than there is, and the recipe does not learn in parts."""
+
+
 class FolderGoneError(PersonNeededError):
     """A folder of the project, such as the inbox, is not there."""
 

@@ -394,7 +394,7 @@ class Manifest:
     runs is in both); in `held_out` a file's `reserved` runs are those that this version was kept from. `consumed` are the SHA-256 digests
     that the version's promotion moves to the archive. `left_out` are digests of archived files that this version's schema cannot read:
     neither it nor those that replace it learn them. Where `sampled`, `shares` (SHA-256 -> share of the file's rows) and `row_limit`
-    (MAX_TRAINING_ROWS) say which rows were drawn; versions of 0.1.0 do not.
+    (MAX_TRAINING_ROWS) say which rows were drawn; versions of 0.1.0 do not. `in_parts` says that the recipe got its rows in parts.
     """
 
     files: tuple[BatchFile, ...]
@@ -412,6 +412,7 @@ class Manifest:
     shape: Shape | None = None  # None: made before shapes were kept
     shares: Mapping[str, float] = field(default_factory=dict)
     row_limit: int | None = None
+    in_parts: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from retraining.command_lines import ORCHESTRATOR, REGISTER, command_line
 from retraining.env_file import nearest_name, read_env_file
 from retraining.errors import SettingsError, UsageError
+from retraining.memory import UNITS
 from retraining.metrics import METRICS
 from retraining.outcomes import PromotionRule, TriggerName
 
@@ -85,6 +86,13 @@ def _some_of(*choices: str) -> Parse:
         return names
 
     return parse
+
+
+def _memory(text: str) -> int:
+    found = re.fullmatch(r"([0-9]+)([KMG]?)B?", text.upper())
+    if found is None or not int(found[1]):
+        raise ValueError("a number of bytes, or one with K, M or G, such as 8G")
+    return int(found[1]) * UNITS.get(found[2], 1)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -240,6 +248,7 @@ class Settings:
     holdout_fraction: float = _setting(_number(0, 1, open_ends=True), 0.2, deciding=True)
     train_window: TrainWindow | None = _setting(_window, TrainWindow(4, 8), deciding=True)
     max_training_rows: int | None = _setting(_whole(10), None, deciding=True)
+    max_training_memory: int | None = _setting(_memory, None)
     probation_batches: int = _setting(_whole(0), 1)
     min_model_accuracy: float | None = _setting(_number(0, 1), None, deciding=True)
     min_model_roc_auc: float | None = _setting(_number(0, 1), None, deciding=True)

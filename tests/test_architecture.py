@@ -37,6 +37,7 @@ FACTS = (
 CHOICES = (
     "statistics", "settings", "decisions", "ledger", "hindsight", "serialisation", "local_state", "file_moves", "lock", "logs",
     "stray_output", "shapes", "drivers", "failed_start", "failures", "threads", "progress", "command_lines", "command_words", "terminal",
+    "memory",
 )  # fmt: skip
 ROOMS = (
     "inbox",

@@ -87,3 +87,20 @@ def test_files_that_are_gone_are_named_with_the_ways_back(registered: Project) -
 @pytest.mark.parametrize("word", ["v9", "9"])
 def test_a_version_that_is_not_there_is_named(registered: Project, word: str) -> None:
     assert "v9 is no version" in registered.start("reproduce", word).expect(2).error[0]
+
+
+IN_PARTS = """
+import pandas
+
+def train_model_in_parts(parts):
+    read = [part() for part in parts]
+    return train_model(*(pandas.concat(each, ignore_index=True) for each in zip(*read)))
+"""
+
+
+def test_a_version_that_was_learned_in_parts_is_made_again_in_parts(project: Project) -> None:
+    (project.folder / "train_classification_model.py").write_text(SHIPPED + IN_PARTS)
+    project.configure(MAX_TRAINING_MEMORY="1K")
+    project.register()
+    project.configure(MAX_TRAINING_MEMORY="8G")
+    assert project.start("reproduce", "--json").expect(0).json["same"] is True

@@ -20,7 +20,7 @@ ABSENT_BY_DEFAULT = {
     "POSITIVE_CLASS", "MAX_TRAINING_ROWS", "MIN_MODEL_ACCURACY", "MIN_MODEL_ROC_AUC", "MIN_MODEL_F1", "SLICE_COLUMNS", "IGNORE_COLUMNS",
     "MONGO_URI", "DATABASE_NAME", "COLLECTION_NAME", "HEALTHCHECK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "METRICS_TEXTFILE",
     "CYCLE_EVERY_SECONDS", "RATE_LIMIT", "ALLOWED_HOSTS", "JWT_SECRET", "JWT_PUBLIC_KEY_FILE", "JWT_AUDIENCE",
-    "PREDICTION_RETENTION_DAYS", "LABEL_IF_SILENT",
+    "PREDICTION_RETENTION_DAYS", "LABEL_IF_SILENT", "MAX_TRAINING_MEMORY",
 }  # fmt: skip
 DECIDING = {
     "TARGET_COLUMN", "IGNORE_COLUMNS", "POSITIVE_CLASS", "CSV_SEPARATOR", "CSV_DECIMAL", "CSV_ENCODING", "METRIC", "RETRAIN_THRESHOLD",
@@ -156,6 +156,7 @@ def test_everything_wrong_is_named_at_once_with_what_was_expected(tmp_path: Path
         ("MLFLOW_TRACKING_URI", "file:///tmp/mlruns"), ("MLFLOW_TRACKING_URI", "./mlruns"), ("MLFLOW_TRACKING_URI", "foo://x"),
         ("MLFLOW_TRACKING_URI", "databricks"), ("MLFLOW_TRACKING_URI", "sqlite://mlflow.db"), ("PRODUCTION_ALIAS", "latest"),
         ("PRODUCTION_ALIAS", "v1"), ("PRODUCTION_ALIAS", "challenger"), ("MODEL_NAME", "a/b"), ("MAX_TRAINING_ROWS", "0"),
+        ("MAX_TRAINING_MEMORY", "0"), ("MAX_TRAINING_MEMORY", "8 gigabytes"), ("MAX_TRAINING_MEMORY", "-1G"),
         ("MIN_MODEL_ACCURACY", "70"), ("MAX_UNLABELLED_SHARE", "5"), ("WEBHOOK_URL", "example.org"), ("LOG_FORMAT", "xml"),
         ("PREDICTION_LOG_URI", "mysql://db/log"), ("PREDICTION_LOG_WHEN_FULL", "wait"), ("RELOAD_SECONDS", "0"),
         ("MAX_REQUEST_ROWS", "0"), ("RATE_LIMIT", "0"), ("LABEL_WAIT_DAYS", "-1"), ("JWT_SECRET", "short"),
@@ -250,6 +251,13 @@ def test_no_value_ends_in_anything_but_settings_or_a_list_of_problems(
 ) -> None:
     with contextlib.suppress(SettingsError):
         assert isinstance(load(CLONE / "retraining", values), Settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("4096", 4096), ("2K", 2048), ("3m", 3 * 2**20), ("8G", 2**33)]
+)
+def test_memory_is_told_in_bytes_or_with_a_unit(tmp_path: Path, text: str, size: int) -> None:
+    assert load(tmp_path, {"MAX_TRAINING_MEMORY": text}).max_training_memory == size
 
 
 # --- what decides -------------------------------------------------------------------------------------------------------------

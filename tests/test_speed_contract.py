@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from retraining import local_state
-from retraining.cycle.sampling import drawn_rows, recent_rows_by_class
+from retraining.cycle.sampling import drawn_rows, last_rows_by_class, rows_to_keep
 from retraining.datasets import tables as table_store
 from retraining.model_registry.connection import Connection
 from retraining.records import DataFile
@@ -89,7 +89,7 @@ def test_a_closed_gate_reads_no_file_that_it_has_seen(
 @pytest.mark.parametrize("limit", [4, 10, 50, 99])
 def test_sampled_rows_are_the_most_recent_of_each_class_in_their_shares(limit: int) -> None:
     codes = np.tile([0, 0, 0, 1, -1], 25)  # 75 and 25 labelled rows, every fifth without a label
-    chosen = recent_rows_by_class(codes, limit)
+    chosen = last_rows_by_class(codes, rows_to_keep(np.array([75, 25]), limit))
     for code, share in ((0, 0.75), (1, 0.25)):
         rows = np.flatnonzero(codes == code)
         taken = np.flatnonzero(chosen & (codes == code))
@@ -113,4 +113,4 @@ def test_rows_drawn_from_a_file_are_the_same_each_time_and_fewer_of_the_same_for
 
 def test_a_class_of_one_row_is_sampled_too() -> None:
     codes = np.array([1, *[0] * 1000])
-    assert recent_rows_by_class(codes, 10)[0]
+    assert last_rows_by_class(codes, rows_to_keep(np.array([1000, 1]), 10))[0]

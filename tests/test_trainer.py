@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,14 @@ import pytest
 import sklearn
 
 from retraining.errors import RecipeError
-from retraining.trainer import check_recipe, load_recipe, pip_requirements, stdout_to_log, train
+from retraining.trainer import (
+    check_recipe,
+    load_recipe,
+    pip_requirements,
+    stdout_to_log,
+    train,
+    train_in_parts,
+)
 from retraining.trainer.contract import NEVER_SEEN
 
 if TYPE_CHECKING:
@@ -628,3 +636,72 @@ def test_requirements_are_pins_of_what_the_recipe_and_its_helpers_import(written
         "scikit-learn",
     ]
     assert f"scikit-learn=={sklearn.__version__}" in pins
+
+
+# --- a recipe that learns in parts -----------------------------------------------------------------------------------
+
+
+PARTED = (
+    OWN
+    + """
+import pandas as pd
+
+def train_model_in_parts(parts):
+    read = [part() for part in parts]
+    X, y = (pd.concat(each, ignore_index=True) for each in zip(*read))
+    return Above().fit(X, y)
+"""
+)
+
+
+def parts_of(X: pd.DataFrame, y: pd.Series, count: int = 3) -> list[Callable[[], object]]:
+    cuts = np.array_split(np.arange(len(X)), count)
+    return [lambda rows=rows: (X.iloc[rows], y.iloc[rows]) for rows in cuts]
+
+
+def test_a_recipe_may_learn_in_parts_and_most_do_not(written: Written) -> None:
+    X, y = rows()
+    assert written(OWN).train_model_in_parts is None
+    recipe = written(PARTED)
+    trained = train_in_parts(recipe, parts_of(X, y), frozenset({0, 1}), rows=len(X))
+    assert trained.estimator.predict(X).tolist() == y.tolist()
+    assert check_recipe(recipe, X, y) == ()
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (("Above().fit(X, y)\n", "None\n"), "train_model_in_parts must return a fitted"),
+        (("[part() for part in parts]", "[part() for part in parts[:1]]"), None),
+        (("read = [", "raise MemoryError('too much')\n    read = ["), "MemoryError"),
+        (("Above().fit(X, y)\n", "Above()\n"), "classes_"),
+    ],
+)
+def test_the_second_function_is_tried_as_the_first_is(
+    written: Written, broken: tuple[str, str], said: str | None
+) -> None:
+    head, tail = PARTED.split("import pandas as pd")
+    recipe = written(head + "import pandas as pd" + tail.replace(*broken))
+    problems = check_recipe(recipe, *rows())
+    if said is None:
+        assert problems == ()  # it learned less, which is its own affair
+        return
+    [problem] = problems
+    assert said in problem
+    assert problem.endswith("(train_model_in_parts).")
+    with pytest.raises(RecipeError, match="recipe"):
+        train_in_parts(recipe, parts_of(*rows()), frozenset({0, 1}), rows=200)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("train_model_in_parts = 5\n", "has a train_model_in_parts that is not a function"),
+        ("def train_model_in_parts(): ...\n", "cannot be called as train_model_in_parts(parts)"),
+    ],
+)
+def test_a_second_function_that_cannot_be_called_is_refused_at_once(
+    written: Written, text: str, said: str
+) -> None:
+    with pytest.raises(RecipeError, match=re.escape(said)):
+        written(OWN + text)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retraining.cycle.learning import rows_to_learn
 from retraining.cycle.rows import Section, predictions
-from retraining.cycle.sampling import training_rows
 from retraining.ledger import runs_outside
 from retraining.local_state import sha256_of
 from retraining.records import DataFile
 from retraining.settings import RECIPE_NAME
-from retraining.trainer import load_recipe, train
+from retraining.trainer import load_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,17 +81,22 @@ def made_again(
 
     Raises:
         RecipeError: the recipe fails today.
+        TrainingMemoryError: its rows would take too much memory here.
     """
     manifest = model.manifest
     parts = [(files[file.sha256], _learned_runs(file, manifest)) for file in manifest.files]
     as_then = replace(project.settings, max_training_rows=manifest.row_limit)
-    X, y, _ = training_rows(
-        replace(project, settings=as_then), parts, model.schema, manifest.shares
-    )
+    needs_probabilities = project.settings.needs_probabilities
     with _as_a_file(recipe_text, project.settings.recipe_path.parent) as recipe:
-        return train(
-            recipe, X, y, needs_probabilities=project.settings.needs_probabilities
-        ).estimator
+        learned = rows_to_learn(
+            replace(project, settings=as_then),
+            recipe,
+            parts,
+            model.schema,
+            manifest.shares,
+            in_parts=manifest.in_parts,
+        )
+        return learned.fit(recipe, needs_probabilities=needs_probabilities).estimator
 
 
 def compare_with_the_registered(

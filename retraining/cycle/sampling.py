@@ -1,63 +1,96 @@
-"""Which rows of the learned files the recipe is handed, where it does not get all of them."""
+"""Which rows of the learned files a recipe learns, where it does not learn all of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
-from retraining.datasets import UNLABELLED, features_and_labels, label_codes
+from retraining.datasets import UNLABELLED, label_codes
 from retraining.logs import log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from retraining.project import Project
     from retraining.records import DataFile, Run, Schema
 
     Mask = NDArray[np.bool_]
+    FilesAndRuns = Sequence[tuple[DataFile, Sequence[Run]]]
 
 EVERY_FILE_WHOLE: Mapping[str, float] = {}
 
 
-def training_rows(
+@dataclass(frozen=True)
+class ChosenRows:
+    """The rows to learn; none is read yet.
+
+    Attributes:
+        files_and_runs: by arrival, the runs of each file that may be learned.
+        masks: for each file which rows of it were drawn (rows,); None: every row of the runs.
+        sampled: whether some were left out.
+    """
+
+    files_and_runs: FilesAndRuns
+    masks: tuple[Mask, ...] | None
+    sampled: bool
+
+    @property
+    def files(self) -> list[DataFile]:
+        """The files, by arrival."""
+        return [file for file, _ in self.files_and_runs]
+
+    def counts(self) -> list[int]:
+        """How many rows of each file, labelled or not."""
+        if self.masks is not None:
+            return [int(mask.sum()) for mask in self.masks]
+        return [sum(stop - start for start, stop in runs) for _, runs in self.files_and_runs]
+
+    def mask(self, place: int) -> Mask:
+        """The rows (rows,) of the file at a place."""
+        if self.masks is not None:
+            return self.masks[place]
+        file, runs = self.files_and_runs[place]
+        return _within(file.rows, runs)
+
+
+def choose_rows(
     project: Project,
-    files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]],
+    files_and_runs: FilesAndRuns,
     schema: Schema,
     shares: Mapping[str, float] = EVERY_FILE_WHOLE,
-) -> tuple[pd.DataFrame, pd.Series[Any], bool]:
-    """What the recipe is handed: the labelled rows of the runs, and whether some were left out.
+) -> ChosenRows:
+    """The rows to learn of some runs.
 
     Args:
-        shares: SHA-256 -> the share of that file's rows which is learned, drawn at random (`TRAIN_WINDOW=8+8`); a file not named
-            is learned whole. Of what remains, MAX_TRAINING_ROWS are kept.
+        shares: SHA-256 -> the share of that file's rows which is learned, drawn at random
+            (`TRAIN_WINDOW=8+8`); a file not named is learned whole. Of what remains,
+            MAX_TRAINING_ROWS are kept.
     """
     limit = project.settings.max_training_rows
-    files = [file for file, _ in files_and_runs]
-    total = sum(stop - start for _, runs in files_and_runs for start, stop in runs)
+    every = ChosenRows(files_and_runs, None, sampled=False)
+    total = sum(every.counts())
     if not shares and (limit is None or total <= limit):
-        return *features_and_labels(
-            project.tables_of(files, schema), [runs for _, runs in files_and_runs], schema
-        ), False
+        return every
     masks = [
         _within(file.rows, runs) & drawn_rows(file, shares.get(file.sha256, 1.0))
         for file, runs in files_and_runs
     ]
     if limit is not None:
-        masks = _limited(project, files, masks, schema, limit)
+        masks = _limited(project, every.files, masks, schema, limit)
     chosen = sum(int(mask.sum()) for mask in masks)
     log.info("%d of %d rows are learned", chosen, total)
-    filtered = _filtered(project, list(zip(files, masks, strict=True)), schema)
-    X, y = features_and_labels(filtered, [[(0, int(mask.sum()))] for mask in masks], schema)
-    return X, y, chosen < total
+    return ChosenRows(files_and_runs, tuple(masks), sampled=chosen < total)
 
 
 def drawn_rows(file: DataFile, share: float) -> Mask:
-    """Mark about that share of a file's rows, at random; the same rows each time, and of a smaller share always some of them."""
+    """Mark about that share of a file's rows, at random.
+
+    They are the same rows each time, and of a smaller share always some of them.
+    """
     if share >= 1:
         return np.ones(file.rows, dtype=bool)
     drawn: Mask = np.random.default_rng(int(file.sha256[:16], 16)).random(file.rows) < share
@@ -67,23 +100,39 @@ def drawn_rows(file: DataFile, share: float) -> Mask:
 def _limited(
     project: Project, files: Sequence[DataFile], masks: Sequence[Mask], schema: Schema, limit: int
 ) -> list[Mask]:
-    tables = project.tables_of(files, schema)
-    codes = [
-        np.where(mask, label_codes(table), UNLABELLED)
-        for mask, table in zip(masks, tables, strict=True)
-    ]
-    chosen = recent_rows_by_class(np.concatenate(codes), limit)
-    return np.split(chosen, np.cumsum([len(one) for one in codes])[:-1])
+    """Mark `limit` labelled rows, each class keeping its share (one row at least), last rows first."""
+    counts = np.zeros(len(schema.classes), dtype=np.int64)
+    for mask, table in zip(masks, project.tables_of(files, schema), strict=True):
+        codes = label_codes(table)[mask]
+        counts += np.bincount(codes[codes != UNLABELLED], minlength=len(counts))
+    left = rows_to_keep(counts, limit)
+    newest_first = project.tables_of(files[::-1], schema)
+    kept = []
+    for mask, table in zip(masks[::-1], newest_first, strict=True):
+        codes = np.where(mask, label_codes(table), UNLABELLED)
+        kept.append(last_rows_by_class(codes, left))
+        left -= np.bincount(codes[kept[-1]], minlength=len(left))
+    return kept[::-1]
 
 
-def recent_rows_by_class(codes: NDArray[np.int32], limit: int) -> Mask:
-    """Mark `limit` labelled rows (n,), each class keeping its share (one row at least), its last rows first."""
+def rows_to_keep(counts: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """Of so many rows of each class (classes,), how many to keep so that there are `limit`.
+
+    >>> rows_to_keep(np.array([900, 99, 1, 0]), 100).tolist()
+    [90, 9, 1, 0]
+    """
+    share = min(1.0, limit / max(int(counts.sum()), 1))
+    kept = np.maximum((counts * share).astype(np.int64), 1)
+    return np.minimum(kept, counts)
+
+
+def last_rows_by_class(codes: NDArray[np.int32], most: NDArray[np.int64]) -> Mask:
+    """Mark the last rows (n,) of each class, `most` (classes,) of them."""
     chosen = np.zeros(len(codes), dtype=bool)
-    labelled = int((codes != UNLABELLED).sum())
-    for code in np.unique(codes[codes != UNLABELLED]):
-        rows = np.flatnonzero(codes == code)
-        share = max(1, int(len(rows) * min(1.0, limit / labelled)))
-        chosen[rows[-share:]] = True
+    for code, count in enumerate(most.tolist()):
+        if count:
+            rows = np.flatnonzero(codes == code)
+            chosen[rows[-count:]] = True
     return chosen
 
 
@@ -92,10 +141,3 @@ def _within(rows: int, runs: Sequence[Run]) -> Mask:
     for start, stop in runs:
         mask[start:stop] = True
     return mask
-
-
-def _filtered(
-    project: Project, parts: Sequence[tuple[DataFile, Mask]], schema: Schema
-) -> Iterator[pa.Table]:
-    tables = project.tables_of([file for file, _ in parts], schema)
-    return (table.filter(pa.array(mask)) for (_, mask), table in zip(parts, tables, strict=True))

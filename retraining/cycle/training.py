@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retraining.cycle.drift import sketch_of
+from retraining.cycle.learning import rows_to_learn
 from retraining.cycle.rows import Section, predictions
-from retraining.cycle.sampling import training_rows
 from retraining.cycle.training_set import attempt_key
-from retraining.datasets import MIN_BLOCKS, with_learned_categories
+from retraining.datasets import MIN_BLOCKS
 from retraining.ledger import runs_outside
 from retraining.logs import log
 from retraining.model_registry.names import RETRAINING
 from retraining.records import Candidate, Manifest, Marks
 from retraining.shapes import shape_of_challenger
-from retraining.trainer import load_recipe, pip_requirements, train
+from retraining.trainer import load_recipe, pip_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +55,7 @@ def train_challenger(
 
     Raises:
         RecipeError: the recipe raised, or returned what cannot be used.
+        TrainingMemoryError: its rows would take too much memory, and it takes no parts.
     """
     job, champion = cycle.job, cycle.production
     recipe = load_recipe(job.settings.recipe_path)
@@ -63,23 +64,23 @@ def train_challenger(
             (replace(lineage.files[f.sha256], rows=f.rows), runs_outside(f.rows, f.reserved))
             for f in lineage.learned
         ]
-        X, y, sampled = training_rows(job, parts, champion.schema, lineage.shares)
+        learned = rows_to_learn(job, recipe, parts, champion.schema, lineage.shares)
     with job.stage("training"):
-        log.info("training on %d rows of %d files", len(X), len(parts))
-        estimator = train(
-            recipe, X, y, needs_probabilities=job.settings.needs_probabilities
-        ).estimator
+        log.info("training on %d rows of %d files", learned.rows, len(parts))
+        needs_probabilities = job.settings.needs_probabilities
+        estimator = learned.fit(recipe, needs_probabilities=needs_probabilities).estimator
     manifest = Manifest(
         files=tuple(replace(file, reserved=()) for file in lineage.learned),
         held_out=lineage.held_out,
         consumed=lineage.consumed,
-        schema=with_learned_categories(champion.schema, X),
+        schema=learned.schema,
         recipe_sha256=recipe.sha256,
         cycle_id=cycle.cycle_id,
         champion=champion.number,
         attempt_key=attempt_key(cycle, lineage),
-        training_rows=len(X),
-        sampled=sampled,
+        training_rows=learned.rows,
+        sampled=learned.sampled,
+        in_parts=learned.in_parts,
         shares=lineage.shares,
         row_limit=job.settings.max_training_rows,
         left_out=champion.manifest.left_out,

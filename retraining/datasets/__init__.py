@@ -13,10 +13,15 @@ from retraining.datasets.frames import (
     row_hashes,
 )
 from retraining.datasets.parquet_reading import types_not_learnable
+from retraining.datasets.parts import Part, cut_into_parts
 from retraining.datasets.schema_inference import read_schema_from
 from retraining.datasets.spelling import known_by_spelling, spelling_key
 from retraining.datasets.tables import TableStore
-from retraining.datasets.unseen_values import UnseenValues, with_learned_categories
+from retraining.datasets.unseen_values import (
+    UnseenValues,
+    with_learned_categories,
+    with_these_categories,
+)
 
 __all__ = [
     "MIN_BLOCKS",
@@ -24,11 +29,13 @@ __all__ = [
     "Block",
     "ChangedFileError",
     "FileFacts",
+    "Part",
     "TableStore",
     "UnknownLabel",
     "UnseenValues",
     "column_words",
     "cut_into_blocks",
+    "cut_into_parts",
     "features",
     "features_and_labels",
     "known_by_spelling",
@@ -40,4 +47,5 @@ __all__ = [
     "spelling_key",
     "types_not_learnable",
     "with_learned_categories",
+    "with_these_categories",
 ]

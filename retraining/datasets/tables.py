@@ -97,6 +97,10 @@ class TableStore:
             )
         return table
 
+    def copy_of(self, data_file: DataFile, schema: Schema) -> Path:
+        """Where the columnar copy of a file stands, once `table` was asked for it."""
+        return self._path(data_file, schema)
+
     def tables_many(self, files: Sequence[DataFile], schema: Schema) -> Iterator[pa.Table]:
         """The tables in order, one at a time; copies that are missing are made first, in parallel."""
         missing = [data_file for data_file in files if not self._path(data_file, schema).exists()]

@@ -14,7 +14,7 @@ from retraining.datasets.seen_column import MAX_CATEGORIES
 from retraining.datasets.spelling import known_by_spelling, spelling_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -116,13 +116,22 @@ def with_learned_categories(schema: Schema, features: pd.DataFrame) -> Schema:
         schema: that the rows were read by.
         features: (n, columns) as a recipe is handed them.
     """
-    columns = (_with_categories_of(column, features) for column in schema.columns)
+    texts = {
+        column.name: features[column.name].dropna().unique().tolist()
+        for column in schema.columns
+        if column.categories is not None
+    }
+    return with_these_categories(schema, texts)
+
+
+def with_these_categories(schema: Schema, texts: Mapping[str, Collection[str]]) -> Schema:
+    """The schema with more texts known; `texts` holds them for each column that has categories."""
+    columns = (_with_categories_of(column, texts) for column in schema.columns)
     return replace(schema, columns=tuple(columns))
 
 
-def _with_categories_of(column: Column, features: pd.DataFrame) -> Column:
+def _with_categories_of(column: Column, texts: Mapping[str, Collection[str]]) -> Column:
     if column.categories is None:
         return column
-    learned = features[column.name].dropna().unique().tolist()
-    together = sorted({*column.categories, *learned})
+    together = sorted({*column.categories, *texts[column.name]})
     return replace(column, categories=tuple(together) if len(together) <= MAX_CATEGORIES else None)

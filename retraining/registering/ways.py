@@ -14,10 +14,10 @@ import numpy as np
 from retraining.commands import Answer
 from retraining.cycle.books import begin_run
 from retraining.cycle.gate import mark_the_end
+from retraining.cycle.learning import rows_to_learn
 from retraining.cycle.production import check_the_archive
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.cycle.rows import Section, whole_files
-from retraining.cycle.sampling import training_rows
 from retraining.errors import (
     ArchiveMismatchError,
     DamagedModelError,
@@ -43,7 +43,7 @@ from retraining.registering.pickled import load_pickle, packages_of
 from retraining.registering.putting_in import Made, finish, put_in, say_again
 from retraining.scoring import predict
 from retraining.shapes import changes_since, shape_of
-from retraining.trainer import load_recipe, pip_requirements, requirements_of_packages, train
+from retraining.trainer import load_recipe, pip_requirements, requirements_of_packages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -205,14 +205,14 @@ def _trained(job: Job, recipe: Recipe, papers: Papers) -> tuple[Papers, Any]:
             (by_sha[file.sha256], runs_outside(file.rows, file.reserved))
             for file in with_reservations(papers)
         ]
-        X, y, sampled = training_rows(job, parts, papers.schema)
-        estimator = train(
-            recipe, X, y, needs_probabilities=job.settings.needs_probabilities
-        ).estimator
+        learned = rows_to_learn(job, recipe, parts, papers.schema)
+        needs_probabilities = job.settings.needs_probabilities
+        estimator = learned.fit(recipe, needs_probabilities=needs_probabilities).estimator
     manifest = replace(
         papers.manifest,
-        training_rows=len(X),
-        sampled=sampled,
+        training_rows=learned.rows,
+        sampled=learned.sampled,
+        in_parts=learned.in_parts,
         row_limit=job.settings.max_training_rows,
     )
     return replace(papers, manifest=manifest), estimator

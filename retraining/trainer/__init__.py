@@ -1,6 +1,6 @@
 """Calls and checks the training recipe, a file that its user replaces; never trains itself."""
 
-from retraining.trainer.calling import Trained, train
+from retraining.trainer.calling import Trained, train, train_in_parts
 from retraining.trainer.contract import check_recipe
 from retraining.trainer.loading import Recipe, load_recipe, project_importable
 from retraining.trainer.output import stdout_to_log
@@ -16,4 +16,5 @@ __all__ = [
     "requirements_of_packages",
     "stdout_to_log",
     "train",
+    "train_in_parts",
 ]

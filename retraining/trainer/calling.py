@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,17 +13,19 @@ from sklearn.exceptions import NotFittedError
 from retraining.errors import RecipeError
 from retraining.phrases import first_few
 from retraining.threads import threads_for
-from retraining.trainer.loading import REMEDY, Recipe, describe, project_importable
+from retraining.trainer.loading import IN_PARTS, REMEDY, WHOLE, Recipe, describe, project_importable
 from retraining.trainer.output import stdout_to_log
 from retraining.trainer.sudden_end import no_sudden_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pandas as pd
 
     from retraining.records import Label
+
+    Part = Callable[[], tuple[pd.DataFrame, pd.Series]]
 
 ROWS_TRIED = 200
 
@@ -64,17 +67,50 @@ def train(
     Raises:
         RecipeError: the recipe raised, or what it returned cannot be used.
     """
+    fits = partial(fit, recipe, X.copy(deep=False), y.copy(deep=False))
+    return _trained(
+        recipe, fits, some_rows(X), known_classes(y), needs_probabilities=needs_probabilities
+    )
+
+
+def train_in_parts(
+    recipe: Recipe,
+    parts: Sequence[Part],
+    known: frozenset[Label],
+    *,
+    rows: int,
+    needs_probabilities: bool = False,
+) -> Trained:
+    """The same from parts of the rows: the recipe calls each when it wants it, as often as it likes.
+
+    Args:
+        recipe: one that learns in parts.
+        parts: callables that return X and y of some rows, oldest rows first.
+        known: the labels that occur in them.
+        rows: how many rows all parts have together.
+        needs_probabilities: whether the metric takes `predict_proba`.
+
+    Raises:
+        RecipeError: the recipe raised, or what it returned cannot be used.
+    """
+    tried = some_rows(parts[-1]()[0])
+    fits = partial(fit_in_parts, recipe, parts, rows)
+    return _trained(recipe, fits, tried, known, needs_probabilities=needs_probabilities)
+
+
+def _trained(
+    recipe: Recipe,
+    fits: Callable[[], Any],
+    tried: pd.DataFrame,
+    known: frozenset[Label],
+    *,
+    needs_probabilities: bool,
+) -> Trained:
     try:
         started = time.perf_counter()
-        estimator = fit(recipe, X.copy(deep=False), y.copy(deep=False))
+        estimator = fits()
         seconds = time.perf_counter() - started
-        ask(
-            estimator,
-            some_rows(X),
-            known_classes(y),
-            recipe.path,
-            needs_probabilities=needs_probabilities,
-        )
+        ask(estimator, tried, known, recipe.path, needs_probabilities=needs_probabilities)
     except BrokenContractError as error:
         raise RecipeError(f"The training recipe {recipe.path} {error}", remedy=REMEDY) from error
     return Trained(estimator, seconds)
@@ -88,15 +124,33 @@ def fit(recipe: Recipe, X: pd.DataFrame, y: pd.Series) -> Any:
     """
     with project_importable(recipe.path.parent, recipe.helpers), threads_for(len(X)):
         estimator = call(recipe.train_model, X, y, path=recipe.path, failed="failed with")
+    return _if_it_predicts(estimator, WHOLE)
+
+
+def fit_in_parts(recipe: Recipe, parts: Sequence[Part], rows: int) -> Any:
+    """The same for a recipe that learns in parts, which have so many rows together.
+
+    Raises:
+        BrokenContractError: the recipe raised, or returned something that has no `predict`.
+    """
+    function = recipe.train_model_in_parts
+    assert function is not None, "callers look whether the recipe learns in parts"
+    with project_importable(recipe.path.parent, recipe.helpers), threads_for(rows):
+        estimator = call(function, tuple(parts), path=recipe.path, failed="failed with")
+    return _if_it_predicts(estimator, IN_PARTS)
+
+
+def _if_it_predicts(estimator: Any, function: str) -> Any:
+    """What a recipe's function returned, if it looks like an estimator."""
     if estimator is None:
-        raise BrokenContractError("returned None; train_model must return a fitted estimator")
+        raise BrokenContractError(f"returned None; {function} must return a fitted estimator")
     if isinstance(estimator, type) or not callable(getattr(estimator, "predict", None)):
         what = (
             f"the class {estimator.__name__}"
             if isinstance(estimator, type)
             else f"a {type(estimator).__name__} without predict"
         )
-        raise BrokenContractError(f"returned {what}; train_model must return a fitted estimator")
+        raise BrokenContractError(f"returned {what}; {function} must return a fitted estimator")
     return estimator
 
 

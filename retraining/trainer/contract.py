@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -15,15 +18,17 @@ from retraining.trainer.calling import (
     ask,
     call,
     fit,
+    fit_in_parts,
     known_classes,
     some_rows,
 )
-from retraining.trainer.loading import Recipe, project_hidden
+from retraining.trainer.loading import IN_PARTS, Recipe, project_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NEVER_SEEN = "a value that was never seen"
+PARTS_TRIED = 3
 
 
 def check_recipe(
@@ -31,7 +36,8 @@ def check_recipe(
 ) -> tuple[str, ...]:
     """Try a recipe on some rows, and say what would go wrong in a cycle.
 
-    It is fitted twice, so a few hundred rows of your own data are enough. In a test of yours:
+    Each of its functions is called twice, so a few hundred rows of your own data are enough.
+    In a test of yours:
 
         recipe = load_recipe(Path("train_classification_model.py"))
         assert check_recipe(recipe, X, y) == ()
@@ -61,18 +67,64 @@ def _problems(
     def answers(estimator: Any, table: pd.DataFrame) -> Answers:
         return ask(estimator, table, known, recipe.path, needs_probabilities=needs_probabilities)
 
-    handed = X.copy(deep=False), y.copy(deep=False)
+    given_one_table, given_parts = _OneTable(recipe, X, y), partial(_fitted_in_parts, recipe, X, y)
+    yield from _of_a_function(recipe, given_one_table, answers, rows)
+    if given_one_table.was_changed:
+        yield "changes the table that it is given; rows to predict come raw, so each step belongs inside the estimator"
+    if recipe.train_model_in_parts is not None:
+        for problem in _of_a_function(recipe, given_parts, answers, rows):
+            yield f"{problem} ({IN_PARTS})"
+
+
+def _of_a_function(
+    recipe: Recipe,
+    fits: Callable[[], Any],
+    answers: Callable[[Any, pd.DataFrame], Answers],
+    rows: pd.DataFrame,
+) -> Iterator[str]:
+    """What is wrong with one of the recipe's functions; `fits` calls it, each time with the same rows."""
     try:
-        estimator = fit(recipe, *handed)
+        estimator = fits()
         expected = answers(estimator, rows)
     except BrokenContractError as error:
         yield str(error)
         return
-    if not (handed[0].equals(X) and handed[1].equals(y)):
-        yield "changes the table that it is given; rows to predict come raw, so each step belongs inside the estimator"
     yield from _with_odd_rows(lambda table: answers(estimator, table), rows)
-    yield from _fitted_again(recipe, X, y, lambda again: answers(again, rows), expected)
+    yield from _fitted_again(fits, lambda again: answers(again, rows), expected)
     yield from _far_away(recipe, estimator, lambda travelled: answers(travelled, rows), expected)
+
+
+class _OneTable:
+    """Fits from one table, and remembers whether the recipe changed it."""
+
+    def __init__(self, recipe: Recipe, X: pd.DataFrame, y: pd.Series) -> None:
+        self._recipe, self._rows = recipe, (X, y)
+        self.was_changed = False
+
+    def __call__(self) -> Any:
+        X, y = self._rows
+        handed = X.copy(deep=False), y.copy(deep=False)
+        estimator = fit(self._recipe, *handed)
+        self.was_changed |= not (handed[0].equals(X) and handed[1].equals(y))
+        return estimator
+
+
+def _fitted_in_parts(recipe: Recipe, X: pd.DataFrame, y: pd.Series) -> Any:
+    """Fit from a few parts, so that a recipe which looks at the first one only is found out."""
+    edges = np.linspace(0, len(X), min(PARTS_TRIED, len(X)) + 1).astype(int).tolist()
+    parts = [_HeldPart(X[start:stop], y[start:stop]) for start, stop in pairwise(edges)]
+    return fit_in_parts(recipe, parts, len(X))
+
+
+@dataclass(frozen=True)
+class _HeldPart:
+    """A part that holds its rows: they are few."""
+
+    X: pd.DataFrame
+    y: pd.Series
+
+    def __call__(self) -> tuple[pd.DataFrame, pd.Series]:
+        return self.X.reset_index(drop=True), self.y.reset_index(drop=True)
 
 
 def _imports_the_job(recipe: Recipe) -> bool:
@@ -126,14 +178,10 @@ def _each_once(rows: pd.DataFrame, columns: list[Any], value: str | None) -> pd.
 
 
 def _fitted_again(
-    recipe: Recipe,
-    X: pd.DataFrame,
-    y: pd.Series,
-    answers: Callable[[Any], Answers],
-    expected: Answers,
+    fits: Callable[[], Any], answers: Callable[[Any], Answers], expected: Answers
 ) -> Iterator[str]:
     try:
-        again = answers(fit(recipe, X.copy(deep=False), y.copy(deep=False)))
+        again = answers(fits())
     except BrokenContractError as error:
         yield f"{error}, when called a second time with the same rows"
         return

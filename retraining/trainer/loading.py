@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 OUR_PACKAGE = Path(__file__).resolve().parent.parent
+WHOLE, IN_PARTS = "train_model", "train_model_in_parts"  # the functions of a recipe
 REMEDY = (
     "Mend the recipe; `python pipeline_orchestrator.py check` tries it without touching anything."
 )
@@ -38,7 +39,10 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """A loaded recipe: its function, the text and digest of its file, its module, and the modules it imported from its own folder."""
+    """A loaded recipe: its functions, the text and digest of its file, its module, and the modules it imported from its own folder.
+
+    `train_model_in_parts` is None where it learns from one table only.
+    """
 
     path: Path
     text: str
@@ -46,6 +50,7 @@ class Recipe:
     module: types.ModuleType = field(repr=False)
     train_model: Callable[..., Any] = field(repr=False)
     helpers: dict[str, types.ModuleType] = field(repr=False, default_factory=dict)
+    train_model_in_parts: Callable[..., Any] | None = field(repr=False, default=None)
 
     @property
     def code_sha256(self) -> str:
@@ -82,7 +87,11 @@ def load_recipe(path: Path) -> Recipe:
         raise RecipeError(
             f"The training recipe {path} cannot be loaded: {describe(error, path)}", remedy=REMEDY
         ) from error
-    return Recipe(path, text, sha256, module, _train_model_of(module, path), helpers)
+    in_parts = None
+    if hasattr(module, IN_PARTS):
+        in_parts = _function_of(module, path, IN_PARTS, ("parts",))
+    whole = _function_of(module, path, WHOLE, ("X_train", "y_train"))
+    return Recipe(path, text, sha256, module, whole, helpers, in_parts)
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -95,23 +104,26 @@ def _bytes_of(path: Path) -> bytes:
         ) from error
 
 
-def _train_model_of(module: types.ModuleType, path: Path) -> Callable[..., Any]:
-    function = getattr(module, "train_model", None)
+def _function_of(
+    module: types.ModuleType, path: Path, name: str, arguments: tuple[str, ...]
+) -> Callable[..., Any]:
+    function = getattr(module, name, None)
+    called = f"{name}({', '.join(arguments)})"
     if not callable(function):
         found = (
-            "defines no function train_model"
+            f"defines no function {name}"
             if function is None
-            else "has a train_model that is not a function"
+            else f"has a {name} that is not a function"
         )
         raise RecipeError(
-            f"The training recipe {path} {found}; it needs train_model(X_train, y_train)",
+            f"The training recipe {path} {found}; it needs {called}",
             remedy=REMEDY,
         )
     try:
-        inspect.signature(function).bind("X_train", "y_train")
+        inspect.signature(function).bind(*arguments)
     except TypeError as error:
         raise RecipeError(
-            f"The training recipe {path} cannot be called as train_model(X_train, y_train): {error}",
+            f"The training recipe {path} cannot be called as {called}: {error}",
             remedy=REMEDY,
         ) from error
     except ValueError:  # compiled code may have no signature to look at
