@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +19,26 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # OpenMP crawls on small tables when the cores are shared
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.pop("MLFLOW_TRACKING_URI", None)  # projects of tests have stores of their own
 MUST_NOT_SKIP = set(
     filter(None, os.environ.get("MUST_NOT_SKIP", "").split(","))
 )  # names of markers; see .ci/run
+
+
+@pytest.fixture(autouse=True)
+def process_put_back() -> Generator[None]:
+    """The process as the test found it.
+
+    `mlflow.set_tracking_uri` writes into the environment, where the next test's project would find
+    another project's store.
+    """
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+    if "mlflow.tracking" in sys.modules:
+        sys.modules["mlflow.tracking"].set_tracking_uri(None)
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """What is in deploy/, each file held against the tool that reads it: cron's own environment, systemd-analyze, promtool.
 
-`deploy/checks/build.sh` makes two more, from the Go modules of Kubernetes, Compose, BuildKit and actionlint; without them that part
-is skipped.
+`deploy/checks/build.sh` makes the readers of Kubernetes, Compose, BuildKit and GitHub's workflows, and fetches promtool; without
+them that part is skipped.
 """
 
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,19 +19,24 @@ from retraining import command_words
 from retraining.notices import textfile
 from retraining.settings import Settings
 from tests.projects import Project, environment_of_cron
-from tests.test_notices import NOW, ended
+from tests.test_notices import CHECKERS, NOW, ended, found
 
 CLONE = Path(__file__).resolve().parent.parent
 DEPLOY = CLONE / "deploy"
-CHECKERS = CLONE / ".cache" / "deploy-checks"
 
 
 def read_yaml(name: str) -> list[Any]:
     return list(yaml.safe_load_all((DEPLOY / name).read_text()))
 
 
-def needs(tool: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed here")
+def needs(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(found(name) is None, reason=f"{name} is not installed here")
+
+
+def tool(name: str) -> str:
+    path = found(name)
+    assert path is not None
+    return path
 
 
 def checked(*command: str | Path) -> None:
@@ -251,9 +255,10 @@ def test_ci_runs_what_the_makefile_has() -> None:
 # --- Prometheus -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.deploy
 @needs("promtool")
 def test_promtool_accepts_the_rules() -> None:
-    checked("promtool", "check", "rules", DEPLOY / "prometheus" / "retraining.rules.yml")
+    checked(tool("promtool"), "check", "rules", DEPLOY / "prometheus" / "retraining.rules.yml")
 
 
 def test_the_rules_ask_for_series_that_the_text_file_has() -> None:
@@ -267,6 +272,7 @@ def test_the_rules_ask_for_series_that_the_text_file_has() -> None:
     assert asked <= set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
 
 
+@pytest.mark.deploy
 @needs("promtool")
 def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
     rules = DEPLOY / "prometheus" / "retraining.rules.yml"
@@ -308,7 +314,7 @@ def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
         ],
     }
     (tmp_path / "case.yml").write_text(yaml.safe_dump(case))
-    checked("promtool", "test", "rules", tmp_path / "case.yml")
+    checked(tool("promtool"), "test", "rules", tmp_path / "case.yml")
 
 
 # --- the readers of the real programs -------------------------------------------------------------------------------------
@@ -339,7 +345,7 @@ def test_actionlint_accepts_the_workflows(name: str, tmp_path: Path) -> None:
 # --- the model, tested in CI ----------------------------------------------------------------------------------------------
 
 
-def tested_in_ci(project: Project, **environment: str) -> subprocess.CompletedProcess[str]:
+def what_ci_says(project: Project, **environment: str) -> subprocess.CompletedProcess[str]:
     """What `pytest test_model.py` says of a project's production version."""
     words = ["-p", "no:cacheprovider", "-q", "--rootdir", str(DEPLOY), "-c", os.devnull]
     return subprocess.run(
@@ -353,9 +359,9 @@ def tested_in_ci(project: Project, **environment: str) -> subprocess.CompletedPr
 
 
 def test_a_sound_version_passes_in_ci_and_one_under_its_floor_does_not(registered: Project) -> None:
-    done = tested_in_ci(registered)
+    done = what_ci_says(registered)
     assert done.returncode == 0, done.stdout
-    done = tested_in_ci(registered, FLOORS='{"accuracy": 0.9999}')
+    done = what_ci_says(registered, FLOORS='{"accuracy": 0.9999}')
     assert done.returncode == 1
     assert "accuracy is 0." in done.stdout
     assert "1 failed, 3 passed" in done.stdout

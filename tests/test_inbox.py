@@ -15,6 +15,7 @@ import pytest
 from retraining.errors import FolderGoneError, StoreError
 from retraining.file_moves import with_digest
 from retraining.inbox import Inbox, claiming
+from retraining.inbox.listing import TOO_YOUNG
 from retraining.inbox.passed_over import in_words, older_than_a_day, passed_over
 from retraining.inbox.read_only import ReadOnlyInbox
 from retraining.local_state import LocalState
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 
     from retraining.settings import Settings
 
-AGED = 60
+AGED = 60_000  # seconds; what is younger than 1000 stays young however slow the machine
 
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Inbox:
     for name in ("new_data", "used_data"):
         (tmp_path / name).mkdir()
-    settings = load(tmp_path, {"MIN_FILE_AGE_SECONDS": "5"})
+    settings = load(tmp_path, {"MIN_FILE_AGE_SECONDS": "1000"})
     return Inbox(settings, LocalState(settings.state_dir))
 
 
@@ -65,7 +66,11 @@ def in_quarantine(settings: Settings) -> dict[str, str]:
 
 
 def test_ready_files_are_listed_by_arrival(inbox: Inbox) -> None:
-    for name, age in (("late.csv", 10), ("early.PARQUET", 30), ("ümläut and space.csv", 20)):
+    for name, age in (
+        ("late.csv", 10_000),
+        ("early.PARQUET", 30_000),
+        ("ümläut and space.csv", 20_000),
+    ):
         put(new(inbox), name, age=age)
     assert inbox.listing().ready == ("early.PARQUET", "ümläut and space.csv", "late.csv")
 
@@ -91,7 +96,7 @@ def test_what_is_not_read_is_skipped_and_said(inbox: Inbox) -> None:
 
 
 def test_packed_csv_is_ready_like_any_other(inbox: Inbox) -> None:
-    put(new(inbox), "day.CSV.gz", age=10)
+    put(new(inbox), "day.CSV.gz", age=10_000)
     assert inbox.listing().ready == ("day.CSV.gz",)
     (claimed,) = inbox.claim(["day.CSV.gz"])
     assert claimed.path.name == f"{claimed.sha256}.csv.gz"
@@ -101,7 +106,7 @@ def test_a_marker_of_spark_goes_without_saying_and_a_table_with_such_a_name_does
     inbox: Inbox,
 ) -> None:
     put(new(inbox), "_SUCCESS", age=200_000)
-    put(new(inbox), "_night.csv", age=10)
+    put(new(inbox), "_night.csv", age=10_000)
     listing = inbox.listing()
     assert (listing.ready, dict(listing.skipped)) == (("_night.csv",), {})
 
@@ -120,8 +125,8 @@ def test_what_is_passed_over_is_counted_with_a_first_name_for_each_reason(inbox:
         put(new(inbox), name, age=100_000)
     (new(inbox) / "dt=2026-01-01").mkdir()
     (new(inbox) / "link.csv").symlink_to("b.json")
-    put(new(inbox), "one.csv", b"x\n1\n", age=20)
-    put(new(inbox), "two.csv", b"x\n1\n", age=10)
+    put(new(inbox), "one.csv", b"x\n1\n", age=20_000)
+    put(new(inbox), "two.csv", b"x\n1\n", age=10_000)
     entries = passed_over(inbox.waiting((), ()))
     assert in_words(entries) == (
         "5 entries are not read: 'a.json' and 1 more (neither .csv, .csv.gz nor .parquet), "
@@ -150,8 +155,14 @@ def test_links_are_told_apart_and_never_followed(inbox: Inbox, tmp_path: Path) -
 
 
 def test_a_time_in_the_future_is_old_enough_once_the_file_is_stable(inbox: Inbox) -> None:
-    put(new(inbox), "ahead.csv", age=-3600)
+    put(new(inbox), "ahead.csv", age=-90_000)
     assert inbox.listing().ready == ("ahead.csv",)
+
+
+def test_a_time_a_little_ahead_is_a_clock_that_differs_and_the_file_is_young(inbox: Inbox) -> None:
+    put(new(inbox), "ahead.csv", age=-500)
+    assert inbox.listing().ready == ()
+    assert inbox.listing().skipped == {"ahead.csv": TOO_YOUNG}
 
 
 def test_a_missing_inbox_is_a_persons_business(inbox: Inbox) -> None:
@@ -162,11 +173,11 @@ def test_a_missing_inbox_is_a_persons_business(inbox: Inbox) -> None:
 
 def test_waiting_files_are_sorted_by_what_is_known_of_their_bytes(inbox: Inbox) -> None:
     judged, known = (
-        put(new(inbox), "judged.csv", b"judged", 50),
-        put(new(inbox), "known.csv", b"known", 40),
+        put(new(inbox), "judged.csv", b"judged", 50_000),
+        put(new(inbox), "known.csv", b"known", 40_000),
     )
-    fresh = put(new(inbox), "fresh.csv", b"fresh", 30)
-    put(new(inbox), "again.csv", b"fresh", 20)
+    fresh = put(new(inbox), "fresh.csv", b"fresh", 30_000)
+    put(new(inbox), "again.csv", b"fresh", 20_000)
     waiting = inbox.waiting({judged}, {known})
     assert waiting.fresh == {"fresh.csv": fresh}
     assert waiting.judged == {"judged.csv": judged}

@@ -40,6 +40,8 @@ class Listing(NamedTuple):
 def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
     """List a folder that producers write to; a file younger than `min_age` seconds is left for the next look.
 
+    So is one whose time lies ahead by no more than that: the clock of another machine differs.
+
     Raises:
         FolderGoneError: the folder is not there.
     """
@@ -59,7 +61,7 @@ def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
                 age = now - found.st_mtime
                 if min_age == 0 or age >= min_age:
                     ready.append((found.st_mtime_ns, entry.name))
-                elif age < 0:
+                elif age < -min_age:
                     ahead.append((entry, found))
                 else:
                     skipped[entry.name] = TOO_YOUNG

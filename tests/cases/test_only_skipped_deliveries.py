@@ -65,7 +65,7 @@ def test_a_closed_gate_counts_what_it_does_not_read(registered: Project) -> None
 
 
 def test_files_copied_a_moment_ago_are_not_told_as_nothing(registered: Project) -> None:
-    registered.configure(MIN_FILE_AGE_SECONDS="5")
+    registered.configure(MIN_FILE_AGE_SECONDS="3600")
     registered.deliver(*tables(3, seed=2), age=0)
     told = registered.cycle()
     assert told["ending"] == "unchanged"
