@@ -145,7 +145,7 @@ def test_the_image_copies_what_exists_and_runs_as_nobody_in_particular() -> None
     sources = [word for step, rest in steps if step == "COPY" for word in rest.split()[:-1]]
     assert not [source for source in sources if not (CLONE / source).exists()]
     stages = [i for i, (step, _) in enumerate(steps) if step == "FROM"]
-    for stage in ("server", "job"):
+    for stage in ("server", "job"):  # `service` is the job with another entry
         (begin,) = [i for i in stages if steps[i][1].endswith(f"AS {stage}")]
         inside = steps[begin : next((i for i in stages if i > begin), len(steps))]
         assert ("USER", "10001:10001") in inside
@@ -153,7 +153,9 @@ def test_the_image_copies_what_exists_and_runs_as_nobody_in_particular() -> None
 
 
 def test_the_image_starts_a_cycle_of_the_project_on_its_volume() -> None:
-    steps = dict(dockerfile())
+    places = {rest: place for place, (_, rest) in enumerate(dockerfile())}
+    stage = dockerfile()[places["base AS job"] : places["job AS service"]]
+    steps = dict(stage)
     entry, default = (yaml.safe_load(steps[step]) for step in ("ENTRYPOINT", "CMD"))
     asked = asked_of([*entry[2:], *default])
     assert (asked.command, str(asked.project)) == ("run", "/project")
@@ -325,8 +327,14 @@ def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
     not (CHECKERS / "deploycheck").exists(),
     reason="deploy/checks/build.sh was not run (it needs Go): no strict reading",
 )
-@pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "kubernetes/cronjob.yaml"])
-def test_kubernetes_compose_and_buildkit_read_their_files_strictly(name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Dockerfile", "compose.yaml", "kubernetes/cronjob.yaml", "kubernetes/service.yaml",
+        "grafana/serving.json",
+    ],
+)  # fmt: skip
+def test_kubernetes_compose_buildkit_and_grafana_read_their_files_strictly(name: str) -> None:
     checked(CHECKERS / "deploycheck", DEPLOY / name)
 
 
@@ -384,6 +392,9 @@ def test_the_readme_names_every_file_and_the_signature_that_it_explains_holds() 
         "Dockerfile",
         "compose.yaml",
         "kubernetes/cronjob.yaml",
+        "kubernetes/service.yaml",
+        "prometheus/retraining-serving.rules.yml",
+        "grafana/serving.json",
         "github/retrain.yml",
         "github/ci.yml",
     ):

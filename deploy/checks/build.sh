@@ -1,12 +1,12 @@
 #!/bin/sh
-# Builds the readers that tests/test_deploy.py uses where they are: about two minutes, once, into .cache/deploy-checks/.
+# Builds the readers that tests/test_deploy*.py use where they are: about two minutes, once, into .cache/deploy-checks/.
 # promtool is taken out of Debian's package, which is not installed: that would start a Prometheus server here.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 made=$(cd "$here/../.." && pwd)/.cache/deploy-checks
 mkdir -p "$made"
 cd "$here"
-test -x "$made/deploycheck" || go build -o "$made/deploycheck" .
+go build -o "$made/deploycheck" .
 test -x "$made/actionlint" || GOBIN="$made" go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 if command -v apt-get >/dev/null && ! test -x "$made/promtool"; then
     work=$(mktemp -d)

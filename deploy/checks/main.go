@@ -1,5 +1,5 @@
 // Command deploycheck reads the files of deploy/ as the programs that will run them do: Kubernetes' own types (strictly, so that an
-// unknown field is an error), Compose's own loader and BuildKit's own Dockerfile parser.
+// unknown field is an error), Compose's own loader, BuildKit's own Dockerfile parser and Grafana's own types.
 package main
 
 import (
@@ -12,8 +12,11 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -36,6 +39,8 @@ func check(path string) error {
 		return dockerfile(path)
 	case strings.HasSuffix(path, "compose.yaml"):
 		return compose(path)
+	case strings.HasSuffix(path, ".json"):
+		return grafana(path)
 	default:
 		return manifests(path)
 	}
@@ -77,9 +82,13 @@ func manifests(path string) error {
 			return err
 		}
 		kinds := map[string]any{
-			"batch/v1 CronJob":         &batchv1.CronJob{},
-			"v1 PersistentVolumeClaim": &corev1.PersistentVolumeClaim{},
-			"v1 ConfigMap":             &corev1.ConfigMap{},
+			"batch/v1 CronJob":                       &batchv1.CronJob{},
+			"v1 PersistentVolumeClaim":               &corev1.PersistentVolumeClaim{},
+			"v1 ConfigMap":                           &corev1.ConfigMap{},
+			"v1 Service":                             &corev1.Service{},
+			"apps/v1 Deployment":                     &appsv1.Deployment{},
+			"policy/v1 PodDisruptionBudget":          &policyv1.PodDisruptionBudget{},
+			"autoscaling/v2 HorizontalPodAutoscaler": &autoscalingv2.HorizontalPodAutoscaler{},
 		}
 		kind, known := kinds[head.APIVersion+" "+head.Kind]
 		if !known {

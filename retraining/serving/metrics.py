@@ -21,6 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from typing import Literal
 
     from retraining.serving.model import ServedModel
@@ -72,7 +73,10 @@ class Metrics:
         self._estimated = self._gauge(
             "estimated_score", "METRIC as estimated without labels.", "livemostrecent"
         )
-        self.scored(None, None)
+        self._monitored = self._gauge(
+            "monitored_timestamp_seconds", "When somebody looked at the traffic.", "livemax"
+        )
+        self._set_scores(None, None)
         for counter, values in (
             (self._reloads, RELOADS),
             (self._log_dropped, DROPPED),
@@ -128,8 +132,13 @@ class Metrics:
             self._labels.labels(outcome).inc(count)
 
     # --- told by who watches the traffic ---
-    def scored(self, realised: float | None, estimated: float | None) -> None:
-        """The scores now; NaN where nothing can be told, since zero would be a score."""
+    def scored(self, realised: float | None, estimated: float | None, looked: datetime) -> None:
+        """The scores as somebody found them who looked at the traffic then."""
+        self._monitored.set(looked.timestamp())
+        self._set_scores(realised, estimated)
+
+    def _set_scores(self, realised: float | None, estimated: float | None) -> None:
+        """NaN where nothing can be told, since zero would be a score."""
         self._realised.set(math.nan if realised is None else realised)
         self._estimated.set(math.nan if estimated is None else estimated)
 

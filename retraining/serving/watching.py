@@ -39,8 +39,8 @@ LONGEST_LOOK = 300.0  # seconds
 class Gauges(Protocol):
     """Who is told of the scores."""
 
-    def scored(self, realised: float | None, estimated: float | None) -> None:
-        """What the last look found; None where nothing can be told."""
+    def scored(self, realised: float | None, estimated: float | None, looked: datetime) -> None:
+        """What the last look found, and when; None where nothing can be told."""
 
 
 class Watch:
@@ -169,8 +169,8 @@ class Watch:
             kept = self._kept(USUAL_DAYS)
             if kept is None:
                 return
-            seen = json.loads(kept.content)
-        self._gauges.scored(_value(seen["realised"]), _value(seen["estimated"]))
+            seen, now = json.loads(kept.content), kept.made_time
+        self._gauges.scored(_value(seen["realised"]), _value(seen["estimated"]), now)
 
 
 def _name(days: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,7 @@ def test_the_score_is_a_gauge_without_anybody_asking(watched: Running) -> None:
     assert until(lambda: not math.isnan(gauge("retraining_realised_score")), 60)
     assert gauge("retraining_realised_score") == pytest.approx(2 / 3)
     assert math.isnan(gauge("retraining_estimated_score")), "nothing to tell is not zero"
+    assert abs(time.time() - gauge("retraining_monitored_timestamp_seconds")) < 120
 
 
 def test_a_look_that_is_young_enough_is_told_again(
