@@ -425,6 +425,7 @@ class Candidate:
     pip_requirements: tuple[str, ...]
     marks: Marks
     sketches: Mapping[str, Any] | None = None  # the drift reference, JSON-able
+    calibration: Mapping[str, Any] | None = None  # of its probabilities, JSON-able
     search_results: Mapping[str, Any] | None = None  # the recipe's `cv_results_`, where it searched
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from retraining.cycle.drift import Sketch
+from retraining.cycle.estimating import METHOD, calibrations_of
 from retraining.cycle.traffic import NO_TRAFFIC, first_moment, read_traffic
 from retraining.cycle.traffic_drift import MOST_ROWS, TrafficDrift, judge_traffic
 from retraining.model_registry.production import Model
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from retraining.records import FeatureDrift, Score
     from retraining.settings import Settings
 
-METHOD = "CBPE"  # confidence-based performance estimation
 LABEL_WIDTH = 12
 FEATURES_SHOWN = 10  # --json has them all
 SMALL_PSI, LARGE_PSI = 0.1, 0.25  # the usual rule of thumb
@@ -90,6 +91,7 @@ def look(project: Project, days: int, now: datetime) -> Seen:
                 settings.metric,
                 since=first_moment(days, now),
                 now=now,
+                calibrations_of=partial(calibrations_of, project.registry),
             )
             return Seen(settings.metric, traffic, _drift(connection, settings, production))
     finally:
@@ -169,10 +171,11 @@ def _facts(seen: Seen, days: int, settings: Settings) -> Iterator[tuple[str, str
     whole = seen.traffic.whole
     yield "predictions", f"{whole.predictions:,} in the last {how_many(days, 'day')}"
     yield "labelled", _labels_in_words(seen.traffic)
-    yield "realised", _score_in_words(seen.metric, whole)
+    yield "realised", _score_in_words(seen.metric, whole.realised)
+    yield "estimated", _estimate_in_words(seen)
     for number, share in seen.traffic.by_version.items():
         told = f"{how_many(share.predictions, 'prediction')}, {share.labelled:,} labelled"
-        yield f"v{number}", f"{told}; {_score_in_words(seen.metric, share)}"
+        yield f"v{number}", f"{told}; {_score_in_words(seen.metric, share.realised)}"
     yield from _drift_in_words(seen.drift)
 
 
@@ -186,8 +189,17 @@ def _labels_in_words(traffic: Traffic) -> str:
     return f"{text}; 95 % of these came within {how_many(traffic.labels_in_days, 'day')}"
 
 
-def _score_in_words(metric: str, share: Share) -> str:
-    score = share.realised
+def _estimate_in_words(seen: Seen) -> str:
+    estimated = seen.traffic.whole.estimated
+    if estimated is None:
+        return f"not told: {seen.traffic.why_not_estimated or 'nothing was answered'}"
+    score = _score_in_words(seen.metric, estimated)
+    return (
+        f"{score}, from probabilities alone: it cannot see that what leads to a label has changed"
+    )
+
+
+def _score_in_words(metric: str, score: Score | None) -> str:
     if score is None or score.value is None:
         return f"no {metric} can be told"
     interval = "" if score.interval is None else f" {in_brackets(score.interval, '.4f')}"

@@ -6,32 +6,41 @@ Everything is told from the log's rows as they are now: no sum is kept aside tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import orjson
 
+from retraining.cycle.estimating import (
+    estimate_parts,
+    no_calibrations,
+    rows_to_estimate,
+    why_not_estimated,
+)
 from retraining.datasets.columns import label_text
-from retraining.prediction_log.traffic import labelled_answers, traffic_groups
+from retraining.prediction_log.traffic import answers_since, labelled_answers, traffic_groups
 from retraining.records import Score
 from retraining.scoring import coding
-from retraining.statistics import Predictions, metric, score, score_interval, subset
+from retraining.statistics import Calibration, Predictions, metric, score, score_interval, subset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import date
 
     from numpy.typing import NDArray
     from sqlalchemy.engine import Connection
 
+    from retraining.cycle.estimating import AnsweredRows, Calibrations, Part
     from retraining.prediction_log.traffic import LabelledAnswer, TrafficGroup
     from retraining.records import Schema
     from retraining.statistics import Metric
 
     Integers = NDArray[np.int64]
 
-Key = TypeVar("Key", int, "date")
+Key = TypeVar("Key", int, date)
+EPOCH = date(1970, 1, 1)
+MOST_ESTIMATED = 100_000  # rows that are read; of more, their share is the same to three digits
 DAYS_FOR_BLOCKS = 8  # from so many days on, a day is a block; before that an hour is
 MOST_LABELS_IN = 0.95
 SECONDS_AN_HOUR = 3600
@@ -119,6 +128,7 @@ def read_traffic(
     *,
     since: datetime,
     now: datetime,
+    calibrations_of: Callable[[Iterable[int]], Calibrations] = no_calibrations,
 ) -> Traffic:
     """Count and score a model's traffic.
 
@@ -129,6 +139,7 @@ def read_traffic(
         metric_name: of the score.
         since: from when on.
         now: what ages are told by.
+        calibrations_of: what versions, by number, carry for an estimate.
     """
     groups = traffic_groups(connection, model_name, since, now)
     codes = {} if schema is None else _codes(schema)
@@ -137,32 +148,72 @@ def read_traffic(
         rows = _rows_of_groups(groups, codes)
     else:
         rows = _rows_with_probabilities(labelled_answers(connection, model_name, since), codes)
+    calibrations = calibrations_of({group.version for group in groups})
+    estimates: Mapping[Part, Score] = {}
+    if any(isinstance(one, Calibration) for one in calibrations.values()):
+        share_read = min(1.0, MOST_ESTIMATED / _count(groups))
+        answers = answers_since(connection, model_name, since, share_read)
+        estimates = _estimates(
+            chosen, rows_to_estimate(answers, calibrations, tuple(codes)), calibrations
+        )
 
-    def share(some: Sequence[TrafficGroup], mine: NDArray[np.bool_]) -> Share:
-        return Share(_count(some), _count(_labelled(some, codes)), _score(chosen, rows, mine))
+    def share(
+        some: Sequence[TrafficGroup], day: date | None = None, version: int | None = None
+    ) -> Share:
+        mine = _rows_of(rows.hours, rows.versions, day, version)
+        realised = _score(chosen, rows, mine)
+        estimated = estimates.get((day, version))
+        return Share(_count(some), _count(_labelled(some, codes)), realised, estimated)
 
-    days = rows.hours // HOURS_A_DAY
+    def by_version(some: Sequence[TrafficGroup], day: date | None = None) -> dict[int, Share]:
+        apart = _apart(some, lambda group: group.version)
+        return {version: share(part, day, version) for version, part in apart.items()}
+
     by_day = _apart(groups, lambda group: group.hour.date())
+    whole = share(groups)
     return Traffic(
-        whole=share(groups, np.ones(rows.hours.size, dtype=bool)),
+        whole=whole,
         coverage=_coverage(groups, codes),
         labels_in_days=_labels_in_days(_labelled(groups, codes)),
-        by_version={
-            version: share(some, rows.versions == version)
-            for version, some in _apart(groups, lambda group: group.version).items()
-        },
+        by_version=by_version(groups),
         days=tuple(
-            DayOfTraffic(
-                date,
-                share(some, days == _day_number(date)),
-                {
-                    version: share(part, (days == _day_number(date)) & (rows.versions == version))
-                    for version, part in _apart(some, lambda group: group.version).items()
-                },
-            )
-            for date, some in by_day.items()
+            DayOfTraffic(day, share(some, day), by_version(some, day))
+            for day, some in by_day.items()
         ),
+        why_not_estimated=None
+        if whole.estimated
+        else why_not_estimated(chosen, calibrations, tuple(codes)),
     )
+
+
+def _estimates(
+    chosen: Metric, rows: AnsweredRows, calibrations: Calibrations
+) -> Mapping[Part, Score]:
+    """Estimated scores by day and version, None for all of them; of rows that are there."""
+    days: list[date | None] = [None, *map(_day_of, np.unique(rows.hours // HOURS_A_DAY).tolist())]
+    versions: list[int | None] = [None, *np.unique(rows.versions).tolist()]
+    parts = {
+        (day, version): _rows_of(rows.hours, rows.versions, day, version)
+        for day, version in product(days, versions)
+    }
+    return estimate_parts(chosen, rows, calibrations, parts)
+
+
+def _rows_of(
+    hours: Integers, versions: Integers, day: date | None, version: int | None
+) -> NDArray[np.bool_]:
+    """(n,) whether a row is of that day (UTC) and answered by that version; None: of any."""
+    mine = np.ones(hours.size, dtype=bool)
+    if day is not None:
+        mine &= hours // HOURS_A_DAY == _day_number(day)
+    if version is not None:
+        mine &= versions == version
+    return mine
+
+
+def _day_of(number: int) -> date:
+    """The day that is so many after the first of 1970."""
+    return EPOCH + timedelta(days=number)
 
 
 def _codes(schema: Schema) -> dict[str, int]:
@@ -211,7 +262,7 @@ def _labels_in_days(labelled: Sequence[TrafficGroup]) -> int | None:
 
 def _day_number(day: date) -> int:
     """Days since 1970."""
-    return (day - datetime.fromtimestamp(0, UTC).date()).days
+    return (day - EPOCH).days
 
 
 def _hour_number(hour: datetime) -> int:

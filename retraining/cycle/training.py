@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retraining.cycle.calibrating import answers_on_test_rows, calibration_of
 from retraining.cycle.drift import sketch_of
 from retraining.cycle.learning import rows_to_learn
-from retraining.cycle.rows import Section, predictions
+from retraining.cycle.rows import Section
 from retraining.cycle.training_set import attempt_key
 from retraining.datasets import MIN_BLOCKS
 from retraining.ledger import runs_outside
@@ -87,7 +88,7 @@ def train_challenger(
         shape=shape_of_challenger(champion.manifest, job.settings, recipe.code_sha256),
     )
     with job.stage("comparing"):
-        answers = predictions(job, champion, test_set.sections, estimator)
+        answers = answers_on_test_rows(job, champion, test_set.sections, estimator)
     if cycle.run_id is None:
         return Challenger(estimator, None, manifest, answers)
     marks = Marks(
@@ -102,7 +103,10 @@ def train_challenger(
             (file, runs) for file, runs in parts if file.sha256 not in lineage.shares
         ]  # drift is against what is recent
         sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
-        wanted = candidate(recipe, estimator, manifest, marks, sketch)
+        wanted = replace(
+            candidate(recipe, estimator, manifest, marks, sketch),
+            calibration=calibration_of(answers, champion.schema),
+        )
         version = job.registry.register(wanted, parent=cycle.run_id, run_name=RETRAINING)
     return Challenger(estimator, version, manifest, answers)
 

@@ -18,6 +18,7 @@ READING = (
     "recipe",
     "requirements",
     "sketches",
+    "calibration",
     "run_in_bin",
     "metrics",
     "cycle_records",

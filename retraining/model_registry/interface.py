@@ -63,6 +63,9 @@ class Registry(Protocol):
     def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
 
+    def calibration(self, version: Version) -> Mapping[str, Any] | None:
+        """What turns the version's probabilities into an estimated score; None where it carries nothing."""
+
     def metrics(self, version: Version) -> Mapping[str, float]:
         """The metrics that a version was registered with."""
 

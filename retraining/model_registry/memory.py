@@ -95,6 +95,10 @@ class MemoryRegistry:
         """The drift reference that the version carries."""
         return self._candidate(version).sketches
 
+    def calibration(self, version: Version) -> Mapping[str, Any] | None:
+        """What turns the version's probabilities into an estimated score."""
+        return self._candidate(version).calibration
+
     def recipe(self, version: Version) -> str | None:
         """The candidate's recipe."""
         return self._candidate(version).recipe_text or None

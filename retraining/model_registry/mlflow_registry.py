@@ -64,6 +64,7 @@ class MlflowRegistry:
         self.recipe = stored.recipe
         self.requirements = stored.requirements
         self.sketches = stored.sketches
+        self.calibration = stored.calibration
         self.run_in_bin = stored.run_in_bin
         self.metrics = stored.metrics
 

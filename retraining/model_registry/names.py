@@ -86,7 +86,7 @@ MONITORING, COMPARISON = "ModelMonitoring", "ModelComparison"
 RETRAINING, FIRST_MODEL = "ModelRetraining", "FirstModel"
 
 # --- artifacts of a version's run, and of a cycle's ---
-MANIFEST, SKETCHES = "manifest.json", "sketches.json"
+MANIFEST, SKETCHES, CALIBRATION = "manifest.json", "sketches.json", "calibration.json"
 RECIPE, SEARCH = "train_classification_model.py", "search_results.csv"
 DECISION, REPORT, QUARANTINE, LOG = "decision.json", "report.html", "quarantine.csv", "cycle.log"
 

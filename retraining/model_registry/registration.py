@@ -18,6 +18,7 @@ from retraining.model_registry.artifacts import folder_digest
 from retraining.model_registry.estimators import save_estimator
 from retraining.model_registry.failures import already_exists
 from retraining.model_registry.names import (
+    CALIBRATION,
     CYCLE_ID,
     MANIFEST,
     RECIPE,
@@ -211,6 +212,8 @@ def _files_of(candidate: Candidate, manifest: str) -> dict[str, str]:
     files = {MANIFEST: manifest, RECIPE: candidate.recipe_text}
     if candidate.sketches is not None:
         files[SKETCHES] = json.dumps(candidate.sketches, indent=1, default=str)
+    if candidate.calibration is not None:
+        files[CALIBRATION] = json.dumps(candidate.calibration)
     table = search_table(candidate.search_results)
     return files if table is None else {**files, SEARCH: table}
 

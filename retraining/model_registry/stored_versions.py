@@ -15,7 +15,7 @@ from retraining.errors import DamagedModelError, StoreError
 from retraining.model_registry.artifact_roots import root_problem
 from retraining.model_registry.artifacts import folder_digest
 from retraining.model_registry.estimators import AnyModel, load_estimator
-from retraining.model_registry.names import MANIFEST, RECIPE, SKETCHES
+from retraining.model_registry.names import CALIBRATION, MANIFEST, RECIPE, SKETCHES
 from retraining.model_registry.packages import what_differs
 from retraining.serialisation import manifest_from_json
 
@@ -115,6 +115,11 @@ class StoredVersions:
     def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
         content, _ = self._read_beside(version, SKETCHES)
+        return None if content is None else json.loads(content)
+
+    def calibration(self, version: Version) -> Mapping[str, Any] | None:
+        """What turns the version's probabilities into an estimated score; None where it carries nothing."""
+        content, _ = self._read_beside(version, CALIBRATION)
         return None if content is None else json.loads(content)
 
     def metrics(self, version: Version) -> Mapping[str, float]:

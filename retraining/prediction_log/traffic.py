@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 AT_ONCE = 5000  # rows that a driver hands over together
+DIGESTS = 1 << 32
 HOUR = "%Y-%m-%dT%H"
 
 
@@ -51,6 +52,17 @@ class LabelledAnswer:
     version: int
     prediction: str | None
     label: str
+    classes: str | None
+    probabilities: str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A prediction, labelled or not; `classes` and `probabilities` are JSON."""
+
+    request_time: datetime
+    version: int
+    prediction: str | None
     classes: str | None
     probabilities: str | None
 
@@ -108,6 +120,35 @@ def labelled_answers(
     streamed = connection.execution_options(yield_per=AT_ONCE).execute(query)
     for time, *others in streamed:
         yield LabelledAnswer(time.replace(minute=0, second=0, microsecond=0), *others)
+
+
+def answers_since(
+    connection: Connection, model_name: str, since: datetime, share: float
+) -> Iterator[Answer]:
+    """The predictions since a time, or a share of them, always the same ones and spread over all of them."""
+    columns = predictions.c
+    query = sa.select(
+        columns.request_time,
+        columns.model_version,
+        columns.prediction,
+        columns.classes,
+        columns.probabilities,
+    ).where(columns.model_name == model_name, columns.request_time >= since)
+    if share < 1:
+        query = query.where(_digest(connection) < int(share * DIGESTS))
+    streamed = connection.execution_options(yield_per=AT_ONCE).execute(query)
+    for row in streamed:
+        yield Answer(*row)
+
+
+def _digest(connection: Connection) -> sa.ColumnElement[int]:
+    """A number below `DIGESTS` that has nothing to do with what a row says.
+
+    In sqlite it is made of the row's place, which the index by time holds: rows that are not wanted are not read.
+    """
+    if connection.dialect.name == "postgresql":
+        return sa.literal_column("(hashtext(predictions.prediction_id)::bigint & 4294967295)")
+    return sa.literal_column("(predictions.rowid * 2654435761 % 4294967296)")  # Knuth, 6.4
 
 
 def newest_rows(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retraining.cycle.calibrating import answers_on_test_rows
 from retraining.cycle.copies import leave_out_learned, tell
 from retraining.cycle.rows import Section, predictions
 from retraining.errors import DamagedModelError, UnreadableFileError
@@ -70,7 +71,7 @@ def score_on_unseen_rows(
     kept, copies = _less_learned(job, papers, sections, [model])
     tell(copies, "reserved")
     with job.stage("scoring"):
-        answers = predictions(job, model, kept, estimator)
+        answers = answers_on_test_rows(job, model, kept, estimator)
     if not len(answers.truth):
         return Baseline(None, 0, None, copies)
     return Baseline(_scored(job, answers), len(np.unique(answers.blocks)), answers, copies)

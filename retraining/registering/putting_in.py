@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.cycle import books
+from retraining.cycle.calibrating import calibration_of
 from retraining.cycle.drift import sketch_of
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.sources import note_the_schema
@@ -73,6 +74,7 @@ def put_in(
         candidate(recipe, made.estimator, papers.manifest, marks, sketch),
         recipe_text=made.recipe_text,
         pip_requirements=made.pip_requirements,
+        calibration=calibration_of(baseline.answers, papers.schema),
     )
     version = job.registry.register(wanted, parent=run_id, run_name=FIRST_MODEL)
     if baseline.value is not None:

@@ -1,6 +1,13 @@
 """Metrics, intervals, paired comparison by blocks, slices, and drift. Arrays in, frozen records out; no files, no MLflow."""
 
 from retraining.metrics import Metric, check_metric, metric
+from retraining.statistics.calibration import (
+    Calibration,
+    NotCalibrated,
+    calibrated,
+    calibration_from_json,
+    fit_calibration,
+)
 from retraining.statistics.comparison import (
     MIN_BLOCKS,
     Estimate,
@@ -15,6 +22,7 @@ from retraining.statistics.comparison import (
 )
 from retraining.statistics.copies import Delivery, are_few, copied_rows
 from retraining.statistics.drift import benjamini_hochberg, drift, expected_psi
+from retraining.statistics.expected_score import expected_score, noise_of_labels
 from retraining.statistics.histograms import (
     CategoryBins,
     NumberBins,
@@ -30,15 +38,19 @@ from retraining.statistics.slices import judge_slices, per_class
 
 __all__ = [
     "MIN_BLOCKS",
+    "Calibration",
     "CategoryBins",
     "Delivery",
     "Estimate",
     "Metric",
+    "NotCalibrated",
     "NumberBins",
     "PairedResult",
     "Predictions",
     "are_few",
     "benjamini_hochberg",
+    "calibrated",
+    "calibration_from_json",
     "category_bins",
     "category_codes",
     "category_histograms",
@@ -51,9 +63,12 @@ __all__ = [
     "estimate",
     "estimate_improvement",
     "expected_psi",
+    "expected_score",
+    "fit_calibration",
     "judge",
     "judge_slices",
     "metric",
+    "noise_of_labels",
     "number_bins",
     "number_histograms",
     "per_class",

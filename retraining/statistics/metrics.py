@@ -86,6 +86,13 @@ def score(chosen: Metric, predictions: Predictions) -> float | None:
     return _defined(_scorer_value(chosen, predictions))
 
 
+def weighted_score(chosen: Metric, predictions: Predictions, weights: Floats) -> float | None:
+    """What scikit-learn's scorer says where rows weigh (n,) more or less; None where it is undefined, or takes no weights."""
+    if predictions.truth.size == 0 or not _has_what_it_needs(chosen, predictions):
+        return None
+    return _defined(_scorer_value(chosen, predictions, weights))
+
+
 def row_values(chosen: Metric, predictions: Predictions) -> Floats | None:
     """(n,) values whose mean is the score, or None where the metric is no mean over rows."""
     if chosen.needs == "probabilities" and predictions.probabilities is None:
@@ -180,7 +187,7 @@ class _Replay(ClassifierMixin, BaseEstimator):
         return probabilities
 
 
-def _scorer_value(chosen: Metric, predictions: Predictions) -> float:
+def _scorer_value(chosen: Metric, predictions: Predictions, weights: Floats | None = None) -> float:
     rows = np.arange(predictions.truth.size)
     if (
         chosen.name == "average_precision"
@@ -191,6 +198,8 @@ def _scorer_value(chosen: Metric, predictions: Predictions) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return float(get_scorer(chosen.name)(_Replay(predictions), rows, predictions.truth))
+            scorer = get_scorer(chosen.name)
+            value = scorer(_Replay(predictions), rows, predictions.truth, sample_weight=weights)
+            return float(value)
         except ValueError:  # how scikit-learn says that these rows lack a class
             return np.nan

@@ -35,6 +35,7 @@ def a_version_comes_back_as_it_was_registered(registry: Registry) -> None:
     assert version.reason == "it looked good"
     assert registry.manifest(version) == wanted.manifest
     assert registry.sketches(version) == {"speed": [1, 2]}
+    assert registry.calibration(version) == {"why_not": "too few rows"}
     np.testing.assert_array_equal(registry.model(version).predict(ROWS), [0, 1, 0, 1])
 
 

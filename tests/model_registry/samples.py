@@ -95,6 +95,7 @@ def candidate(
         "pip_requirements": ("scikit-learn", "cloudpickle", "pandas"),
         "marks": Marks(status="pending", reason="it looked good"),
         "sketches": {"speed": [1, 2]},
+        "calibration": {"why_not": "too few rows"},
     }
     return Candidate(**{**content, **more})
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from retraining.prediction_log.traffic import (
     TrafficGroup,
+    answers_since,
     labelled_answers,
     newest_rows,
     recent_rows,
@@ -85,3 +86,24 @@ def test_recent_rows_come_newest_first_and_whole(database: Database) -> None:
     assert [row["prediction_id"] for row in found] == ["c", "b"]
     assert {"features", "probabilities", "caller", "exported_in"} <= found[0].keys()
     assert "label_waits" not in found[0]
+
+
+def test_a_share_of_the_answers_is_always_the_same_one_and_spread_over_all(
+    database: Database,
+) -> None:
+    for number in range(20):
+        at = NOON + timedelta(hours=number)
+        append(database, asked(*(f"{number}-{row}" for row in range(50)), at=at))
+    with database.reading() as connection:
+        every, first, again = (
+            list(answers_since(connection, MODEL, EVER, share)) for share in (1.0, 0.3, 0.3)
+        )
+    assert len(every) == 1000
+    assert first == again
+    assert 220 < len(first) < 380
+    by_hour = [
+        sum(one.request_time == hour for one in first)
+        for hour in {one.request_time for one in first}
+    ]
+    assert len(by_hour) == 20
+    assert max(by_hour) < 30

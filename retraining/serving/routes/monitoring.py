@@ -26,7 +26,7 @@ SHARE_EXAMPLE = {
     "predictions": 2000,
     "labelled": 1400,
     "realised": SCORE_EXAMPLE,
-    "estimated": None,
+    "estimated": {"value": 0.905, "interval": [0.887, 0.923], "rows": 2000, "method": "CBPE"},
 }
 DAYS_EXAMPLE = {
     "days": [
