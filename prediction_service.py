@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from retraining.commands import Answer
+    from retraining.report.live.material import Books
     from retraining.serving.log import Logged, Predicted
     from retraining.serving.service import Asked, Service
     from retraining.settings import Settings
@@ -76,6 +77,7 @@ def service_of(settings: Settings, start: Start) -> Service:
     from retraining.serving.batching import Batches
     from retraining.serving.intake import Intake
     from retraining.serving.jobs import Clockwork, Jobs
+    from retraining.serving.live import LivePage
     from retraining.serving.metrics import Metrics
     from retraining.serving.production import Production
     from retraining.serving.project_log import ProjectLog
@@ -94,6 +96,14 @@ def service_of(settings: Settings, start: Start) -> Service:
         log,
         watchers=(metrics, ReloadAlerts(settings)) if start.is_first else (metrics,),
     )
+    clockwork = Clockwork(jobs, seconds) if seconds is not None and start.is_first else None
+    watch = Watch(
+        settings,
+        start.environment,
+        lambda: log.database,
+        metrics,
+        looks_in_time=start.is_first,
+    )
     return Service(
         settings=settings,
         production=production,
@@ -104,15 +114,20 @@ def service_of(settings: Settings, start: Start) -> Service:
         rates=rate_limit(settings, start.workers),
         metrics=metrics,
         jobs=jobs,
-        clockwork=Clockwork(jobs, seconds) if seconds is not None and start.is_first else None,
-        watch=Watch(
-            settings,
-            start.environment,
-            lambda: log.database,
-            metrics,
-            looks_in_time=start.is_first,
-        ),
+        clockwork=clockwork,
+        watch=watch,
         history=lambda: past_cycles(settings),
+        page=LivePage(
+            settings,
+            production,
+            log,
+            watch,
+            jobs,
+            clockwork,
+            metrics,
+            read_books=lambda: books(settings),
+        ),
+        report_of=lambda cycle_id: report_of(settings, cycle_id),
         answer=answer,
     )
 
@@ -122,6 +137,20 @@ def past_cycles(settings: Settings) -> list[Any]:
     from retraining.commands.history import last_cycles
 
     return last_cycles(settings)
+
+
+def books(settings: Settings) -> Books:
+    """What past cycles left, for the live page."""
+    from retraining.commands.live_books import read_books
+
+    return read_books(settings)
+
+
+def report_of(settings: Settings, cycle_id: str) -> str | None:
+    """The page that a cycle left, None where there is none."""
+    from retraining.commands.live_books import read_report
+
+    return read_report(settings, cycle_id)
 
 
 def app(project: Path | str) -> FastAPI:

@@ -112,7 +112,7 @@ def outcome_from_json(content: Read) -> Outcome:
         new_rows=new_rows,
         copied_rows=content.get("copied_rows"),
         files=FileCounts(**(content.get("files") or {})),
-        drift=_drift_from_json(content.get("drift") or {}),
+        drift=drift_from_json(content.get("drift") or {}),
         seconds=content.get("seconds") or {},
     )
 
@@ -135,7 +135,8 @@ def _comparison_from_json(content: Read, scores: Read) -> Comparison | None:
     )
 
 
-def _drift_from_json(content: Read) -> Drift:
+def drift_from_json(content: Read) -> Drift:
+    """The drift that `drift_to_json` wrote."""
     from retraining.records import FeatureDrift
 
     names = [field.name for field in fields(FeatureDrift)]

@@ -17,6 +17,7 @@ from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.layout import layout_of
 from retraining.prediction_log.traffic import newest_rows
 from retraining.records import Drift
+from retraining.report.words import size_of_psi
 from retraining.serialisation import drift_to_json
 from retraining.terminal import columns, labelled
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 LABEL_WIDTH = 12
 FEATURES_SHOWN = 10  # --json has them all
-SMALL_PSI, LARGE_PSI = 0.1, 0.25  # the usual rule of thumb
 
 
 @dataclass(frozen=True)
@@ -234,14 +234,3 @@ def _feature_in_words(feature: FeatureDrift) -> str:
     psi = feature.psi_corrected
     judged = " (detected)" if feature.detected else ""
     return f"{feature.name}: PSI {psi:.3f}, {size_of_psi(psi)}{judged}"
-
-
-def size_of_psi(psi: float) -> str:
-    """A population stability index in words.
-
-    >>> size_of_psi(0.02), size_of_psi(0.2), size_of_psi(0.4)
-    ('little', 'moderate', 'large')
-    """
-    if psi < SMALL_PSI:
-        return "little"
-    return "moderate" if psi <= LARGE_PSI else "large"

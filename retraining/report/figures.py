@@ -166,8 +166,8 @@ def timeline(cycles: Sequence[Served], threshold: float | None) -> Timeline | No
     if len(cycles) < 2:
         return None
     ends = [end for cycle in cycles for end in (cycle.score, *(cycle.interval or ()))]
-    shown = _near(threshold, ends)
-    low, high, ticks = _nice_range(min(ends + shown), max(ends + shown))
+    shown = near(threshold, ends)
+    low, high, ticks = nice_range(min(ends + shown), max(ends + shown))
     steps = len(cycles) - 1
     inner = max(LEAST_WIDTH, min(WIDEST_STEP * steps, PAGE_WIDTH), NARROWEST_STEP * steps)
 
@@ -199,7 +199,7 @@ def polyline(points: Iterable[Point]) -> str:
     return " ".join(f"{_round(x):g},{_round(y):g}" for x, y in points)
 
 
-def _near(threshold: float | None, scores: Sequence[float]) -> list[float]:
+def near(threshold: float | None, scores: Sequence[float]) -> list[float]:
     """The threshold, unless it is so far off that drawing it would flatten the scores."""
     if threshold is None:
         return []
@@ -207,7 +207,7 @@ def _near(threshold: float | None, scores: Sequence[float]) -> list[float]:
     return [threshold] if min(scores) - 2 * spread <= threshold <= max(scores) + 2 * spread else []
 
 
-def _nice_range(low: float, high: float) -> tuple[float, float, list[float]]:
+def nice_range(low: float, high: float) -> tuple[float, float, list[float]]:
     """A range around low..high whose ends are ticks, at a step of 1, 2 or 5 times a power of ten."""
     spread = (high - low) or max(abs(high), 1.0) * 0.02
     power = 10 ** math.floor(math.log10(spread / 3))

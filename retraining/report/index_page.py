@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +16,7 @@ from retraining.report.past import (
     served_scores,
     timeline_words,
 )
-from retraining.report.rendering import render_template, typeset
+from retraining.report.rendering import REPORT_POLICY, digest_source, render_template, typeset
 from retraining.report.verdict import name
 from retraining.report.words import (
     ending_words,
@@ -50,7 +48,7 @@ show("");
 
 @dataclass(frozen=True)
 class IndexRow:
-    """One cycle."""
+    """One cycle; `report`, `run_url` and `version_url` are addresses, None where there is none."""
 
     ending: str
     version: str
@@ -59,6 +57,8 @@ class IndexRow:
     decision: PastDecision
     reason: str
     report: str | None
+    run_url: str | None = None
+    version_url: str | None = None
 
 
 def render(
@@ -77,14 +77,13 @@ def render(
     scored = served_scores(cycles)
     line = timeline(scored, last.outcome.threshold if last else None)
     counts = Counter(record.ending for record in cycles)
-    digest = base64.b64encode(hashlib.sha256(FILTER_SCRIPT.encode()).digest()).decode()
     return render_template(
         "index.html.j2",
         width="72rem",
         model_name=printable(model_name, 80),
         sentence=_sentence(cycles, serving),
         rows=[
-            _row(record, hindsight.get(record.cycle_id), reports.get(record.cycle_id))
+            cycle_row(record, hindsight.get(record.cycle_id), reports.get(record.cycle_id))
             for record in reversed(cycles)
         ],
         endings=[
@@ -96,7 +95,7 @@ def render(
         line_label=timeline_words(metric, scored) if line else "",
         line_threshold=_threshold(last) if last and line and line.threshold is not None else "",
         script=FILTER_SCRIPT,
-        script_policy=f"; script-src 'sha256-{digest}'",
+        policy=f"{REPORT_POLICY}; script-src {digest_source(FILTER_SCRIPT)}",
     )
 
 
@@ -108,7 +107,14 @@ def _sentence(cycles: Sequence[CycleRecord], serving: int | None) -> str:
     return f"{start} is in production after {how_many(len(cycles), 'cycle')}; the last one ended: {ending}."
 
 
-def _row(record: CycleRecord, hindsight: Hindsight | None, report: str | None) -> IndexRow:
+def cycle_row(
+    record: CycleRecord,
+    hindsight: Hindsight | None,
+    report: str | None,
+    run_url: str | None = None,
+    version_url: str | None = None,
+) -> IndexRow:
+    """One cycle as the table shows it."""
     outcome, score = record.outcome, record.served
     value = score.value if score else None
     return IndexRow(
@@ -121,6 +127,8 @@ def _row(record: CycleRecord, hindsight: Hindsight | None, report: str | None) -
         decision=decision(record, hindsight),
         reason=printable(outcome.reason, 300),
         report=report,
+        run_url=run_url,
+        version_url=version_url,
     )
 
 

@@ -23,6 +23,7 @@ MOST_CYCLES = 120
 class PastDecision:
     """A decision of a past cycle; `hindsight` is what later rows say about it, None where there are none yet."""
 
+    cycle_id: str
     day: str
     clock: str
     ending: str
@@ -86,6 +87,7 @@ def decision(record: CycleRecord, hindsight: Hindsight | None) -> PastDecision:
     """One past cycle's decision."""
     outcome, comparison = record.outcome, record.outcome.comparison
     return PastDecision(
+        record.cycle_id,
         label_of(record),
         f"{record.started:%H:%M %Z}",
         outcome.ending,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from functools import cache
 from pathlib import Path
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TEMPLATES = Path(__file__).parent / "templates"
+# Pictures of reports place their marks by style attributes, which no digest can name.
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def typeset(text: str) -> str:
@@ -28,9 +32,33 @@ def typeset(text: str) -> str:
     return re.sub(r"(?<=\d) (?=%|points\b)", "\N{NO-BREAK SPACE}", text)
 
 
-def render_template(template: str, **context: Any) -> str:
-    """The page that a template makes of a context; everything that is not markup of ours is escaped."""
+def render_template(template: str, *, width: str = "", **context: Any) -> str:
+    """The page that a template makes of a context; everything that is not markup of ours is escaped.
+
+    Args:
+        template: its name.
+        width: of the page, as CSS; empty for a part of a page.
+        context: what the template may use.
+    """
+    if width:
+        context.setdefault("style", stylesheet("layout.css.j2", width=width))
     return _environment().get_template(template).render(context)
+
+
+def stylesheet(*templates: str, width: str) -> str:
+    """The rules of a page that is so wide."""
+    return "".join(_environment().get_template(name).render(width=width) for name in templates)
+
+
+def script_text(name: str) -> str:
+    """A script of ours, as it stands in a page."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def digest_source(text: str) -> str:
+    """What a Content-Security-Policy calls a script or style of exactly this text."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 @cache
@@ -49,7 +77,7 @@ def _environment() -> Environment:
         "ending": words.ending_words,
         "printable": words.printable,
         "named": name,
-        "script_policy": "",
+        "policy": REPORT_POLICY,
     }
     return environment
 

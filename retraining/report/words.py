@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from retraining.records import EndingName, Score, Verdict
 
 NOTHING = "-"
+SMALL_PSI, LARGE_PSI = 0.1, 0.25  # the usual rule of thumb
 
 VERDICTS: Mapping[Verdict, str] = {
     "better": "the challenger is better",
@@ -73,6 +74,17 @@ def gain_text(metric: str | None, value: float | None, interval: tuple[float, fl
     return (
         f"{difference_text(metric, value)} {interval_text(metric, interval, signed=True)}".strip()
     )
+
+
+def size_of_psi(psi: float) -> str:
+    """A population stability index in words.
+
+    >>> size_of_psi(0.02), size_of_psi(0.2), size_of_psi(0.4)
+    ('little', 'moderate', 'large')
+    """
+    if psi < SMALL_PSI:
+        return "little"
+    return "moderate" if psi <= LARGE_PSI else "large"
 
 
 def time_text(moment: datetime | None) -> str:

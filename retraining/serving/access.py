@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 COOKIE = "retraining_token"
 OPEN_TO_ALL = ("/live", "/ready", "/health")
+WITHOUT_A_TOKEN = ("/login", "/logout")  # only our own hosts may ask these
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 ALGORITHMS_BY_KEY_FILE = ("RS256", "ES256")
 _WANTED = {"WWW-Authenticate": "Bearer"}
@@ -96,9 +97,17 @@ class Access:
         Raises:
             Refusal: 401 without a token that is known, 403 with one that lacks the scope.
         """
+        return self.caller_by(_token_in(connection), scope)
+
+    def caller_by(self, token: str | None, scope: Scope) -> Caller:
+        """Who holds a token that may do this; anybody where none is wanted.
+
+        Raises:
+            Refusal: 401 where it is not known, 403 where it lacks the scope.
+        """
         if not self._wants_tokens:
             return Caller(anybody=True)
-        caller = self._known(_token_in(connection))
+        caller = self._known(token)
         if not caller.may(scope):
             raise Refusal(403, "scope_missing", f"The token does not hold the scope {scope!r}.")
         return caller

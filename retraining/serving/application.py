@@ -20,6 +20,7 @@ from retraining.serving.routes import (
     mlflow_protocol,
     monitoring,
     operating,
+    page,
     predicting,
 )
 
@@ -54,9 +55,11 @@ def application(service: Service, gate: Callable[[], None] | None = None) -> Fas
         operating,
         health,
         documentation,
+        page,
     )
     for group in groups:
         app.include_router(group.router)
+    app.include_router(page.pages)
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(HTTPException, not_routed)
     app.add_middleware(

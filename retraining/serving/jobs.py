@@ -18,6 +18,7 @@ import subprocess
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -35,6 +36,7 @@ JOBS_KEPT = 100
 NICENESS = 10  # answers come first
 OOM_SCORE = 500  # where memory is short, the cycle goes before the service
 LONGEST_WHY = 500  # characters
+LAST_LINES = 4000  # bytes of what a job said that are looked at
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -47,6 +49,16 @@ class JobState:
     exit_code: int | None = None
     reason: str | None = None
     cycle_id: str | None = None
+
+
+@dataclass(frozen=True)
+class NewestJob:
+    """The cycle that was started last; `said` is the last line that it wrote."""
+
+    job_id: str
+    started: datetime
+    said: str
+    state: JobState
 
 
 class Jobs:
@@ -92,6 +104,20 @@ class Jobs:
         except FileNotFoundError:
             return None
 
+    def newest(self) -> NewestJob | None:
+        """The cycle that was started last, None where none was."""
+        for path in sorted(self._folder.glob("*.json"), reverse=True)[:1]:
+            state = self.state(path.stem)
+            if state is not None:
+                said = _last_line(path.with_suffix(".err"))
+                return NewestJob(path.stem, _time_in(path.stem), said, state)
+        return None
+
+    @property
+    def any_cycle_runs(self) -> bool:
+        """Whether a cycle runs on the project, whoever started it."""
+        return is_held(self._settings.state_dir)
+
     def _start_process(self, output: Path, *, force: bool, why: str) -> subprocess.Popen[bytes]:
         words = [*shlex.split(self._settings.command), "run", "--json"]
         words += ["--force"] if force else []
@@ -134,6 +160,7 @@ class Clockwork:
         self._seconds = seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="clockwork", daemon=True)
+        self.next_start: datetime | None = None
 
     def start(self) -> None:
         """Begin to count."""
@@ -144,13 +171,35 @@ class Clockwork:
         self._stop.set()
 
     def _tick(self) -> None:
-        while not self._stop.wait(self._seconds):
+        while not self._waited():
             try:
                 self._jobs.start(why="CYCLE_EVERY_SECONDS")
             except Refusal:
                 log.debug("a cycle runs already")
             except OSError as error:
                 log.error("no cycle could be started: %s", error)
+
+    def _waited(self) -> bool:
+        """Wait until the next start is due; whether there shall be none any more."""
+        self.next_start = datetime.now(UTC) + timedelta(seconds=self._seconds)
+        return self._stop.wait(self._seconds)
+
+
+def _time_in(job_id: str) -> datetime:
+    """When a job was started: its id begins with the milliseconds since 1970."""
+    return datetime.fromtimestamp(int(job_id[:12], 16) / 1000, UTC)
+
+
+def _last_line(path: Path) -> str:
+    """The last line that a job wrote to its standard error, without reading a long file whole."""
+    try:
+        with path.open("rb") as said:
+            said.seek(max(0, path.stat().st_size - LAST_LINES))
+            lines = said.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    written = [line.strip() for line in lines if line.strip()]
+    return written[-1] if written else ""
 
 
 def _is_locked(descriptor: int) -> bool:

@@ -20,7 +20,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
     from typing import Literal
 
@@ -155,10 +155,23 @@ class Metrics:
             self._model_version.set(model.version)
             self._loaded.set(model.since.timestamp())
 
+    def request_times(self, routes: Collection[str]) -> dict[float, float]:
+        """Answers on some routes since the start that took so many seconds or less, over all workers."""
+        name, counts = "retraining_request_seconds_bucket", dict.fromkeys((*SECONDS, math.inf), 0.0)
+        for family in self._together().collect():
+            for sample in family.samples:
+                if sample.name == name and sample.labels["route"] in routes:
+                    counts[float(sample.labels["le"])] += sample.value
+        return counts
+
     def text(self) -> bytes:
         """All metrics as Prometheus reads them."""
+        return generate_latest(self._together())
+
+    def _together(self) -> CollectorRegistry:
+        """What this process counted, or where there are several workers, what all of them did."""
         if SHARED_FOLDER not in os.environ:
-            return generate_latest(self._registry)
+            return self._registry
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        return together

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.routing import APIRoute
 
-from retraining.serving.access import OPEN_TO_ALL
+from retraining.serving.access import OPEN_TO_ALL, WITHOUT_A_TOKEN
 from retraining.serving.descriptions import SCOPE
 from retraining.serving.service import service_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class ScopedRoute(APIRoute):
     """Asks the door before the handler.
 
-    A route that names no scope must be one of those that are open to all.
+    A route that names no scope must be one of those that want no token.
     """
 
     def get_route_handler(self) -> Handler:
@@ -29,7 +29,7 @@ class ScopedRoute(APIRoute):
         handle: Handler = super().get_route_handler()
         scope = (self.openapi_extra or {}).get(SCOPE)
         if scope is None:
-            if self.path not in OPEN_TO_ALL:
+            if self.path not in (*OPEN_TO_ALL, *WITHOUT_A_TOKEN):
                 raise TypeError(f"the route {self.path} names no scope")
             return handle
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retraining.serving.batching import Batches
     from retraining.serving.intake import Intake
     from retraining.serving.jobs import Clockwork, Jobs
+    from retraining.serving.live import LivePage
     from retraining.serving.log import Logged, Predicted, PredictionLog
     from retraining.serving.metrics import Metrics
     from retraining.serving.production import Production
@@ -53,6 +54,8 @@ class Service:
     clockwork: Clockwork | None
     watch: Watch
     history: Callable[[], list[Any]]
+    page: LivePage
+    report_of: Callable[[str], str | None]
     answer: Answer
 
     def charge(self, asked: Asked, question: Question) -> None:
@@ -70,6 +73,7 @@ class Service:
         self.log.start()
         self.production.start()
         self.watch.start()
+        self.page.start()
         if self.clockwork is not None:
             self.clockwork.start()
 
@@ -77,6 +81,7 @@ class Service:
         """Answer what waits, commit what is to be logged, let go."""
         if self.clockwork is not None:
             self.clockwork.close()
+        self.page.close()
         self.watch.close()
         self.batches.close()
         self.log.close()

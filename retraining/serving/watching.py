@@ -21,7 +21,7 @@ from retraining.logs import log
 from retraining.prediction_log.connection import PredictionLogError
 from retraining.prediction_log.watch import KeptResult, keep_result, kept_result, take_lease
 from retraining.serving.jobs import give_way
-from retraining.serving.refusals import not_now
+from retraining.serving.refusals import Refusal, not_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 USUAL_DAYS = 30
 FRESH = timedelta(seconds=5)  # who asks gets no older result
 LONGEST_LOOK = 300.0  # seconds
+PAUSE_AFTER_A_FAILURE = 30.0  # seconds
 
 
 class Gauges(Protocol):
@@ -71,6 +72,7 @@ class Watch:
         self._stop = threading.Event()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="monitor")
         self._clock = threading.Thread(target=self._tick, name="watch", daemon=True)
+        self._asked = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -96,6 +98,27 @@ class Watch:
         oldest = datetime.now(UTC) - FRESH
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, self._at_least, days, oldest, True)
+
+    def last(self) -> KeptResult | None:
+        """What the last look in time found; where it is too old, or there is none, a look is begun.
+
+        Nobody waits for that look: whoever asks again later is told what it found.
+        """
+        kept = self._kept(USUAL_DAYS)
+        oldest = datetime.now(UTC) - timedelta(seconds=self._settings.monitor_every_seconds)
+        if (kept is None or kept.made_time < oldest) and self._asked.acquire(blocking=False):
+            self._worker.submit(self._look_unasked, oldest)
+        return kept
+
+    def _look_unasked(self, oldest: datetime) -> None:
+        """Look because somebody watches the page; one at a time, and not at once again."""
+        try:
+            self._at_least(USUAL_DAYS, oldest, False)
+        except Refusal as refusal:
+            log.debug("nobody looked at the traffic: %s", refusal.message)
+            self._stop.wait(PAUSE_AFTER_A_FAILURE)
+        finally:
+            self._asked.release()
 
     def _at_least(self, days: int, oldest: datetime, somebody_waits: bool) -> Seen:
         """A result of a look that began at `oldest` or later; of those who wait, all share the next one."""

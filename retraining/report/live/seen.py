@@ -1,0 +1,94 @@
+"""`monitor --json` as the page reads it: kept in the log by the service, or just made by the command."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from retraining.report.live.material import (
+    Age,
+    AlertLine,
+    AnswerShare,
+    Day,
+    Part,
+    SeenTraffic,
+    Told,
+)
+from retraining.serialisation import drift_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Read = Mapping[str, Any]
+
+
+def seen_traffic(content: Read, made: datetime, days: int) -> SeenTraffic:
+    """The object of `monitor --json`, made at `made` over so many days.
+
+    Keys that an older or a newer `monitor` does not write are taken as absent.
+    """
+    drift: Read = content.get("drift") or {}
+    return SeenTraffic(
+        made=made,
+        days=days,
+        whole=_part(content),
+        by_version={int(one["version"]): _part(one) for one in content.get("by_version", ())},
+        by_day=tuple(_day(one) for one in content.get("days", ())),
+        coverage=tuple(_age(one) for one in content.get("coverage", ())),
+        labels_in_days=content.get("labels_in_days"),
+        drift=drift_from_json(drift) if drift else None,
+        window_rows=drift.get("window_rows", 0),
+        reference_version=drift.get("reference_version"),
+        answers=tuple(_share(one) for one in content.get("answers", ())),
+        alerts=tuple(alert_line(one) for one in content.get("alerts", ())),
+        not_estimated=content.get("not_estimated"),
+    )
+
+
+def alert_line(content: Read) -> AlertLine:
+    """A line of `alerts.jsonl`; what it lacks is empty."""
+    return AlertLine(
+        kind=str(content.get("kind", "")),
+        what=str(content.get("what", "")),
+        remedy=str(content.get("try", "")),
+        time=_time(content.get("time")),
+        cycle_id=content.get("cycle"),
+    )
+
+
+def _part(content: Read) -> Part:
+    return Part(
+        predictions=content["predictions"],
+        labelled=content["labelled"],
+        realised=_told(content.get("realised")),
+        estimated=_told(content.get("estimated")),
+    )
+
+
+def _told(content: Read | None) -> Told | None:
+    if content is None or content.get("value") is None:
+        return None
+    interval = content.get("interval")
+    ends = None if interval is None else (float(interval[0]), float(interval[1]))
+    return Told(float(content["value"]), ends, content.get("rows", 0))
+
+
+def _day(content: Read) -> Day:
+    return Day(date.fromisoformat(content["date"]), _part(content))
+
+
+def _age(content: Read) -> Age:
+    return Age(content["age_days"], content["predictions"], content["labelled"])
+
+
+def _share(content: Read) -> AnswerShare:
+    return AnswerShare(str(content["class"]), content["learned"], content["now"])
+
+
+def _time(text: object) -> datetime | None:
+    """A time with its zone; None where a stranger's line has none."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

@@ -1,0 +1,213 @@
+"""The page's first line: whether production is well, and what to do where it is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from retraining.phrases import how_many
+from retraining.report.verdict import name
+from retraining.report.words import interval_text, printable, time_text, value_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retraining.report.live.material import LiveFacts, Part, Plan, Told
+
+State = Literal["well", "unknown", "look", "wrong"]
+STATES: dict[State, str] = {
+    "well": "All well",
+    "unknown": "Not known yet",
+    "look": "Have a look",
+    "wrong": "Something is wrong",
+}
+_FROM_BAD_TO_GOOD: tuple[State, ...] = ("wrong", "look", "unknown", "well")
+LOOKS_MISSED = 3  # after so many, nobody watches
+SLOWEST_LOOK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a person may want to act on; `command` is to be copied."""
+
+    state: State
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class LiveVerdict:
+    """The first line, and what else was found, worst first."""
+
+    state: State
+    words: str
+    sentence: str
+    command: str
+    others: tuple[Finding, ...]
+
+
+def verdict(facts: LiveFacts) -> LiveVerdict:
+    """One sentence: what serves, how right it is, and the worst of what was found."""
+    found = sorted(_findings(facts), key=lambda one: _FROM_BAD_TO_GOOD.index(one.state))
+    worst = found[0] if found else Finding("well", "nothing to do")
+    parts = [_serves(facts), _score(facts), worst.text]
+    sentence = "; ".join(part for part in parts if part)
+    words = STATES[worst.state]
+    return LiveVerdict(worst.state, words, f"{sentence}.", worst.command, tuple(found[1:]))
+
+
+def part_of_production(facts: LiveFacts) -> Part | None:
+    """The traffic of the version that serves; None where nobody has looked, or none serves."""
+    if facts.seen is None or facts.serving.version is None:
+        return None
+    return facts.seen.by_version.get(facts.serving.version)
+
+
+def _serves(facts: LiveFacts) -> str:
+    if facts.serving.version is None:
+        return "No version serves"
+    return f"{name(facts.serving.version)} serves"
+
+
+def _score(facts: LiveFacts) -> str:
+    """How right the version is: on its labelled rows, else as estimated, else why nobody knows."""
+    seen, plan = facts.seen, facts.plan
+    if facts.serving.version is None or seen is None:
+        return ""
+    period = f"the last {how_many(seen.days, 'day')}"
+    part = part_of_production(facts)
+    if part is None or not part.predictions:
+        return f"no prediction in {period}"
+    if part.realised is not None:
+        rows = how_many(part.realised.rows, "labelled row")
+        told = f"{_in_words(plan, part.realised)} on {rows} of {period}"
+        return f"{told}{_against_the_promise(facts, part.realised)}"
+    answers = f"{how_many(part.predictions, 'prediction')} in {period}"
+    if part.estimated is not None:
+        value = value_text(plan.metric, part.estimated.value)
+        return f"{answers}, {plan.metric} estimated at {value} without labels"
+    if part.labelled:
+        return f"{answers}, {part.labelled:,} labelled, no {plan.metric} can be told of these"
+    return f"{answers}, none of them labelled yet"
+
+
+def _in_words(plan: Plan, told: Told) -> str:
+    value = value_text(plan.metric, told.value)
+    return f"{value} right" if plan.metric == "accuracy" else f"{plan.metric} {value}"
+
+
+def _against_the_promise(facts: LiveFacts, told: Told) -> str:
+    """The realised score beside what the version scored before it was given the alias."""
+    books = facts.books
+    if books is None or books.promised is None or facts.serving.version != books.holder:
+        return ""
+    promised = books.promised
+    value = value_text(facts.plan.metric, promised)
+    if told.interval is None:
+        return f" ({value} at its promotion)"
+    low, high = told.interval
+    if low <= promised <= high:
+        return ", as promised at its promotion"
+    word = "better" if (told.value > promised) == facts.plan.greater_is_better else "worse"
+    return f", {word} than the {value} promised at its promotion"
+
+
+def _findings(facts: LiveFacts) -> Iterator[Finding]:
+    yield from _about_serving(facts)
+    yield from _about_cycles(facts)
+    yield from _about_traffic(facts)
+
+
+# --- serving --------------------------------------------------------------------------------------
+def _about_serving(facts: LiveFacts) -> Iterator[Finding]:
+    serving, plan = facts.serving, facts.plan
+    check = f"{plan.command} check"
+    if serving.version is None and not serving.unserved:
+        what = f"no version holds the alias {plan.alias}"
+        if not serving.store_ok:
+            yield Finding("wrong", "the registry does not answer", check)
+        elif facts.books is not None and facts.books.holder is not None:
+            yield Finding("unknown", f"{name(facts.books.holder)} is being loaded")
+        else:
+            yield Finding("wrong", what, f"{plan.register_command} --set-alias")
+    elif serving.unserved:
+        yield Finding("wrong", printable(serving.unserved), check)
+    elif not serving.store_ok:
+        since = time_text(serving.store_since)
+        text = f"the registry does not answer since {since}; what it told before is shown"
+        yield Finding("look", text, check)
+    if not serving.log_ok:
+        yield Finding("wrong", "the prediction log cannot be written", check)
+    elif serving.log_dropped_lately:
+        text = "the prediction log left out rows in the last 5 minutes"
+        yield Finding("look", text, check)
+
+
+# --- cycles ---------------------------------------------------------------------------------------
+def _about_cycles(facts: LiveFacts) -> Iterator[Finding]:
+    books, command = facts.books, facts.plan.command
+    if books is None:
+        if facts.serving.version is not None and facts.serving.store_ok:
+            yield Finding("unknown", "the registry is being read")
+        return
+    failed = books.failed_start
+    if failed is not None:
+        text = f"the last cycle failed: {printable(failed.what)}"
+        yield Finding("wrong", text.rstrip("."), f"{command} check")
+    if books.awaiting_approval is not None:
+        waits = name(books.awaiting_approval)
+        text = f"{waits} won and waits for your word (or: reject {waits} --why TEXT)"
+        yield Finding("look", text, f"{command} approve {waits}")
+    if books.hold:
+        text = f"promotions are held: {printable(books.hold)}"
+        yield Finding("look", text, f"{command} rollback --resume")
+    if books.quarantined:
+        text = (
+            f"{how_many(books.quarantined, 'file')} in quarantine, each with its reason beside it"
+        )
+        yield Finding("look", text, f"{command} requeue FILE")
+
+
+# --- traffic --------------------------------------------------------------------------------------
+def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
+    seen, plan = facts.seen, facts.plan
+    if seen is None:
+        if facts.serving.version is not None:
+            yield Finding("unknown", "nobody has looked at the traffic yet")
+        return
+    told = {alert.kind for alert in seen.alerts}
+    for alert in seen.alerts:
+        text = f"{printable(alert.what)}. {printable(alert.remedy)}"
+        yield Finding("look", text.rstrip(". "), f"{plan.command} monitor")
+    part = part_of_production(facts)
+    if "concept_drift" not in told and part is not None and _is_below(plan, part.realised):
+        limit = value_text(plan.metric, plan.threshold)
+        text = f"that is worse than the threshold {limit}"
+        yield Finding("wrong", text, f"{plan.command} run")
+    drift = seen.drift
+    if "data_drift" not in told and drift is not None and drift.material:
+        moved = [printable(one.name, 60) for one in drift.features if one.material]
+        text = f"inputs drifted: {', '.join(moved[:3])}; ask what feeds these columns"
+        yield Finding("look", text, f"{plan.command} monitor")
+    longest = max(LOOKS_MISSED * timedelta(seconds=plan.monitor_every), SLOWEST_LOOK)
+    if facts.now - seen.made > longest:
+        text = f"nobody looked at the traffic since {time_text(seen.made)}"
+        yield Finding("look", text, f"{plan.command} monitor")
+    if part is not None and part.predictions and not (part.realised or part.estimated):
+        yield Finding("unknown", "nobody can say yet whether it is right")
+
+
+def _is_below(plan: Plan, told: Told | None) -> bool:
+    """Whether a score is worse than the threshold by more than chance, where chance can be told."""
+    if told is None or plan.threshold is None:
+        return False
+    low, high = told.interval or (told.value, told.value)
+    return high < plan.threshold if plan.greater_is_better else low > plan.threshold
+
+
+def told_in_full(metric: str, told: Told | None) -> tuple[str, str]:
+    """A score and its interval, both empty where there is none."""
+    if told is None:
+        return "", ""
+    return value_text(metric, told.value), interval_text(metric, told.interval)

@@ -1,0 +1,226 @@
+"""What the live page shows, gathered from the service's parts; never slower than the log's last rows.
+
+The registry is read in the background, and what it told before is shown meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTimeError
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from retraining.errors import RetrainingError
+from retraining.logs import log
+from retraining.notices.alerts import recent_alerts
+from retraining.prediction_log.connection import PredictionLogError
+from retraining.prediction_log.times import time_in
+from retraining.report.live.lists import MOST_ALERTS, MOST_PREDICTIONS
+from retraining.report.live.material import (
+    CycleJob,
+    Doing,
+    LiveFacts,
+    LoggedRow,
+    Plan,
+    Serving,
+)
+from retraining.report.live.seen import alert_line, seen_traffic
+from retraining.serving.pulse import PulseTaker
+from retraining.serving.watching import USUAL_DAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from retraining.report.live.material import AlertLine, Books, SeenTraffic
+    from retraining.serving.jobs import Clockwork, Jobs
+    from retraining.serving.log import PredictionLog
+    from retraining.serving.metrics import Metrics
+    from retraining.serving.production import Production
+    from retraining.serving.watching import Watch
+    from retraining.settings import Settings
+
+REPORTS = "page/reports/{}"
+BOOKS_ARE_FRESH = timedelta(seconds=10)
+WAIT_FOR_THE_FIRST_BOOKS = 3.0  # seconds
+
+
+class LivePage:
+    """The page's desk: one a process.
+
+    Args:
+        settings: of the project.
+        production: which version answers.
+        predictions: the log.
+        watch: what the last look at the traffic found.
+        jobs: cycles that the service started.
+        clockwork: where the service starts cycles by itself.
+        metrics: what is counted.
+        read_books: reads the registry; slow.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        production: Production,
+        predictions: PredictionLog,
+        watch: Watch,
+        jobs: Jobs,
+        clockwork: Clockwork | None,
+        metrics: Metrics,
+        read_books: Callable[[], Books],
+    ) -> None:
+        self.plan = Plan.of(settings)
+        self._settings = settings
+        self._production = production
+        self._predictions = predictions
+        self._watch = watch
+        self._jobs = jobs
+        self._clockwork = clockwork
+        self._pulse = PulseTaker(metrics)
+        self._books = _InTheBackground(read_books)
+        self._up_since = datetime.now(UTC)
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._pulse.start()
+
+    def close(self) -> None:
+        """Read and count no more."""
+        self._pulse.close()
+        self._books.close()
+
+    def facts(self, *, may_operate: bool) -> LiveFacts:
+        """All that the page shows now."""
+        return LiveFacts(
+            now=datetime.now(UTC),
+            plan=self.plan,
+            serving=self._serving(),
+            seen=self._seen(),
+            books=self._books.newest(),
+            pulse=self._pulse.told(),
+            rows=self._rows(),
+            alerts=self._alerts(),
+            doing=self._doing(may_operate=may_operate),
+            reports=REPORTS,
+        )
+
+    def _serving(self) -> Serving:
+        model, standing = self._production.model, self._production.standing
+        health = self._predictions.health()
+        return Serving(
+            version=None if model is None else model.version,
+            since=None if model is None else model.since,
+            up_since=self._up_since,
+            store_ok=standing.store_ok,
+            store_since=standing.store_since,
+            # why a version is not served is told by itself where the registry is away
+            unserved=standing.unserved if standing.store_ok else None,
+            log_ok=health.ok,
+            log_dropped_lately=health.dropped_lately,
+        )
+
+    def _seen(self) -> SeenTraffic | None:
+        kept = self._watch.last()
+        if kept is None:
+            return None
+        return seen_traffic(json.loads(kept.content), kept.made_time, USUAL_DAYS)
+
+    def _rows(self) -> tuple[LoggedRow, ...] | None:
+        try:
+            rows = self._predictions.recent(MOST_PREDICTIONS)
+        except PredictionLogError:
+            return None
+        return tuple(_logged_row(row) for row in rows)
+
+    def _alerts(self) -> tuple[AlertLine, ...]:
+        lines = recent_alerts(self._settings.state_dir, MOST_ALERTS)
+        return tuple(alert_line(line) for line in lines)
+
+    def _doing(self, *, may_operate: bool) -> Doing:
+        newest = self._jobs.newest()
+        clockwork = self._clockwork
+        job = None
+        if newest is not None:
+            state = newest.state
+            job = CycleJob(
+                job_id=newest.job_id,
+                state=state.state,
+                started=newest.started,
+                said=newest.said,
+                ending=state.ending,
+                exit_code=state.exit_code,
+                reason=state.reason,
+                cycle_id=state.cycle_id,
+            )
+        return Doing(
+            may_operate=may_operate,
+            job=job,
+            cycle_runs=self._jobs.any_cycle_runs,
+            next_start=None if clockwork is None else clockwork.next_start,
+        )
+
+
+class _InTheBackground:
+    """The registry's facts, read again when they are old and somebody asks; nobody waits but the first."""
+
+    def __init__(self, read: Callable[[], Books]) -> None:
+        self._read = read
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="books")
+        self._lock = threading.Lock()
+        self._reading: Future[None] | None = None
+        self._books: Books | None = None
+
+    def newest(self) -> Books | None:
+        """What was read last; None where nothing could be read yet."""
+        with self._lock:
+            is_old = self._books is None or datetime.now(UTC) - self._books.read > BOOKS_ARE_FRESH
+            if is_old and (self._reading is None or self._reading.done()):
+                self._reading = self._worker.submit(self._read_once)
+            reading = self._reading
+        if self._books is None and reading is not None:
+            with suppress(NotInTimeError):
+                reading.result(timeout=WAIT_FOR_THE_FIRST_BOOKS)
+        return self._books
+
+    def close(self) -> None:
+        """Read no more."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _read_once(self) -> None:
+        try:
+            self._books = self._read()
+        except RetrainingError as error:
+            log.debug("the page shows what the registry told before: %s", error.what)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises, the page is shown
+            log.warning(
+                "the registry was not read for the page: %s: %s", type(error).__name__, error
+            )
+
+
+def _logged_row(row: Mapping[str, Any]) -> LoggedRow:
+    """A row of the log as the page shows it."""
+    features = row["features"]
+    told = features if isinstance(features, dict) else {}
+    return LoggedRow(
+        time=time_in(row["request_time"]),
+        prediction_id=str(row["prediction_id"]),
+        version=row["model_version"],
+        answer=row["prediction"],
+        sure=_sure(row),
+        milliseconds=row["execution_ms"] or 0.0,
+        caller=row["caller"],
+        features=", ".join(f"{name}={value}" for name, value in told.items()),
+    )
+
+
+def _sure(row: Mapping[str, Any]) -> float | None:
+    """The probability of the class that was answered."""
+    classes, probabilities = row["classes"], row["probabilities"]
+    if not classes or not probabilities or len(classes) != len(probabilities):
+        return None
+    by_class = {str(name): share for name, share in zip(classes, probabilities, strict=True)}
+    found = by_class.get(str(row["prediction"]))
+    return found if isinstance(found, float) else None
