@@ -87,6 +87,6 @@ server: .venv/installed
 	$(pip) -r requirements.txt
 	@touch $@
 
-.venv/installed-for-development: .venv/installed requirements-dev.txt requirements-postgres.txt
+.venv/installed-for-development: .venv/installed requirements-dev.txt requirements-postgres.txt requirements-scale.txt
 	$(pip) -r requirements-dev.txt
 	@touch $@

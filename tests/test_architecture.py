@@ -174,7 +174,13 @@ def test_everything_imported_is_required_and_everything_required_is_imported() -
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-postgres.txt"]
+    "name",
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-postgres.txt",
+        "requirements-scale.txt",
+    ],
 )
 def test_requirements_are_pinned_as_in_the_constraints_and_name_no_index(name: str) -> None:
     pinned = required("constraints.txt")
