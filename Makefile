@@ -1,6 +1,6 @@
 # `make demo` and `make test` need git, make and Python 3.11 or later with its venv module; README.md has the apt-get line.
 .DEFAULT_GOAL := help
-.PHONY: serve help install compiled demo test test-oldest check format bench bench-decisions server soak
+.PHONY: serve help install compiled demo test test-oldest coverage check format bench bench-decisions server soak
 
 # Debian's own interpreter where there is one: a shim in front of it may lack venv or change its version from folder to folder.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -16,13 +16,14 @@ sources := retraining bench examples mlflow_server pipeline_orchestrator.py pred
 tested := $(sources) tests
 
 # One thread each: OpenMP crawls on small tables when processes share the cores.
-test test-oldest soak bench bench-decisions: export OMP_NUM_THREADS = 1
+test test-oldest coverage soak bench bench-decisions: export OMP_NUM_THREADS = 1
 
 help:
 	@echo "make demo             the job on real data, in a project of its own under build/"
 	@echo "make install          what the job needs, into .venv"
 	@echo "make test             the tests"
 	@echo "make test-oldest      a slice of them on the oldest versions that are supported"
+	@echo "make coverage         which lines and branches the tests reach; TESTS=tests/cycle asks a part of them"
 	@echo "make check            ruff and mypy --strict"
 	@echo "make format           let ruff format the code"
 	@echo "make server           MLflow's UI; PROJECT=build/demo shows the demo, PORT=5001 another port"
@@ -53,6 +54,9 @@ test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints-oldest.txt . pytest pytest-timeout pytest-xdist hypothesis
 	.venv-oldest/bin/python -m pip uninstall --quiet --yes retraining
 	@touch $@
+
+coverage: .venv/installed-for-development compiled
+	$(venv) -m pytest -m "not soak" -n $(WORKERS) --cov --cov-report=term --cov-report=html:build/coverage $(TESTS)
 
 soak: .venv/installed-for-development
 	$(venv) -m pytest -m soak -rs $(TESTS)

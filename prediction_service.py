@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 sys.dont_write_bytecode = True  # a full disk would cut it short, and every later start would fail
 
 from retraining.cli import obey
+from retraining.command_lines import SERVICE, program_name
 from retraining.command_words import Parser, common_flags
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def app(project: Path | str) -> FastAPI:
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = Parser(prog="prediction_service.py", parents=[common_flags()], description=WHAT)
+    parser = Parser(prog=program_name(SERVICE), parents=[common_flags()], description=WHAT)
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8002, metavar="P", help="port (8002)")
     parser.add_argument(

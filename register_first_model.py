@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 sys.dont_write_bytecode = True  # a full disk would cut it short, and every later start would fail
 
 from retraining.cli import obey
+from retraining.command_lines import REGISTER, program_name
 from retraining.command_words import Parser, common_flags
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ WHAT = "Put a first model into the registry. With nothing named: the one file in
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = Parser(prog="register_first_model.py", parents=[common_flags()], description=WHAT)
+    parser = Parser(prog=program_name(REGISTER), parents=[common_flags()], description=WHAT)
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--model", type=Path, metavar="FILE", help="a pickled estimator (needs --trust-pickle)"

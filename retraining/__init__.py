@@ -24,7 +24,22 @@ def _tell_of_damaged_code(
         sys.stderr.write("\n".join(found.lines()) + "\n")
 
 
-sys.dont_write_bytecode = (
-    True  # installation compiles: a start on a full disk would leave half a file
-)
+def _refuse_windows() -> None:
+    """End a start on Windows, which has neither the locks nor the renames that the job stands on."""
+    try:
+        import fcntl  # noqa: F401 - not there on Windows alone
+    except ImportError:
+        from retraining.errors import UsageError
+
+        refused = UsageError(
+            "Windows lacks the locks that keep two cycles apart: this runs on Linux and macOS.",
+            remedy="Start it in WSL (`wsl --install`), or in the image of deploy/Dockerfile.",
+        )
+        sys.stderr.write("\n".join(refused.lines()) + "\n")
+        sys.exit(refused.exit_code)
+
+
+# installation compiles: a start on a full disk would leave half a file
+sys.dont_write_bytecode = True
 sys.excepthook = _tell_of_damaged_code
+_refuse_windows()

@@ -1,7 +1,8 @@
 """The command `retraining`, as `pip install` makes it: the scripts of the clone under one name.
 
 `retraining [COMMAND]` is `pipeline_orchestrator.py [COMMAND]`, `retraining register` is `register_first_model.py`, and
-`retraining serve` is `prediction_service.py`. The project is `--project`, else the working directory.
+`retraining serve` is `prediction_service.py`. The project is `--project`, else the working directory. Flags that every
+command takes may stand before these words too, as in the image's `retraining --project /project`.
 """
 
 from __future__ import annotations
@@ -18,15 +19,26 @@ SCRIPTS = {"register": "register_first_model", "serve": "prediction_service"}
 def main(words: Sequence[str] | None = None) -> int:
     """Start the script that a command line means; its exit code."""
     given = list(sys.argv[1:] if words is None else words)
-    script = SCRIPTS.get(given[0]) if given else None
-    if script is None:
+    asked = _script_word(given)
+    if asked is None:
         import pipeline_orchestrator
 
         return pipeline_orchestrator.main(given)
     from importlib import import_module
 
-    found: int = import_module(script).main(given[1:])
-    return found
+    given.remove(asked)
+    code: int = import_module(SCRIPTS[asked]).main(given)
+    return code
+
+
+def _script_word(given: Sequence[str]) -> str | None:
+    """The word that means a script of its own, where it stands in the command's place."""
+    if SCRIPTS.keys().isdisjoint(given):
+        return None  # as nearly every start: no parser is made for it
+    from retraining.command_words import as_far_as_understood
+
+    command: str | None = as_far_as_understood(given).command
+    return command if command in SCRIPTS else None
 
 
 if __name__ == "__main__":

@@ -26,6 +26,13 @@ def started_as_command() -> bool:
     )
 
 
+def program_name(script: str) -> str:
+    """What help and errors call a script: its file's name, or the installed command and its word."""
+    if not started_as_command():
+        return script
+    return " ".join(("retraining", *SUBCOMMANDS[script]))
+
+
 def default_project(clone: Path) -> Path:
     """The project where no `--project` names one: a script's own folder; for the command, the working directory.
 

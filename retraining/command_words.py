@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from retraining import __version__
+from retraining.command_lines import ORCHESTRATOR, program_name, started_as_command
 from retraining.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 HELP_WIDTH = 100
-PROGRAM = "pipeline_orchestrator.py"
 DEFAULT_COMMAND = "run"
 COMMANDS = {
     "run": "one cycle (the default)",
@@ -44,6 +44,9 @@ MORE_HELP = """
 Every command takes --project DIR, --env-file F, --log-file F, --json, -q and -v; COMMAND --help shows the others, such as --dry-run and
 --force of `run`. Exit codes: 0 the cycle ended, 1 it failed, 2 usage or settings, 3 a person is needed, 69 MLflow or a source of rows
 cannot be reached, 75 another cycle holds the lock, 130 and 143 interrupted. Settings are in .env; .env.example and docs/ explain them.
+"""
+MORE_WORDS = """
+`retraining register` puts a first model into the registry, `retraining serve` answers predictions; each has its own --help.
 """
 
 
@@ -88,7 +91,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         vars(asked).update(vars(again))
         return asked
     if others:
-        start = f"{PROGRAM} {asked.command}"
+        start = f"{program_name(ORCHESTRATOR)} {asked.command}"
         raise UsageError(
             f"{start}: unrecognized arguments: {' '.join(others)}.",
             remedy=f"`{start} --help` shows what is possible.",
@@ -103,7 +106,7 @@ def _as_a_cycle(words: Sequence[str]) -> argparse.Namespace | None:
     only where it has something to say: help, or what is wrong.
     """
     flags = words[1:] if words[:1] == [DEFAULT_COMMAND] else words
-    parser = Parser(prog=PROGRAM, parents=[common_flags()], add_help=False)
+    parser = Parser(prog=program_name(ORCHESTRATOR), parents=[common_flags()], add_help=False)
     import_module(f"retraining.commands.{DEFAULT_COMMAND}").add_flags(parser)
     parser.set_defaults(command=DEFAULT_COMMAND)
     with suppress(UsageError):
@@ -116,13 +119,15 @@ def _as_a_cycle(words: Sequence[str]) -> argparse.Namespace | None:
 def parser_of(needed: Collection[str] = tuple(COMMANDS)) -> Parser:
     """The parser of all commands, those `needed` with their flags: adding flags takes time, and most starts end at the gate."""
     parser = Parser(
-        prog=PROGRAM,
+        prog=program_name(ORCHESTRATOR),
         parents=[common_flags()],
         description="Monitor, retrain, compare, promote, archive.",
-        epilog=MORE_HELP,
+        epilog=MORE_HELP + MORE_WORDS if started_as_command() else MORE_HELP,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog=PROGRAM)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", prog=program_name(ORCHESTRATOR)
+    )
     for name, sentence in COMMANDS.items():
         command = commands.add_parser(name, help=sentence, **_options_of(name, name in needed))
         if name in needed:
@@ -131,7 +136,7 @@ def parser_of(needed: Collection[str] = tuple(COMMANDS)) -> Parser:
 
 
 def _parser_of_one(name: str) -> Parser:
-    command = Parser(prog=PROGRAM, **_options_of(name, with_flags=True))
+    command = Parser(prog=program_name(ORCHESTRATOR), **_options_of(name, with_flags=True))
     import_module(f"retraining.commands.{name}").add_flags(command)
     return command
 

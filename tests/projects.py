@@ -32,6 +32,7 @@ QUICK = {
     "RETRAIN_WHEN": "threshold",
 }
 NAMES = itertools.count()
+MEASURED_BY = ("COVERAGE_PROCESS_CONFIG",)  # set by `make coverage` alone
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,8 @@ def _logging_put_back() -> Any:
 
 def environment_of_cron(home: Path) -> dict[str, str]:
     """What cron gives a job, and one thread: OpenMP crawls on small tables when the cores are shared."""
-    return {"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C", "OMP_NUM_THREADS": "1"}
+    given = {"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C", "OMP_NUM_THREADS": "1"}
+    return given | {name: os.environ[name] for name in MEASURED_BY if name in os.environ}
 
 
 # --- data ---------------------------------------------------------------------------------------------------------------------

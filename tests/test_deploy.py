@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,8 @@ def dockerfile() -> list[tuple[str, str]]:
 
 def test_the_image_copies_what_exists_and_runs_as_nobody_in_particular() -> None:
     steps = dockerfile()
-    sources = [word for step, rest in steps if step == "COPY" for word in rest.split()[:-1]]
-    assert not [source for source in sources if not (CLONE / source).exists()]
+    copied = [word for step, rest in steps if step == "COPY" for word in rest.split()[:-1]]
+    assert not [source for source in copied if not (CLONE / source).exists()]
     stages = [i for i, (step, _) in enumerate(steps) if step == "FROM"]
     for stage in ("server", "job"):  # `service` is the job with another entry
         (begin,) = [i for i in stages if steps[i][1].endswith(f"AS {stage}")]
@@ -157,9 +158,34 @@ def test_the_image_starts_a_cycle_of_the_project_on_its_volume() -> None:
     stage = dockerfile()[places["base AS job"] : places["job AS service"]]
     steps = dict(stage)
     entry, default = (yaml.safe_load(steps[step]) for step in ("ENTRYPOINT", "CMD"))
-    asked = asked_of([*entry[2:], *default])
+    assert entry[0] == "retraining"
+    asked = asked_of([*entry[1:], *default])
     assert (asked.command, str(asked.project)) == ("run", "/project")
-    assert asked_of([*entry[2:], "rollback", "--to", "3"]).command == "rollback"
+    assert asked_of([*entry[1:], "rollback", "--to", "3"]).command == "rollback"
+
+
+def test_the_images_wheel_is_made_of_what_it_copies_and_holds_all_that_ours_holds(
+    tmp_path: Path,
+) -> None:
+    copies = [rest.split() for step, rest in dockerfile() if step == "COPY"]
+    source = tmp_path / "source"
+    source.mkdir()
+    for *paths, target in copies:
+        for path in paths if target.startswith("/source") else ():
+            if (CLONE / path).is_dir():
+                shutil.copytree(CLONE / path, source / path)
+            else:
+                shutil.copy(CLONE / path, source)
+    held = names_in_the_wheel_of(source, tmp_path / "image")
+    assert held == names_in_the_wheel_of(CLONE, tmp_path / "clone")
+    assert "retraining/env.example" in held
+
+
+def names_in_the_wheel_of(source: Path, folder: Path) -> set[str]:
+    flags = ("--quiet", "--disable-pip-version-check", "--no-deps", "--wheel-dir", folder)
+    checked(sys.executable, "-m", "pip", "wheel", *flags, source)
+    (wheel,) = folder.glob("*.whl")
+    return set(zipfile.ZipFile(wheel).namelist())
 
 
 def test_compose_gives_job_and_server_the_same_project_at_the_same_path() -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tomllib
 import venv
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from packaging.requirements import Requirement
 
+from tests.model_registry.conftest import free_port
 from tests.projects import CLONE, environment_of_cron, tables
+from tests.serving.services import Caller, until
 from tests.test_architecture import required
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -24,13 +28,18 @@ if TYPE_CHECKING:
 def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The installed command. Its dependencies are those of this environment, seen from another one that holds the wheel alone."""
     folder = tmp_path_factory.mktemp("installed")
-    wheel_folder = folder / "wheel"
-    _pip("wheel", "--no-deps", "--wheel-dir", str(wheel_folder), str(CLONE))
-    (wheel,) = wheel_folder.glob("*.whl")
+    wheel = made_wheel(folder)
     venv.create(folder / "venv", with_pip=False)
     _pip("--python", str(folder / "venv"), "install", "--no-deps", "--no-index", str(wheel))
     _see_our_packages_from(folder / "venv")
     return folder / "venv" / "bin" / "retraining"
+
+
+def made_wheel(folder: Path) -> Path:
+    """The wheel of this clone."""
+    _pip("wheel", "--no-deps", "--wheel-dir", str(folder / "wheel"), str(CLONE))
+    (wheel,) = (folder / "wheel").glob("*.whl")
+    return wheel
 
 
 def _pip(*words: str) -> None:
@@ -55,24 +64,91 @@ def start(command: Path, *words: str, cwd: Path | str = "/", code: int = 0) -> s
     return done.stdout if code == 0 else done.stderr
 
 
-def test_the_first_hour_through_the_installed_command_alone(command: Path, tmp_path: Path) -> None:
-    project = tmp_path / "churn"
-    for folder in ("used_data", "new_data"):
-        (project / folder).mkdir(parents=True)
-    for number, text in enumerate(tables(12, seed=1)):
-        (project / "used_data" / f"old-{number}.csv").write_text(text)
-    (project / ".env").write_text("MIN_NEW_FILES=3\nMIN_FILE_AGE_SECONDS=0\n")
+def told(command: Path, *words: str, cwd: Path) -> Any:
+    """What a start prints as JSON."""
+    return json.loads(start(command, *words, "--json", cwd=cwd))
+
+
+@contextlib.contextmanager
+def serving(command: Path, project: Path) -> Iterator[Caller]:
+    """`retraining serve` with a model, asked by HTTP; it must end well when it is told to."""
+    port = free_port()
+    log = project / "service.log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [command, "serve", "--port", str(port)],
+            cwd=project,
+            env=environment_of_cron(project),
+            stdout=stream,
+            stderr=stream,
+        )
+
+    def is_ready() -> bool:
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(OSError):
+            return Caller(port).ask("GET", "/ready").status == 200
+        return False
+
+    try:
+        assert until(is_ready, 120), log.read_text()
+        yield Caller(port)
+        process.terminate()
+        assert process.wait(60) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def live_the_first_hour(command: Path, home: Path) -> None:
+    """From data files to a service, and back to version 1, with nothing typed but `retraining`."""
+    history = [home / f"old-{number}.csv" for number in range(12)]
+    for path, text in zip(history, tables(12, seed=1), strict=True):
+        path.write_text(text)
+    start(command, "init", "churn", "--target", "target", *map(str, history), cwd=home)
+    project = home / "churn"
+    assert len(list((project / "used_data").glob("*.csv"))) == 12
+    with (project / ".env").open("a") as settings:
+        settings.write("MIN_NEW_FILES=3\nMIN_FILE_AGE_SECONDS=0\nRETRAIN_WHEN=always\n")
+        settings.write("MIN_IMPROVEMENT=-1\nHOLDOUT_FRACTION=0.4\n")
+
     start(command, "register", "--set-alias", cwd=project)
-    for number, text in enumerate(tables(3, seed=2)):
+    for number, text in enumerate(tables(6, seed=2, turned=True)):
         (project / "new_data" / f"new-{number}.csv").write_text(text)
-    assert json.loads(start(command, "check", "--json", cwd=project))["ok"]
-    assert json.loads(start(command, "--json", cwd=project))["ending"] == "kept"
-    assert (
-        json.loads(start(command, "status", "--json", "--project", str(project)))[
-            "production_version"
-        ]
-        == 1
-    )
+    assert told(command, "check", cwd=project)["ok"]
+    assert told(command, cwd=project)["ending"] == "promoted"
+    assert told(command, "history", cwd=project)[0]["ending"] == "promoted"
+    with serving(command, project) as service:
+        row = {"speed": 1.5, "load": -0.5, "city": "north"}
+        answer = service.ask("POST", "/predict", {"dataframe_records": [row]})
+        assert (answer.status, answer.json["model"]["version"]) == (200, 2)
+        assert answer.json["logged"]
+    start(command, "rollback", "--why", "a rehearsal", cwd=project)
+    named = ("status", "--json", "--project", str(project))
+    assert json.loads(start(command, *named))["production_version"] == 1
+
+
+def test_the_first_hour_through_the_installed_command_alone(command: Path, tmp_path: Path) -> None:
+    live_the_first_hour(command, tmp_path)
+
+
+@pytest.mark.soak
+def test_the_first_hour_in_an_environment_that_pip_filled_from_the_wheel_alone(
+    tmp_path: Path,
+) -> None:
+    """Every package is installed anew: some 900 MB."""
+    wheel = made_wheel(tmp_path)
+    venv.create(tmp_path / "venv", with_pip=True)
+    pins = ("-c", str(CLONE / "constraints.txt"))
+    _pip("--python", str(tmp_path / "venv"), "install", *pins, str(wheel))
+    home = tmp_path / "home"
+    home.mkdir()
+    command = tmp_path / "venv" / "bin" / "retraining"
+    live_the_first_hour(command, home)
+    project = home / "churn"
+    assert told(command, "run", "--force", "--dry-run", cwd=project)["dry_run"]
+    assert "promoted" in start(command, "explain", "v2", cwd=project)
+    assert told(command, "reproduce", "v2", cwd=project)["same"]
+    assert told(command, "monitor", cwd=project)["predictions"] == 1
 
 
 def test_a_folder_that_is_no_project_is_refused_with_what_to_do(
@@ -89,6 +165,28 @@ def test_advice_names_the_command_that_was_started(command: Path, tmp_path: Path
     said = start(command, "register", cwd=tmp_path, code=2)
     assert str(CLONE) not in said
     assert os.fspath(tmp_path) in said
+
+
+@pytest.mark.parametrize(
+    ("words", "program"),
+    [
+        ((), "retraining"),
+        (("check",), "retraining check"),
+        (("register",), "retraining register"),
+        (("serve",), "retraining serve"),
+        (("--project", "/", "register"), "retraining register"),
+        (("--project", "serve", "serve"), "retraining serve"),
+        (("history", "--project", "serve"), "retraining history"),
+    ],
+)
+def test_help_and_errors_call_the_program_by_the_name_that_was_typed(
+    command: Path, words: tuple[str, ...], program: str
+) -> None:
+    shown = start(command, *words, "--help")
+    assert shown.startswith(f"usage: {program} ")
+    assert ".py" not in shown.replace("train_classification_model.py", "")
+    said = start(command, *words, "--frobnicate", code=2)
+    assert f"`{program} --help` shows what is possible" in said
 
 
 def test_the_wheel_holds_the_recipe_the_templates_and_every_setting(command: Path) -> None:
