@@ -268,6 +268,54 @@ def test_the_scheduled_workflow_runs_at_an_odd_minute_by_hand_and_never_twice_at
     assert (asked.command, asked.json, asked.dry_run, asked.force) == ("run", True, True, True)
 
 
+STAND_IN = """#!/bin/sh
+# stands for Python: keeps what it was asked, and ends as `monitor` does on that day
+echo "$*" >> asked.txt
+case "$*" in
+    *" monitor "*) echo '{"alerts": [{"what": "amount drifted"}]}'; exit $MONITOR_ENDS ;;
+    -c*) exec "$REAL_PYTHON" "$@" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("monitor_ends", "step_ends", "retrains"), [(0, 0, False), (4, 0, True), (69, 1, False)]
+)
+def test_the_daily_workflow_retrains_where_monitor_raises_an_alert(
+    tmp_path: Path, monitor_ends: int, step_ends: int, retrains: bool
+) -> None:
+    """The steps' own scripts, run by the shell that GitHub runs them with."""
+    (flow,) = read_yaml("github/monitor.yml")
+    steps = {step.get("name"): step for step in flow["jobs"]["monitor"]["steps"]}
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(STAND_IN)
+    python.chmod(0o755)
+
+    def run(name: str) -> int:
+        shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", steps[name]["run"]]
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "PROJECT": "/srv/churn",
+            "GITHUB_OUTPUT": str(tmp_path / "output"),
+            "MONITOR_ENDS": str(monitor_ends),
+            "REAL_PYTHON": sys.executable,
+        }
+        return subprocess.run(shell, cwd=tmp_path, env=environment, check=False).returncode
+
+    assert run("What does traffic show?") == step_ends
+    (asked,) = (tmp_path / "asked.txt").read_text().splitlines()
+    assert asked.split()[1:3] == ["monitor", "--alert"]
+    assert (tmp_path / "output").read_text() == f"code={monitor_ends}\n"
+    assert steps["Retrain"]["if"] == "steps.traffic.outputs.code == '4'"
+    if retrains:
+        assert run("Retrain") == 0
+        cycle = (tmp_path / "asked.txt").read_text().splitlines()[-1]
+        words = asked_of(cycle.split(" ", 1)[1].replace("monitor: amount drifted", "w").split())
+        assert (words.command, words.force, str(words.project)) == ("run", True, "/srv/churn")
+        assert "--why monitor: amount drifted" in cycle
+
+
 def test_ci_runs_what_the_makefile_has() -> None:
     (flow,) = read_yaml("github/ci.yml")
     targets = re.findall(
@@ -275,7 +323,7 @@ def test_ci_runs_what_the_makefile_has() -> None:
         "\n".join(step.get("run", "") for step in flow["jobs"]["test"]["steps"]),
         re.MULTILINE,
     )
-    assert targets == ["check", "test"]
+    assert targets == ["check", "test", "test-oldest"]
     makefile = (CLONE / "Makefile").read_text()
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
@@ -369,7 +417,7 @@ def test_kubernetes_compose_buildkit_and_grafana_read_their_files_strictly(name:
     not (CHECKERS / "actionlint").exists(),
     reason="deploy/checks/build.sh was not run (it needs Go): no actionlint",
 )
-@pytest.mark.parametrize("name", ["retrain.yml", "model.yml", "ci.yml"])
+@pytest.mark.parametrize("name", ["retrain.yml", "model.yml", "monitor.yml", "ci.yml"])
 def test_actionlint_accepts_the_workflows(name: str, tmp_path: Path) -> None:
     (tmp_path / "actionlint.yaml").write_text("self-hosted-runner: {labels: [retraining]}")
     flags = ("-shellcheck=", "-pyflakes=", "-config-file", tmp_path / "actionlint.yaml")
@@ -422,6 +470,9 @@ def test_the_readme_names_every_file_and_the_signature_that_it_explains_holds() 
         "prometheus/retraining-serving.rules.yml",
         "grafana/serving.json",
         "github/retrain.yml",
+        "github/model.yml",
+        "github/test_model.py",
+        "github/monitor.yml",
         "github/ci.yml",
     ):
         assert f"`{path}`" in text
