@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 CLONE = Path(__file__).resolve().parent.parent
-POSTGRES = ("-c", str(CLONE / "constraints.txt"), "-r", str(CLONE / "requirements-postgres.txt"))
+_PINNED = CLONE / "requirements-postgres.txt"
+POSTGRES = (
+    ("-c", str(CLONE / "constraints.txt"), "-r", str(_PINNED))
+    if _PINNED.is_file()
+    else ("psycopg[binary]",)  # installed from a wheel, which has no clone beside it
+)
 
 
 class MissingDriver(NamedTuple):

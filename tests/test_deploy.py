@@ -7,6 +7,7 @@ them that part is skipped.
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import zipfile

@@ -53,12 +53,12 @@ def compose() -> dict[str, Any]:
 
 
 def words_in_the_image() -> list[str]:
-    """What the stage `service` of the Dockerfile gives to the script beside its project."""
+    """What the stage `service` of the Dockerfile gives to the service beside its project."""
     text = (DEPLOY / "Dockerfile").read_text().partition(" AS service")[2]
     entry, command = (
         json.loads(words) for words in re.findall(r"^(?:ENTRYPOINT|CMD) (.*)$", text, re.MULTILINE)
     )
-    assert entry[1:] == ["/app/prediction_service.py", "--project", "/project"]
+    assert entry == ["retraining", "serve", "--project", "/project"]
     words: list[str] = command
     return words
 

@@ -196,6 +196,17 @@ def test_the_wheel_holds_the_recipe_the_templates_and_every_setting(command: Pat
     assert list((packages / "retraining").glob("report/templates/*.j2"))
 
 
+def test_a_missing_driver_is_installed_without_a_clone(command: Path) -> None:
+    (packages,) = command.parents[1].glob("lib/python*/site-packages")
+    program = "from retraining.drivers import missing_driver as m; print(m(ImportError(name='psycopg')).remedy)"
+    python = command.parent / "python"
+    said = subprocess.run(
+        [python, "-c", program], cwd="/", capture_output=True, text=True, check=True
+    )
+    assert str(packages) not in said.stdout
+    assert "pip install 'psycopg[binary]'" in said.stdout
+
+
 def test_the_ranges_hold_what_is_pinned_and_begin_at_the_oldest_that_is_tested() -> None:
     declared = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]["dependencies"]
     ranges = {one.name.lower(): one.specifier for one in map(Requirement, declared)}
