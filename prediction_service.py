@@ -142,14 +142,14 @@ def past_cycles(settings: Settings) -> list[Any]:
 
 def books(settings: Settings) -> Books:
     """What past cycles left, for the live page."""
-    from retraining.commands.live_books import read_books
+    from retraining.commands.live_facts import read_books
 
     return read_books(settings)
 
 
 def report_of(settings: Settings, cycle_id: str) -> str | None:
     """The page that a cycle left, None where there is none."""
-    from retraining.commands.live_books import read_report
+    from retraining.commands.live_facts import read_report
 
     return read_report(settings, cycle_id)
 

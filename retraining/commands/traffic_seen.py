@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from retraining.cycle.drift import Sketch
 from retraining.cycle.estimating import METHOD, calibrations_of
 from retraining.cycle.traffic import NO_TRAFFIC, first_moment, read_traffic
-from retraining.cycle.traffic_drift import MOST_ROWS, TrafficDrift, judge_traffic
+from retraining.cycle.traffic_drift import (
+    MOST_ROWS,
+    TrafficDrift,
+    answered_classes,
+    judge_traffic,
+)
 from retraining.model_registry.production import Model
 from retraining.phrases import how_many, in_brackets
 from retraining.prediction_log.connection import JOB, open_database
@@ -62,6 +67,9 @@ class Seen:
                 "window_rows": drift.window_rows,
                 "reference_version": drift.reference_version,
             },
+            "answers": [
+                {"class": one.name, "learned": one.learned, "now": one.now} for one in drift.answers
+            ],
             "alerts": [one.to_json() for one in self.alerts],
         }
 
@@ -116,14 +124,10 @@ def _drift(connection: Connection, settings: Settings, production: Model | None)
     content = production.registry.sketches(production.version)
     if content is None or not rows:
         return TrafficDrift(Drift(), len(rows), production.number)
-    found = judge_traffic(
-        Sketch.from_json(content),
-        production.schema,
-        production.number,
-        rows,
-        threshold=settings.drift_threshold,
-    )
-    return TrafficDrift(found, len(rows), production.number)
+    reference, schema, number = Sketch.from_json(content), production.schema, production.number
+    found = judge_traffic(reference, schema, number, rows, threshold=settings.drift_threshold)
+    answers = answered_classes(reference, schema, number, rows)
+    return TrafficDrift(found, len(rows), number, answers)
 
 
 def _share_to_json(share: Share) -> dict[str, Any]:

@@ -41,6 +41,15 @@ MOST_ROWS = 100_000  # of a window; more of them would tell nothing new
 
 
 @dataclass(frozen=True)
+class AnsweredClass:
+    """A class's share of the answers: on rows that the version had not learned, and in a window."""
+
+    name: str
+    learned: float
+    now: float
+
+
+@dataclass(frozen=True)
 class TrafficDrift:
     """How far the last predictions are from what a version learned.
 
@@ -48,11 +57,13 @@ class TrafficDrift:
         found: what moved, worst first; nothing is judged without a reference or in too small a window.
         window_rows: the predictions that were looked at.
         reference_version: the version that holds the alias, None where none does.
+        answers: by class, in the order of the schema; empty without a reference of them.
     """
 
     found: Drift
     window_rows: int
     reference_version: int | None
+    answers: tuple[AnsweredClass, ...] = ()
 
 
 def judge_traffic(
@@ -83,6 +94,24 @@ def judge_traffic(
     if np.unique(blocks).size < FEWEST_BLOCKS:
         return Drift(features=summed_up([_not_judged(one) for one in found]).features)
     return summed_up(found)
+
+
+def answered_classes(
+    reference: Sketch, schema: Schema, version: int, rows: Sequence[WindowRow]
+) -> tuple[AnsweredClass, ...]:
+    """How often a version answers each class, beside how often it did on rows that it had not learned."""
+    blocks = np.zeros(len(rows), dtype=np.int64)
+    mine = np.asarray([row.version == version for row in rows], dtype=bool)
+    found = _answers(reference, schema, rows, blocks, mine)
+    if not found or not mine.any():
+        return ()
+    ((name, counts),) = found.items()
+    before, now = reference.histograms[name].sum(axis=0), counts.sum(axis=0)
+    if not before.sum():
+        return ()
+    classes = [label_text(label) for label in coding(schema)]
+    shares = zip(classes, before / before.sum(), now / now.sum(), strict=False)  # other, missing
+    return tuple(AnsweredClass(one, float(then), float(today)) for one, then, today in shares)
 
 
 def blocks_of(rows: Sequence[WindowRow]) -> Integers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from retraining.prediction_log.tables import STANDS, labels, predictions
+from retraining.prediction_log.times import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 AT_ONCE = 5000  # rows that a driver hands over together
 DIGESTS = 1 << 32
 HOUR = "%Y-%m-%dT%H"
+JSON_COLUMNS = ("features", "classes", "probabilities")
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,12 @@ def recent_rows(connection: Connection, model_name: str, limit: int) -> Sequence
     )
     found = connection.execute(query).mappings()
     return [{str(name): value for name, value in row.items()} for row in found]
+
+
+def as_told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the log as JSON has it."""
+    parsed = {name: json.loads(row[name]) for name in JSON_COLUMNS if row[name] is not None}
+    return {**row, **parsed, "request_time": text_of(row["request_time"])}
 
 
 def _label_of_the_prediction() -> sa.ColumnElement[bool]:

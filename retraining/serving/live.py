@@ -11,30 +11,28 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTimeError
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retraining.errors import RetrainingError
 from retraining.logs import log
 from retraining.notices.alerts import recent_alerts
 from retraining.prediction_log.connection import PredictionLogError
-from retraining.prediction_log.times import time_in
 from retraining.report.live.lists import MOST_ALERTS, MOST_PREDICTIONS
 from retraining.report.live.material import (
     CycleJob,
     Doing,
     LiveFacts,
-    LoggedRow,
     Plan,
     Serving,
 )
-from retraining.report.live.seen import alert_line, seen_traffic
+from retraining.report.live.seen import alert_line, logged_row, seen_traffic
 from retraining.serving.pulse import PulseTaker
 from retraining.serving.watching import USUAL_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from retraining.report.live.material import AlertLine, Books, SeenTraffic
+    from retraining.report.live.material import AlertLine, Books, LoggedRow, SeenTraffic
     from retraining.serving.jobs import Clockwork, Jobs
     from retraining.serving.log import PredictionLog
     from retraining.serving.metrics import Metrics
@@ -133,7 +131,7 @@ class LivePage:
             rows = self._predictions.recent(MOST_PREDICTIONS)
         except PredictionLogError:
             return None
-        return tuple(_logged_row(row) for row in rows)
+        return tuple(logged_row(row) for row in rows)
 
     def _alerts(self) -> tuple[AlertLine, ...]:
         lines = recent_alerts(self._settings.state_dir, MOST_ALERTS)
@@ -198,29 +196,3 @@ class _InTheBackground:
             log.warning(
                 "the registry was not read for the page: %s: %s", type(error).__name__, error
             )
-
-
-def _logged_row(row: Mapping[str, Any]) -> LoggedRow:
-    """A row of the log as the page shows it."""
-    features = row["features"]
-    told = features if isinstance(features, dict) else {}
-    return LoggedRow(
-        time=time_in(row["request_time"]),
-        prediction_id=str(row["prediction_id"]),
-        version=row["model_version"],
-        answer=row["prediction"],
-        sure=_sure(row),
-        milliseconds=row["execution_ms"] or 0.0,
-        caller=row["caller"],
-        features=", ".join(f"{name}={value}" for name, value in told.items()),
-    )
-
-
-def _sure(row: Mapping[str, Any]) -> float | None:
-    """The probability of the class that was answered."""
-    classes, probabilities = row["classes"], row["probabilities"]
-    if not classes or not probabilities or len(classes) != len(probabilities):
-        return None
-    by_class = {str(name): share for name, share in zip(classes, probabilities, strict=True)}
-    found = by_class.get(str(row["prediction"]))
-    return found if isinstance(found, float) else None

@@ -26,8 +26,7 @@ from retraining.prediction_log.layout import ensure_layout
 from retraining.prediction_log.retention import remove_old
 from retraining.prediction_log.rows import AnsweredRequest
 from retraining.prediction_log.tables import predictions
-from retraining.prediction_log.times import text_of
-from retraining.prediction_log.traffic import recent_rows
+from retraining.prediction_log.traffic import as_told, recent_rows
 from retraining.prediction_log.writer import LogWriter
 from retraining.serving import ingesting
 from retraining.serving.log import Logged, LogHealth
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 LATELY = 300.0  # seconds for which a drop makes the service degraded
 SECONDS_TO_COMMIT = 10.0  # at the end
 BETWEEN_SWEEPS = 3600.0  # seconds between two removals of old days
-JSON_COLUMNS = ("features", "classes", "probabilities")
 FOR_LABELS = Patience(to_connect=2, for_a_lock=10, for_an_answer=20)
 
 
@@ -122,7 +120,7 @@ class ProjectLog:
             return ()
         with self._database.reading() as connection:
             rows = recent_rows(connection, self._settings.model_name, limit)
-        return [_as_told(row) for row in rows]
+        return [as_told(row) for row in rows]
 
     def close(self) -> None:
         """Commit what waits, then let go."""
@@ -220,12 +218,6 @@ def _as_request(predicted: Predicted) -> AnsweredRequest:
         caller=predicted.caller,
         size=sum(_size_of(values) for values in features.values()),
     )
-
-
-def _as_told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the log as JSON has it."""
-    parsed = {name: json.loads(row[name]) for name in JSON_COLUMNS if row[name] is not None}
-    return {**row, **parsed, "request_time": text_of(row["request_time"])}
 
 
 def _as_sent(values: Any, kind: Kind) -> Sequence[Any]:

@@ -204,15 +204,17 @@ def _job_report(facts: LiveFacts) -> str | None:
 
 
 def _commands(plan: Plan) -> list[tuple[str, str]]:
+    """What a person may want to do, and what to type for it."""
+    job = printable(plan.command, 1000)
     return [
-        ("What is wrong, and what to do", f"{plan.command} check"),
-        ("Why a version is there, or is not", f"{plan.command} explain vN"),
-        ("Put the version before back", f'{plan.command} rollback --why "..."'),
-        ("Let promotions go on", f"{plan.command} rollback --resume"),
-        ("Your word on a version that waits", f"{plan.command} approve vN"),
-        ("Turn it down", f'{plan.command} reject vN --why "..."'),
-        ("Send a mended file back", f"{plan.command} requeue FILE"),
-        ("What a cycle would do", f"{plan.command} run --dry-run"),
+        ("What is wrong, and what to do", f"{job} check"),
+        ("Why a version is there, or is not", f"{job} explain vN"),
+        ("Put the version before back", f'{job} rollback --why "..."'),
+        ("Let promotions go on", f"{job} rollback --resume"),
+        ("Your word on a version that waits", f"{job} approve vN"),
+        ("Turn it down", f'{job} reject vN --why "..."'),
+        ("Send a mended file back", f"{job} requeue FILE"),
+        ("What a cycle would do", f"{job} run --dry-run"),
     ]
 
 

@@ -1,15 +1,17 @@
-"""`monitor --json` as the page reads it: kept in the log by the service, or just made by the command."""
+"""What comes to the page as JSON: `monitor --json`, lines of `alerts.jsonl`, rows of the log."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from retraining.prediction_log.times import time_in
 from retraining.report.live.material import (
     Age,
     AlertLine,
     AnswerShare,
     Day,
+    LoggedRow,
     Part,
     SeenTraffic,
     Told,
@@ -41,7 +43,7 @@ def seen_traffic(content: Read, made: datetime, days: int) -> SeenTraffic:
         reference_version=drift.get("reference_version"),
         answers=tuple(_share(one) for one in content.get("answers", ())),
         alerts=tuple(alert_line(one) for one in content.get("alerts", ())),
-        not_estimated=content.get("not_estimated"),
+        not_estimated=content.get("why_not_estimated"),
     )
 
 
@@ -54,6 +56,32 @@ def alert_line(content: Read) -> AlertLine:
         time=_time(content.get("time")),
         cycle_id=content.get("cycle"),
     )
+
+
+def logged_row(row: Read) -> LoggedRow:
+    """A row of the log as the page shows it."""
+    features = row["features"]
+    told = features if isinstance(features, dict) else {}
+    return LoggedRow(
+        time=time_in(row["request_time"]),
+        prediction_id=str(row["prediction_id"]),
+        version=row["model_version"],
+        answer=row["prediction"],
+        sure=_sure(row),
+        milliseconds=row["execution_ms"] or 0.0,
+        caller=row["caller"],
+        features=", ".join(f"{name}={value}" for name, value in told.items()),
+    )
+
+
+def _sure(row: Read) -> float | None:
+    """The probability of the class that was answered."""
+    classes, probabilities = row["classes"], row["probabilities"]
+    if not classes or not probabilities or len(classes) != len(probabilities):
+        return None
+    by_class = {str(name): share for name, share in zip(classes, probabilities, strict=True)}
+    found = by_class.get(str(row["prediction"]))
+    return found if isinstance(found, float) else None
 
 
 def _part(content: Read) -> Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -49,7 +49,8 @@ class LiveVerdict:
 
 def verdict(facts: LiveFacts) -> LiveVerdict:
     """One sentence: what serves, how right it is, and the worst of what was found."""
-    found = sorted(_findings(facts), key=lambda one: _FROM_BAD_TO_GOOD.index(one.state))
+    told = [replace(one, command=printable(one.command, 1000)) for one in _findings(facts)]
+    found = sorted(told, key=lambda one: _FROM_BAD_TO_GOOD.index(one.state))
     worst = found[0] if found else Finding("well", "nothing to do")
     parts = [_serves(facts), _score(facts), worst.text]
     sentence = "; ".join(part for part in parts if part)
@@ -124,7 +125,7 @@ def _about_serving(facts: LiveFacts) -> Iterator[Finding]:
     serving, plan = facts.serving, facts.plan
     check = f"{plan.command} check"
     if serving.version is None and not serving.unserved:
-        what = f"no version holds the alias {plan.alias}"
+        what = f"no version holds the alias {printable(plan.alias, 60)}"
         if not serving.store_ok:
             yield Finding("wrong", "the registry does not answer", check)
         elif facts.books is not None and facts.books.holder is not None:

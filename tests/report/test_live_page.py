@@ -1,0 +1,228 @@
+"""The live page: its sentence, its cards, its charts with their tables, and a stranger's words in every field."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retraining.report.live import page as drawing
+from retraining.report.live.lists import web_address
+from retraining.report.live.material import Doing, LiveFacts, Part, Serving
+from retraining.report.live.seen import seen_traffic
+from retraining.report.live.verdict import LiveVerdict, verdict
+from retraining.report.rendering import TEMPLATES
+from tests.report import live_samples as samples
+from tests.report.test_pages import Reader, words_of
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def judged(**changes: Any) -> LiveVerdict:
+    return verdict(samples.facts(**changes))
+
+
+def of_version_five(part: Part) -> LiveVerdict:
+    return judged(seen=samples.seen(by_version={5: part}))
+
+
+# --- the sentence ---------------------------------------------------------------------------------
+def test_when_all_is_well_the_sentence_says_how_right_and_that_nothing_is_to_do() -> None:
+    found = judged()
+    assert found.state == "well"
+    assert found.sentence == (
+        "v5 serves; 84.2 % right on 3,024 labelled rows of the last 30 days, "
+        "as promised at its promotion; nothing to do."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "said", "typed"),
+    [
+        (
+            {"serving": Serving(), "books": samples.books(holder=None)},
+            "wrong",
+            "No version serves; no version holds the alias production",
+            "register_first_model.py --project /srv/retraining --set-alias",
+        ),
+        ({"serving": Serving(store_ok=False)}, "wrong", "the registry does not answer", "check"),
+        ({"serving": samples.serving(unserved="v6 is damaged")}, "wrong", "v6 is damaged", "check"),
+        (
+            {"serving": samples.serving(store_ok=False)},
+            "look",
+            "the registry does not answer since 11 Nov 2026",
+            "check",
+        ),
+        ({"serving": samples.serving(log_ok=False)}, "wrong", "log cannot be written", "check"),
+        ({"books": samples.books(awaiting_approval=6)}, "look", "v6 won and waits", "approve v6"),
+        ({"books": samples.books(hold="by ann")}, "look", "held: by ann", "rollback --resume"),
+        ({"books": samples.books(quarantined=2)}, "look", "2 files in quarantine", "requeue FILE"),
+        ({"seen": None}, "unknown", "nobody has looked at the traffic yet", ""),
+        ({"books": None}, "unknown", "the registry is being read", ""),
+        (
+            {"seen": samples.seen(made=samples.NOW - timedelta(hours=2))},
+            "look",
+            "nobody looked at the traffic since",
+            "monitor",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_to_type(
+    changes: Any, state: str, said: str, typed: str
+) -> None:
+    found = judged(**changes)
+    assert found.state == state
+    assert said in found.sentence
+    assert found.command.endswith(typed)
+
+
+def test_a_score_under_the_threshold_is_wrong_only_by_more_than_chance() -> None:
+    low = of_version_five(Part(4000, 3000, samples.told(0.77, 3000, 0.02)))
+    assert low.state == "wrong"
+    assert "worse than the 85.0 % promised" in low.sentence
+    assert "worse than the threshold 80.0 %" in low.sentence
+    near = of_version_five(Part(4000, 300, samples.told(0.79, 300, 0.04)))
+    assert near.state == "well"
+
+
+def test_for_an_error_lower_is_better() -> None:
+    plan = samples.plan(metric="error_rate", threshold=0.3, greater_is_better=False)
+    seen = samples.seen(by_version={5: Part(9, 9, samples.told(0.2, 900))})
+    good = judged(plan=plan, seen=seen, books=samples.books(promised=0.25))
+    assert good.state == "well"
+    assert "better than the 25.0 % promised" in good.sentence
+
+
+def test_without_labels_the_estimate_is_told_and_without_both_nobody_knows() -> None:
+    estimated = of_version_five(Part(500, 0, None, samples.told(0.83, 500)))
+    assert estimated.state == "well"
+    assert "estimated at 83.0 % without labels" in estimated.sentence
+    nothing = of_version_five(Part(500, 0))
+    assert nothing.state == "unknown"
+    assert "none of them labelled yet; nobody can say yet" in nothing.sentence
+
+
+def test_the_worst_comes_first_and_the_others_are_listed() -> None:
+    found = verdict(samples.in_trouble())
+    assert found.state == "wrong"
+    assert "the last cycle failed: The disk is full" in found.sentence
+    texts = " ".join(one.text for one in found.others)
+    assert [one.state for one in found.others] == ["wrong", *["look"] * (len(found.others) - 1)]
+    assert "v6 won" in texts
+    assert "inputs drifted" in texts
+
+
+# --- the page -------------------------------------------------------------------------------------
+def test_every_plot_says_the_same_in_a_table() -> None:
+    reader = Reader(drawing.page(samples.facts()))
+    pictures = [one for one in reader.all("div") if one.get("role") == "img"]
+    assert len(pictures) == 5
+    assert all(one["aria-label"] for one in pictures)
+    assert len(reader.all("details")) == len(pictures) + 1, "and the commands"
+    text = words_of(drawing.page(samples.facts()))
+    for head in ("Realised", "Estimated", "p99", "Labelled", "Training"):
+        assert head in text
+
+
+def test_each_id_is_there_once_and_each_part_of_the_fragment_is_a_part_of_the_page() -> None:
+    whole = Reader(drawing.page(samples.facts()))
+    ids = [one["id"] for _, one in whole.tags if one.get("id")]
+    assert len(ids) == len(set(ids))
+    parts = Reader(drawing.parts(samples.facts()))
+    of_parts = {one["id"] for _, one in parts.tags if "data-part" in one}
+    of_page = {one["id"] for _, one in whole.tags if "data-part" in one}
+    assert of_parts == of_page
+    assert len(of_page) == 8
+
+
+def test_what_can_be_scrolled_or_opened_has_an_id_by_which_it_is_found_again() -> None:
+    parts = Reader(drawing.parts(samples.facts()))
+    kept = [one for tag, one in parts.tags if tag in ("details", "summary") or "tabindex" in one]
+    assert kept
+    assert all(one.get("id") for one in kept)
+
+
+def test_a_strangers_words_are_text_everywhere() -> None:
+    for html in (drawing.page(samples.hostile()), drawing.parts(samples.hostile())):
+        reader = Reader(html)
+        assert not [one for tag, one in reader.tags if tag == "img" or "onerror" in one]
+        assert len(reader.all("script")) <= 1
+        assert "\u202e" not in html
+        assert "\x1b" not in html
+        assert not re.search(r'href="\s*javascript', html, re.IGNORECASE)
+        assert reader.text.count("<script>window.ran=1</script>") > 20
+
+
+def test_only_addresses_of_the_web_are_linked() -> None:
+    assert web_address("http://127.0.0.1:5000/#/x") is not None
+    for text in ("javascript:alert(1)", "data:text/html,x", "//evil", " http://x", None):
+        assert web_address(text) is None
+
+
+def test_the_policy_names_style_and_script_by_their_digests() -> None:
+    policy = drawing.policy(live=True)
+    assert "unsafe" not in policy
+    assert policy.startswith("default-src 'none'")
+    html = drawing.page(samples.facts())
+    assert html.count("<style>") == html.count("<script>") == 1
+    assert not re.search(r'\sstyle="', html), "an attribute cannot be named by a digest"
+
+
+def test_the_script_is_short() -> None:
+    lines = (TEMPLATES / "live.js").read_text().splitlines()
+    assert len(lines) <= 100
+
+
+def test_drawn_once_it_has_no_script_no_form_and_nothing_to_start() -> None:
+    html = drawing.page(samples.facts(doing=None, pulse=None, serving=Serving(version=5)))
+    reader = Reader(html)
+    assert not reader.all("script")
+    assert not reader.all("form")
+    assert "script-src" not in html
+    assert "once; no service was asked" in words_of(html)
+
+
+@pytest.mark.parametrize("what", ["nothing", "no model", "no labels", "one day"])
+def test_the_page_is_whole_whatever_is_missing(what: str) -> None:
+    bare: dict[str, LiveFacts] = {
+        "nothing": LiveFacts(samples.NOW, samples.plan(), Serving(), rows=None, doing=Doing()),
+        "no model": samples.facts(serving=Serving(), books=samples.books(cycles=(), holder=None)),
+        "no labels": samples.facts(
+            seen=samples.seen(by_version={5: Part(10)}, by_day=(), coverage=(), answers=())
+        ),
+        "one day": samples.facts(seen=samples.seen(by_day=samples.days(1)), pulse=samples.pulse(1)),
+    }
+    text = words_of(drawing.page(bare[what]))
+    assert "None" not in text
+    assert "nan" not in text
+
+
+def test_a_cycle_that_runs_and_one_that_ended_are_told() -> None:
+    running = drawing.parts(samples.in_trouble())
+    assert "A cycle has been running for 50 min: training a challenger" in words_of(running)
+    ended = words_of(drawing.parts(samples.facts()))
+    assert "20 Nov 2026, 13:27 UTC: kept; production scored" in ended
+    held = samples.facts(doing=Doing(cycle_runs=True))
+    assert "cron or a person started it" in words_of(drawing.parts(held))
+
+
+def test_cycles_link_report_run_and_version() -> None:
+    html = drawing.parts(samples.facts())
+    assert 'href="page/reports/cycle-30"' in html
+    assert "http://127.0.0.1:5000/#/models/classifier/versions/" in html
+
+
+def test_what_an_older_monitor_wrote_is_read_too() -> None:
+    told = {"metric": "accuracy", "predictions": 3, "labelled": 0, "realised": None}
+    found = seen_traffic({**told, "estimated": None}, samples.NOW, 30)
+    assert (found.whole.predictions, found.alerts, found.drift) == (3, (), None)
+
+
+def test_a_promise_is_told_only_of_the_version_that_serves() -> None:
+    assert "promised" not in judged(books=samples.books(holder=4)).sentence
+    without = replace(samples.told(0.84, 30), interval=None)
+    assert "(85.0 % at its promotion)" in of_version_five(Part(30, 30, without)).sentence
