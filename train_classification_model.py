@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
-MOST_CATEGORIES = (
-    254  # a histogram has 255 bins for values; the last one takes all other categories together
-)
+# A histogram has 255 bins for values; the last one takes all other categories together.
+MOST_CATEGORIES = 254
+FEW_ROWS = 1_000
 
 
 def train_model(X_train: pd.DataFrame, y_train: pd.Series) -> Pipeline:
@@ -47,7 +47,7 @@ def train_model(X_train: pd.DataFrame, y_train: pd.Series) -> Pipeline:
         min_samples_leaf=smallest_leaf,
         l2_regularization=smallest_leaf
         / 4,  # halves the step of a smallest leaf that is undecided: its curvature is 1/4 a row
-        categorical_features=np.arange(len(numbers), len(told)),
+        categorical_features=np.arange(len(words)),
         early_stopping=False,
         random_state=0,
     )
@@ -69,21 +69,39 @@ class BoostingForRareClasses(HistGradientBoostingClassifier):
         _, rows = np.unique(np.asarray(y), return_counts=True)
         self.favour_ = np.clip(len(y) / len(rows) / 5 / rows, 1, 5)
         super().fit(X, y, sample_weight)
+        self._leave_the_encoder_out(X[:FEW_ROWS])
         return self
+
+    def _leave_the_encoder_out(self, sample: pd.DataFrame) -> None:
+        """Let boosting take codes as they are, where that answers the same.
+
+        It encodes categories again, which takes several times as long as all its trees do for a
+        row. Here they are codes already, and stand before the numbers, where it would put them.
+        """
+        expected = self.predict_proba(sample)
+        encoder: Any = self._preprocessor
+        self._preprocessor: Any = None
+        if not np.array_equal(self.predict_proba(sample), expected):
+            self._preprocessor = encoder
+            return
+        del self.feature_names_in_  # they were checked; from now on rows come as an array
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the class with the highest probability, the rare ones favoured."""
-        if self.favour_.max() == 1:
-            return np.asarray(super().predict(X))
-        return np.asarray(self.classes_[np.argmax(self.predict_proba(X) * self.favour_, axis=1)])
+        return self.labels_of(self.predict_proba(X))
+
+    def labels_of(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return what `predict` answers where it finds these probabilities: who wants both asks once."""
+        return np.asarray(self.classes_[np.argmax(probabilities * self.favour_, axis=1)])
 
 
 class ColumnsToNumbers(TransformerMixin, BaseEstimator):
-    """Turn a table of raw columns into one of floats, NaN where a value is missing. Columns that are floats already are not copied.
+    """Turn a table of raw columns into one of floats, NaN where a value is missing: the words as codes, then the numbers.
 
     Args:
         numbers: names of the columns that hold numbers or booleans, kept as they are.
         words: names of the columns that hold words. Their most frequent values become 0, 1, ...; rarer and unseen ones share a code.
+            Where no value is rare, an unseen one counts as missing.
     """
 
     def __init__(self, numbers: list[str], words: list[str]) -> None:
@@ -92,26 +110,52 @@ class ColumnsToNumbers(TransformerMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, _y: pd.Series | None = None) -> ColumnsToNumbers:
         """Learn the most frequent values of each column of words."""
-        self.categories_ = {
-            name: X[name].value_counts().index[:MOST_CATEGORIES].tolist() for name in self.words
-        }
+        self.codes_ = {name: Codes(X[name]) for name in self.words}
         return self
 
-    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Return the numbers, then the words, whatever the order of the columns in `X`."""
+    def fit_transform(self, X: pd.DataFrame, y: pd.Series | None = None) -> pd.DataFrame:
+        """Learn, and return what was learned from; columns that are floats already are not copied."""
+        self.fit(X, y)
+        words = {name: codes.of(X[name]) for name, codes in self.codes_.items()}
         numbers = X[self.numbers]
         for name in self.numbers:
             if numbers[name].dtype != float:
-                numbers[name] = numbers[name].to_numpy(dtype=float, na_value=np.nan)
-        words = {name: codes(X[name], self.categories_[name]) for name in self.words}
-        return pd.concat([numbers, pd.DataFrame(words, index=X.index)], axis="columns")
+                numbers[name] = floats(numbers[name])
+        return pd.concat([pd.DataFrame(words, index=X.index), numbers], axis="columns")
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the words, then the numbers, whatever the order of the columns in `X`."""
+        words = [codes.of(X[name]) for name, codes in self.codes_.items()]
+        numbers = [floats(X[name]) for name in self.numbers]
+        return np.column_stack(words + numbers)
 
 
-def codes(column: pd.Series, categories: list[str]) -> np.ndarray:
-    """Return the place in `categories` of each value, `len(categories)` for one that is not there, NaN for a missing one."""
-    rows, distinct = pd.factorize(column)
-    places = (
-        pd.Index(categories, dtype=object).get_indexer(distinct).astype(np.float32)
-    )  # exact up to 2^24
-    places[places < 0] = len(categories)
-    return np.append(places, np.float32("nan"))[rows]  # a missing value's row is -1
+def floats(column: pd.Series) -> np.ndarray:
+    """Return numbers or booleans as floats, NaN where one is missing."""
+    if column.dtype == float:
+        return column.to_numpy()
+    return column.to_numpy(dtype=float, na_value=np.nan)
+
+
+class Codes:
+    """A number for each of the most frequent values of a column of words: 0, 1, ... by frequency.
+
+    All others share the next number; where there were none, they count as missing.
+    """
+
+    def __init__(self, column: pd.Series) -> None:
+        values = column.value_counts().index.tolist()
+        self._known = {value: float(k) for k, value in enumerate(values[:MOST_CATEGORIES])}
+        self._others = np.nan if len(values) <= MOST_CATEGORIES else float(MOST_CATEGORIES)
+
+    def of(self, column: pd.Series) -> np.ndarray:
+        """Return the number of each value, NaN for a missing one."""
+        if len(column) <= FEW_ROWS:  # quicker than a table of the distinct values
+            values = column.to_numpy(dtype=object, na_value=np.nan).tolist()
+            return np.array([self._code(value) for value in values], np.float32)
+        places, distinct = pd.factorize(column)  # a missing value's place is -1
+        return np.array([*map(self._code, distinct), np.nan], np.float32)[places]
+
+    def _code(self, value: Any) -> float:
+        is_missing = isinstance(value, float)  # NaN: no word is a number
+        return np.nan if is_missing else self._known.get(value, self._others)

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from retraining.trainer import check_recipe, load_recipe
-from train_classification_model import MOST_CATEGORIES, train_model
+from train_classification_model import FEW_ROWS, MOST_CATEGORIES, train_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +101,17 @@ def test_a_served_row_gets_the_same_answer_whatever_types_the_server_sends() -> 
     for what, rows in sent.items():
         assert np.array_equal(estimator.predict_proba(rows), expected), what
         assert np.array_equal(estimator.predict_proba(rows.head(1)), expected[:1]), what
+
+
+def test_few_rows_and_many_are_answered_alike_and_no_value_is_encoded_twice() -> None:
+    table = mixed(2 * FEW_ROWS)
+    estimator = train_model(table, labels_for(table, ["no", "yes", "perhaps"]))
+    assert estimator[-1]._preprocessor is None, "boosting's own encoder takes longer than its trees"
+    table.loc[::5, "city"] = "never seen"
+    together = estimator.predict_proba(table)
+    apart = [estimator.predict_proba(table[start : start + 250]) for start in range(0, 2000, 250)]
+    assert np.array_equal(np.concatenate(apart), together)
+    assert estimator[-1].labels_of(together).tolist() == estimator.predict(table).tolist()
 
 
 def test_a_category_never_seen_counts_with_the_rare_ones_and_a_missing_value_stays_missing() -> (

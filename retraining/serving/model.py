@@ -96,9 +96,7 @@ class ServedModel:
             ModelFailedError: the estimator raised, or gave something that is no answer.
         """
         try:
-            X = frame_of(parts, self.schema)
-            labels = self._labels(X)
-            probabilities = self._probabilities(X)
+            labels, probabilities = self._answered(frame_of(parts, self.schema))
         except (
             Exception
         ) as error:  # an estimator may raise anything, with values of rows in its words
@@ -107,9 +105,37 @@ class ServedModel:
             raise ModelFailedError(what, absent) from error
         return Answers(labels, probabilities)
 
-    def _labels(self, X: pd.DataFrame) -> list[Label]:
-        given = np.asarray(self.estimator.predict(X))
-        return self._plain(given.reshape(len(X), -1)[:, 0])
+    def _answered(self, X: pd.DataFrame) -> tuple[list[Label], NDArray[np.float64] | None]:
+        """Labels and probabilities of the rows, which are made ready for the estimator once."""
+        head, last = self._steps
+        ready = X if head is None else head.transform(X)
+        if not hasattr(last, "predict_proba"):
+            return self._labels(last.predict(ready), len(X)), None
+        given = last.predict_proba(ready)
+        labels = last.labels_of(given) if self._labels_follow else last.predict(ready)
+        probabilities = np.asarray(given, np.float64, order="C").reshape(len(X), len(self.classes))
+        return self._labels(labels, len(X)), probabilities
+
+    @cached_property
+    def _steps(self) -> tuple[Any, Any]:
+        """A pipeline's transformers, where there are any, and what answers behind them.
+
+        `predict` and `predict_proba` of a pipeline would each transform the rows.
+        """
+        from sklearn.pipeline import Pipeline
+
+        whole = self.estimator
+        if type(whole) is not Pipeline or len(whole.steps) == 1:
+            return None, whole
+        return whole[:-1], whole[-1]
+
+    @cached_property
+    def _labels_follow(self) -> bool:
+        """Whether the estimator tells labels by probabilities: docs/recipe.md."""
+        return hasattr(self._steps[1], "labels_of")
+
+    def _labels(self, given: Any, count: int) -> list[Label]:
+        return self._plain(np.asarray(given).reshape(count, -1)[:, 0])
 
     def _plain(self, labels: NDArray[Any]) -> list[Label]:
         """Labels as Python's own int, bool or str.
@@ -120,11 +146,9 @@ class ServedModel:
         plain: list[Label] = labels.tolist()
         return plain if type(plain[0]) is kind else [kind(label) for label in plain]
 
-    def _probabilities(self, X: pd.DataFrame) -> NDArray[np.float64] | None:
-        if not hasattr(self.estimator, "predict_proba"):
-            return None
-        given = np.asarray(self.estimator.predict_proba(X), np.float64, order="C")
-        return given.reshape(len(X), len(self.classes))
+    def _predicted(self, parts: Sequence[TypedRows]) -> list[Label]:
+        X = frame_of(parts, self.schema)
+        return self._labels(self.estimator.predict(X), len(X))
 
     def try_out(self, logged: Sequence[Mapping[str, Any]] = ()) -> None:
         """Answer one row made from the signature, and rows as they were logged.
@@ -138,4 +162,8 @@ class ServedModel:
                 sent = sent_rows(
                     {"dataframe_records": filled}, self.schema.names, at_most=len(rows)
                 )
-                self.answers([typed_rows(sent, self.schema)])
+                typed = [typed_rows(sent, self.schema)]
+                answered = self.answers(typed)
+                if self._labels_follow and answered.labels != self._predicted(typed):
+                    what = f"version {self.version}: labels_of and predict answer differently"
+                    raise ModelFailedError(what)

@@ -9,7 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from retraining.records import Column, Schema
 from retraining.serving.model import ModelFailedError, ServedModel, TellingFacts
@@ -64,6 +68,59 @@ def test_classes_are_in_the_order_of_the_probabilities() -> None:
     probabilities = model.answers([ROWS]).probabilities
     assert probabilities is not None
     assert probabilities.tolist() == [[0.1, 0.9]] * 2
+
+
+class Counted(TransformerMixin, BaseEstimator):
+    """Doubles the numbers, and counts how often it is asked."""
+
+    def fit(self, X: Any, y: Any = None) -> Counted:
+        self.asked_, self.fitted_ = 0, True
+        return self
+
+    def transform(self, X: Any) -> Any:
+        self.asked_ += 1
+        return 2 * np.asarray(X)
+
+
+class ByProbability(ClassifierMixin, BaseEstimator):
+    """Class 1 where the number is above 3; `labels_of` may lie."""
+
+    def __init__(self, lies: bool = False) -> None:
+        self.lies = lies
+
+    def fit(self, X: Any, y: Any) -> ByProbability:
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def predict_proba(self, X: Any) -> Any:
+        likely = np.where(X[:, 0] > 3, 0.9, 0.2)
+        return np.column_stack([1 - likely, likely])
+
+    def predict(self, X: Any) -> Any:
+        return self.predict_proba(X).argmax(axis=1)
+
+    def labels_of(self, probabilities: Any) -> Any:
+        return np.ones(len(probabilities), int) if self.lies else probabilities.argmax(axis=1)
+
+
+@pytest.mark.parametrize("last", [ByProbability(), LogisticRegression(C=1e6)])
+def test_a_pipeline_transforms_the_rows_once_and_answers_as_by_itself(last: Any) -> None:
+    X = pd.DataFrame({"row": [0.0, 1.0, 2.0, 3.0]})
+    whole = make_pipeline(Counted(), last).fit(X, [0, 0, 1, 1])
+    expected = whole.predict(X), whole.predict_proba(X)
+    whole[0].asked_ = 0
+    rows = TypedRows({"row": np.array([0.0, 1.0, 2.0, 3.0])}, 4, {}, ())
+    told = served(whole).answers([rows])
+    assert whole[0].asked_ == 1
+    assert told.labels == expected[0].tolist()
+    assert told.probabilities is not None
+    assert told.probabilities.tolist() == expected[1].tolist()
+
+
+def test_a_version_whose_two_ways_to_a_label_differ_is_not_served() -> None:
+    model = served(make_pipeline(Counted(), ByProbability(lies=True)).fit(np.ones((2, 1)), [0, 1]))
+    with pytest.raises(ModelFailedError, match="labels_of and predict answer differently"):
+        model.try_out()
 
 
 @pytest.mark.parametrize(
