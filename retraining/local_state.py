@@ -77,15 +77,14 @@ class LocalState:
         table = f"digests-{zlib.crc32(os.fsencode(folder)):08x}"
         known: dict[str, Any] = self.read(table) or {}
         fresh: dict[str, Any] = {}
+        start = f"{folder}{os.sep}"  # a `Path` for each name costs more than the look at its file
         for name in names:
             try:
-                stamp = stamp_of((folder / name).stat())
+                stamp = stamp_of(os.stat(start + name))  # noqa: PTH116
                 entry = known.get(name)
-                fresh[name] = (
-                    entry
-                    if entry and tuple(entry[0]) == stamp
-                    else [stamp, sha256_of(folder / name)]
-                )
+                if not entry or tuple(entry[0]) != stamp:
+                    entry = [stamp, sha256_of(folder / name)]
+                fresh[name] = entry
             except (FileNotFoundError, PermissionError):
                 continue
         if fresh != known:

@@ -1,11 +1,11 @@
 """How a start ended: the records that a closed gate needs too, apart from the others because each costs it time.
 
-`records` names these with all others. Frozen facts, never behaviour.
+`records` names these with all others. Frozen facts, never behaviour. Named tuples, since importing
+`dataclasses` costs a start at a closed gate as much as all that it does there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -67,8 +67,10 @@ class Drift(NamedTuple):
         ]
 
 
-@dataclass(frozen=True)
-class Outcome:
+NO_SECONDS: Mapping[str, float] = {}
+
+
+class Outcome(NamedTuple):
     """How a cycle ended: what `--json` prints, `decision.json` holds, and `history` lists."""
 
     ending: EndingName
@@ -90,8 +92,8 @@ class Outcome:
     comparison: Comparison | None = None
     new_rows: int | None = None  # less `copied_rows`, which are not new
     copied_rows: int | None = None
-    files: FileCounts = field(default_factory=FileCounts)
-    drift: Drift = field(default_factory=Drift)
+    files: FileCounts = FileCounts()
+    drift: Drift = Drift()
     hindsight: Hindsight | None = None
     probation: Comparison | None = None
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = NO_SECONDS

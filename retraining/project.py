@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from retraining.sources import Source
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Project:
     """A project's settings, folders, registry, tables and clock. Nothing in it changes.
 
@@ -37,14 +35,25 @@ class Project:
         terminal: where a person watches long steps.
     """
 
-    settings: Settings
-    state: LocalState
-    inbox: Inbox
-    open_registry: Callable[[], Registry]
-    now: Callable[[], datetime]
-    sources: tuple[Source, ...] = ()
-    open_tables: Callable[[], TableStore] | None = None
-    terminal: TextIO | None = None
+    def __init__(
+        self,
+        settings: Settings,
+        state: LocalState,
+        inbox: Inbox,
+        open_registry: Callable[[], Registry],
+        now: Callable[[], datetime],
+        sources: tuple[Source, ...] = (),
+        open_tables: Callable[[], TableStore] | None = None,
+        terminal: TextIO | None = None,
+    ) -> None:
+        self.settings = settings
+        self.state = state
+        self.inbox = inbox
+        self.open_registry = open_registry
+        self.now = now
+        self.sources = sources
+        self.open_tables = open_tables
+        self.terminal = terminal
 
     @classmethod
     def open(cls, settings: Settings, *, read_only: bool = False, **more: Any) -> Self:
@@ -63,6 +72,19 @@ class Project:
             utc_now,
             sources_of(settings),
             **more,
+        )
+
+    def under(self, settings: Settings) -> Project:
+        """The same folders, registry and tables under other settings."""
+        return Project(
+            settings,
+            self.state,
+            self.inbox,
+            self.open_registry,
+            self.now,
+            self.sources,
+            self.open_tables,
+            self.terminal,
         )
 
     @classmethod

@@ -7,7 +7,6 @@ prints JSON too, so only the standard library is loaded here, and records where 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from retraining.outcomes import Drift, FileCounts, Outcome
@@ -79,6 +78,10 @@ def outcome_to_json(outcome: Outcome) -> Json:
 
 def drift_to_json(drift: Drift) -> Json:
     """What drifted, and the figures of every feature."""
+    if not drift.features:  # as at a closed gate: nothing is imported to say so
+        return {"detected": drift.detected, "material": drift.material, "features": []}
+    from dataclasses import asdict
+
     features = [plain(asdict(feature)) for feature in drift.features]
     return {"detected": drift.detected, "material": drift.material, "features": features}
 
@@ -137,6 +140,8 @@ def _comparison_from_json(content: Read, scores: Read) -> Comparison | None:
 
 def drift_from_json(content: Read) -> Drift:
     """The drift that `drift_to_json` wrote."""
+    from dataclasses import fields
+
     from retraining.records import FeatureDrift
 
     names = [field.name for field in fields(FeatureDrift)]
@@ -160,6 +165,8 @@ def _interval_from_json(interval: list[float] | None) -> tuple[float, float] | N
 
 def record_to_json(record: CycleRecord) -> Json:
     """The content of `decision.json`: the outcome, and under `record` what later cycles need."""
+    from dataclasses import asdict
+
     kept: Json = {
         "number": record.number,
         "cycle_id": record.cycle_id,
@@ -179,7 +186,6 @@ def record_to_json(record: CycleRecord) -> Json:
 
 def record_from_json(content: Read) -> CycleRecord:
     """The record that `record_to_json` wrote."""
-    from dataclasses import replace
     from datetime import datetime
 
     from retraining.records import CycleRecord, Hindsight, Score
@@ -187,8 +193,8 @@ def record_from_json(content: Read) -> CycleRecord:
     kept = content["record"]
     started = datetime.fromisoformat(kept["started"])
     hindsight = kept["hindsight"] and Hindsight(**_with_interval(kept["hindsight"]))
-    outcome = replace(
-        outcome_from_json(content), number=kept["number"], started=started, hindsight=hindsight
+    outcome = outcome_from_json(content)._replace(
+        number=kept["number"], started=started, hindsight=hindsight
     )
     return CycleRecord(
         number=kept["number"],
@@ -247,6 +253,8 @@ def _batch_from_json(content: Read) -> Batch:
 
 def manifest_to_json(manifest: Manifest) -> Json:
     """The content of `manifest.json`."""
+    from dataclasses import asdict
+
     content = asdict(manifest)
     content["schema"] = schema_to_json(manifest.schema)
     for name in ("files", "held_out"):
@@ -278,6 +286,8 @@ def _shape_from_json(content: Read | None) -> Shape | None:
 
 def schema_to_json(schema: Schema) -> Json:
     """A schema as JSON holds it."""
+    from dataclasses import asdict
+
     return asdict(schema)
 
 

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -193,6 +192,25 @@ def _jwt_secret(text: str) -> str:
     return text
 
 
+class Reading(NamedTuple):
+    """How a setting is read from the environment.
+
+    Attributes:
+        deciding: judged files count again when it changes.
+        secret: its value is never shown.
+        also: older names that it is read by.
+    """
+
+    parse: Parse
+    default: Any
+    deciding: bool
+    secret: bool
+    also: tuple[str, ...]
+
+
+_readings: list[Reading] = []  # in the order of the fields of `Settings`
+
+
 def _setting(
     parse: Parse,
     default: Any,
@@ -201,16 +219,19 @@ def _setting(
     secret: bool = False,
     also: tuple[str, ...] = (),
 ) -> Any:
-    """A field that is read from the environment; `deciding` ones make judged files count again when they change."""
-    return field(
-        default=default,
-        metadata={"parse": parse, "deciding": deciding, "secret": secret, "also": also},
-    )
+    """The default of a field that is read from the environment; how it is read is kept in `READINGS`."""
+    _readings.append(Reading(parse, default, deciding, secret, also))
+    return default
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Settings:
-    """Every setting of one project, typed and with absolute paths. Names and meanings are those of `.env.example`."""
+NOTHING_PASSED_ON: Mapping[str, str] = {}
+
+
+class Settings(NamedTuple):
+    """Every setting of one project, typed and with absolute paths. Names and meanings are those of `.env.example`.
+
+    A named tuple, like `Outcome`: a closed gate would pay for importing `dataclasses`.
+    """
 
     project: Path
     retrain_threshold: float = _setting(
@@ -292,9 +313,11 @@ class Settings:
     log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
     log_format: str = _setting(_one_of("text", "json"), "text")
     env_file: Path | None = None  # the one named instead of the project's `.env`
-    passed_on: Mapping[str, str] = field(
-        default_factory=dict, repr=False
-    )  # names in .env that are not ours: AWS_*, ...
+    passed_on: Mapping[str, str] = NOTHING_PASSED_ON  # not ours: AWS_*, ...
+
+    def __repr__(self) -> str:
+        """The project alone: some values are secrets."""
+        return f"Settings({str(self.project)!r})"
 
     @property
     def state_dir(self) -> Path:
@@ -364,7 +387,7 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown: secret values, and the passwords inside addresses and passed-on names."""
         values = [
-            str(getattr(self, f.name) or "") for f in fields(self) if f.metadata.get("secret")
+            str(getattr(self, name) or "") for name, reading in READINGS.items() if reading.secret
         ]
         values += [
             value
@@ -379,16 +402,18 @@ class Settings:
         )
 
 
-_ENV_FIELDS = tuple(f for f in fields(Settings) if "parse" in f.metadata)
-SETTING_NAMES = tuple(f.name.upper() for f in _ENV_FIELDS)
-_ALSO = {other: f.name.upper() for f in _ENV_FIELDS for other in f.metadata["also"]}
+# Field -> how it is read. `project` comes before these fields, two that are not settings after them.
+READINGS: Mapping[str, Reading] = dict(zip(Settings._fields[1:], _readings, strict=False))
+SETTING_NAMES = tuple(name.upper() for name in READINGS)
+_ALSO = {other: name.upper() for name, reading in READINGS.items() for other in reading.also}
 
 
 def deciding_digest(settings: Settings) -> str:
     """A digest of the settings that decide, and of the recipe's bytes: judged files count again when it changes."""
     import hashlib
 
-    values = {f.name: getattr(settings, f.name) for f in _ENV_FIELDS if f.metadata["deciding"]}
+    deciding = [name for name, reading in READINGS.items() if reading.deciding]
+    values = {name: getattr(settings, name) for name in deciding}
     recipe = hashlib.sha256(settings.recipe_path.read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps([values, recipe], sort_keys=True).encode()).hexdigest()[:32]
 
@@ -442,20 +467,18 @@ def load(
 def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     problems = []
-    for f in _ENV_FIELDS:
-        name = next((n for n in (f.name.upper(), *f.metadata["also"]) if n in texts), None)
+    for field, reading in READINGS.items():
+        name = next((n for n in (field.upper(), *reading.also) if n in texts), None)
         if name is None:
-            values[f.name] = f.default
+            values[field] = reading.default
             continue
-        text = (
-            texts[name]
-            if f.name == "csv_separator" and texts[name] == "\t"
-            else texts[name].strip()
-        )
+        text = texts[name]
+        if field != "csv_separator" or text != "\t":
+            text = text.strip()
         try:
-            values[f.name] = f.metadata["parse"](text)
+            values[field] = reading.parse(text)
         except ValueError as error:
-            shown = "its value" if f.metadata["secret"] else repr(text)
+            shown = "its value" if reading.secret else repr(text)
             problems.append(f"{name}: {shown} is not {error}")
     return values, problems
 

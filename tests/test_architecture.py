@@ -211,23 +211,34 @@ try:
 except SystemExit as ended:
     code = ended.code or 0
 packages = {{name.split(".")[0] for name in set(sys.modules) - before}}
+print("dear:", sorted(packages & {{"asyncio", "dataclasses", "inspect", "logging"}}), file=sys.stderr)
 print(code, sorted(packages - sys.stdlib_module_names - {{"retraining", "pipeline_orchestrator"}}), file=sys.stderr)
 """
 
 
-def packages_loaded_by(project: Project, *words: str) -> str:
+def loaded_by(project: Project, *words: str) -> list[str]:
     argv = [ORCHESTRATOR, *words, "--project", str(project.folder)]
     done = subprocess.run(
         [sys.executable, "-c", LOADED.format(clone=str(CLONE), argv=argv)],
         env=environment_of_cron(project.folder), cwd="/", capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return done.stderr.splitlines()[-1]
+    return done.stderr.splitlines()
+
+
+def packages_loaded_by(project: Project, *words: str) -> str:
+    return loaded_by(project, *words)[-1]
 
 
 def test_a_closed_gate_loads_nothing_but_the_standard_library(registered: Project) -> None:
     registered.deliver(table(seed=9))
     assert registered.cycle()["ending"] == "too_few_files"
     assert packages_loaded_by(registered, "-q") == "0 []"
+
+
+def test_a_closed_gate_loads_none_of_the_dear_modules_of_the_standard_library(
+    registered: Project,
+) -> None:
+    assert loaded_by(registered)[-2] == "dear: []"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,7 +18,7 @@ import register_first_model
 from retraining import command_words, errors
 from retraining.errors import RetrainingError
 from retraining.model_registry.mlflow_registry import MlflowRegistry
-from retraining.settings import SETTING_NAMES, Settings, load
+from retraining.settings import READINGS, SETTING_NAMES, load
 from tests.model_registry.conftest import free_port, wait_for
 from tests.postgres import PASSWORD, USER
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, table, tables
@@ -78,7 +77,7 @@ def test_every_setting_is_documented_in_the_reference() -> None:
 
 def test_the_reference_marks_the_settings_that_decide() -> None:
     marked = set(re.findall(r"`([A-Z_0-9]+)` \*", (CLONE / "docs/reference.md").read_text()))
-    assert marked == {f.name.upper() for f in fields(Settings) if f.metadata.get("deciding")}
+    assert marked == {name.upper() for name, reading in READINGS.items() if reading.deciding}
 
 
 def test_every_kind_of_error_is_documented_with_its_exit_code() -> None:

@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -101,7 +100,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def ended(ending: str = "promoted", **changes: Any) -> Outcome:
-    return replace(samples.of_ending(ending), **changes)
+    return samples.of_ending(ending)._replace(**changes)
 
 
 def idle() -> Outcome:
@@ -128,7 +127,7 @@ def alert_lines(settings: Settings) -> list[dict[str, Any]]:
 def test_a_cycle_pings_start_and_then_success_with_the_logs_last_lines(
     settings: Settings, receiver: Receiver
 ) -> None:
-    settings = replace(settings, healthcheck_url=f"{receiver.url}/ping/abc")
+    settings = settings._replace(healthcheck_url=f"{receiver.url}/ping/abc")
     notices.send_start(settings)
     notices.send(settings, ended(), log_tail=[f"line {i}" for i in range(100)])
     assert [(method, path) for method, path, _, _ in receiver.requests] == [
@@ -144,7 +143,7 @@ def test_a_failed_cycle_pings_its_exit_code(
     settings: Settings, receiver: Receiver, code: int
 ) -> None:
     notices.send(
-        replace(settings, healthcheck_url=f"{receiver.url}/abc/"),
+        settings._replace(healthcheck_url=f"{receiver.url}/abc/"),
         ended("failed", exit_code=code),
         log_tail=["The disk is full."],
     )
@@ -156,7 +155,7 @@ def test_a_failed_cycle_pings_its_exit_code(
 def test_an_address_with_a_query_keeps_it_behind_the_path(
     settings: Settings, receiver: Receiver
 ) -> None:
-    notices.send_start(replace(settings, healthcheck_url=f"{receiver.url}/abc?create=1"))
+    notices.send_start(settings._replace(healthcheck_url=f"{receiver.url}/abc?create=1"))
     assert receiver.requests[0][1] == "/abc/start?create=1"
 
 
@@ -164,7 +163,7 @@ def test_a_user_and_password_in_the_address_become_a_header(
     settings: Settings, receiver: Receiver
 ) -> None:
     notices.send_start(
-        replace(settings, healthcheck_url=receiver.url.replace("//", "//me:p%40ss@") + "/abc")
+        settings._replace(healthcheck_url=receiver.url.replace("//", "//me:p%40ss@") + "/abc")
     )
     assert receiver.requests[0][2]["authorization"] == "Basic bWU6cEBzcw=="
 
@@ -173,7 +172,7 @@ def test_a_receiver_that_takes_no_post_is_pinged_by_get(
     settings: Settings, receiver: Receiver
 ) -> None:
     receiver.answers = [501, 200]
-    notices.send(replace(settings, healthcheck_url=f"{receiver.url}/abc"), ended(), log_tail=["x"])
+    notices.send(settings._replace(healthcheck_url=f"{receiver.url}/abc"), ended(), log_tail=["x"])
     assert [(method, path) for method, path, _, _ in receiver.requests] == [
         ("POST", "/abc"),
         ("GET", "/abc"),
@@ -186,7 +185,7 @@ def test_a_receiver_that_takes_no_post_is_pinged_by_get(
 def test_the_webhook_carries_the_json_object_signed_with_its_time(
     settings: Settings, receiver: Receiver
 ) -> None:
-    settings = replace(settings, webhook_url=f"{receiver.url}/hook", webhook_secret="open-sesame")
+    settings = settings._replace(webhook_url=f"{receiver.url}/hook", webhook_secret="open-sesame")
     notices.send(settings, ended(), now=NOW)
     ((method, path, headers, body),) = receiver.requests
     assert (method, path, headers["content-type"]) == ("POST", "/hook", "application/json")
@@ -198,7 +197,7 @@ def test_the_webhook_carries_the_json_object_signed_with_its_time(
 
 
 def test_without_a_secret_the_webhook_is_not_signed(settings: Settings, receiver: Receiver) -> None:
-    notices.send(replace(settings, webhook_url=receiver.url), ended())
+    notices.send(settings._replace(webhook_url=receiver.url), ended())
     assert "x-retraining-signature" not in receiver.requests[0][2]
 
 
@@ -206,7 +205,7 @@ def test_what_may_pass_is_tried_again_as_the_same_delivery(
     settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.answers = [500, 429, 200]
-    notices.send(replace(settings, webhook_url=receiver.url), ended())
+    notices.send(settings._replace(webhook_url=receiver.url), ended())
     assert len(receiver.requests) == 3
     assert len({headers["x-retraining-delivery"] for _, _, headers, _ in receiver.requests}) == 1
     assert not caplog.records
@@ -217,7 +216,7 @@ def test_a_refusal_is_a_warning_at_once(
     settings: Settings, receiver: Receiver, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     receiver.answers = [status]
-    notices.send(replace(settings, webhook_url=receiver.url), ended())
+    notices.send(settings._replace(webhook_url=receiver.url), ended())
     assert len(receiver.requests) == 1
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert f"the receiver answered {status}" in caplog.text
@@ -225,8 +224,8 @@ def test_a_refusal_is_a_warning_at_once(
 
 def test_a_closed_gate_is_told_too(settings: Settings, receiver: Receiver) -> None:
     notices.send(
-        replace(
-            settings, webhook_url=f"{receiver.url}/hook", healthcheck_url=f"{receiver.url}/ping"
+        settings._replace(
+            webhook_url=f"{receiver.url}/hook", healthcheck_url=f"{receiver.url}/ping"
         ),
         idle(),
     )
@@ -245,7 +244,7 @@ def test_receivers_that_hang_cost_seconds_and_not_the_cycle(
     monkeypatch.setattr(notices, "SECONDS_FOR_AN_END", 1.0)
     receiver.answers = [0]
     begun = time.monotonic()
-    notices.send(replace(settings, webhook_url=receiver.url, healthcheck_url=receiver.url), ended())
+    notices.send(settings._replace(webhook_url=receiver.url, healthcheck_url=receiver.url), ended())
     assert time.monotonic() - begun < 2.5, "both wait side by side"
     assert caplog.text.count("did not answer within 1 seconds; the cycle is not affected") == 2
     receiver.close()
@@ -277,8 +276,7 @@ def test_an_address_that_cannot_be_reached_is_a_warning_without_the_address(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = url.format(closed=closed.getsockname()[1]) + "/secret-token-4711"
-        settings = replace(
-            settings,
+        settings = settings._replace(
             webhook_url=address,
             healthcheck_url=address,
             metrics_textfile=settings.project / "no" / "folder.prom",
@@ -303,22 +301,21 @@ def test_a_receiver_that_is_no_http_server_is_a_warning(
 
         threading.Thread(target=answer, daemon=True).start()
         notices.send(
-            replace(settings, webhook_url=f"http://127.0.0.1:{server.getsockname()[1]}"), ended()
+            settings._replace(webhook_url=f"http://127.0.0.1:{server.getsockname()[1]}"), ended()
         )
     assert "no proper HTTP answer" in caplog.text
 
 
 def test_a_broken_object_is_a_warning(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     notices.send(
-        replace(settings, metrics_textfile=settings.project / "x.prom"),
-        replace(ended("kept"), files=3),
+        settings._replace(metrics_textfile=settings.project / "x.prom"),
+        ended("kept")._replace(files=3),
     )
     assert "METRICS_TEXTFILE could not be served" in caplog.text
 
 
 def test_no_secret_leaves_in_any_notice(settings: Settings, receiver: Receiver) -> None:
-    settings = replace(
-        settings,
+    settings = settings._replace(
         webhook_url=f"{receiver.url}/hook",
         healthcheck_url=f"{receiver.url}/ping",
         webhook_secret="open-sesame-4711",
@@ -345,8 +342,7 @@ def test_no_secret_leaves_in_any_notice(settings: Settings, receiver: Receiver) 
 def test_a_dry_run_and_a_start_that_found_the_lock_held_tell_nobody(
     settings: Settings, receiver: Receiver, quiet: Outcome
 ) -> None:
-    settings = replace(
-        settings,
+    settings = settings._replace(
         webhook_url=receiver.url,
         healthcheck_url=receiver.url,
         metrics_textfile=settings.project / "x.prom",
@@ -427,7 +423,7 @@ def test_each_ending_raises_its_alerts(
 
 
 def test_a_metric_that_should_be_small_alarms_above_its_threshold(settings: Settings) -> None:
-    settings = replace(settings, metric="error_rate")
+    settings = settings._replace(metric="error_rate")
     kinds = [
         alert["kind"]
         for alert in alerts.alerts_of(
@@ -486,7 +482,7 @@ def value(path: Path, name: str, label: str = "") -> float | None:
 
 @pytest.fixture
 def watched(settings: Settings) -> Settings:
-    return replace(settings, metrics_textfile=settings.project / "retraining.prom")
+    return settings._replace(metrics_textfile=settings.project / "retraining.prom")
 
 
 def test_the_text_file_holds_times_ending_scores_files_and_durations(watched: Settings) -> None:
@@ -530,7 +526,7 @@ def test_a_text_file_of_somebody_else_is_replaced(watched: Settings) -> None:
 @pytest.mark.parametrize("name", ["classifier", 'quo"te\\back'])
 def test_promtool_accepts_the_text_file(watched: Settings, name: str) -> None:
     """Where deploy/checks/build.sh was not run, every line is held against the format's grammar alone."""
-    watched = replace(watched, model_name=name)
+    watched = watched._replace(model_name=name)
     for outcome in (ended(), ended("failed"), idle()):
         notices.send(watched, outcome, now=NOW)
         text = watched.metrics_textfile.read_text()
@@ -557,7 +553,7 @@ def test_a_threshold_that_decides_no_more_is_not_remembered() -> None:
     before = textfile.render(ended(), with_one, NOW)
     assert "retraining_threshold{" in before
     without = Settings(project=Path("/srv/a"), retrain_when=("drop",))
-    after = textfile.render(replace(ended(), threshold=None), without, NOW, before)
+    after = textfile.render(ended()._replace(threshold=None), without, NOW, before)
     assert "retraining_threshold" not in after
 
 

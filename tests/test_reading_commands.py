@@ -80,7 +80,7 @@ def test_explain_tells_the_comparison_of_a_version_whose_attempt_was_only_rememb
     lost = Outcome("rejected", "why", challenger_version=2, comparison=comparison)
     compared = CycleRecord(1, "20261120T0217-a", "r", datetime(2026, 11, 20, tzinfo=UTC), lost)
     remembered = replace(
-        compared, number=2, cycle_id="20261121T0217-b", outcome=replace(lost, comparison=None)
+        compared, number=2, cycle_id="20261121T0217-b", outcome=lost._replace(comparison=None)
     )
     assert explain.find((compared, remembered), "v2") is compared
     assert explain.find((compared, remembered), None) is remembered

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from retraining.errors import SettingsError, UsageError
 from retraining.metrics import METRICS
-from retraining.settings import CLONE, SETTING_NAMES, Settings, deciding_digest, load
+from retraining.settings import CLONE, READINGS, SETTING_NAMES, Settings, deciding_digest, load
 
 EXAMPLE = CLONE / ".env.example"
 ABSENT_BY_DEFAULT = {
@@ -264,7 +263,7 @@ def test_memory_is_told_in_bytes_or_with_a_unit(tmp_path: Path, text: str, size:
 
 
 def test_the_deciding_settings_are_those_of_the_contract() -> None:
-    assert {f.name.upper() for f in fields(Settings) if f.metadata.get("deciding")} == DECIDING
+    assert {name.upper() for name, reading in READINGS.items() if reading.deciding} == DECIDING
 
 
 def test_the_deciding_digest_follows_deciding_settings_and_the_recipe_and_nothing_else(

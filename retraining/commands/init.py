@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +158,6 @@ def _in_words(settings: Settings, files: list[Path], proposals: list[Proposal], 
         lines.append(f".env: {note}")
     lines += [
         "Next: read .env, then register a first model:",
-        f"  {replace(settings, env_file=None).register_command} --set-alias",
+        f"  {settings._replace(env_file=None).register_command} --set-alias",
     ]
     return "\n".join(lines)

@@ -191,7 +191,7 @@ def _files(asked: argparse.Namespace, settings: Settings) -> list[Path]:
         return list(asked.files)
     folder = settings.used_data_dir
     archive = Inbox(
-        replace(settings, new_data_dir=folder, min_file_age_seconds=0.0),
+        settings._replace(new_data_dir=folder, min_file_age_seconds=0.0),
         LocalState(settings.state_dir),
     )
     names = archive.listing().ready if folder.is_dir() else ()

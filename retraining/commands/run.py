@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining.command_lines import spelled_out
@@ -67,7 +66,7 @@ def answer(
         outcome = run_cycle(job)
         failure = job.tally.source_error
         if failure is not None:
-            outcome = replace(outcome, exit_code=in_three_lines(failure)[0])
+            outcome = outcome._replace(exit_code=in_three_lines(failure)[0])
     except BaseException as error:  # noqa: BLE001 - it goes on to the edge, with the cycle's object beside it
         failure = error
         _own_up(error, job)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from typing import TextIO
 
+    from retraining.datasets import TableStore
     from retraining.errors import RetrainingError
+    from retraining.inbox import Inbox
+    from retraining.local_state import LocalState
+    from retraining.model_registry.interface import Registry
+    from retraining.settings import Settings
+    from retraining.sources import Source
 
 
 class Refused(NamedTuple):
@@ -23,7 +30,6 @@ class Refused(NamedTuple):
     reason: str
 
 
-@dataclass(eq=False, repr=False)
 class Tally:
     """What a start has done so far: its end is told from this, a failure too.
 
@@ -34,13 +40,14 @@ class Tally:
         source_error: a source failed; the files at hand were served all the same.
     """
 
-    seconds: dict[str, float] = field(default_factory=dict)
-    refused: list[Refused] = field(default_factory=list)
-    archived: int = 0
-    cycle_id: str | None = None
-    run_id: str | None = None
-    committed: bool = False
-    source_error: RetrainingError | None = None
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.refused: list[Refused] = []
+        self.archived = 0
+        self.cycle_id: str | None = None
+        self.run_id: str | None = None
+        self.committed = False
+        self.source_error: RetrainingError | None = None
 
 
 def _tell_nobody() -> None:
@@ -55,19 +62,43 @@ class Watch(NamedTuple):
     log_lines: Callable[[], tuple[str, ...]] = tuple
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+NOBODY = Watch()
+
+
 class Job(Project):
     """One start on a project: how it was asked for, who looks on, and its tally.
 
     A dry run is a job on a project whose parts only read; `dry_run` is for what people are told.
+
+    Attributes:
+        why: who asked for this cycle, and what for.
+        shows_pages: whether report, note and plots are made; replay needs none.
     """
 
-    dry_run: bool = False
-    force: bool = False
-    why: str = ""  # who asked for this cycle, and what for
-    shows_pages: bool = True  # replay needs no report, note or plot
-    watch: Watch = Watch()
-    tally: Tally = field(default_factory=Tally)
+    def __init__(
+        self,
+        settings: Settings,
+        state: LocalState,
+        inbox: Inbox,
+        open_registry: Callable[[], Registry],
+        now: Callable[[], datetime],
+        sources: tuple[Source, ...] = (),
+        open_tables: Callable[[], TableStore] | None = None,
+        terminal: TextIO | None = None,
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+        why: str = "",
+        shows_pages: bool = True,
+        watch: Watch = NOBODY,
+    ) -> None:
+        super().__init__(settings, state, inbox, open_registry, now, sources, open_tables, terminal)
+        self.dry_run = dry_run
+        self.force = force
+        self.why = why
+        self.shows_pages = shows_pages
+        self.watch = watch
+        self.tally = Tally()
 
     def begin(self) -> None:
         """Pass the gate: from here on the next start recovers first, unless this one ends well."""

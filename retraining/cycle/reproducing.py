@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,11 +85,11 @@ def made_again(
     """
     manifest = model.manifest
     parts = [(files[file.sha256], _learned_runs(file, manifest)) for file in manifest.files]
-    as_then = replace(project.settings, max_training_rows=manifest.row_limit)
+    as_then = project.settings._replace(max_training_rows=manifest.row_limit)
     needs_probabilities = project.settings.needs_probabilities
     with _as_a_file(recipe_text, project.settings.recipe_path.parent) as recipe:
         learned = rows_to_learn(
-            replace(project, settings=as_then),
+            project.under(as_then),
             recipe,
             parts,
             model.schema,

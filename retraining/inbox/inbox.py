@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.errors import NOTHING_CHANGED, StoreError
@@ -16,6 +15,7 @@ from retraining.kill_points import kill_point
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
+    from typing import Self
 
     from retraining.inbox.archive import Archive
     from retraining.inbox.quarantine import Quarantine
@@ -36,14 +36,29 @@ class Waiting(NamedTuple):
     listing: Listing
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Inbox:
-    """The three folders of a project; `claims` is where copies stand while a cycle reads them."""
+    """The three folders of a project; `claims` is where copies stand while a cycle reads them.
 
-    settings: Settings
-    state: LocalState
-    durable: bool = True  # replay plays on scratch folders and needs no fsync
-    now: Callable[[], float] = time.time
+    Attributes:
+        durable: whether a move waits for the disk; replay plays on scratch folders and need not.
+        now: the clock that ages of files are told by, in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: LocalState,
+        durable: bool = True,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.state = state
+        self.durable = durable
+        self.now = now
+
+    def under(self, settings: Settings) -> Self:
+        """The inbox of the same project under other settings."""
+        return type(self)(settings, self.state, self.durable, self.now)
 
     @property
     def claims(self) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining.model_registry.artifact_roots import RELOCATE, is_of_another_place, root_problem
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 def prepare_local_store(settings: Settings) -> Settings:
     """Create the project's own sqlite store and our experiment in it, where they are not there yet; the settings that name that store."""
     file = settings.project / "mlflow_server" / "backend_db" / "mlflow.db"
-    local = replace(settings, mlflow_tracking_uri=sqlite_uri(file))
+    local = settings._replace(mlflow_tracking_uri=sqlite_uri(file))
     store_of(local).own_experiment()
     return local
 

@@ -40,9 +40,7 @@ def named_files(job: Job, folder: Path) -> Iterator[tuple[DataFile, ...]]:
     age = (
         settings.min_file_age_seconds if _same(folder, settings.new_data_dir) else 0
     )  # no producer writes to another folder
-    source = replace(
-        job.inbox, settings=replace(settings, new_data_dir=folder, min_file_age_seconds=age)
-    )
+    source = job.inbox.under(settings._replace(new_data_dir=folder, min_file_age_seconds=age))
     try:
         claimed = source.claim(source.listing().ready)
         if not claimed:

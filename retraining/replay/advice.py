@@ -85,7 +85,7 @@ def with_candidates(lineup: Lineup) -> Lineup:
     """The line-up with every candidate that differs from the current settings."""
     now = lineup.current
     differing = {
-        lines: replace(now, **changes)
+        lines: now._replace(**changes)
         for lines, changes in CANDIDATES.items()
         if all(getattr(now, name) != value for name, value in changes.items())
     }

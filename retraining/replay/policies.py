@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,4 +81,4 @@ def from_file(
     if policy.metric != current.metric:
         wrong = f"METRIC: {policy.metric} here and {current.metric} in the project, and policies are compared in one metric"
         raise SettingsError((wrong,), where=str(path))
-    return replace(policy, **{field: getattr(current, field) for field in READING})
+    return policy._replace(**{field: getattr(current, field) for field in READING})

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +46,7 @@ def project_for(folder: Path, policy: Settings, recipe: Path, *, files_per_cycle
     for name in ("new_data", "used_data"):
         (folder / name).mkdir(parents=True)
     (folder / RECIPE_NAME).symlink_to(recipe.resolve())
-    return replace(
-        policy,
+    return policy._replace(
         project=folder,
         mlflow_tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
         new_data_dir=folder / "new_data",

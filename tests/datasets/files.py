@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from retraining.datasets import UNLABELLED, TableStore
@@ -26,7 +25,7 @@ def put(folder: Path, content: bytes, name: str = "batch.csv") -> DataFile:
 
 
 def settings(folder: Path, **changed: Any) -> Settings:
-    return replace(Settings(project=folder), **changed)
+    return Settings(project=folder)._replace(**changed)
 
 
 def store(folder: Path, **changed: Any) -> TableStore:

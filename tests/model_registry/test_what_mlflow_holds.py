@@ -157,7 +157,7 @@ def test_long_texts_are_cut_with_an_ellipsis(
     registry.mark(1, Marks(reason="r" * 200_000), "d" * 200_000)
     registry.hold("h" * 200_000)
     ended = record(run_id)
-    told = replace(ended, outcome=replace(ended.outcome, reason="r" * 200_000))
+    told = replace(ended, outcome=ended.outcome._replace(reason="r" * 200_000))
     registry.end_cycle(told, name="n" * 900, status="FAILED", metrics={})
     version = client.get_model_version("classifier", "1")
     texts = [

@@ -109,7 +109,7 @@ def test_candidates_are_those_that_differ_from_the_current_settings(lineup: Line
     assert "TRAIN_WINDOW=4+8" not in lineup.policies
     assert "PROMOTE_WHEN=better" not in lineup.policies
     assert lineup.policies["RETRAIN_WHEN=always"].retrain_when == ("always",)
-    eager = replace(lineup.current, retrain_when=("always",))
+    eager = lineup.current._replace(retrain_when=("always",))
     again = with_candidates(Lineup(("current",), {"current": eager}, (), eager))
     assert "RETRAIN_WHEN=threshold,drop,adaptive" in again.policies
     assert "RETRAIN_WHEN=always" not in again.policies
@@ -137,7 +137,7 @@ def test_a_clear_gain_is_advised_and_noise_is_not(lineup: Lineup) -> None:
 
 
 def test_a_metric_that_is_better_when_smaller_is_advised_in_its_direction(lineup: Lineup) -> None:
-    errors = replace(lineup, current=replace(lineup.current, metric="error_rate"))
+    errors = replace(lineup, current=lineup.current._replace(metric="error_rate"))
     plays = {name: [played(*([0.3] * 60))] for name in errors.names} | {
         "RETRAIN_WHEN=always": [played(*([0.2] * 60))]
     }

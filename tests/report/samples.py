@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -139,7 +138,7 @@ def of_ending(ending: str) -> Outcome:
             "reason": "no new files",
         },
     }
-    return replace(promoted(), ending=ending, **changes.get(ending, {}))
+    return promoted()._replace(ending=ending, **changes.get(ending, {}))
 
 
 def rows_compared(classes: tuple[str, ...] = CLASSES, rows: int = 1432) -> TestSet:
@@ -192,8 +191,7 @@ def records(count: int = 30) -> tuple[CycleRecord, ...]:
             + random.normal() * 0.006
             + (0.04 if made and made[-1].ending == "promoted" else 0)
         )
-        outcome = replace(
-            of_ending(ending),
+        outcome = of_ending(ending)._replace(
             production_version=serving,
             previous_version=before,
             challenger_version=before + 1,

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,10 +104,10 @@ def test_pages_fit_read_and_load_nothing_in_both_schemes_and_on_a_phone(
 
 def test_names_of_strangers_run_nothing(browser: object, tmp_path: Path) -> None:
     hostile = "<script>console.log('ran')</script><img src=x onerror=console.log('ran')>"
-    outcome = samples.replace(samples.promoted(), reason=hostile)
+    outcome = samples.promoted()._replace(reason=hostile)
     tab = Tab(
         browser,
-        page(outcome, material=samples.replace(samples.material(), model_name=hostile)),
+        page(outcome, material=replace(samples.material(), model_name=hostile)),
         tmp_path,
     )
     assert not tab.said

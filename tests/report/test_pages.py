@@ -150,8 +150,7 @@ def test_names_of_strangers_are_text_and_nothing_else() -> None:
         distributions={hostile: Distribution(("a", hostile), (1, 2), (2, 1))},
     )
     strange = FeatureDrift(hostile, 0.0, None, None, 0.0, 0.0, detected=None, material=None)
-    outcome = replace(
-        samples.promoted(),
+    outcome = samples.promoted()._replace(
         reason=hostile,
         drift=Drift(detected=True, material=True, features=(strange,)),
     )
@@ -186,7 +185,7 @@ def test_the_page_stays_small_with_thousands_of_everything() -> None:
         slices=tuple(SliceResult(f"s{i}", 200, 9, 0.1, 0.5, vetoes=False) for i in range(many)),
     )
     html = page(
-        replace(samples.promoted(), drift=drift, comparison=comparison),
+        samples.promoted()._replace(drift=drift, comparison=comparison),
         material=ReportMaterial(
             test_set=samples.rows_compared(names, 20_000),
             distributions={
@@ -212,8 +211,7 @@ def test_the_page_stays_small_with_thousands_of_everything() -> None:
 def test_a_probation_of_which_only_the_difference_is_known_shows_that() -> None:
     unknown = Score("accuracy", None, 1008)
     probation = replace(samples.comparison(0.023, 1008), champion=unknown, challenger=unknown)
-    outcome = replace(
-        samples.of_ending("kept"),
+    outcome = samples.of_ending("kept")._replace(
         probation=probation,
         hindsight=Hindsight(7, 6, True, 0.023, (-0.007, 0.053), 1008),
     )
@@ -221,7 +219,7 @@ def test_a_probation_of_which_only_the_difference_is_known_shows_that() -> None:
     assert "Probation of v7" in text
     assert "v7 less v6 +2.3 points" in text
     assert "1,008 fresh rows in 11 blocks" in text
-    rolled_back = words_of(page(replace(samples.of_ending("rolled_back"), probation=probation)))
+    rolled_back = words_of(page(samples.of_ending("rolled_back")._replace(probation=probation)))
     assert "on 1,008 fresh rows the accuracy of v8 less that of v7 is +2.3 points" in rolled_back
 
 
@@ -247,7 +245,7 @@ def test_a_model_without_probabilities_or_scores_still_has_a_page() -> None:
     )
     text = words_of(
         page(
-            replace(samples.promoted(), comparison=comparison, metric="roc_auc"),
+            samples.promoted()._replace(comparison=comparison, metric="roc_auc"),
             material=ReportMaterial(test_set=bare),
         )
     )

@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -59,7 +58,7 @@ def test_numbers_read_as_percent_and_points_where_the_metric_is_a_share(
 def test_the_terminal_block_keeps_to_its_width_and_says_what_why_and_how_to_undo(
     ending: str,
 ) -> None:
-    outcome = replace(of_ending(ending), run_url=None, reason="a reason of many words " * 12)
+    outcome = of_ending(ending)._replace(run_url=None, reason="a reason of many words " * 12)
     for width in (80, 50):
         block = verdict_block(outcome, width)
         too_long = [
@@ -84,8 +83,7 @@ def test_the_terminal_block_keeps_to_its_width_and_says_what_why_and_how_to_undo
 def test_a_dry_run_says_what_would_happen_and_names_no_version_that_was_not_made(
     ending: str, what: str
 ) -> None:
-    outcome = replace(
-        of_ending(ending),
+    outcome = of_ending(ending)._replace(
         dry_run=True,
         previous_version=7,
         production_version=7,
@@ -115,7 +113,7 @@ def test_a_version_that_waits_is_told_with_the_commands_to_copy() -> None:
 
 
 def test_the_terminal_block_shows_no_control_characters_of_strangers() -> None:
-    block = verdict_block(replace(promoted(), reason="file \x1b[2J\x07evil\r.csv was refused"))
+    block = verdict_block(promoted()._replace(reason="file \x1b[2J\x07evil\r.csv was refused"))
     assert "\x1b" not in block
     assert "\\x1b[2J\\x07evil\\r.csv" in block
 
@@ -138,8 +136,7 @@ def test_the_note_says_what_a_person_can_do_about_it() -> None:
 
 def test_a_reason_cannot_break_out_of_the_note() -> None:
     text = note(
-        replace(
-            promoted(),
+        promoted()._replace(
             reason="a | b <img src=x onerror=alert(1)> [x](javascript:alert(1)) **bold** \n| new | row |",
         )
     )
@@ -183,13 +180,13 @@ def test_only_a_moved_alias_is_undone_by_a_command() -> None:
     commands = {ending: undo(of_ending(ending)).command for ending in ENDINGS}
     assert commands.pop("promoted") == "python pipeline_orchestrator.py rollback"
     assert not any(commands.values()), commands
-    assert "--dry-run" in undo(replace(promoted(), dry_run=True)).text
+    assert "--dry-run" in undo(promoted()._replace(dry_run=True)).text
 
 
 def test_every_ending_has_a_sentence_and_a_dry_run_says_that_it_is_one() -> None:
     sentences = [verdict_sentence(of_ending(ending)) for ending in ENDINGS]
     assert len(set(sentences)) == len(ENDINGS)
-    assert verdict_sentence(replace(promoted(), dry_run=True)).startswith(
+    assert verdict_sentence(promoted()._replace(dry_run=True)).startswith(
         "Dry run, nothing was changed."
     )
 
@@ -220,5 +217,5 @@ def test_untrusted_text_is_shown_on_one_line_of_bounded_length() -> None:
 
 def test_counts_are_shown_whatever_they_are() -> None:
     assert "1 waiting, 2 judged, 3 archived, 4 quarantined" in verdict_block(
-        replace(promoted(), files=FileCounts(1, 2, 3, 4))
+        promoted()._replace(files=FileCounts(1, 2, 3, 4))
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +111,7 @@ def test_the_clockwork_starts_cycles_where_there_is_no_cron(settings: Settings) 
 
 
 def test_a_trigger_over_http_takes_an_object_of_two_keys(own_probes: Settings) -> None:
-    with running(replace(own_probes, max_request_bytes=2000)) as service:
+    with running(own_probes._replace(max_request_bytes=2000)) as service:
         for body in (
             {"force": 1},
             {"why": 3},

@@ -177,7 +177,7 @@ def test_without_a_schema_nothing_leaves_and_what_silence_means_must_be_a_class(
     ten_labelled(database)
     assert fetch(settings, None) == ()
     with pytest.raises(SettingsError, match="LABEL_IF_SILENT"):
-        fetch(replace(settings, label_if_silent="good"))
+        fetch(settings._replace(label_if_silent="good"))
     assert rows_in_files(settings) == Counter()
 
 
