@@ -224,8 +224,8 @@ def hostile() -> LiveFacts:
         replace(
             record,
             cycle_id=HOSTILE,
-            outcome=replace(
-                record.outcome, reason=HOSTILE, run_url=f"javascript:{HOSTILE}", cycle_id=HOSTILE
+            outcome=record.outcome._replace(
+                reason=HOSTILE, run_url=f"javascript:{HOSTILE}", cycle_id=HOSTILE
             ),
         )
         for record in samples.records()
