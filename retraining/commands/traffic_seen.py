@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from retraining.cycle.realised import LabelAge
     from retraining.cycle.traffic import DayOfTraffic, Share, Traffic
     from retraining.cycle.traffic_alerts import TrafficAlert
     from retraining.project import Project
@@ -60,6 +61,7 @@ class Seen:
             "why_not_estimated": traffic.why_not_estimated,
             "coverage": [asdict(one) for one in traffic.coverage],
             "labels_in_days": traffic.labels_in_days,
+            "by_label_age": [_label_age_to_json(one) for one in traffic.by_label_age],
             "by_version": _by_version_to_json(traffic.by_version),
             "days": [_day_to_json(day) for day in traffic.days],
             "drift": {
@@ -144,6 +146,11 @@ def _score_to_json(score: Score | None) -> dict[str, Any] | None:
     if score is None:
         return None
     return {"value": score.value, "interval": score.interval, "rows": score.rows}
+
+
+def _label_age_to_json(one: LabelAge) -> dict[str, Any]:
+    ages = {"from_days": one.from_days, "to_days": one.to_days}
+    return {**ages, "realised": _score_to_json(one.realised)}
 
 
 def _by_version_to_json(by_version: Mapping[int, Share]) -> list[dict[str, Any]]:

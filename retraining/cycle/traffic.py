@@ -11,7 +11,6 @@ from itertools import product
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import orjson
 
 from retraining.cycle.estimating import (
     estimate_parts,
@@ -19,11 +18,18 @@ from retraining.cycle.estimating import (
     rows_to_estimate,
     why_not_estimated,
 )
+from retraining.cycle.realised import (
+    HOURS_A_DAY,
+    by_label_age,
+    labelled_rows,
+    labels_in_days,
+    score_of_groups,
+    score_of_rows,
+)
 from retraining.datasets.columns import label_text
 from retraining.prediction_log.traffic import answers_since, labelled_answers, traffic_groups
-from retraining.records import Score
 from retraining.scoring import coding
-from retraining.statistics import Calibration, Predictions, metric, score, score_interval, subset
+from retraining.statistics import Calibration, metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,19 +38,16 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from retraining.cycle.estimating import AnsweredRows, Calibrations, Part
-    from retraining.prediction_log.traffic import LabelledAnswer, TrafficGroup
-    from retraining.records import Schema
+    from retraining.cycle.realised import LabelAge, LabelledRows
+    from retraining.prediction_log.traffic import TrafficGroup
+    from retraining.records import Schema, Score
     from retraining.statistics import Metric
 
     Integers = NDArray[np.int64]
 
 Key = TypeVar("Key", int, date)
 EPOCH = date(1970, 1, 1)
-MOST_ESTIMATED = 100_000  # rows that are read; of more, their share is the same to three digits
-DAYS_FOR_BLOCKS = 8  # from so many days on, a day is a block; before that an hour is
-MOST_LABELS_IN = 0.95
-SECONDS_AN_HOUR = 3600
-HOURS_A_DAY = 24
+MOST_READ = 50_000  # single rows; of more a share is read, always the same one
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class Traffic:
             only have been quick, so where labels are late it is rather too small. None without labels.
         by_version: version -> its part, oldest first.
         days: those that had traffic, oldest first.
+        by_label_age: scores apart by how long labels took, quickest first.
         why_not_estimated: why the whole has no estimated score; None where it has one.
     """
 
@@ -99,16 +103,8 @@ class Traffic:
     labels_in_days: int | None
     by_version: Mapping[int, Share]
     days: tuple[DayOfTraffic, ...]
+    by_label_age: tuple[LabelAge, ...] = ()
     why_not_estimated: str | None = None
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Labelled rows, each array (n,): hours since 1970, versions, and answers beside labels."""
-
-    hours: Integers
-    versions: Integers
-    answers: Predictions
 
 
 NO_TRAFFIC = Traffic(Share(0, 0, None), (), None, {}, ())
@@ -141,29 +137,26 @@ def read_traffic(
         now: what ages are told by.
         calibrations_of: what versions, by number, carry for an estimate.
     """
-    groups = traffic_groups(connection, model_name, since, now)
+    groups = list(traffic_groups(connection, model_name, since, now))
     codes = {} if schema is None else _codes(schema)
     chosen = metric(metric_name)
-    if chosen.needs == "labels":
-        rows = _rows_of_groups(groups, codes)
-    else:
-        rows = _rows_with_probabilities(labelled_answers(connection, model_name, since), codes)
+    rows = _labelled_rows(connection, model_name, since, chosen, groups, codes)
     calibrations = calibrations_of({group.version for group in groups})
     estimates: Mapping[Part, Score] = {}
     if any(isinstance(one, Calibration) for one in calibrations.values()):
-        share_read = min(1.0, MOST_ESTIMATED / _count(groups))
-        answers = answers_since(connection, model_name, since, share_read)
-        estimates = _estimates(
-            chosen, rows_to_estimate(answers, calibrations, tuple(codes)), calibrations
-        )
+        answers = answers_since(connection, model_name, since, MOST_READ / _count(groups))
+        calibrated_rows = rows_to_estimate(answers, calibrations, tuple(codes))
+        estimates = _estimates(chosen, calibrated_rows, calibrations)
 
     def share(
         some: Sequence[TrafficGroup], day: date | None = None, version: int | None = None
     ) -> Share:
-        mine = _rows_of(rows.hours, rows.versions, day, version)
-        realised = _score(chosen, rows, mine)
-        estimated = estimates.get((day, version))
-        return Share(_count(some), _count(_labelled(some, codes)), realised, estimated)
+        if chosen.needs == "labels":
+            realised = score_of_groups(chosen, some, codes)
+        else:
+            realised = score_of_rows(chosen, rows, _rows_of(rows, day, version))
+        labelled = _count(_labelled(some, codes))
+        return Share(_count(some), labelled, realised, estimates.get((day, version)))
 
     def by_version(some: Sequence[TrafficGroup], day: date | None = None) -> dict[int, Share]:
         apart = _apart(some, lambda group: group.version)
@@ -171,19 +164,33 @@ def read_traffic(
 
     by_day = _apart(groups, lambda group: group.hour.date())
     whole = share(groups)
+    why_not = why_not_estimated(chosen, calibrations, tuple(codes))
     return Traffic(
         whole=whole,
         coverage=_coverage(groups, codes),
-        labels_in_days=_labels_in_days(_labelled(groups, codes)),
+        labels_in_days=labels_in_days(rows),
+        by_label_age=by_label_age(chosen, rows),
         by_version=by_version(groups),
         days=tuple(
             DayOfTraffic(day, share(some, day), by_version(some, day))
             for day, some in by_day.items()
         ),
-        why_not_estimated=None
-        if whole.estimated
-        else why_not_estimated(chosen, calibrations, tuple(codes)),
+        why_not_estimated=why_not if whole.estimated is None else None,
     )
+
+
+def _labelled_rows(
+    connection: Connection,
+    model_name: str,
+    since: datetime,
+    chosen: Metric,
+    groups: Sequence[TrafficGroup],
+    codes: Mapping[str, int],
+) -> LabelledRows:
+    """Labelled rows, each for itself; of very many a share."""
+    share = MOST_READ / max(1, _count(_labelled(groups, codes)))
+    answers = labelled_answers(connection, model_name, since, share)
+    return labelled_rows(answers, codes, with_probabilities=chosen.needs == "probabilities")
 
 
 def _estimates(
@@ -193,21 +200,20 @@ def _estimates(
     days: list[date | None] = [None, *map(_day_of, np.unique(rows.hours // HOURS_A_DAY).tolist())]
     versions: list[int | None] = [None, *np.unique(rows.versions).tolist()]
     parts = {
-        (day, version): _rows_of(rows.hours, rows.versions, day, version)
-        for day, version in product(days, versions)
+        (day, version): _rows_of(rows, day, version) for day, version in product(days, versions)
     }
     return estimate_parts(chosen, rows, calibrations, parts)
 
 
 def _rows_of(
-    hours: Integers, versions: Integers, day: date | None, version: int | None
+    rows: AnsweredRows | LabelledRows, day: date | None, version: int | None
 ) -> NDArray[np.bool_]:
     """(n,) whether a row is of that day (UTC) and answered by that version; None: of any."""
-    mine = np.ones(hours.size, dtype=bool)
+    mine = np.ones(rows.hours.size, dtype=bool)
     if day is not None:
-        mine &= hours // HOURS_A_DAY == _day_number(day)
+        mine &= rows.hours // HOURS_A_DAY == _day_number(day)
     if version is not None:
-        mine &= versions == version
+        mine &= rows.versions == version
     return mine
 
 
@@ -246,79 +252,6 @@ def _coverage(groups: Sequence[TrafficGroup], codes: Mapping[str, int]) -> tuple
     )
 
 
-def _labels_in_days(labelled: Sequence[TrafficGroup]) -> int | None:
-    """The number of whole days after which 95 % of the labels that came were there."""
-    delays: dict[int, int] = {}
-    for group in labelled:
-        delay = group.label_delay_days or 0
-        delays[delay] = delays.get(delay, 0) + group.rows
-    enough, there = MOST_LABELS_IN * sum(delays.values()), 0
-    for delay in sorted(delays):
-        there += delays[delay]
-        if there >= enough:
-            return delay + 1
-    return None
-
-
 def _day_number(day: date) -> int:
     """Days since 1970."""
     return (day - EPOCH).days
-
-
-def _hour_number(hour: datetime) -> int:
-    return int(hour.timestamp()) // SECONDS_AN_HOUR
-
-
-def _rows_of_groups(groups: Sequence[TrafficGroup], codes: Mapping[str, int]) -> _Rows:
-    """Rows for a metric that looks at labels alone: those of a group are equal, so no row need be read."""
-    found = []
-    for one in groups:
-        label, answer = codes.get(one.label or ""), codes.get(one.prediction or "")
-        if label is not None and answer is not None:
-            found.append((_hour_number(one.hour), one.version, label, answer, one.rows))
-    table = np.asarray(found, dtype=np.int64).reshape(-1, 5)
-    hours, versions, truth, predicted = np.repeat(table[:, :4], table[:, 4], axis=0).T
-    return _Rows(hours, versions, Predictions(truth, predicted, None, hours, max(len(codes), 1)))
-
-
-def _rows_with_probabilities(answers: Iterable[LabelledAnswer], codes: Mapping[str, int]) -> _Rows:
-    """Rows for a metric that looks at probabilities; those that were answered without any are left out."""
-    cells: list[tuple[int, int, int, int]] = []
-    probabilities: list[NDArray[np.float64]] = []
-    for one in answers:
-        label, answer = codes.get(one.label), codes.get(one.prediction or "")
-        row = _probabilities(one, codes)
-        if label is not None and answer is not None and row is not None:
-            cells.append((_hour_number(one.hour), one.version, label, answer))
-            probabilities.append(row)
-    hours, versions, truth, predicted = np.asarray(cells, dtype=np.int64).reshape(-1, 4).T
-    stacked = np.asarray(probabilities).reshape(-1, len(codes))
-    return _Rows(hours, versions, Predictions(truth, predicted, stacked, hours, max(len(codes), 1)))
-
-
-def _probabilities(one: LabelledAnswer, codes: Mapping[str, int]) -> NDArray[np.float64] | None:
-    """(classes,) in the order of the codes; None where there are none, or one for a class that is not known now."""
-    if one.classes is None or one.probabilities is None:
-        return None
-    row = np.zeros(len(codes))
-    pairs = zip(orjson.loads(one.classes), orjson.loads(one.probabilities), strict=True)
-    for label, probability in pairs:
-        code = codes.get(label_text(label))
-        if code is None or probability is None:
-            return None
-        row[code] = probability
-    return row
-
-
-def _score(chosen: Metric, rows: _Rows, mine: NDArray[np.bool_]) -> Score | None:
-    """What some rows scored, with an interval over days, or over hours while there are few days."""
-    if not mine.any():
-        return None
-    some, hours = subset(rows.answers, mine), rows.hours[mine]
-    value = score(chosen, some)
-    if value is None:
-        return None
-    days = hours // HOURS_A_DAY
-    blocks = days if np.unique(days).size >= DAYS_FOR_BLOCKS else hours
-    blocked = Predictions(some.truth, some.predicted, some.probabilities, blocks, some.class_count)
-    return Score(chosen.name, value, int(mine.sum()), score_interval(chosen, blocked))

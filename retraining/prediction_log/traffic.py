@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from datetime import datetime, timedelta
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 5000  # rows that a driver hands over together
 DIGESTS = 1 << 32
-HOUR = "%Y-%m-%dT%H"
+AN_HOUR = timedelta(hours=1)
 JSON_COLUMNS = ("features", "classes", "probabilities")
 
 
@@ -34,7 +34,6 @@ class TrafficGroup:
         version: which answered.
         prediction: as text; None where the log holds none.
         label: as text; None where no label came.
-        label_delay_days: whole days from the request until the label came.
         rows: how many predictions they are.
     """
 
@@ -43,7 +42,6 @@ class TrafficGroup:
     version: int
     prediction: str | None
     label: str | None
-    label_delay_days: int | None
     rows: int
 
 
@@ -51,7 +49,8 @@ class TrafficGroup:
 class LabelledAnswer:
     """A prediction whose label came, with the probabilities; `classes` and `probabilities` are JSON."""
 
-    hour: datetime
+    request_time: datetime
+    received_time: datetime  # of the label that stands
     version: int
     prediction: str | None
     label: str
@@ -83,34 +82,63 @@ class WindowRow:
 
 def traffic_groups(
     connection: Connection, model_name: str, since: datetime, now: datetime
-) -> list[TrafficGroup]:
-    """All predictions of a model since a time, in one pass; labels that were superseded do not count."""
-    parts = _parts_of_times(connection, now)
-    query = (
-        sa.select(
-            parts.hour,
-            parts.is_later_in_day,
-            predictions.c.model_version,
-            predictions.c.prediction,
-            labels.c.label,
-            parts.label_delay,
-            sa.func.count(),
-        )
+) -> Iterator[TrafficGroup]:
+    """All predictions of a model since a time; labels that were superseded do not count.
+
+    An hour is asked for at a time. The databases group by sorting: few rows often are sorted much sooner than all of them once.
+    """
+    start = _next_request(connection, model_name, since)
+    while start is not None:
+        hour = start.replace(minute=0, second=0, microsecond=0)
+        for since_then, until in pairwise(_edges(hour, now)):
+            age = max(0, (now - since_then).days)
+            query = _groups_query(model_name, max(since_then, since), until)
+            for version, prediction, label, rows in connection.execute(query):
+                yield TrafficGroup(hour, age, version, prediction, label, rows)
+        start = _next_request(connection, model_name, hour + AN_HOUR)
+
+
+def _next_request(connection: Connection, model_name: str, since: datetime) -> datetime | None:
+    """The time of the first request since then: hours without any are passed over."""
+    columns = predictions.c
+    mine = (columns.model_name == model_name, columns.request_time >= since)
+    found: datetime | None = connection.execute(
+        sa.select(sa.func.min(columns.request_time)).where(*mine)
+    ).scalar()
+    return found
+
+
+def _edges(hour: datetime, now: datetime) -> list[datetime]:
+    """Where an hour begins and ends, and where in it an age in whole days, told by now, becomes one less."""
+    end = hour + AN_HOUR
+    just_as_late = hour.replace(minute=now.minute, second=now.second, microsecond=now.microsecond)
+    younger = just_as_late + timedelta(microseconds=1)
+    return [hour, younger, end] if hour.hour == now.hour and younger < end else [hour, end]
+
+
+def _groups_query(model_name: str, since: datetime, until: datetime) -> sa.Select[Any]:
+    columns = predictions.c
+    return (
+        sa.select(columns.model_version, columns.prediction, labels.c.label, sa.func.count())
         .select_from(predictions.outerjoin(labels, _label_of_the_prediction()))
-        .where(predictions.c.model_name == model_name, predictions.c.request_time >= since)
-        .group_by(*(sa.literal_column(str(place)) for place in range(1, 7)))
+        .where(
+            columns.model_name == model_name,
+            columns.request_time >= since,
+            columns.request_time < until,
+        )
+        .group_by(columns.model_version, columns.prediction, labels.c.label)
     )
-    return [_group(row, now) for row in connection.execute(query)]
 
 
 def labelled_answers(
-    connection: Connection, model_name: str, since: datetime
+    connection: Connection, model_name: str, since: datetime, share: float = 1.0
 ) -> Iterator[LabelledAnswer]:
-    """The predictions since a time whose label came, with their probabilities."""
+    """The predictions since a time whose label came, or a share of them as `answers_since` has it."""
     columns = predictions.c
     query = (
         sa.select(
             columns.request_time,
+            labels.c.received_time,
             columns.model_version,
             columns.prediction,
             labels.c.label,
@@ -120,9 +148,11 @@ def labelled_answers(
         .select_from(predictions.join(labels, _label_of_the_prediction()))
         .where(columns.model_name == model_name, columns.request_time >= since)
     )
+    if share < 1:
+        query = query.where(_digest(connection) < int(share * DIGESTS))
     streamed = connection.execution_options(yield_per=AT_ONCE).execute(query)
-    for time, *others in streamed:
-        yield LabelledAnswer(time.replace(minute=0, second=0, microsecond=0), *others)
+    for row in streamed:
+        yield LabelledAnswer(*row)
 
 
 def answers_since(
@@ -212,42 +242,3 @@ def _label_of_the_prediction() -> sa.ColumnElement[bool]:
         labels.c.prediction_id == predictions.c.prediction_id,
         STANDS,
     )
-
-
-@dataclass(frozen=True)
-class _PartsOfTimes:
-    """Expressions of SQL: each database takes times apart in its own way."""
-
-    hour: sa.ColumnElement[str]
-    is_later_in_day: sa.ColumnElement[bool]
-    label_delay: sa.ColumnElement[int]
-
-
-def _parts_of_times(connection: Connection, now: datetime) -> _PartsOfTimes:
-    """The hour of a request, whether its time of day is later than now's, and the days until its label came."""
-    asked, received = predictions.c.request_time, labels.c.received_time
-    time_of_day = f"{now:%H:%M:%S.%f}"
-    if connection.dialect.name == "postgresql":
-        plain = sa.TIMESTAMP(timezone=True)  # the log's own type of times knows no difference
-        waited = sa.type_coerce(received, plain) - sa.type_coerce(asked, plain)
-        seconds = sa.extract("epoch", waited)
-        return _PartsOfTimes(
-            sa.func.to_char(asked, sa.literal_column("'YYYY-MM-DD\"T\"HH24'")),
-            sa.func.to_char(asked, sa.literal_column("'HH24:MI:SS.US'")) > time_of_day,
-            sa.cast(sa.func.floor(seconds / 86_400), sa.Integer),
-        )
-    asked_text = sa.type_coerce(asked, sa.Text)
-    days = sa.func.julianday(received) - sa.func.julianday(asked)
-    return _PartsOfTimes(
-        sa.func.substr(asked_text, 1, 13),
-        sa.func.substr(asked_text, 12, 15) > time_of_day,
-        sa.cast(days, sa.Integer),
-    )
-
-
-def _group(row: Any, now: datetime) -> TrafficGroup:
-    hour_text, is_later_in_day, version, prediction, label, delay, rows = row
-    hour = datetime.strptime(hour_text, HOUR).replace(tzinfo=UTC)
-    age = (now.date() - hour.date()).days - bool(is_later_in_day)
-    delay_days = None if delay is None else max(0, delay)
-    return TrafficGroup(hour, max(0, age), version, prediction, label, delay_days, rows)

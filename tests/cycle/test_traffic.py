@@ -110,6 +110,16 @@ def test_coverage_is_told_by_age_and_so_is_when_labels_are_in(database: Database
     assert traffic.labels_in_days == 2, "labels came after one whole day"
 
 
+def test_scores_are_told_apart_by_how_long_labels_took(database: Database) -> None:
+    """Frauds first: of the labels that came at once all say that the answer was wrong."""
+    append(database, asked(*(f"{row}" for row in range(30)), at=NOON))
+    for rows, text, days in ((range(10), "0", 0), (range(10, 20), "1", 2), (range(20, 25), "1", 3)):
+        label(database, {str(row): text for row in rows}, received=NOON + timedelta(days=days))
+    found = seen(database).by_label_age
+    told = [(one.from_days, one.to_days, one.realised.value, one.realised.rows) for one in found]
+    assert told == [(0, 0, 0.0, 10), (2, 3, 1.0, 15)]
+
+
 def test_days_are_utc_and_today_is_one_of_them(database: Database) -> None:
     ten_days(database)
     assert seen(database, days=1).whole.predictions == 30

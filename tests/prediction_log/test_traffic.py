@@ -34,19 +34,36 @@ def test_equal_predictions_are_one_group_and_an_age_is_whole_days(database: Data
     append(database, asked("a", "b", at=NOON), asked("c", at=late))
     noon = NOON.replace(minute=0)
     assert groups(database) == [
-        TrafficGroup(noon, 3, 1, "1", None, None, 2),
-        TrafficGroup(noon + timedelta(hours=1), 2, 1, "1", None, None, 1),
+        TrafficGroup(noon, 3, 1, "1", None, 2),
+        TrafficGroup(noon + timedelta(hours=1), 2, 1, "1", None, 1),
     ]
 
 
-def test_a_group_tells_the_label_that_stands_and_after_how_many_days_it_came(
+def test_a_group_tells_the_label_that_stands(
     database: Database,
 ) -> None:
     append(database, asked("a", "b"))
     label(database, {"a": "0"}, received=NOON + timedelta(hours=2))
     label(database, {"a": "1"}, received=NOON + timedelta(days=2, hours=2))
-    found = {(one.label, one.label_delay_days, one.rows) for one in groups(database)}
-    assert found == {("1", 2, 1), (None, None, 1)}
+    assert {(one.label, one.rows) for one in groups(database)} == {("1", 1), (None, 1)}
+
+
+def test_within_the_hour_of_now_an_age_becomes_one_less_right_after_its_minute(
+    database: Database,
+) -> None:
+    now = NOW + timedelta(minutes=30)
+    moments = [now - timedelta(days=2) + timedelta(microseconds=step) for step in (-1, 0, 1)]
+    append(database, *(asked(f"at-{at:%f}", at=at) for at in moments))
+    assert [(one.age_days, one.rows) for one in groups(database, now)] == [(2, 2), (1, 1)]
+    append(database, asked("of a clock that is ahead", at=now + timedelta(seconds=5)))
+    assert groups(database, now)[-1].age_days == 0
+
+
+def test_a_request_before_the_first_moment_is_not_counted_with_its_hour(database: Database) -> None:
+    append(database, asked("a", at=NOON - timedelta(seconds=1)), asked("b", at=NOON))
+    with database.reading() as connection:
+        (one,) = traffic_groups(connection, MODEL, NOON, NOW)
+    assert one.rows == 1
 
 
 def test_other_models_and_older_rows_are_left_out(database: Database) -> None:
@@ -57,10 +74,12 @@ def test_other_models_and_older_rows_are_left_out(database: Database) -> None:
 
 def test_labelled_answers_bring_their_probabilities(database: Database) -> None:
     append(database, asked("a", "b"))
-    label(database, {"b": "0"})
+    came = NOON + timedelta(hours=3)
+    label(database, {"b": "0"}, received=came)
     with database.reading() as connection:
         (found,) = labelled_answers(connection, MODEL, EVER)
-    assert (found.hour, found.prediction, found.label) == (NOON, "1", "0")
+    assert (found.request_time, found.received_time) == (NOON, came)
+    assert (found.prediction, found.label) == ("1", "0")
     assert json.loads(found.probabilities or "") == [0.25, 0.75]
 
 
