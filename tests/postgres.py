@@ -6,21 +6,22 @@ import itertools
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 USER, PASSWORD = "ada", "geheim"
-SECONDS_TO_START = 30
+SECONDS_TO_START = 120
 _NAMES = itertools.count()
 
 
@@ -84,7 +85,7 @@ def running() -> Iterator[Postgres]:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     # not under pytest's folder, which PostgreSQL's user may not enter; short, for the socket's name
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    server = Postgres(folder, programs, _free_port())
+    server = Postgres(folder, programs, free_port())
     try:
         server.make()
         server.start()
@@ -94,9 +95,3 @@ def running() -> Iterator[Postgres]:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])

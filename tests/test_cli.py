@@ -340,7 +340,7 @@ def test_sigterm_ends_a_training_at_once_and_the_next_start_heals_it(registered:
         while not started.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=200)
     assert process.returncode == 143
     assert err.splitlines()[-3] == "Interrupted by SIGTERM."
     recipe.unlink()

@@ -131,7 +131,7 @@ def test_it_plays_until_every_kind_of_cycle_was_seen(
     monkeypatch.setattr(demo, "start", lambda *_: json.dumps(told(next(endings))))
     week = demo.weeks(demo.days_of_the_market())
     demo.prepare(tmp_path, week)
-    seen = demo.play(tmp_path, week, until=time.monotonic() + 60)
+    seen = demo.play(tmp_path, week, until=time.monotonic() + 3600)
     assert (len(seen), seen[-1]) == (9, "rejected")
 
 
@@ -151,7 +151,7 @@ def test_a_first_model_and_a_cycle_by_real_starts(demo: ModuleType, tmp_path: Pa
     assert "It holds the alias" in demo.start(
         tmp_path / "demo", "register_first_model.py", "--train-from", "used_data", "--set-alias"
     )
-    assert demo.play(tmp_path / "demo", week, until=time.monotonic() + 60, most=1) == ["kept"]
+    assert demo.play(tmp_path / "demo", week, until=time.monotonic() + 3600, most=1) == ["kept"]
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
         ".env",
         ".retraining",

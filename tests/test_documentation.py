@@ -19,7 +19,8 @@ from retraining import command_words, errors
 from retraining.errors import RetrainingError
 from retraining.model_registry.mlflow_registry import MlflowRegistry
 from retraining.settings import READINGS, SETTING_NAMES, load
-from tests.model_registry.conftest import free_port, wait_for
+from tests.model_registry.conftest import wait_for
+from tests.ports import free_port
 from tests.postgres import PASSWORD, USER
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, table, tables
 
@@ -205,7 +206,11 @@ def type_in(project: Project, words: list[str], line: str) -> None:
         assert done.code == 0, f"{line}\n{done}"
         return
     subprocess.run(
-        ["bash", "-euc", line], cwd=project.folder, check=True, stdin=subprocess.DEVNULL, timeout=60
+        ["bash", "-euc", line],
+        cwd=project.folder,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        timeout=200,
     )
 
 
@@ -276,7 +281,7 @@ def test_a_database_that_was_dumped_is_restored_as_it_was(
             cwd=tmp_path / "project",
             env=environment,
             check=True,
-            timeout=60,
+            timeout=200,
         )
 
     typed(f"psql -qd {name} -c 'create table versions (v int); insert into versions values (1)'")
@@ -300,7 +305,7 @@ assert "retraining" not in sys.modules
 print("serving", flush=True)
 
 def until(happened):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not happened():
         assert time.monotonic() < deadline
         predict(rows)
@@ -384,9 +389,9 @@ def test_the_readmes_python_serves_rows_read_by_pandas_through_a_move_of_the_ali
             serving.stdin.flush()
             assert serving.stdout.readline() == "moved\n"
             server.terminate()
-            server.wait(timeout=60)
+            server.wait(timeout=120)
             _, err = serving.communicate("\n", timeout=120)
         assert serving.returncode == 0, err
     finally:
         server.kill()
-        server.wait(timeout=60)
+        server.wait(timeout=120)

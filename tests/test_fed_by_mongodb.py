@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pymongo import MongoClient
 
+from tests.ports import free_port
 from tests.projects import Project, tables
-from tests.sources.mongodb.conftest import Server, free_port, start
+from tests.sources.mongodb.conftest import Server, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -169,7 +169,7 @@ def test_sigterm_reaches_every_child_and_none_is_left_untold(make: Make) -> None
     )
     wait_until(lambda: sum(is_training(project) for project in sleeping) == 2)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 143, err
     assert [cycle["exit_code"] for cycle in json.loads(out)] == [143, 143, 143]
     for project in sleeping:
@@ -245,6 +245,6 @@ def test_children_do_not_share_the_parents_process_group(make: Make) -> None:
     )
     wait_until(lambda: is_training(sleeping))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=200)
     assert process.returncode == 130
     assert "Interrupted by Ctrl-C" in out

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mlflow import MlflowClient
 
-from tests.model_registry.conftest import free_port, wait_for
+from tests.model_registry.conftest import wait_for
+from tests.ports import free_port
 from tests.projects import CLONE, Project, tables
 
 if TYPE_CHECKING:

@@ -186,7 +186,8 @@ def told_badly(ended: Ended) -> list[str]:
 @contextmanager
 def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[Snapshot]:
     """A new project on a real server, whose database and artifacts stand where a bare store's would."""
-    from tests.model_registry.conftest import free_port, wait_for
+    from tests.model_registry.conftest import wait_for
+    from tests.ports import free_port
 
     port = free_port()
     url = f"http://127.0.0.1:{port}"

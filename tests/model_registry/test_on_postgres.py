@@ -34,7 +34,7 @@ def refused(folder: Path, address: str) -> RetrainingError:
     began = time.monotonic()
     with pytest.raises(RetrainingError) as caught:
         MlflowRegistry(project(folder, address)).facts()
-    assert time.monotonic() - began < 10, "MLflow's own patience is 102 s"
+    assert time.monotonic() - began < 60, "MLflow's own patience is 102 s"
     assert "geheim" not in "".join(caught.value.lines())
     return caught.value
 

@@ -18,8 +18,9 @@ import pytest
 
 from retraining.model_registry.mlflow_registry import MlflowRegistry
 from retraining.model_registry.own_experiment import artifact_root_problem
-from tests.model_registry.conftest import free_port, wait_for
+from tests.model_registry.conftest import wait_for
 from tests.model_registry.samples import ROWS, STARTED, candidate, end, project, project_on
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +120,7 @@ def test_a_foreign_host_is_refused(served: Settings) -> None:
         headers={"Host": "evil.example"},
     )
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=60)
     assert caught.value.code == 403
 
 

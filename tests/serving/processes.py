@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.model_registry.conftest import free_port
+from tests.ports import free_port
 from tests.projects import CLONE, environment_of_cron
 from tests.serving.services import Caller, until
 

@@ -189,13 +189,7 @@ def listening(app: Any) -> Iterator[int]:
             thread.join(timeout=20)
 
 
-def free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])
-
-
-def until(condition: Any, seconds: float = 20) -> bool:
+def until(condition: Any, seconds: float = 120) -> bool:
     """Whether it came true in time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -31,7 +31,7 @@ from retraining.serving.rates import RateLimit
 from retraining.serving.refusals import Refusal
 from retraining.serving.tokens import FILE, SCOPES, TokenFile
 from tests.model_registry.samples import project
-from tests.serving.services import probe_project, running
+from tests.serving.services import probe_project, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,9 @@ def tokens(guarded: Running) -> dict[str, str]:
     """By scope, a token that holds it alone."""
     file = TokenFile(guarded.parts.settings.project)
     made = {scope: file.add(f"only {scope}", (scope,)) for scope in SCOPES}
-    time.sleep(0.6)  # the service looks at the file twice a second
+    asked = "/mlops/api/model/info"
+    known = {"Authorization": f"Bearer {made['read']}"}
+    assert until(lambda: guarded.ask("GET", asked, **known).status == 200)
     return made
 
 

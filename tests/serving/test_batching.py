@@ -67,7 +67,7 @@ def gathered(batches: Batches, first: Any, *others: Any) -> list[Any]:
     async def all_of_them() -> list[Any]:
         model = first[0]
         asked = [asyncio.create_task(ask(batches, *first))]
-        await asyncio.to_thread(model.begun.wait, 10)
+        await asyncio.to_thread(model.begun.wait, 120)
         asked += [asyncio.create_task(ask(batches, *other)) for other in others]
         await asyncio.sleep(0.05)
         for one in (first, *others):

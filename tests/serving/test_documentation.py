@@ -105,14 +105,14 @@ def test_the_docs_show_every_route_in_a_browser_without_internet(service: Runnin
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{home}/docs")
-        page.get_by_text("/mlops/api/retrain/trigger", exact=True).wait_for(timeout=30_000)
+        page.get_by_text("/mlops/api/retrain/trigger", exact=True).wait_for(timeout=120_000)
         shown = page.inner_text("body")
         for path in ("/predict", "/invocations", "/health"):
             assert path in shown
         page.locator("#operations-default-predict_predict_post").get_by_role("button").first.click()
         page.get_by_role("button", name="Try it out").click()
         page.get_by_role("button", name="Execute").click()
-        page.get_by_text('"prediction_ids"').first.wait_for(timeout=30_000)
+        page.get_by_text('"prediction_ids"').first.wait_for(timeout=120_000)
         browser.close()
     assert elsewhere == []
     assert errors == []

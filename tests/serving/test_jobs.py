@@ -30,7 +30,7 @@ def jobs_of(settings: Settings) -> Jobs:
 
 
 def ended(jobs: Jobs, job_id: str) -> None:
-    assert until(lambda: getattr(jobs.state(job_id), "state", "") == "ended", 120)
+    assert until(lambda: getattr(jobs.state(job_id), "state", "") == "ended")
 
 
 def test_a_started_cycle_is_told_by_others_and_after_a_restart(
@@ -103,7 +103,7 @@ def test_the_clockwork_starts_cycles_where_there_is_no_cron(settings: Settings) 
     clockwork = Clockwork(jobs, 0.2)
     clockwork.start()
     try:
-        assert until(lambda: len(list((settings.state_dir / "jobs").glob("*.json"))) >= 2, 60)
+        assert until(lambda: len(list((settings.state_dir / "jobs").glob("*.json"))) >= 2)
     finally:
         clockwork.close()
     for path in (settings.state_dir / "jobs").glob("*.json"):
@@ -123,7 +123,7 @@ def test_a_trigger_over_http_takes_an_object_of_two_keys(own_probes: Settings) -
         reply = service.ask("POST", "/mlops/api/retrain/trigger", {"why": "over HTTP"})
         assert reply.status == 202
         path = f"/mlops/api/retrain/jobs/{reply.json['job_id']}"
-        assert until(lambda: service.ask("GET", path).json["state"] == "ended", 60)
+        assert until(lambda: service.ask("GET", path).json["state"] == "ended")
         assert service.ask("GET", path).json["ending"]
         assert service.ask("GET", "/mlops/api/retrain/jobs/none").status == 404
 

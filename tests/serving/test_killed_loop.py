@@ -24,8 +24,9 @@ import sqlalchemy as sa
 
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.tables import labels, predictions
+from tests.ports import free_port
 from tests.projects import CLONE, environment_of_cron
-from tests.serving.services import free_port, probe_project, until
+from tests.serving.services import probe_project, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +173,7 @@ def play(loop: Loop, kills: int, seed: int) -> None:
     for number in range(kills):
         kind = KINDS[number % len(KINDS)]
         so_far = len(loop.told.logged)
-        assert until(lambda so_far=so_far: len(loop.told.logged) > so_far, 120), "no progress"
+        assert until(lambda so_far=so_far: len(loop.told.logged) > so_far), "no progress"
         job = loop.export() if kind != "service" else None
         time.sleep(chance.uniform(0, 0.12))
         if job is not None:
@@ -194,9 +195,9 @@ def finish(loop: Loop) -> None:
     """Two exports that nobody kills; the service ends as it is asked to."""
     for _ in range(2):
         job = loop.export()
-        assert until(lambda job=job: not is_alive(job), 120)
+        assert until(lambda job=job: not is_alive(job))
     os.kill(loop.service, signal.SIGTERM)
-    assert until(lambda: not is_alive(loop.service), 60)
+    assert until(lambda: not is_alive(loop.service))
 
 
 def violations(loop: Loop) -> list[str]:
@@ -233,7 +234,7 @@ def violations(loop: Loop) -> list[str]:
 def kill(process: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
-    assert until(lambda: not is_alive(process), 20)
+    assert until(lambda: not is_alive(process))
 
 
 def is_alive(process: int) -> bool:

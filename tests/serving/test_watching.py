@@ -92,7 +92,7 @@ def test_the_score_is_a_gauge_without_anybody_asking(watched: Running) -> None:
         (value,) = [line.split()[1] for line in lines if line.startswith(f"{name} ")]
         return float(value)
 
-    assert until(lambda: not math.isnan(gauge("retraining_realised_score")), 60)
+    assert until(lambda: not math.isnan(gauge("retraining_realised_score")))
     assert gauge("retraining_realised_score") == pytest.approx(2 / 3)
     assert math.isnan(gauge("retraining_estimated_score")), "nothing to tell is not zero"
     assert abs(time.time() - gauge("retraining_monitored_timestamp_seconds")) < 120

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pymongo import MongoClient
 
+from tests.ports import free_port
 from tests.sources.mongodb.material import project_at
 
 if TYPE_CHECKING:
@@ -46,12 +46,6 @@ def program() -> str | None:
     """The server's program: `mongod` or `ferretdb`."""
     path = os.pathsep.join([os.environ.get("PATH", ""), str(CACHE)])
     return shutil.which("mongod", path=path) or shutil.which("ferretdb", path=path)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start(folder: Path, *, password: str | None = None) -> Server:

@@ -25,7 +25,8 @@ from retraining.sources.mongodb import export as export_module
 from retraining.sources.mongodb.connection import Patience
 from retraining.sources.mongodb.fetching import fetch
 from retraining.sources.mongodb.ledger import Ledger
-from tests.sources.mongodb.conftest import Server, free_port, start
+from tests.ports import free_port
+from tests.sources.mongodb.conftest import Server, start
 from tests.sources.mongodb.material import (
     SCHEMA,
     document,
@@ -55,7 +56,7 @@ def failure_of(settings: Settings, patience: Patience = SHORT) -> RetrainingErro
     began = time.monotonic()
     with pytest.raises(RetrainingError) as caught:
         fetch(settings, SCHEMA, clock=now, patience=patience)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25, "the driver's own patience is 30 s"
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
     assert leftovers_in(settings) == []
     return caught.value
