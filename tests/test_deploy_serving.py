@@ -22,9 +22,10 @@ from retraining.serving.metrics import Metrics
 from retraining.serving.tokens import TokenFile
 from retraining.settings import SETTING_NAMES, load
 from tests.model_registry.conftest import wait_for
+from tests.ports import free_port
 from tests.postgres import PASSWORD, USER
 from tests.projects import CLONE, REGISTER, Project, environment_of_cron, tables
-from tests.serving.services import Caller, free_port, until
+from tests.serving.services import Caller, until
 from tests.test_notices import found
 
 if TYPE_CHECKING:

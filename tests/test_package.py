@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packaging.requirements import Requirement
 
-from tests.model_registry.conftest import free_port
+from tests.ports import free_port
 from tests.projects import CLONE, environment_of_cron, tables
 from tests.serving.services import Caller, until
 from tests.test_architecture import required
