@@ -86,7 +86,7 @@ def page_drawn_once(settings: Settings, seen: Seen, days: int, now: datetime) ->
     facts = LiveFacts(
         now=now,
         plan=Plan.of(settings),
-        serving=Serving(version=books.holder),
+        serving=Serving(version=books.holder, alias_version=books.holder),
         seen=seen_traffic(seen.to_json(), now, days),
         books=books,
         rows=_last_rows(settings),

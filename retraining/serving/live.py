@@ -92,12 +92,14 @@ class LivePage:
 
     def facts(self, *, may_operate: bool) -> LiveFacts:
         """All that the page shows now."""
+        books, not_read = self._books.newest()
         return LiveFacts(
             now=datetime.now(UTC),
             plan=self.plan,
             serving=self._serving(),
             seen=self._seen(),
-            books=self._books.newest(),
+            books=books,
+            not_read=not_read,
             pulse=self._pulse.told(),
             rows=self._rows(),
             alerts=self._alerts(),
@@ -110,12 +112,12 @@ class LivePage:
         health = self._predictions.health()
         return Serving(
             version=None if model is None else model.version,
+            alias_version=standing.alias_version,
             since=None if model is None else model.since,
             up_since=self._up_since,
             store_ok=standing.store_ok,
             store_since=standing.store_since,
-            # why a version is not served is told by itself where the registry is away
-            unserved=standing.unserved if standing.store_ok else None,
+            unserved=standing.unserved,
             log_ok=health.ok,
             log_dropped_lately=health.dropped_lately,
         )
@@ -169,19 +171,22 @@ class _InTheBackground:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="books")
         self._lock = threading.Lock()
         self._reading: Future[None] | None = None
+        self._asked = datetime.min.replace(tzinfo=UTC)
         self._books: Books | None = None
+        self._problem: str | None = None
 
-    def newest(self) -> Books | None:
-        """What was read last; None where nothing could be read yet."""
+    def newest(self) -> tuple[Books | None, str | None]:
+        """What was read last, None where nothing could be; and why the last reading failed, if it did."""
         with self._lock:
-            is_old = self._books is None or datetime.now(UTC) - self._books.read > BOOKS_ARE_FRESH
-            if is_old and (self._reading is None or self._reading.done()):
-                self._reading = self._worker.submit(self._read_once)
-            reading = self._reading
-        if self._books is None and reading is not None:
+            before, reading = self._reading, self._reading
+            is_old = datetime.now(UTC) - self._asked > BOOKS_ARE_FRESH
+            if before is None or (is_old and before.done()):
+                self._asked = datetime.now(UTC)
+                reading = self._reading = self._worker.submit(self._read_once)
+        if before is None and reading is not None:
             with suppress(NotInTimeError):
                 reading.result(timeout=WAIT_FOR_THE_FIRST_BOOKS)
-        return self._books
+        return self._books, self._problem
 
     def close(self) -> None:
         """Read no more."""
@@ -190,9 +195,11 @@ class _InTheBackground:
     def _read_once(self) -> None:
         try:
             self._books = self._read()
+            self._problem = None
         except RetrainingError as error:
-            log.debug("the page shows what the registry told before: %s", error.what)
+            self._problem = error.what
         except Exception as error:  # noqa: BLE001 - whatever a library raises, the page is shown
+            self._problem = f"{type(error).__name__}, the log says more"
             log.warning(
                 "the registry was not read for the page: %s: %s", type(error).__name__, error
             )

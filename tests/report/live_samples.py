@@ -52,6 +52,7 @@ def plan(**changes: Any) -> Plan:
 def serving(**changes: Any) -> Serving:
     usual = Serving(
         version=5,
+        alias_version=5,
         since=NOW - timedelta(days=3),
         up_since=NOW - timedelta(days=9, hours=3),
         store_ok=True,

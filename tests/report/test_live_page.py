@@ -178,7 +178,7 @@ def test_the_script_is_short() -> None:
 
 
 def test_drawn_once_it_has_no_script_no_form_and_nothing_to_start() -> None:
-    html = drawing.page(samples.facts(doing=None, pulse=None, serving=Serving(version=5)))
+    html = drawing.page(samples.facts(doing=None, pulse=None, serving=Serving(5, 5)))
     reader = Reader(html)
     assert not reader.all("script")
     assert not reader.all("form")

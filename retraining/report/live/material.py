@@ -139,6 +139,7 @@ class Serving:
 
     Attributes:
         version: None where none answers.
+        alias_version: the version that holds the alias.
         since: when it took over.
         up_since: when the service started; None where no service is asked.
         store_since: since when the registry answers, or does not.
@@ -146,6 +147,7 @@ class Serving:
     """
 
     version: int | None = None
+    alias_version: int | None = None
     since: datetime | None = None
     up_since: datetime | None = None
     store_ok: bool = True
@@ -249,7 +251,8 @@ class LiveFacts:
     Attributes:
         now: when it is drawn.
         seen: what the last look at the traffic found; None where nobody has looked yet.
-        books: None where the registry could not be asked yet.
+        books: None where the registry and the folders could not be read yet.
+        not_read: why they could not be read the last time.
         pulse: oldest first; None where no service is asked.
         rows: the last predictions, newest first; None where the log cannot be read.
         alerts: newest first.
@@ -262,6 +265,7 @@ class LiveFacts:
     serving: Serving
     seen: SeenTraffic | None = None
     books: Books | None = None
+    not_read: str | None = None
     pulse: tuple[Pulse, ...] | None = None
     rows: tuple[LoggedRow, ...] | None = ()
     alerts: tuple[AlertLine, ...] = ()

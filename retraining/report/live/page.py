@@ -242,7 +242,7 @@ def _cycles_caption(facts: LiveFacts) -> str:
 
 def _no_cycles(facts: LiveFacts) -> str:
     if facts.books is None:
-        return "The registry was not read yet."
+        return "What past cycles left was not read yet."
     return "No cycle has passed the gate yet."
 
 

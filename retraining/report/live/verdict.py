@@ -124,20 +124,20 @@ def _findings(facts: LiveFacts) -> Iterator[Finding]:
 def _about_serving(facts: LiveFacts) -> Iterator[Finding]:
     serving, plan = facts.serving, facts.plan
     check = f"{plan.command} check"
-    if serving.version is None and not serving.unserved:
-        what = f"no version holds the alias {printable(plan.alias, 60)}"
-        if not serving.store_ok:
-            yield Finding("wrong", "the registry does not answer", check)
-        elif facts.books is not None and facts.books.holder is not None:
-            yield Finding("unknown", f"{name(facts.books.holder)} is being loaded")
-        else:
-            yield Finding("wrong", what, f"{plan.register_command} --set-alias")
-    elif serving.unserved:
-        yield Finding("wrong", printable(serving.unserved), check)
+    if not serving.store_ok and serving.version is None:
+        yield Finding("wrong", "the registry does not answer", check)
     elif not serving.store_ok:
         since = time_text(serving.store_since)
         text = f"the registry does not answer since {since}; what it told before is shown"
         yield Finding("look", text, check)
+    elif serving.alias_version is None:
+        text = f"no version holds the alias {printable(plan.alias, 60)}"
+        register = f"{plan.register_command} --set-alias"
+        yield Finding("wrong", text, register if serving.version is None else check)
+    elif serving.unserved:
+        yield Finding("wrong", printable(serving.unserved), check)
+    elif serving.version is None:
+        yield Finding("unknown", f"{name(serving.alias_version)} is being loaded")
     if not serving.log_ok:
         yield Finding("wrong", "the prediction log cannot be written", check)
     elif serving.log_dropped_lately:
@@ -148,8 +148,12 @@ def _about_serving(facts: LiveFacts) -> Iterator[Finding]:
 # --- cycles ---------------------------------------------------------------------------------------
 def _about_cycles(facts: LiveFacts) -> Iterator[Finding]:
     books, command = facts.books, facts.plan.command
+    if facts.not_read is not None and facts.serving.store_ok:
+        text = f"what past cycles left cannot be read: {printable(facts.not_read)}"
+        yield Finding("look", text.rstrip("."), f"{command} check")
     if books is None:
-        if facts.serving.version is not None and facts.serving.store_ok:
+        is_on_its_way = facts.not_read is None and facts.serving.store_ok
+        if facts.serving.version is not None and is_on_its_way:
             yield Finding("unknown", "the registry is being read")
         return
     failed = books.failed_start
