@@ -47,7 +47,7 @@ async def answer(service: Service, asked: Asked) -> tuple[Predicted, Logged]:
 
     model = service.production.model_now()
     question = await asked.read_by(model.schema, service.settings.max_request_rows)
-    service.charge(asked, question)
+    service.charge(asked.paid_by, question.rows.count)
     answers = await service.batches.answers(model, question.rows)
     predicted = Predicted.of(asked, question, model, answers)
     logged = await service.log.write(predicted)

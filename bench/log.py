@@ -35,6 +35,7 @@ from retraining.prediction_log.ready import ready_rows
 from retraining.prediction_log.retention import remove_old
 from retraining.prediction_log.rows import AnsweredRequest
 from retraining.prediction_log.waits import Waits
+from tests.model_registry.conftest import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ def compare_answers() -> None:
 
 def _in_turns(project: Path, rows: int) -> tuple[Pace, Pace]:
     found: dict[str, list[Pace]] = {"1": [], "0": []}
-    with serving(project, 8101, "1") as on, serving(project, 8102, "0") as off:
+    with serving(project, "1") as on, serving(project, "0") as off:
         for turn in range(ROUNDS + 1):
             for share, service in (("1", on), ("0", off)):
                 pace = _paced(service.address.rpartition(":")[2], rows)
@@ -128,8 +129,9 @@ def _ask_for_a_while(port: int, rows: int) -> list[float]:
 
 
 @contextmanager
-def serving(project: Path, port: int, share: str) -> Iterator[Service]:
+def serving(project: Path, share: str) -> Iterator[Service]:
     """The service, with a share of its requests logged."""
+    port = free_port()
     command = [sys.executable, str(demo.CLONE / "prediction_service.py"), "-q"]
     command += ["--project", str(project), "--port", str(port)]
     environment = {**demo.environment(os.environ), "PREDICTION_LOG_SHARE": share}

@@ -58,14 +58,14 @@ class Service:
     report_of: Callable[[str], str | None]
     answer: Answer
 
-    def charge(self, asked: Asked, question: Question) -> None:
-        """Count the rows on the caller's account, where there is a limit.
+    def charge(self, payer: str, rows: int) -> None:
+        """Count the rows that a caller sends on its account, where there is a limit.
 
         Raises:
             Refusal: 429, too many in a short time.
         """
         if self.rates is not None:
-            self.rates.take(asked.paid_by, question.rows.count)
+            self.rates.take(payer, rows)
 
     def start(self) -> None:
         """Open the log, load the version that holds the alias, where one does, and follow it; begin to answer."""

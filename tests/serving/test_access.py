@@ -31,7 +31,7 @@ from retraining.serving.rates import RateLimit
 from retraining.serving.refusals import Refusal
 from retraining.serving.tokens import FILE, SCOPES, TokenFile
 from tests.model_registry.samples import project
-from tests.serving.services import probe_project, running, until
+from tests.serving.services import body_of, probe_project, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -337,6 +337,25 @@ def test_over_the_rate_a_request_is_429(tmp_path: Path, empty_store: Path) -> No
     with running(settings) as service:
         statuses = [service.predict(1, 2).status for _ in range(3)]
     assert statuses == [200, 429, 429]
+
+
+def test_labels_and_batches_are_rows_of_their_caller_too(tmp_path: Path, empty_store: Path) -> None:
+    settings = probe_project(
+        empty_store, tmp_path / "project", RATE_LIMIT="0.001", MAX_REQUEST_ROWS="3"
+    )
+    settings.new_data_dir.mkdir(exist_ok=True)
+    label = {"prediction_id": "a", "label": 1}
+    with running(settings) as service:
+        taken = service.ask("POST", "/labels", {"labels": [label, label]})
+        assert taken.status == 200
+        refused = service.ask("POST", "/labels", {"labels": [label, label]})
+        batch = {"batch_id": "b", "labels": [1, 0], **body_of(1, 2)}
+        sent = service.ask("POST", "/ingest/batch", batch)
+        assert service.predict(1).status == 200, "one row is left"
+    for answer in (refused, sent):
+        assert (answer.status, answer.json["error_code"]) == (429, "too_many_rows")
+        assert int(answer.headers["retry-after"]) > 0
+    assert not list(settings.new_data_dir.iterdir())
 
 
 def test_the_umask_does_not_open_the_file(tmp_path: Path) -> None:

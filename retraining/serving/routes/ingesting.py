@@ -13,14 +13,14 @@ from retraining.prediction_log.connection import PredictionLogError
 from retraining.serving.descriptions import BATCH_ANSWER, BATCH_BODY, JSON, described
 from retraining.serving.json_bodies import json_object
 from retraining.serving.refusals import not_now
-from retraining.serving.requests import json_answer, must_be_json
+from retraining.serving.requests import json_answer, must_be_json, payer_of
 from retraining.serving.scoped import ScopedRoute
 from retraining.serving.sent_batches import sent_batch
 from retraining.serving.service import service_of
 
 if TYPE_CHECKING:
-    from retraining.prediction_log.batches import IngestedBatch
     from retraining.records import Schema
+    from retraining.serving.sent_batches import SentBatch
     from retraining.serving.service import Service
 
 router = APIRouter(route_class=ScopedRoute)
@@ -31,7 +31,7 @@ router = APIRouter(route_class=ScopedRoute)
     **described(
         "The batch is one whole file in the inbox; 200 where it was there before",
         BATCH_ANSWER,
-        *(400, 409, 413, 415, 422, 503),
+        *(400, 409, 413, 415, 422, 429, 503),
         status=201,
         bodies={JSON: {"schema": BATCH_BODY}},
         scope="ingest",
@@ -45,7 +45,9 @@ async def ingest_batch(request: Request) -> Response:
     schema = service.production.model_now().schema
     caller = request.state.caller.name
     try:
-        batch, was_there = await asyncio.to_thread(_ingest, service, schema, body, caller)
+        sent = await asyncio.to_thread(_read, service, schema, body)
+        service.charge(payer_of(request), sent.rows)
+        batch, was_there = await asyncio.to_thread(service.log.ingest, sent, schema, caller)
     except PredictionLogError:
         message = "The prediction log, which remembers batches, cannot be written; send it again."
         raise not_now("log_unavailable", message) from None
@@ -63,10 +65,7 @@ async def ingest_batch(request: Request) -> Response:
     return json_answer(told, status=200 if was_there else 201)
 
 
-def _ingest(
-    service: Service, schema: Schema, body: bytes, caller: str | None
-) -> tuple[IngestedBatch, bool]:
-    sent = sent_batch(
+def _read(service: Service, schema: Schema, body: bytes) -> SentBatch:
+    return sent_batch(
         json_object(body), schema, service.settings, at_most=service.settings.max_request_rows
     )
-    return service.log.ingest(sent, schema, caller)

@@ -11,7 +11,7 @@ from retraining.serving.descriptions import JSON, LABELS_ANSWER, LABELS_BODY, de
 from retraining.serving.given_labels import given_labels
 from retraining.serving.json_bodies import json_object
 from retraining.serving.refusals import not_now
-from retraining.serving.requests import json_answer, must_be_json
+from retraining.serving.requests import json_answer, must_be_json, payer_of
 from retraining.serving.scoped import ScopedRoute
 from retraining.serving.service import service_of
 
@@ -23,7 +23,7 @@ router = APIRouter(route_class=ScopedRoute)
     **described(
         "How many labels were new, repeated or changed, and the ids of the others",
         LABELS_ANSWER,
-        *(400, 413, 415, 422, 503),
+        *(400, 413, 415, 422, 429, 503),
         bodies={JSON: {"schema": LABELS_BODY}},
         scope="label",
     ),
@@ -35,6 +35,7 @@ async def labels(request: Request) -> Response:
     body = json_object(await service.intake.body_of(request))
     schema = service.production.model_now().schema
     given = given_labels(body, schema, at_most=service.settings.max_request_rows)
+    service.charge(payer_of(request), len(given))
     try:
         told = await asyncio.to_thread(service.log.take_labels, given)
     except PredictionLogError:
