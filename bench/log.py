@@ -35,7 +35,7 @@ from retraining.prediction_log.ready import ready_rows
 from retraining.prediction_log.retention import remove_old
 from retraining.prediction_log.rows import AnsweredRequest
 from retraining.prediction_log.waits import Waits
-from tests.model_registry.conftest import free_port
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

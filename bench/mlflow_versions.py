@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.model_registry.conftest import free_port, wait_for
+from tests.model_registry.conftest import wait_for
+from tests.ports import free_port
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, environment_of_cron, tables
 
 if TYPE_CHECKING:
@@ -125,7 +126,14 @@ def start(
     client: Installed, project: Project, script: str, *words: str
 ) -> subprocess.CompletedProcess[str]:
     """Start a script of the clone in an environment."""
-    command = [client.python, CLONE / script, *words, "--json", "--project", project.folder]
+    command: list[str | Path] = [
+        client.python,
+        CLONE / script,
+        *words,
+        "--json",
+        "--project",
+        project.folder,
+    ]
     environment = environment_of_cron(project.folder)
     return subprocess.run(
         command, cwd="/", env=environment, capture_output=True, text=True, check=False
