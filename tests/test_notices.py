@@ -517,6 +517,33 @@ def test_a_failure_keeps_the_last_success_and_a_closed_gate_the_last_scores(
     assert value(path, "retraining_stage_seconds") is None
 
 
+def test_alerts_of_traffic_stand_beside_what_cycles_wrote(watched: Settings) -> None:
+    path = watched.metrics_textfile
+    notices.send(watched, ended(), now=NOW)
+    before = series(path)
+    line = alerts.alert("data_drift", "inputs drifted: speed", "Ask what feeds it.")
+    notices.send_traffic_alerts(watched, [line], ["data_drift"], NOW)
+    assert {name: series(path)[name] for name in before} == before
+    assert value(path, "retraining_traffic_alert", 'kind="data_drift"') == 1
+    assert value(path, "retraining_traffic_alert", 'kind="estimate_low"') == 0
+    notices.send(watched, ended(), now=NOW)
+    assert value(path, "retraining_traffic_alert", 'kind="data_drift"') == 1, "cycles keep it"
+
+
+def test_the_webhook_carries_the_alerts_of_traffic_that_began(
+    settings: Settings, receiver: Receiver
+) -> None:
+    told = settings._replace(webhook_url=receiver.url)
+    line = alerts.alert("estimate_low", "v3 is estimated low", "Hurry the labels.")
+    notices.send_traffic_alerts(told, [line], ["estimate_low"], NOW)
+    notices.send_traffic_alerts(told, [], ["estimate_low"], NOW)
+    ((_, _, _, body),) = receiver.requests
+    content = json.loads(body)
+    assert content["model"] == settings.model_name
+    assert [one["kind"] for one in content["alerts"]] == ["estimate_low"]
+    assert [one["kind"] for one in alert_lines(told)] == ["estimate_low"]
+
+
 def test_a_text_file_of_somebody_else_is_replaced(watched: Settings) -> None:
     watched.metrics_textfile.write_bytes(b"\xff\xfe nonsense")
     notices.send(watched, ended(), now=NOW)

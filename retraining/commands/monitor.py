@@ -11,11 +11,16 @@ from retraining.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+    from datetime import datetime
 
+    from retraining.commands.traffic_seen import Seen
+    from retraining.project import Project
     from retraining.settings import Settings
 
 USUAL_DAYS = 30
 MOST_DAYS = 3650
+ALERTS = 4  # the exit code that says so
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -29,6 +34,25 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--html", type=Path, metavar="FILE", help="write the live page, drawn once, to a file"
+    )
+    command.add_argument(
+        "--alert",
+        action="store_true",
+        help="tell what begins to hold, once a spell: alerts.jsonl, WEBHOOK_URL, METRICS_TEXTFILE; "
+        f"exit {ALERTS} while anything holds",
+    )
+
+    command.add_argument(
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="write predictions.csv (of these days) and reference.csv (what production learned) for other tools",
+    )
+    command.add_argument(
+        "--export-labelled",
+        type=Path,
+        metavar="DIR",
+        help="write the rows whose label is of a new class, for register_first_model.py --train-from",
     )
 
 
@@ -45,13 +69,40 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     project = Project.open(settings, read_only=True)
     now = project.now()
     seen = look(project, asked.days, now)
-    text = in_words(seen, asked.days, settings)
+    written = list(_write_what_was_asked_for(asked, project, seen, now))
+    text = "\n".join(written) if written else in_words(seen, asked.days, settings)
+    if not asked.alert:
+        return Answer(seen.to_json(), text)
+    from retraining.commands.alerting import tell
+
+    tell(settings, seen.drift.reference_version, seen.alerts, now)
+    return Answer(seen.to_json(), text, code=ALERTS if seen.alerts else 0)
+
+
+def _write_what_was_asked_for(
+    asked: argparse.Namespace, project: Project, seen: Seen, now: datetime
+) -> Iterator[str]:
+    """Write files; a sentence for each."""
+    settings = project.settings
     if asked.html is not None:
         from retraining.commands.live_facts import page_drawn_once
 
         _write(asked.html, page_drawn_once(settings, seen, asked.days, now))
-        text = f"Wrote {asked.html}."
-    return Answer(seen.to_json(), text)
+        yield f"Wrote {asked.html}."
+    if asked.export is None and asked.export_labelled is None:
+        return
+    from retraining.commands import exporting
+    from retraining.commands.traffic_seen import production_of
+    from retraining.cycle.traffic import first_moment
+
+    production = production_of(project, project.registry.facts())
+    if asked.export is not None:
+        since = first_moment(asked.days, now)
+        yield exporting.export_traffic(project, production, since, asked.export)
+    if asked.export_labelled is not None:
+        found = exporting.export_labelled(project, production, asked.export_labelled)
+        folder = asked.export_labelled.absolute()
+        yield exporting.labelled_in_words(found, folder, settings.register_command)
 
 
 def _write(path: Path, html: str) -> None:

@@ -7,9 +7,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from retraining.cycle.books import load_ledger
 from retraining.cycle.drift import Sketch
 from retraining.cycle.estimating import METHOD, calibrations_of
 from retraining.cycle.traffic import NO_TRAFFIC, first_moment, read_traffic
+from retraining.cycle.traffic_alerts import Standard, alerts_of, record_of
 from retraining.cycle.traffic_drift import (
     MOST_ROWS,
     TrafficDrift,
@@ -24,6 +26,7 @@ from retraining.prediction_log.traffic import newest_rows
 from retraining.records import Drift
 from retraining.report.words import size_of_psi
 from retraining.serialisation import drift_to_json
+from retraining.statistics import Calibration
 from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
@@ -36,10 +39,10 @@ if TYPE_CHECKING:
     from retraining.cycle.traffic import DayOfTraffic, Share, Traffic
     from retraining.cycle.traffic_alerts import TrafficAlert
     from retraining.project import Project
-    from retraining.records import FeatureDrift, Score
+    from retraining.records import FeatureDrift, RegistryFacts, Score
     from retraining.settings import Settings
 
-LABEL_WIDTH = 12
+LABEL_WIDTH = 13  # of the longest, `concept_drift`
 FEATURES_SHOWN = 10  # --json has them all
 
 
@@ -84,7 +87,8 @@ def look(project: Project, days: int, now: datetime) -> Seen:
         UnreachableError: the registry cannot.
     """
     settings = project.settings
-    production = _production(project)
+    facts = project.registry.facts()
+    production = production_of(project, facts)
     number = None if production is None else production.number
     nothing = Seen(settings.metric, NO_TRAFFIC, TrafficDrift(Drift(), 0, number))
     if not settings.has_prediction_log:
@@ -103,14 +107,37 @@ def look(project: Project, days: int, now: datetime) -> Seen:
                 now=now,
                 calibrations_of=partial(calibrations_of, project.registry),
             )
-            return Seen(settings.metric, traffic, _drift(connection, settings, production))
+            drift = _drift(connection, settings, production)
+        alerts = () if production is None else _alerts(project, facts, production, traffic, drift)
+        return Seen(settings.metric, traffic, drift, alerts)
     finally:
         database.close()
 
 
-def _production(project: Project) -> Model | None:
+def _alerts(
+    project: Project,
+    facts: RegistryFacts,
+    production: Model,
+    traffic: Traffic,
+    drift: TrafficDrift,
+) -> tuple[TrafficAlert, ...]:
+    """What a person should act on; production is held to its own record."""
+    settings, number = project.settings, production.number
+    carried = calibrations_of(project.registry, [number])[number]
+    record = record_of(
+        number,
+        load_ledger(project, facts).cycles,
+        settings,
+        promised=project.registry.metrics(production.version).get(settings.metric),
+        calibration=carried if isinstance(carried, Calibration) else None,
+    )
+    standard = Standard(number, record, settings.threshold_that_decides)
+    return alerts_of(standard, traffic.by_version.get(number), drift, settings)
+
+
+def production_of(project: Project, facts: RegistryFacts) -> Model | None:
     """The version that holds the alias, where this job knows it."""
-    holder = project.registry.facts().aliases.get(project.settings.production_alias)
+    holder = facts.aliases.get(project.settings.production_alias)
     version = None if holder is None else project.registry.version(holder)
     if version is None or not version.is_ours:
         return None
@@ -188,6 +215,8 @@ def _facts(seen: Seen, days: int, settings: Settings) -> Iterator[tuple[str, str
         told = f"{how_many(share.predictions, 'prediction')}, {share.labelled:,} labelled"
         yield f"v{number}", f"{told}; {_score_in_words(seen.metric, share.realised)}"
     yield from _drift_in_words(seen.drift)
+    for alert in seen.alerts:
+        yield alert.kind, f"{alert.what}. {alert.action_required}"
 
 
 def _labels_in_words(traffic: Traffic) -> str:

@@ -149,7 +149,7 @@ def estimate_parts(
         value = expected_score(chosen, predicted, given, likely[mine])
         if value is not None:
             noise = noise_of_labels(chosen, predicted, given, likely[mine])
-            interval = _interval(value, values[name], noise)
+            interval = _interval(chosen, value, values[name], noise)
             found[name] = Score(chosen.name, value, predicted.size, interval)
     return found
 
@@ -185,9 +185,9 @@ def _likely(rows: AnsweredRows, calibrations: Calibrations, left_out: int | None
 
 
 def _interval(
-    value: float, without_a_run: Sequence[float | None], noise: float
+    chosen: Metric, value: float, without_a_run: Sequence[float | None], noise: float
 ) -> tuple[float, float] | None:
-    """Jackknife over the runs (Shao and Tu, 1995, section 2.3), and the labels' own luck beside it."""
+    """Jackknife over the runs (Shao and Tu, 1995, section 2.3), and the labels' own luck beside it; within the metric's range."""
     known = [one for one in without_a_run if one is not None]
     if len(known) < 2 or len(known) < len(without_a_run):
         return None
@@ -196,4 +196,4 @@ def _interval(
     of_curves = float(special.stdtrit(len(known) - 1, (1 + CONFIDENCE) / 2)) * error
     of_labels = float(special.ndtri((1 + CONFIDENCE) / 2)) * noise
     half = math.hypot(of_curves, of_labels)
-    return value - half, value + half
+    return max(chosen.low, value - half), min(chosen.high, value + half)

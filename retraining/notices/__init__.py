@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.masking import masked
 from retraining.notices import alerts, healthcheck, textfile, webhook
-from retraining.serialisation import outcome_to_json
+from retraining.serialisation import SCHEMA_VERSION, outcome_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,6 +94,39 @@ def send_alert(
     _attempt("alerts.jsonl", lambda: alerts.append(settings.state_dir, [line]), secrets)
 
 
+def send_traffic_alerts(
+    settings: Settings,
+    begun: Sequence[Mapping[str, Any]],
+    holding: Sequence[str],
+    now: datetime,
+) -> None:
+    """Tell what a look at the traffic found.
+
+    Args:
+        settings: the project's; what is not set there is not told.
+        begun: what holds since this look, as `alerts.alert` makes them: a line and a call each look at most.
+        holding: the kinds that hold now, told before or not: what the metrics show.
+        now: when, aware.
+    """
+    secrets = settings.secrets()
+    head = {"time": now.isoformat(timespec="seconds"), "cycle": None}
+    lines = [{**head, **masked(one, secrets)} for one in begun]
+    _attempt("alerts.jsonl", lambda: alerts.append(settings.state_dir, lines), secrets)
+    if (path := settings.metrics_textfile) is not None:
+        _attempt(
+            "METRICS_TEXTFILE",
+            lambda: textfile.update_traffic_alerts(path, holding, settings),
+            secrets,
+        )
+    if lines and (hook := settings.webhook_url) is not None:
+        content = {"schema_version": SCHEMA_VERSION, "model": settings.model_name, "alerts": lines}
+        _within(
+            SECONDS_FOR_AN_END,
+            {"WEBHOOK_URL": lambda: webhook.post(hook, content, settings.webhook_secret, now)},
+            secrets,
+        )
+
+
 def _within(
     seconds: float, calls: Mapping[str, Callable[[], None]], secrets: tuple[str, ...]
 ) -> None:
@@ -130,4 +163,4 @@ def _attempt(name: str, action: Callable[[], object], secrets: tuple[str, ...]) 
         )
 
 
-__all__ = ["send", "send_alert", "send_start"]
+__all__ = ["send", "send_alert", "send_start", "send_traffic_alerts"]

@@ -15,7 +15,7 @@ from retraining.endings import CYCLE_ENDINGS
 from retraining.serialisation import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -65,6 +65,13 @@ DRIFT = Family(
 )
 STAGE = Family("retraining_stage_seconds", "Duration of each stage of the last cycle.")
 
+TRAFFIC_ALERT = Family(
+    "retraining_traffic_alert",
+    "1 for what the last look at the traffic found to hold, 0 for the others.",
+    remembered=True,
+)
+TRAFFIC_ALERTS = ("data_drift", "concept_drift", "estimate_low")
+
 
 def update(path: Path, outcome: Outcome, settings: Settings, now: datetime) -> None:
     """Write the file afresh, whole, readable by everybody the umask allows; the collector reads `*.prom` only.
@@ -73,6 +80,26 @@ def update(path: Path, outcome: Outcome, settings: Settings, now: datetime) -> N
         OSError: it cannot be written.
     """
     write_whole(path, render(outcome, settings, now, _read(path)))
+
+
+def update_traffic_alerts(path: Path, holding: Sequence[str], settings: Settings) -> None:
+    """Write the file afresh with the traffic's alerts; what cycles wrote stays as it is.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    before = _read(path)
+    common = {"model": settings.model_name, "project": str(settings.project)}
+    parts = []
+    for family in _FAMILIES:
+        lines = _lines_of(family.name, before)
+        if family is TRAFFIC_ALERT:
+            lines = [
+                _line(family.name, {**common, "kind": kind}, float(kind in holding))
+                for kind in TRAFFIC_ALERTS
+            ]
+        parts += _part(family, lines)
+    write_whole(path, "\n".join(parts) + "\n")
 
 
 def render(outcome: Outcome, settings: Settings, now: datetime, before: str = "") -> str:
@@ -90,13 +117,14 @@ def render(outcome: Outcome, settings: Settings, now: datetime, before: str = ""
         lines = found.get(family, [])
         if not lines and _is_remembered(family, settings):
             lines = _lines_of(family.name, before)
-        if lines:
-            parts += [
-                f"# HELP {family.name} {family.meaning}",
-                f"# TYPE {family.name} gauge",
-                *lines,
-            ]
+        parts += _part(family, lines)
     return "\n".join(parts) + "\n"
+
+
+def _part(family: Family, lines: Sequence[str]) -> list[str]:
+    """A family with its head; nothing where it has no series."""
+    head = [f"# HELP {family.name} {family.meaning}", f"# TYPE {family.name} gauge"]
+    return [*head, *lines] if lines else []
 
 
 def _is_remembered(family: Family, settings: Settings) -> bool:
@@ -119,6 +147,7 @@ _FAMILIES = (
     NEW_ROWS,
     DRIFT,
     STAGE,
+    TRAFFIC_ALERT,
 )
 
 

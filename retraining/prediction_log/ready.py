@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from retraining.prediction_log.tables import OLDEST_FIRST, STANDS, labels, predictions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection, Row
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from retraining.prediction_log.waits import Waits
 
+AT_ONCE = 5000  # rows that a driver hands over together
 # Literals, not parameters: a partial index is only used where the planner sees its condition.
 LABEL_WAITS = predictions.c.label_waits == sa.literal_column("1")
 NO_LABEL_WAITS = predictions.c.label_waits == sa.literal_column("0")
@@ -53,18 +55,46 @@ def ready_rows(
     return found[: waits.rows_per_file]
 
 
-def _labelled(
-    connection: Connection, model_name: str, waits: Waits, now: datetime
-) -> list[ReadyRow]:
-    its_label = sa.and_(
+def rows_of_other_classes(
+    connection: Connection, model_name: str, classes: Sequence[str]
+) -> Iterator[ReadyRow]:
+    """Rows whose label is none of those classes, oldest first; no export takes them until production knows the class."""
+    columns = predictions.c
+    query: Select[Any] = (
+        sa.select(
+            columns.prediction_id,
+            columns.request_id,
+            columns.row_index,
+            columns.request_time,
+            columns.model_version,
+            columns.features,
+            labels.c.label,
+            labels.c.received_time,
+        )
+        .join_from(predictions, labels, _its_label())
+        .where(columns.model_name == model_name, labels.c.label.not_in(classes))
+        .order_by(*OLDEST_FIRST)
+    )
+    for row in connection.execution_options(yield_per=AT_ONCE).execute(query):
+        yield _ready_row(row, row.label, row.received_time)
+
+
+def _its_label() -> sa.ColumnElement[bool]:
+    """That a label is of the prediction, and stands."""
+    return sa.and_(
         labels.c.model_name == predictions.c.model_name,
         labels.c.prediction_id == predictions.c.prediction_id,
         STANDS,
     )
+
+
+def _labelled(
+    connection: Connection, model_name: str, waits: Waits, now: datetime
+) -> list[ReadyRow]:
     query = (
         _asked_before(model_name, waits, now)
         .add_columns(labels.c.label, labels.c.received_time)
-        .join_from(predictions, labels, its_label)
+        .join_from(predictions, labels, _its_label())
         .where(LABEL_WAITS, labels.c.label.in_(waits.classes))
     )
     return [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from retraining.prediction_log.tables import STANDS, labels, predictions
+from retraining.prediction_log.tables import OLDEST_FIRST, STANDS, labels, predictions
 from retraining.prediction_log.times import text_of
 
 if TYPE_CHECKING:
@@ -67,6 +67,20 @@ class Answer:
     prediction: str | None
     classes: str | None
     probabilities: str | None
+
+
+@dataclass(frozen=True)
+class WholeAnswer:
+    """A prediction with all that other tools want; `features`, `classes` and `probabilities` are JSON."""
+
+    prediction_id: str
+    request_time: datetime
+    version: int
+    features: str
+    prediction: str | None
+    classes: str | None
+    probabilities: str | None
+    label: str | None
 
 
 @dataclass(frozen=True)
@@ -182,6 +196,31 @@ def _digest(connection: Connection) -> sa.ColumnElement[int]:
     if connection.dialect.name == "postgresql":
         return sa.literal_column("(hashtext(predictions.prediction_id)::bigint & 4294967295)")
     return sa.literal_column("(predictions.rowid * 2654435761 % 4294967296)")  # Knuth, 6.4
+
+
+def whole_answers(
+    connection: Connection, model_name: str, since: datetime
+) -> Iterator[WholeAnswer]:
+    """The predictions since a time, oldest first, each with the label that stands."""
+    columns = predictions.c
+    query = (
+        sa.select(
+            columns.prediction_id,
+            columns.request_time,
+            columns.model_version,
+            columns.features,
+            columns.prediction,
+            columns.classes,
+            columns.probabilities,
+            labels.c.label,
+        )
+        .select_from(predictions.outerjoin(labels, _label_of_the_prediction()))
+        .where(columns.model_name == model_name, columns.request_time >= since)
+        .order_by(*OLDEST_FIRST)
+    )
+    streamed = connection.execution_options(yield_per=AT_ONCE).execute(query)
+    for row in streamed:
+        yield WholeAnswer(*row)
 
 
 def newest_rows(

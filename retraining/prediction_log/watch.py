@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from retraining.prediction_log.tables import leases, monitor_results
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, timedelta
 
     from retraining.prediction_log.connection import Database
@@ -21,6 +23,36 @@ class KeptResult:
 
     made_time: datetime
     content: str
+
+
+ALERTS = "alerts told"  # the name under which those of this spell are kept
+
+
+def begun_now(
+    database: Database, model_name: str, holding: Sequence[str], now: datetime
+) -> tuple[str, ...]:
+    """Of what holds now, what did not hold at the last look: of several who ask at once, one is told.
+
+    What ceased to hold is forgotten, so that it begins anew when it comes back.
+
+    Raises:
+        PredictionLogError: the log cannot be reached or written.
+    """
+    columns = monitor_results.c
+    mine = _named(model_name, ALERTS)
+    content = json.dumps(sorted(holding))
+    with database.writing() as connection:
+        query = sa.select(columns.content).where(*mine).with_for_update()
+        before = connection.execute(query).scalar_one_or_none()
+        if before is None:
+            row = {"model_name": model_name, "name": ALERTS}
+            adding = monitor_results.insert().values(**row, made_time=now, content=content)
+            connection.execute(adding)
+        else:
+            changing = monitor_results.update().where(*mine)
+            connection.execute(changing.values(made_time=now, content=content))
+    held = set() if before is None else set(json.loads(before))
+    return tuple(one for one in holding if one not in held)
 
 
 def keep_result(database: Database, model_name: str, name: str, result: KeptResult) -> None:

@@ -19,6 +19,8 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from retraining.notices.textfile import TRAFFIC_ALERTS
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
@@ -76,7 +78,15 @@ class Metrics:
         self._monitored = self._gauge(
             "monitored_timestamp_seconds", "When somebody looked at the traffic.", "livemax"
         )
+        self._traffic_alert = Gauge(
+            "retraining_traffic_alert",
+            "1 for what the last look at the traffic found to hold.",
+            ["kind"],
+            registry=self._registry,
+            multiprocess_mode="livemostrecent",
+        )
         self._set_scores(None, None)
+        self.alerting(())
         for counter, values in (
             (self._reloads, RELOADS),
             (self._log_dropped, DROPPED),
@@ -141,6 +151,11 @@ class Metrics:
         """NaN where nothing can be told, since zero would be a score."""
         self._realised.set(math.nan if realised is None else realised)
         self._estimated.set(math.nan if estimated is None else estimated)
+
+    def alerting(self, kinds: Collection[str]) -> None:
+        """Which alerts of the traffic hold."""
+        for kind in TRAFFIC_ALERTS:
+            self._traffic_alert.labels(kind).set(float(kind in kinds))
 
     # --- told by who follows the alias ---
     def tried(self, version: int, outcome: Outcome, why: str) -> None:  # noqa: ARG002

@@ -24,7 +24,7 @@ from retraining.serving.jobs import give_way
 from retraining.serving.refusals import Refusal, not_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from retraining.prediction_log.connection import Database
     from retraining.settings import Settings
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 USUAL_DAYS = 30
 FRESH = timedelta(seconds=5)  # who asks gets no older result
 LONGEST_LOOK = 300.0  # seconds
+ALERTS = 4  # the exit code of `monitor --alert` that says so
 PAUSE_AFTER_A_FAILURE = 30.0  # seconds
 
 
@@ -42,6 +43,9 @@ class Gauges(Protocol):
 
     def scored(self, realised: float | None, estimated: float | None, looked: datetime) -> None:
         """What the last look found, and when; None where nothing can be told."""
+
+    def alerting(self, kinds: Collection[str]) -> None:
+        """Which alerts hold."""
 
 
 class Watch:
@@ -138,9 +142,11 @@ class Watch:
 
     def _ask_monitor(self, days: int, somebody_waits: bool) -> str:
         """Run the command. Unless somebody waits for it, answers come first: it gives way to them."""
-        command = shlex.split(self._settings.command)
+        command = [*shlex.split(self._settings.command), "monitor", "--json", "--days", str(days)]
+        if not somebody_waits:  # a look in time is the one that tells
+            command.append("--alert")
         process = subprocess.Popen(
-            [*command, "monitor", "--json", "--days", str(days)],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -158,7 +164,7 @@ class Watch:
             raise not_now("monitor_failed", "The traffic could not be looked at in time.") from None
         finally:
             self._process = None
-        if process.returncode != 0:
+        if process.returncode not in (0, ALERTS):
             last_lines = said.decode(errors="replace").splitlines()[-3:]
             log.warning("monitor ended with %d: %s", process.returncode, " ".join(last_lines))
             raise not_now("monitor_failed", "The traffic could not be looked at; see the log.")
@@ -194,6 +200,7 @@ class Watch:
                 return
             seen, now = json.loads(kept.content), kept.made_time
         self._gauges.scored(_value(seen["realised"]), _value(seen["estimated"]), now)
+        self._gauges.alerting({alert["kind"] for alert in seen["alerts"]})
 
 
 def _name(days: int) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from retraining.prediction_log.watch import KeptResult, keep_result, kept_result, take_lease
+from retraining.prediction_log.watch import (
+    KeptResult,
+    begun_now,
+    keep_result,
+    kept_result,
+    take_lease,
+)
 from tests.prediction_log.material import MODEL, NOON
 
 if TYPE_CHECKING:
@@ -26,6 +32,19 @@ def test_the_last_result_of_a_name_is_kept(database: Database) -> None:
         keep_result(database, MODEL, "last 30 days", result)
     keep_result(database, "another", "last 30 days", results[0])
     assert kept_result(database, MODEL, "last 30 days") == results[1]
+
+
+def test_what_holds_is_told_once_until_it_ceased(database: Database) -> None:
+    def begun(*holding: str) -> tuple[str, ...]:
+        return begun_now(database, MODEL, holding, NOON)
+
+    assert begun() == ()
+    assert begun("data_drift v1") == ("data_drift v1",)
+    assert begun("data_drift v1") == ()
+    assert begun("data_drift v1", "estimate_low v1") == ("estimate_low v1",)
+    assert begun("estimate_low v1") == ()
+    assert begun("estimate_low v1", "data_drift v1") == ("data_drift v1",)
+    assert begun_now(database, "another", ["data_drift v1"], NOON) == ("data_drift v1",)
 
 
 def test_one_holds_the_lease_until_it_runs_out(database: Database) -> None:
