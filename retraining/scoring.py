@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from retraining.records import Label, Schema
 
-    Chunk = tuple[pd.DataFrame, NDArray[np.int64], NDArray[np.int64]]
+    Codes = NDArray[np.integer[Any]]
+    Chunk = tuple[pd.DataFrame, Codes, Codes]
 
 ROWS_PER_CHUNK = 100_000
 
@@ -32,11 +33,11 @@ def coding(schema: Schema) -> tuple[Label, ...]:
     return classes
 
 
-def coded(positions: NDArray[np.integer[Any]], schema: Schema) -> NDArray[np.int64]:
+def coded(positions: Codes, schema: Schema) -> Codes:
     """Labels as tables hold them, positions (n,) in the schema's classes, as codes (n,) in the order of `coding`."""
     order = coding(schema)
-    code_at = np.asarray([order.index(label) for label in schema.classes], dtype=np.int64)
-    codes: NDArray[np.int64] = code_at[positions]
+    code_at = [order.index(label) for label in schema.classes]
+    codes: Codes = np.asarray(code_at, dtype=_smallest_type(order))[positions]
     return codes
 
 
@@ -55,7 +56,10 @@ def predict(
         DamagedModelError: the estimator raised, or predicted a class that is not in the schema.
     """
     order = coding(schema)
-    truth, predicted, probabilities, blocks = [], [], [], []
+    truth: list[Codes] = []
+    predicted: list[Codes] = []
+    blocks: list[Codes] = []
+    probabilities: list[NDArray[np.float64]] = []
     for features, labels, block in chunks:
         if not len(features):
             continue
@@ -80,11 +84,19 @@ def predict(
     )
 
 
-def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+def _smallest_type(order: Sequence[Label]) -> type[np.integer[Any]]:
+    """What holds a code: answers on test rows are kept by the million."""
+    return np.int16 if len(order) < 2**15 else np.int32
 
 
-def _codes(labels: Any, order: Sequence[Label]) -> NDArray[np.int64]:
+def _joined(parts: list[Codes]) -> Codes:
+    """One array of all parts; these are let go, so that the next ones find room."""
+    joined = np.concatenate(parts) if parts else np.empty(0, dtype=np.int16)
+    parts.clear()
+    return joined
+
+
+def _codes(labels: Any, order: Sequence[Label]) -> Codes:
     kind = type(order[0])
     code = {label: number for number, label in enumerate(order)}
     values, inverse = np.unique(np.asarray(labels).ravel(), return_inverse=True)
@@ -97,7 +109,7 @@ def _codes(labels: Any, order: Sequence[Label]) -> NDArray[np.int64]:
             f"it predicts {first_few(strange, 3)}, which is none of the classes "
             f"{first_few(map(repr, order), 10)}"
         )
-    return np.asarray(known, dtype=np.int64)[inverse]
+    return np.asarray(known, dtype=_smallest_type(order))[inverse]
 
 
 def _probabilities(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.compute as pc
 
 from retraining.cycle.rows import labelled_parts, predictions
 from retraining.records import Comparison, Decision, Score
@@ -23,8 +24,9 @@ from retraining.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from retraining.cycle.opening import Cycle
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from retraining.cycle.training_set import FrozenTestSet
     from retraining.statistics import Predictions
 
-    Masks = Mapping[str, NDArray[np.bool_]]
+    Masks = Iterator[tuple[str, NDArray[np.bool_]]]
 
 SLICES_AT_MOST = 50  # by column, the most frequent values
 
@@ -115,22 +117,37 @@ def floor_scores(cycle: Cycle, challenger: Predictions) -> dict[str, float | Non
 
 
 def _slices(cycle: Cycle, test_set: FrozenTestSet) -> Masks:
-    """`column=value` -> mask over the test rows, for SLICE_COLUMNS."""
-    columns = [
-        name for name in cycle.settings.slice_columns if name in cycle.production.schema.names
-    ]
-    if not columns:
-        return {}
-    parts = list(labelled_parts(cycle.job, test_set.sections, cycle.production.schema))
-    masks: dict[str, NDArray[np.bool_]] = {}
-    for name in columns:
-        texts = np.asarray(
-            [_slice_name(value) for part in parts for value in part.column(name).to_pylist()]
-        )
-        distinct, counts = np.unique(texts, return_counts=True)
-        for value in distinct[np.argsort(-counts, kind="stable")][:SLICES_AT_MOST]:
-            masks[f"{name}={value}"] = texts == value
-    return masks
+    """`column=value` and its mask over the test rows, for SLICE_COLUMNS; one at a time."""
+    schema = cycle.production.schema
+    for column in cycle.settings.slice_columns:
+        if column not in schema.names:
+            continue
+        parts = labelled_parts(cycle.job, test_set.sections, schema)
+        names, codes = _slice_codes(part.column(column) for part in parts)
+        counts = np.bincount(codes, minlength=len(names))
+        most_frequent = np.argsort(-counts, kind="stable")[:SLICES_AT_MOST]
+        for code in most_frequent.tolist():
+            yield f"{column}={names[code]}", codes == code
+
+
+def _slice_codes(columns: Iterator[pa.ChunkedArray]) -> tuple[list[str], NDArray[np.int32]]:
+    """The names of all slices, sorted, and each row's (n,) as a place among them."""
+    place_of: dict[str, int] = {}
+    parts = [np.empty(0, dtype=np.int32)]
+    for chunk in (chunk for column in columns for chunk in column.chunks):
+        encoded = chunk if hasattr(chunk, "dictionary") else chunk.dictionary_encode()
+        names = [*map(_slice_name, encoded.dictionary.to_pylist()), _slice_name(None)]
+        places = [place_of.setdefault(name, len(place_of)) for name in names]
+        rows = pc.fill_null(encoded.indices, -1).to_numpy()  # -1 takes the last
+        parts.append(np.asarray(places, dtype=np.int32)[rows])
+    codes = np.concatenate(parts)
+    # a name that no row has is none: dictionaries hold more than a part of a file
+    used = np.bincount(codes, minlength=len(place_of)) > 0
+    names = sorted(name for name, place in place_of.items() if used[place])
+    new_places = np.zeros(len(place_of), dtype=np.int32)
+    for new, name in enumerate(names):
+        new_places[place_of[name]] = new
+    return names, new_places[codes]
 
 
 def _slice_name(value: float | str | None) -> str:

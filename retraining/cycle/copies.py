@@ -19,7 +19,7 @@ from retraining.records import Copies, DataFile
 from retraining.statistics import Delivery, are_few, copied_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Learned = Mapping[str, tuple["Run", ...]]  # SHA-256 -> runs
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # spreads label codes over all bits (Knuth, TAOCP 3, 6.4)
+ROWS_PER_LOOK = 1 << 18
 PLACES = 1 << 23  # for the lowest bits of row hashes: one byte each
 
 
@@ -60,7 +61,8 @@ def leave_out_learned(
         part = project.tables.table(section.file, schema).slice(*_place(section))
         asked.append(label_codes(part) != UNLABELLED)
         hashes.append(row_hashes(part))
-    wanted = np.sort(np.concatenate([np.empty(0, np.uint64), *hashes]))
+    wanted = np.concatenate([np.empty(0, np.uint64), *hashes])
+    wanted.sort()
     seen = _occurring(project, wanted, schema, runs, files)
     equal = [_among(one, seen) & here for one, here in zip(hashes, asked, strict=True)]
     rows = sum(int(here.sum()) for here in asked)
@@ -149,16 +151,24 @@ def _occurring(
     """
     lowest = np.uint64(PLACES - 1)
     marked = np.zeros(PLACES, dtype=bool)
-    marked[wanted & lowest] = True
+    for part in _in_pieces(wanted):
+        marked[part & lowest] = True
     tables = project.tables_of([files[sha256] for sha256 in learned], schema)
-    found = [np.empty(0, np.uint64)]
+    occurs = np.zeros(len(wanted), dtype=bool)
     for runs, table in zip(learned.values(), tables, strict=True):
         values = hashes_of(table)
         for start, stop in runs:
-            part = values[start:stop]
-            found.append(part[marked[part & lowest]])
-    candidates = np.sort(np.concatenate(found))
-    return candidates[_among(candidates, wanted)]
+            for part in _in_pieces(values[start:stop]):
+                candidates = part[marked[part & lowest]]
+                places = np.searchsorted(wanted, candidates[_among(candidates, wanted)])
+                occurs[places] = True
+    return wanted[occurs]
+
+
+def _in_pieces(values: Hashes) -> Iterator[Hashes]:
+    """Views of the values, so many at a time: what a look at them takes must not grow with them."""
+    for start in range(0, len(values), ROWS_PER_LOOK):
+        yield values[start : start + ROWS_PER_LOOK]
 
 
 def _among(values: Hashes, known: Hashes) -> Mask:

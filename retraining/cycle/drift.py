@@ -20,15 +20,16 @@ from retraining.statistics import (
     drift,
     number_bins,
     number_histograms,
+    numbered,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from retraining.cycle.rows import Section
+    from retraining.cycle.rows import LabelledPart, Section
     from retraining.project import Project
     from retraining.records import FeatureDrift, Schema
     from retraining.statistics import Predictions
@@ -133,7 +134,7 @@ def own_name(name: str, schema: Schema) -> str:
     return name if name not in schema.names else f"({name})"
 
 
-def _bins_of(parts: Sequence[pa.Table], name: str) -> Bins:
+def _bins_of(parts: Sequence[LabelledPart], name: str) -> Bins:
     chunks = [chunk for part in parts for chunk in part.column(name).chunks]
     if not chunks or not hasattr(chunks[0], "dictionary"):
         step = max(1, sum(map(len, chunks)) // ROWS_FOR_EDGES)
@@ -148,7 +149,10 @@ def _bins_of(parts: Sequence[pa.Table], name: str) -> Bins:
 
 
 def _histograms(
-    parts: Any, bins: Mapping[str, Bins], schema: Schema, answers: Predictions | None
+    parts: Iterable[LabelledPart],
+    bins: Mapping[str, Bins],
+    schema: Schema,
+    answers: Predictions | None,
 ) -> Histograms:
     """(blocks, bins) of each feature; a block is a part."""
     rows: dict[str, list[NDArray[np.int64]]] = {name: [] for name in bins}
@@ -159,11 +163,11 @@ def _histograms(
                 rows[name].append(_histogram(part.column(name), bins[name]))
     found = {name: np.concatenate(blocks) for name, blocks in rows.items() if blocks}
     if answers is not None and len(answers.truth):
-        _, blocks = np.unique(answers.blocks, return_inverse=True)
+        blocks, count = numbered(answers.blocks)
         for name, codes in ((labels, answers.truth), (scores, answers.predicted)):
             kept = bins.get(name)
             if isinstance(kept, CategoryBins):
-                found[name] = category_histograms(codes, kept, blocks, int(blocks.max()) + 1)
+                found[name] = category_histograms(codes, kept, blocks, count)
     return found
 
 

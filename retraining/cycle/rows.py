@@ -69,27 +69,54 @@ def predictions(
 
 def _chunks(project: Project, sections: Sequence[Section], schema: Schema) -> Iterator[Chunk]:
     parts: list[pa.Table] = []
-    blocks: list[NDArray[np.int64]] = []
-    for number, part in enumerate(labelled_parts(project, sections, schema)):
-        parts.append(part)
-        blocks.append(np.full(len(part), number))
-        if sum(map(len, blocks)) >= ROWS_PER_CHUNK:
-            yield _chunk(parts, blocks, schema)
-            parts, blocks = [], []
+    blocks: list[NDArray[np.int32]] = []
+    for number, whole in enumerate(labelled_parts(project, sections, schema)):
+        for part in whole.pieces(ROWS_PER_CHUNK):
+            parts.append(part)
+            blocks.append(np.full(len(part), number, dtype=np.int32))
+            if sum(map(len, blocks)) >= ROWS_PER_CHUNK:
+                yield _chunk(parts, blocks, schema)
+                parts, blocks = [], []
     if parts:
         yield _chunk(parts, blocks, schema)
 
 
-def _chunk(parts: list[pa.Table], blocks: list[NDArray[np.int64]], schema: Schema) -> Chunk:
+def _chunk(parts: list[pa.Table], blocks: list[NDArray[np.int32]], schema: Schema) -> Chunk:
     features, _ = features_and_labels(parts, [[(0, len(part))] for part in parts], schema)
     positions = np.concatenate([label_codes(part) for part in parts])
     return features, coded(positions, schema), np.concatenate(blocks)
 
 
+@dataclass(frozen=True)
+class LabelledPart:
+    """The rows of a section that have a label and are not left out; they stay where they lie.
+
+    Attributes:
+        table: every row of the section.
+        kept: which of them are meant (rows,); None: all.
+    """
+
+    table: pa.Table
+    kept: NDArray[np.bool_] | None
+
+    def pieces(self, most: int) -> Iterator[pa.Table]:
+        """The rows, from so many at a time: a section may be a file of any size."""
+        for start in range(0, len(self.table), most):
+            piece = self.table.slice(start, most)
+            if self.kept is not None:
+                piece = piece.filter(pa.array(self.kept[start : start + most]))
+            yield piece
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of them."""
+        whole = self.table.column(name)
+        return whole if self.kept is None else whole.filter(pa.array(self.kept))
+
+
 def labelled_parts(
     project: Project, sections: Sequence[Section], schema: Schema
-) -> Iterator[pa.Table]:
-    """The rows of each section that have a label and are not left out, one table a section; one file is open at a time."""
+) -> Iterator[LabelledPart]:
+    """The rows of each section that count, one part a section; one file is open at a time."""
     by_file = [
         (file, list(here)) for file, here in groupby(sections, key=lambda section: section.file)
     ]
@@ -101,4 +128,4 @@ def labelled_parts(
             keep = label_codes(part) != UNLABELLED
             if section.left_out is not None:
                 keep &= ~section.left_out
-            yield part if keep.all() else part.filter(pa.array(keep))
+            yield LabelledPart(part, None if keep.all() else keep)

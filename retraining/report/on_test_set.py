@@ -46,18 +46,22 @@ class Confusion:
 def confusion(predictions: Predictions) -> Confusion:
     """Count rows by true and predicted class."""
     count = predictions.class_count
-    cells = np.bincount(
-        predictions.truth * count + predictions.predicted, minlength=count**2
-    ).reshape(count, count)
+    cells = np.bincount(_pairs(predictions, count), minlength=count**2).reshape(count, count)
     return Confusion(tuple(tuple(int(cell) for cell in row) for row in cells))
+
+
+def _pairs(predictions: Predictions, count: int) -> Integers:
+    """True and predicted class (n,) as one number, true * count + predicted."""
+    pairs = predictions.truth.astype(np.intp)  # small integers would overflow
+    pairs *= count
+    pairs += predictions.predicted
+    return pairs
 
 
 def frequent_mistakes(test_set: TestSet) -> list[tuple[str, str, int, int]]:
     """(true class, predicted class, champion's rows, challenger's rows) of the most frequent mistakes of both."""
     count = len(test_set.classes)
-    pairs = [
-        model.truth * count + model.predicted for model in (test_set.champion, test_set.challenger)
-    ]
+    pairs = [_pairs(model, count) for model in (test_set.champion, test_set.challenger)]
     codes, times = np.unique(np.concatenate(pairs), return_counts=True)
     wrong = codes // count != codes % count
     order = np.argsort(-times[wrong], kind="stable")[:MOST_MISTAKES]

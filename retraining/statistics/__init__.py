@@ -34,6 +34,7 @@ from retraining.statistics.histograms import (
 )
 from retraining.statistics.metrics import Predictions, score, subset
 from retraining.statistics.over_batches import combine, compare_with_record
+from retraining.statistics.resampling import numbered
 from retraining.statistics.slices import judge_slices, per_class
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "noise_of_labels",
     "number_bins",
     "number_histograms",
+    "numbered",
     "per_class",
     "score",
     "score_interval",

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from retraining.statistics.metrics import Predictions, score
-from retraining.statistics.resampling import standard_error
+from retraining.statistics.resampling import numbered, standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,11 +154,11 @@ def t_interval(found: Estimate, confidence: float) -> tuple[float, float] | None
 def _estimate(
     metric: Metric, models: Sequence[Predictions], value: float | None, *, seed: int
 ) -> Estimate:
-    distinct, blocks = np.unique(models[0].blocks, return_inverse=True)
+    blocks, count = numbered(models[0].blocks)
     error = None
-    if value is not None and distinct.size > 1:
+    if value is not None and count > 1:
         error = standard_error(metric, models, blocks, seed=seed)
-    return Estimate(value, error, models[0].truth.size, distinct.size)
+    return Estimate(value, error, models[0].truth.size, count)
 
 
 def _verdict(interval: tuple[float, float] | None) -> Verdict:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Integers = NDArray[np.integer[Any]]
 
+ROWS_PER_PART = 250_000  # that are counted at once
+
 
 def count_labels(truth: Integers, predicted: Integers, class_count: int) -> Floats:
     """(k, 3) counts over all rows."""
-    one_block = np.zeros(truth.size, dtype=np.intp)
+    one_block = np.zeros(truth.size, dtype=np.uint8)
     return count_labels_by_block(truth, predicted, class_count, one_block, 1).reshape(
         class_count, 3
     )
@@ -30,14 +32,17 @@ def count_labels_by_block(
     truth: Integers, predicted: Integers, class_count: int, blocks: Integers, block_count: int
 ) -> Floats:
     """(blocks, k, 3) counts; `blocks` are numbers in 0..block_count-1."""
-    right = truth == predicted
     cells = block_count * class_count
-    columns = [
-        np.bincount(blocks[right] * class_count + truth[right], minlength=cells),
-        np.bincount(blocks * class_count + predicted, minlength=cells),
-        np.bincount(blocks * class_count + truth, minlength=cells),
-    ]
-    return np.stack(columns, axis=-1).reshape(block_count, class_count, 3).astype(float)
+    counts = np.zeros((cells, 3), dtype=np.int64)
+    for start in range(0, truth.size, ROWS_PER_PART):
+        part = slice(start, start + ROWS_PER_PART)
+        first_cells = blocks[part].astype(np.intp) * class_count
+        right = truth[part] == predicted[part]
+        of_truth = first_cells + truth[part]
+        counts[:, 0] += np.bincount(of_truth[right], minlength=cells)
+        counts[:, 1] += np.bincount(first_cells + predicted[part], minlength=cells)
+        counts[:, 2] += np.bincount(of_truth, minlength=cells)
+    return counts.reshape(block_count, class_count, 3).astype(float)
 
 
 def label_score(name: str, counts: Floats) -> Floats:

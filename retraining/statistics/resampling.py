@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.integer[Any]]
 
 RESAMPLES = 2000
+ROWS_PER_PART = 250_000  # that are looked at at once: there may be many millions
 MOST_RESAMPLED_BLOCKS = (
     200  # more are joined with their neighbours: the cost stays flat, the error stays honest
 )
@@ -44,14 +45,29 @@ def standard_error(
         return _larger(
             mean_error(differences, blocks), _row_mean_error(chosen, models, differences)
         )
-    dealt = np.random.default_rng(seed).permutation(blocks.size) % min(
-        blocks.size, MOST_RESAMPLED_BLOCKS // 2
-    )
+    dealt = np.random.default_rng(seed).permutation(blocks.size)
+    np.remainder(dealt, min(blocks.size, MOST_RESAMPLED_BLOCKS // 2), out=dealt)
     if _is_vectorised(chosen, models[0].class_count):
         return _larger(
             *(bootstrap_error(chosen, models, each, seed=seed) for each in (blocks, dealt))
         )
     return _larger(*(jackknife_error(chosen, models, each) for each in (blocks, dealt)))
+
+
+def numbered(blocks: Integers) -> tuple[Integers, int]:
+    """Blocks (n,) numbered anew as 0..B-1, in the order of their old numbers, and B.
+
+    >>> numbered(np.array([7, 7, 3, 9]))
+    (array([1, 1, 0, 2]), 3)
+    """
+    if not blocks.size or blocks.min() < 0 or blocks.max() > 2 * blocks.size + 100:
+        distinct, inverse = np.unique(blocks, return_inverse=True)
+        return inverse, distinct.size
+    # blocks are numbers of some thousands, rows may be millions: they need not be sorted
+    occurs = np.zeros(int(blocks.max()) + 1, dtype=bool)
+    occurs[blocks] = True
+    places = np.cumsum(occurs, dtype=blocks.dtype) - 1
+    return places[blocks], int(occurs.sum())
 
 
 def mean_error(values: Floats, blocks: Integers) -> float | None:
@@ -60,10 +76,16 @@ def mean_error(values: Floats, blocks: Integers) -> float | None:
     For equal blocks this is the textbook error of a ratio estimate (Cochran, Sampling Techniques, 1977, section 6.4); one block
     larger than all others together widens it, where the textbook formula would shrink.
     """
-    sizes = np.bincount(blocks)
+    sizes = np.zeros(int(blocks.max()) + 1, dtype=np.int64)
+    for start in range(0, values.size, ROWS_PER_PART):
+        sizes += np.bincount(blocks[start : start + ROWS_PER_PART], minlength=sizes.size)
     if sizes.size < 2:
         return None
-    shifts = np.bincount(blocks, weights=values - values.mean()) / (values.size - sizes)
+    mean, shifts = values.mean(), np.zeros(sizes.size)
+    for start in range(0, values.size, ROWS_PER_PART):
+        part = slice(start, start + ROWS_PER_PART)
+        shifts += np.bincount(blocks[part], values[part] - mean, minlength=sizes.size)
+    shifts /= values.size - sizes
     return math.sqrt((sizes.size - 1) / sizes.size * float(shifts @ shifts))
 
 
@@ -135,10 +157,14 @@ def pair_counts(truth: Integers, scores: Floats, blocks: Integers, block_count: 
 
 
 def _row_differences(chosen: Metric, models: Sequence[Predictions]) -> Floats | None:
-    values = [row_values(chosen, model) for model in models]
-    if values[0] is None or values[-1] is None:
+    values = row_values(chosen, models[-1])
+    if values is None or len(models) == 1:
+        return values
+    before = row_values(chosen, models[0])
+    if before is None:
         return None
-    return values[-1] - values[0] if len(values) == 2 else values[0]
+    values -= before
+    return values
 
 
 def _row_mean_error(chosen: Metric, models: Sequence[Predictions], values: Floats) -> float | None:
@@ -148,7 +174,15 @@ def _row_mean_error(chosen: Metric, models: Sequence[Predictions], values: Float
         # Agresti and Coull (1998): a hundred right of a hundred do not prove that none will be wrong
         share = (float(values.sum()) + 2) / (values.size + 4)
         return math.sqrt(share * (1 - share) / (values.size + 4))
-    return float(values.std(ddof=1)) / math.sqrt(values.size)
+    return _deviation(values) / math.sqrt(values.size)
+
+
+def _deviation(values: Floats) -> float:
+    """The standard deviation, with n - 1; numpy's own would hold the values twice more."""
+    mean = float(values.mean())
+    parts = np.array_split(values, max(1, values.size // ROWS_PER_PART))
+    squares = math.fsum(float(((part - mean) ** 2).sum()) for part in parts)
+    return math.sqrt(squares / (values.size - 1))
 
 
 def _is_vectorised(chosen: Metric, class_count: int) -> bool:

@@ -18,7 +18,7 @@ from retraining.statistics.label_metrics import count_labels
 from retraining.statistics.metrics import Predictions, subset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,18 +44,18 @@ def judge_slices(
     metric: Metric,
     champion: Predictions,
     challenger: Predictions,
-    slices: Mapping[str, NDArray[np.bool_]],
+    slices: Iterable[tuple[str, NDArray[np.bool_]]],
     *,
     max_loss: float,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> tuple[SliceResult, ...]:
-    """Each slice's loss, in the order given; `slices` maps a name to its rows, a mask (n,)."""
+    """Each slice's loss, in the order given; `slices` has a name and its rows, a mask (n,), of each."""
     found = {
         name: estimate_improvement(
             metric, subset(champion, rows), subset(challenger, rows), seed=seed
         )
-        for name, rows in slices.items()
+        for name, rows in slices
     }
     judged = [
         name

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from retraining.cycle import rows
 from retraining.cycle.copies import leave_out_learned
 from retraining.cycle.rows import Section
 from retraining.datasets import TableStore
@@ -144,3 +145,25 @@ def test_a_copy_with_another_label_is_news_to_who_is_asked_alone(job: Any, tmp_p
     assert copies.rows == 1
     sections, _ = leave_out_learned(job, *places, files)
     assert left_out(sections) == [[True, True, False, False, False]]
+
+
+def test_a_block_of_many_rows_is_asked_about_a_chunk_at_a_time(
+    job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "ROWS_PER_CHUNK", 4)
+    file = written(tmp_path, "a.csv", range(19))
+    asked: list[list[float]] = []
+
+    class Remembers:
+        def predict(self, X: Any) -> Any:
+            asked.append(X["x"].tolist())
+            return np.zeros(len(X), dtype=int)
+
+    model = SimpleNamespace(estimator=Remembers(), schema=SCHEMA)
+    job.settings = SimpleNamespace(needs_probabilities=False)
+    left = np.arange(12) == 5
+    sections = [Section(file, (0, 12), left), Section(file, (12, 19))]
+    found = rows.predictions(job, model, sections)
+    assert max(map(len, asked)) <= 7  # two pieces of 4 at most, less one row
+    assert [x for chunk in asked for x in chunk] == [float(x) for x in range(19) if x != 5]
+    assert found.blocks.tolist() == [0] * 11 + [1] * 7

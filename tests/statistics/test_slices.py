@@ -15,7 +15,7 @@ ACCURACY = metric("accuracy")
 
 
 def judged(champion, challenger, slices, **options):
-    return judge_slices(ACCURACY, champion, challenger, slices, max_loss=0.05, **options)
+    return judge_slices(ACCURACY, champion, challenger, slices.items(), max_loss=0.05, **options)
 
 
 def a_slice_that_loses(share, rows=200, blocks=10):
@@ -115,7 +115,9 @@ def test_slices_work_for_a_metric_of_probabilities_and_where_a_slice_lacks_a_cla
         "mixed": np.arange(600) % 2 == 0,
         "empty": np.zeros(600, bool),
     }
-    yes, mixed, empty = judge_slices(metric("roc_auc"), champion, challenger, slices, max_loss=0.05)
+    yes, mixed, empty = judge_slices(
+        metric("roc_auc"), champion, challenger, slices.items(), max_loss=0.05
+    )
     assert (yes.loss, yes.p, yes.vetoes) == (None, None, False)
     assert mixed.p is not None
     assert (empty.rows, empty.loss) == (0, None)
