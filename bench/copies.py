@@ -3,9 +3,11 @@
 Prints a table. Labels are tossed coins and the recipe remembers rows, so no model is better than
 another, and each is right on half of what it has not learned: the truth is known. *Comparison* is
 the challenger's score less the champion's on the test set, *trigger* the champion's score on the
-new files less one half, both in points. *Left out* is the share of the test rows, *of no copies*
-the share of those that are no copies. On the public streams each row counts as an observation of
-its own. Seeded: the same call prints the same table.
+new files less one half, both in points. (The job's own trigger keeps relabelled rows, since a
+corrected label is news to it; here they are left out of both.) *Left out* is the share of the test
+rows, *of no copies* the share of those that are no copies. On the public streams each row counts as
+an observation of its own. A second table has the public streams under their own labels, where the
+next cycle stands for the truth. Seeded: the same call prints the same tables.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import OrdinalEncoder
 
+from bench import copies_with_labels
 from bench.decisions import CUTS, DEMO, STREAMS
 from retraining.datasets import cut_into_blocks, reserve
 from retraining.statistics import Delivery, copied_rows
@@ -458,9 +461,17 @@ def main() -> None:
         print(line(name, found), flush=True)
     folder = asked.streams or STREAMS
     streams = sorted(folder.glob("*.csv*")) if folder.is_dir() else [DEMO]
-    for path in streams:
-        if path.name.split(".")[0] in CUTS:
-            print(line(path.name.split(".")[0], mean_of(stream_trials(path))), flush=True)
+    named = [(path.name.split(".")[0], path) for path in streams]
+    known = {name: path for name, path in named if name in CUTS}
+    for name, path in known.items():
+        print(line(name, mean_of(stream_trials(path))), flush=True)
+    print(f"\n{copies_with_labels.HEAD}")
+    print(f"| *goal* | within {GOAL} | | {MOST_LEFT_OUT:.0%} | |", flush=True)
+    for name, path in known.items():
+        stream = copies_with_labels.read(path)
+        every = 4 if asked.quick else 1
+        judged = copies_with_labels.judge_cycles(stream, *CUTS[name], every=every)
+        print(copies_with_labels.line(name, judged), flush=True)
 
 
 if __name__ == "__main__":

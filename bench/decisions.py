@@ -36,7 +36,7 @@ from retraining.replay.summary import gap_of, rows_always_fits
 from retraining.replay.yardsticks import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from retraining.replay.history import Cut, History
     from retraining.settings import Settings
@@ -61,6 +61,7 @@ UNLESS_WORSE = CLONE / "bench" / "unless_worse.env"
 GOALS = ("*goal*", ">= -0.15", ">= -0.30", "", "<= 30%", "", "2.5%", "> 0", ">= 0", "", "<= 0.5, 2")
 NO_ORDER = ("pima_diabetes",)
 YARDSTICKS = "yardsticks"
+DEFAULTS = "defaults"
 DECIDES = (
     "decisions.py",
     "ledger.py",
@@ -119,7 +120,7 @@ def policy_named(name: str) -> Settings:
     """The settings that a task plays; a project without `.env` has the shipped defaults."""
     with tempfile.TemporaryDirectory() as empty:
         defaults = settings_module.load(Path(empty), {})
-        return defaults if name in ("defaults", YARDSTICKS) else from_file(name, defaults, {})
+        return defaults if name in (DEFAULTS, YARDSTICKS) else from_file(name, defaults, {})
 
 
 def cuts_of(stream: Path, history: History, offsets: int) -> tuple[Cut, ...]:
@@ -218,7 +219,7 @@ def measure(stream: str, name: str, plays: Mapping[str, Sequence[Play]], always:
 
 
 def table(measured: Mapping[str, Sequence[Measured]]) -> str:
-    """The goals' measures, a line a policy; then the gap of each stream."""
+    """The goals' measures, a line a policy; then the gap and the fits of each stream."""
     head = (
         "policy",
         "mean gap",
@@ -238,13 +239,30 @@ def table(measured: Mapping[str, Sequence[Measured]]) -> str:
         _row(GOALS),
         *(_row(_cells(name, found)) for name, found in measured.items()),
     ]
-    streams = [one.stream for one in next(iter(measured.values()))]
-    lines += ["", _row(["gap by stream", *streams]), _row(["---"] * (len(streams) + 1))]
-    lines += [
-        _row([_short(name), *(f"{one.gap:+.2f}" for one in found)])
-        for name, found in measured.items()
-    ]
+    lines += _by_stream("gap by stream", measured, lambda one: f"{one.gap:+.2f}")
+    lines += _by_stream("cycles that fit", measured, lambda one: f"{one.cycles_that_fit:.0%}")
+    lines += _by_stream("rows fitted", measured, lambda one: f"{one.rows_fitted:.0%}")
+    if DEFAULTS in measured and str(UNLESS_WORSE) in measured:
+        lines += ["", what_it_adds(measured[DEFAULTS], measured[str(UNLESS_WORSE)])]
     return "\n".join(lines)
+
+
+def _by_stream(
+    title: str, measured: Mapping[str, Sequence[Measured]], shown: Callable[[Measured], str]
+) -> list[str]:
+    """A table of one measure, a column a stream."""
+    streams = [one.stream for one in next(iter(measured.values()))]
+    head = ["", _row([title, *streams]), _row(["---"] * (len(streams) + 1))]
+    return head + [
+        _row([_short(name), *(shown(one) for one in found)]) for name, found in measured.items()
+    ]
+
+
+def what_it_adds(defaults: Sequence[Measured], unless_worse: Sequence[Measured]) -> str:
+    """What `unless_worse` adds to the defaults, in points."""
+    added = [other.gap - one.gap for one, other in zip(defaults, unless_worse, strict=True)]
+    each = [f"{one.stream} {gain:+.2f}" for one, gain in zip(defaults, added, strict=True)]
+    return f"PROMOTE_WHEN=unless_worse adds {_mean(added):+.2f} points: {', '.join(each)}"
 
 
 def _short(name: str) -> str:
@@ -342,7 +360,7 @@ def main() -> None:
         else [DEMO]
     )
     offsets = asked.offsets or (6 if folder else 2)
-    policies = asked.policy or ["defaults", str(UNLESS_WORSE)]
+    policies = asked.policy or [DEFAULTS, str(UNLESS_WORSE)]
     every = [
         (stream, offset, name)
         for offset in range(offsets)

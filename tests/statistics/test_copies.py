@@ -6,9 +6,11 @@ import doctest
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.copies import KINDS, Source, judge_trial
+from bench.copies_with_labels import Labelled, judge_cycles
 from retraining.statistics import Delivery, copied_rows, copies
 
 if TYPE_CHECKING:
@@ -131,3 +133,16 @@ def test_scores_are_fair_on_every_kind_of_the_bench(kind: object) -> None:
         known = [one.trigger for one in trials if one.trigger is not None]
         assert abs(float(np.mean(known))) <= 0.01
     assert np.mean([one.wrongly_left_out for one in trials]) <= 0.05
+
+
+def test_on_a_labelled_stream_rows_that_come_again_are_left_out_and_no_others() -> None:
+    words = RANDOM.permutation(3 * 600).reshape(600, 3)
+    words[360:405] = words[240:285]  # half of the second cycle stood in the one before
+    stream = Labelled(
+        pd.DataFrame(words.astype(float), columns=["a", "b", "c"]),
+        words.astype(np.uint64),
+        (words[:, 0] > 900).astype(np.int64),
+    )
+    found = judge_cycles(stream, initial=270, per_cycle=90)
+    assert [one.left_out > 0 for one in found] == [False, True]
+    assert found[0].test_rows == 18
