@@ -1,6 +1,7 @@
 """A process that has imported service and export, and forks one of them for each line it reads: a start with imports costs seconds.
 
-Reads one JSON object a line: `{"what": "service" or "job", "project", "settings", "port"}`; answers with the child's process id.
+Reads one JSON object a line: `{"what": "service" or "job", "project", "settings", "port"}`, and "kill_at" for one that is to die at a
+named place; answers with the child's process id.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import uvicorn
 
 import prediction_service
+from retraining.kill_points import kill_at
 from retraining.model_registry import mlflow_registry
 from retraining.project import Project
 from retraining.serving.application import application
@@ -48,6 +50,8 @@ def export(folder: Path, settings: dict[str, str]) -> None:
 
 def become(start: dict[str, Any]) -> None:
     folder = Path(start["project"])
+    if "kill_at" in start:
+        kill_at(start["kill_at"])
     if start["what"] == "service":
         serve(folder, start["settings"], start["port"])
     else:

@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 
     from retraining.settings import Settings
 
+PLACES = (  # of the service, each at a passage in the middle of its work
+    "log_before_commit",
+    "log_after_commit",
+    "ingest_after_aside",
+    "ingest_after_claim",
+    "ingest_after_rename",
+    "ingest_after_delivered",
+)
 KINDS = ("service", "job", "both")
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 ROWS = 7  # in a request, and in a file
@@ -88,31 +96,35 @@ class Loop:
     told: Acknowledged = field(default_factory=Acknowledged)
     service: int = 0
 
-    def start(self) -> None:
-        self.service = self._fork("service")
+    def start(self, **more: str) -> None:
+        self.service = self._fork("service", **more)
 
     def export(self) -> int:
         return self._fork("job")
 
-    def _fork(self, what: str) -> int:
-        more = {**SHORT, "PREDICTION_LOG_URI": self.uri, "MIN_FILE_AGE_SECONDS": "0"}
+    def _fork(self, what: str, **more: str) -> int:
+        settings = {**SHORT, "PREDICTION_LOG_URI": self.uri, "MIN_FILE_AGE_SECONDS": "0"}
         project = str(self.settings.project)
-        return self.zygote.fork(what, project=project, settings=more, port=self.port)
+        return self.zygote.fork(what, project=project, settings=settings, port=self.port, **more)
 
     def ask(self, path: str, body: Any) -> Any:
         """The answer of a service that may be dead: asked again until it is not."""
         while True:
             with contextlib.suppress(*GONE):
-                link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-                with contextlib.closing(link):
-                    head = {"Content-Type": "application/json"}
-                    link.request("POST", path, json.dumps(body), head)
-                    answer = link.getresponse()
-                    told = json.loads(answer.read())
-                    if answer.status in (200, 201):
-                        return told
-                    assert answer.status == 503, told
+                status, told = self.ask_once(path, body)
+                if status in (200, 201):
+                    return told
+                assert status == 503, told
             time.sleep(0.01)
+
+    def ask_once(self, path: str, body: Any) -> tuple[int, Any]:
+        """Status and answer of a service that must be there."""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        with contextlib.closing(link):
+            head = {"Content-Type": "application/json"}
+            link.request("POST", path, json.dumps(body), head)
+            answer = link.getresponse()
+            return answer.status, json.loads(answer.read())
 
     def work(self, stop: threading.Event, seed: int) -> None:
         """One client: predictions, their labels, and now and then a batch; what was not acknowledged is sent again, as clients do."""
@@ -160,6 +172,63 @@ def test_what_was_acknowledged_is_there_once_after_kill_9(loop: Loop) -> None:
 @pytest.mark.parametrize("loop", DATABASES, indirect=True)
 def test_what_was_acknowledged_is_there_once_after_many_kills(loop: Loop) -> None:
     play(loop, kills=150, seed=18)
+
+
+@pytest.mark.parametrize(
+    ("place", "loop"),
+    [
+        *((place, "sqlite") for place in PLACES),
+        *(
+            pytest.param(place, "postgresql", marks=pytest.mark.postgres)
+            for place in PLACES
+            if place.startswith("log_")
+        ),
+    ],
+    indirect=["loop"],
+)
+def test_killed_at_a_named_place_the_service_loses_nothing_and_doubles_nothing(
+    loop: Loop, place: str
+) -> None:
+    passage = 3 if place.startswith("log_") else 2
+    loop.start(kill_at=f"{place}:{passage}")
+    stop = threading.Event()
+    client = threading.Thread(target=loop.work, args=(stop, 19))
+    client.start()
+    assert until(lambda: not is_alive(loop.service)), "it did not come to that place"
+    before = len(loop.told.logged), len(loop.told.batches)
+    loop.start()
+    assert until(lambda: len(loop.told.logged) > before[0]), "no progress"
+    assert until(lambda: len(loop.told.batches) > before[1]), "no batch is taken any more"
+    stop.set()
+    client.join(120)
+    finish(loop)
+    assert violations(loop) == []
+
+
+@pytest.mark.parametrize("loop", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("place", "files"),
+    [
+        ("ingest_after_aside", 0),
+        ("ingest_after_claim", 1),
+        ("ingest_after_rename", 1),
+        ("ingest_after_delivered", 1),
+    ],
+)
+def test_a_batch_whose_sender_never_asks_again_is_finished_or_undone_by_the_next_start(
+    loop: Loop, place: str, files: int
+) -> None:
+    rows = [{"row": float(k), "word": "a", "ok": True} for k in range(ROWS)]
+    loop.start(kill_at=place)
+    loop.ask("/predict", {"dataframe_records": rows})
+    batch = {"batch_id": "b1", "labels": [1] * ROWS, "dataframe_records": rows}
+    with pytest.raises(GONE):
+        loop.ask_once("/ingest/batch", batch)
+    loop.start()
+    loop.ask("/predict", {"dataframe_records": rows})
+    assert len(list(loop.settings.new_data_dir.iterdir())) == files
+    finish(loop)
+    assert violations(loop) == []
 
 
 def play(loop: Loop, kills: int, seed: int) -> None:
