@@ -167,7 +167,7 @@ def adaptive_interval(gains: Sequence[float], base_days: float) -> float:
     A training that could not be graded is not among them, and changes nothing.
 
     >>> adaptive_interval([0.01, -0.02, -0.01], base_days=8)
-    16
+    16.0
     """
     days = base_days
     for gain in gains:

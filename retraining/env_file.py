@@ -44,7 +44,11 @@ def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def nearest_name(name: str, known: Iterable[str]) -> list[str]:
-    """A problem where `name` is one or two letters from a known name, else nothing."""
+    """A problem where `name` is one or two letters from a known name, else nothing.
+
+    >>> nearest_name("METRC", ["METRIC", "MODEL_NAME"])
+    ['METRC: unknown; did you mean METRIC?']
+    """
     distances = {
         other: _edits(name.upper(), other) for other in known if abs(len(other) - len(name)) <= 2
     }

@@ -72,7 +72,11 @@ def last_batches(batches: Sequence[Batch], count: int = TEST_BATCHES) -> tuple[B
 
 
 def runs_outside(rows: int, runs: Iterable[Run]) -> tuple[Run, ...]:
-    """The rows of a file that are in none of `runs`, as runs in order."""
+    """The rows of a file that are in none of `runs`, as runs in order.
+
+    >>> runs_outside(10, [(2, 4), (6, 7)])
+    ((0, 2), (4, 6), (7, 10))
+    """
     outside, position = [], 0
     for start, stop in sorted(runs):
         if start > position:

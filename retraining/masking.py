@@ -12,7 +12,11 @@ MASK = "***"
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """The text with every secret blotted out."""
+    """The text with every secret blotted out.
+
+    >>> without_secrets("postgresql://me:hunter2@db", ["hunter2"])
+    'postgresql://me:***@db'
+    """
     for secret in secrets:
         text = text.replace(secret, MASK)
     return text

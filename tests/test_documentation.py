@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tests.postgres import Postgres
 
-DOCUMENTS = [CLONE / "README.md", *sorted(CLONE.glob("docs/*.md"))]
+DOCUMENTS = [CLONE / "README.md", CLONE / "CONTRIBUTING.md", *sorted(CLONE.glob("docs/*.md"))]
 BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 QUICK = {"MIN_NEW_FILES": "3", "MIN_FILE_AGE_SECONDS": "0", "HOLDOUT_FRACTION": "0.4"}
 PYTHON = ".venv/bin/python"
@@ -100,6 +100,37 @@ def test_links_lead_to_files_that_are_there(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("name", ["docs/source-code.md", "CONTRIBUTING.md"])
+def test_the_map_names_nothing_that_is_not_there(name: str) -> None:
+    text = (CLONE / name).read_text()
+    named = re.findall(r"`((?:retraining|tests|bench|tools|deploy|docs)/[\w/.*-]+)`", text)
+    assert named
+    assert [path for path in named if not list(CLONE.glob(path))] == []
+
+
+def test_the_map_has_every_room_and_what_it_sends_the_reader_to() -> None:
+    text = (CLONE / "docs" / "source-code.md").read_text()
+    rooms = {path.parent.name for path in CLONE.glob("retraining/*/__init__.py")}
+    assert [room for room in rooms if f"| `retraining/{room}/` |" not in text] == []
+    where = {
+        "retraining/outcomes.py": ("TriggerName", "EndingName"),
+        "retraining/decisions.py": ("TRIGGERS", "should_retrain"),
+        "retraining/metrics.py": ("METRICS",),
+        "retraining/sources/__init__.py": ("SOURCES", "open_source"),
+        "retraining/command_words.py": ("COMMANDS",),
+        "retraining/serving/application.py": ("groups",),
+        "retraining/notices/alerts.py": ("alerts_of",),
+        "retraining/endings.py": ("ENDINGS",),
+        "retraining/cycle/promotion.py": ("_promote", "set_alias"),
+    }
+    for path, names in where.items():
+        assert f"`{path}`" in text
+        code = (CLONE / path).read_text()
+        for name in names:
+            assert f"`{name}`" in text
+            assert re.search(rf"\b{name}\b", code), f"{name} is not in {path}"
+
+
 def test_the_readme_is_short() -> None:
     assert len((CLONE / "README.md").read_text().splitlines()) < 150
 
@@ -113,6 +144,9 @@ def parse(script: str, words: list[str]) -> None:
         command_words.parse(words)
     elif script == REGISTER:
         register_first_model.parse(words)
+    elif script == "-m":
+        module, *_ = words
+        assert (CLONE / f"{module.replace('.', '/')}.py").is_file(), module
     else:
         assert (CLONE / script).is_file(), script
 

@@ -137,6 +137,9 @@ def spent_alpha(alpha: float, attempt: int) -> float:
 
     Raises:
         ValueError: attempts are counted from 1.
+
+    >>> [round(spent_alpha(0.05, attempt), 4) for attempt in (1, 2, 3)]
+    [0.0304, 0.0076, 0.0034]
     """
     if attempt < 1:
         raise ValueError(f"attempts are counted from 1, not {attempt}")

@@ -78,7 +78,11 @@ def drift(
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
-    """P values corrected for the false discovery rate (Benjamini and Hochberg, 1995)."""
+    """P values corrected for the false discovery rate (Benjamini and Hochberg, 1995).
+
+    >>> benjamini_hochberg([0.01, 0.02, 0.5])
+    (0.03, 0.03, 0.5)
+    """
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(-p, kind="stable")
     ranks = np.arange(p.size, 0, -1)

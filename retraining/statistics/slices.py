@@ -72,7 +72,13 @@ def judge_slices(
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """P values corrected for their number (Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979)."""
+    """P values corrected for their number.
+
+    Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979.
+
+    >>> holm([0.01, 0.02, 0.5])
+    (0.03, 0.04, 0.5)
+    """
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
