@@ -1,6 +1,6 @@
 # `make demo` and `make test` need git, make and Python 3.11 or later with its venv module; README.md has the apt-get line.
 .DEFAULT_GOAL := help
-.PHONY: serve help install compiled demo test test-oldest coverage check format bench bench-decisions server soak
+.PHONY: serve help install compiled demo test test-oldest coverage check format bench bench-serving bench-decisions server soak
 
 # Debian's own interpreter where there is one: a shim in front of it may lack venv or change its version from folder to folder.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -16,7 +16,7 @@ sources := retraining bench examples mlflow_server pipeline_orchestrator.py pred
 tested := $(sources) tests
 
 # One thread each: OpenMP crawls on small tables when processes share the cores.
-test test-oldest coverage soak bench bench-decisions: export OMP_NUM_THREADS = 1
+test test-oldest coverage soak bench bench-serving bench-decisions: export OMP_NUM_THREADS = 1
 
 help:
 	@echo "make demo             the job on real data, in a project of its own under build/"
@@ -29,6 +29,7 @@ help:
 	@echo "make server           MLflow's UI; PROJECT=build/demo shows the demo, PORT=5001 another port"
 	@echo "make serve            the prediction service; PROJECT=build/demo, PORT=8003 another port"
 	@echo "make bench            how long a cycle takes, against a plain script"
+	@echo "make bench-serving    how quickly the service answers, against MLflow's own server"
 	@echo "make bench-decisions  how well the policies decide; STREAMS=DIR plays streams of your own"
 	@echo "make soak             hundreds of cycles with kills and faults, up to an hour; goes on where it was; SEED=2 tries others"
 
@@ -73,6 +74,9 @@ format: .venv/installed-for-development
 
 bench: .venv/installed-for-development
 	$(venv) -m bench.speed
+
+bench-serving: .venv/installed-for-development
+	$(venv) -m bench.serving
 
 bench-decisions: .venv/installed-for-development
 	$(venv) -m bench.decisions $(STREAMS)

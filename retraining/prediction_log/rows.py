@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import struct
 import threading
 import time
 from dataclasses import dataclass
@@ -120,11 +121,12 @@ class TimeOrderedIds:
         with self._lock:
             first = max(now, self._last + 1)
             self._last = first + count - 1
-        return [_uuid7(ticks) for ticks in range(first, first + count)]
+        chances = struct.unpack(f"{count}Q", os.urandom(8 * count))
+        return list(map(_uuid7, range(first, first + count), chances))
 
 
-def _uuid7(ticks: int) -> str:
+def _uuid7(ticks: int, chance: int) -> str:
     milliseconds, fraction = divmod(ticks, TICKS)
-    chance = int.from_bytes(os.urandom(8)) & (2**62 - 1)
+    chance &= 2**62 - 1
     value = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | chance
     return f"{value:032x}"

@@ -199,7 +199,7 @@ def test_every_request_is_answered_whole_by_the_version_that_its_header_names(
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(3 * 3600)
 def test_a_thousand_moves_under_sixteen_clients_fail_nobody_and_keep_memory_flat(
     tmp_path: Path, empty_store: Path
 ) -> None:
@@ -215,7 +215,7 @@ def test_a_thousand_moves_under_sixteen_clients_fail_nobody_and_keep_memory_flat
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(3 * 3600)
 def test_two_hundred_thousand_answers_reach_those_who_asked(own_probes: Settings) -> None:
     right: list[Any] = []
     with running(own_probes) as service:
