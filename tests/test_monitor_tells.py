@@ -142,7 +142,9 @@ def test_rows_of_a_new_class_become_files_that_a_first_model_can_learn(
 ) -> None:
     answer(database, features(project, 40))
     first = (NOW - timedelta(minutes=1, seconds=20)).timestamp()
-    label(database, {f"{first}-0": "7", f"{first}-1": "1", f"{first}-2": "seven"}, classes=["1"])
+    second = (NOW - timedelta(minutes=1, seconds=19)).timestamp()
+    given = {f"{first}-0": "7", f"{first}-1": "1", f"{second}-0": "seven"}
+    label(database, given, classes=["1"])
     flag = ("monitor", "--export-labelled", str(tmp_path / "out"))
     said = project.start(*flag).expect(0).out
     assert "Wrote 1 rows in 1 files" in said
