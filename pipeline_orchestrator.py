@@ -8,10 +8,12 @@ the commit, whoever moves it. `README.md` says how to use it, `docs/` why it dec
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING
 
 sys.dont_write_bytecode = True  # a full disk would cut it short, and every later start would fail
+gc.set_threshold(10_000)  # a start makes many small things, and nearly all of them stay
 
 from retraining import decisions
 from retraining.cycle import sources
