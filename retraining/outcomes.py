@@ -67,6 +67,14 @@ class Drift(NamedTuple):
         ]
 
 
+class TrafficTrial(NamedTuple):
+    """A challenger on the last rows of the prediction log: how many, which share it answers as production did, on how many it fails."""
+
+    rows: int
+    agreement: float | None
+    failures: int
+
+
 NO_SECONDS: Mapping[str, float] = {}
 
 
@@ -96,4 +104,5 @@ class Outcome(NamedTuple):
     drift: Drift = Drift()
     hindsight: Hindsight | None = None
     probation: Comparison | None = None
+    traffic: TrafficTrial | None = None
     seconds: Mapping[str, float] = NO_SECONDS

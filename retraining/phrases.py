@@ -80,3 +80,12 @@ def copies_in_words(copies: Copies, which: str = "new") -> str:
         "are copies of rows seen before and were left out"
     ).replace("%", " %")
     return f"{told}: is each file a full dump?" if copies.most else told
+
+
+def traffic_in_words(rows: int, agreement: float | None, failures: int) -> str:
+    """How a challenger answered the last rows of the prediction log."""
+    fails = "it fails on none" if not failures else f"it fails on {failures:,}"
+    same = (
+        "" if agreement is None else f"the challenger answers {agreement:.1%} as production did, "
+    )
+    return f"of the last {how_many(rows, 'logged row')} {same}{fails}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from retraining.outcomes import Drift, FileCounts, Outcome
+from retraining.outcomes import Drift, FileCounts, Outcome, TrafficTrial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,6 +69,7 @@ def outcome_to_json(outcome: Outcome) -> Json:
         "new_rows": outcome.new_rows,
         "copied_rows": outcome.copied_rows,
         "test_rows": comparison.rows if comparison else None,
+        "traffic": outcome.traffic._asdict() if outcome.traffic else None,
         "files": outcome.files._asdict(),
         "drift": drift_to_json(outcome.drift),
         "seconds": outcome.seconds,
@@ -116,6 +117,7 @@ def outcome_from_json(content: Read) -> Outcome:
         copied_rows=content.get("copied_rows"),
         files=FileCounts(**(content.get("files") or {})),
         drift=drift_from_json(content.get("drift") or {}),
+        traffic=TrafficTrial(**content["traffic"]) if content.get("traffic") else None,
         seconds=content.get("seconds") or {},
     )
 

@@ -49,6 +49,7 @@ KEYS = [
     "new_rows",
     "copied_rows",
     "test_rows",
+    "traffic",
     "files",
     "drift",
     "seconds",
@@ -187,6 +188,7 @@ def test_a_decision_that_an_older_release_wrote_is_read_to_the_last_figure() -> 
     assert record.hindsight == record.outcome.hindsight
     written = json.loads(json.dumps(record_to_json(record)))
     assert written.pop("copied_rows") is None  # that release did not count them
+    assert written.pop("traffic") is None  # nor did it have a log
     assert written == content
 
 

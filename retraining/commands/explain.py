@@ -10,7 +10,7 @@ from retraining.commands.reading import Story, read_story
 from retraining.errors import UsageError
 from retraining.hindsight import graded_decisions, in_words
 from retraining.ledger import REGISTERED
-from retraining.phrases import in_brackets
+from retraining.phrases import in_brackets, traffic_in_words
 from retraining.report.verdict import name
 from retraining.report.words import printable
 from retraining.serialisation import cycle_to_json
@@ -111,6 +111,8 @@ def _facts(
         yield "test set", f"{comparison.rows:,} rows that neither has learned from"
         yield "improvement", _improvement(comparison)
         yield "rule", f"PROMOTE_WHEN={settings.promote_when}, as it is set now"
+    if outcome.traffic is not None:
+        yield "traffic", traffic_in_words(*outcome.traffic)
     if outcome.drift.detected is not None:
         yield "drift", _drift(outcome.drift)
     files = outcome.files._asdict()

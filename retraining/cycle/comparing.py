@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
+from retraining.cycle.on_traffic import fails_on_traffic, try_on_traffic
 from retraining.cycle.rows import labelled_parts, predictions
 from retraining.records import Comparison, Decision, Score
 from retraining.scoring import coding
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from retraining.cycle.opening import Cycle
     from retraining.cycle.training import Challenger
     from retraining.cycle.training_set import FrozenTestSet
+    from retraining.outcomes import TrafficTrial
     from retraining.statistics import Predictions
 
     Masks = Iterator[tuple[str, NDArray[np.bool_]]]
@@ -48,6 +50,7 @@ class Compared:
     veto: Decision
     champion: Predictions
     challenger: Predictions
+    traffic: TrafficTrial | None = None
 
 
 def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) -> Compared:
@@ -93,7 +96,12 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
     veto = Decision(
         bool(losing), f"a slice lost more than SLICE_MAX_LOSS={settings.slice_max_loss:g}: {told}"
     )
-    return Compared(comparison, floor_scores(cycle, after), veto, before, after)
+    with job.stage("trying on traffic"):
+        traffic = try_on_traffic(job, challenger.estimator, schema)
+    failing = fails_on_traffic(traffic)
+    if failing.act:
+        veto = failing
+    return Compared(comparison, floor_scores(cycle, after), veto, before, after, traffic)
 
 
 def confidence_of_attempt(cycle: Cycle) -> float:

@@ -65,6 +65,7 @@ def outcome_of(
         drift=monitored.health.drift,
         hindsight=monitored.hindsight,
         probation=monitored.probation,
+        traffic=ending.compared.traffic if ending.compared else None,
         seconds=dict(job.tally.seconds),
     )
 

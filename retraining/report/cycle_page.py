@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retraining.phrases import how_many
+from retraining.phrases import how_many, traffic_in_words
 from retraining.report import on_test_set
 from retraining.report.contest import contest
 from retraining.report.drift_table import drift_table
@@ -85,6 +85,7 @@ def _facts(outcome: Outcome, material: ReportMaterial) -> list[tuple[str, str]]:
             "Threshold",
             value_text(outcome.metric, outcome.threshold) if outcome.threshold is not None else "",
         ),
+        ("Traffic", traffic_in_words(*outcome.traffic) if outcome.traffic else ""),
         ("Trigger", printable(outcome.trigger or "", 80)),
         (
             "Files",

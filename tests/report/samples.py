@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from retraining.outcomes import TrafficTrial
 from retraining.records import (
     ClassResult,
     Comparison,
@@ -96,6 +97,7 @@ def promoted() -> Outcome:
         new_rows=1500,
         files=FileCounts(archived=15, quarantined=2),
         drift=drift(),
+        traffic=TrafficTrial(1000, 0.934, 0),
         seconds={"monitoring": 0.412, "training": 4.21, "comparison": 0.2},
     )
 
