@@ -8,19 +8,9 @@ from pathlib import Path
 import pytest
 
 from retraining.report import index, page
+from tests.browser import NEEDS_CHROMIUM, SCREENSHOTS, Tab, chromium
 from tests.report import samples
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 VIEWS = [("light", 1100), ("dark", 1100), ("light", 360)]
 # Text on what stands behind it: the first background on the way up that is not transparent (WCAG 2.2, 1.4.3).
 CONTRAST = """() => {
@@ -40,13 +30,7 @@ CONTRAST = """() => {
   return [worst, which];
 }"""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists(),
-        reason="Debian's package chromium is not installed: the pages are not looked at",
-    ),
-]
+pytestmark = NEEDS_CHROMIUM
 
 PAGES = {
     "report-promoted": page(samples.promoted(), material=samples.material()),
@@ -64,24 +48,14 @@ PAGES = {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+    with chromium() as it:
+        yield it
 
 
-class Tab:
-    """A page in a tab, with everything that the console said and everything that was asked of the network."""
-
-    def __init__(self, browser: object, content: str, folder: Path, **context: object) -> None:
-        (folder / "page.html").write_text(content)
-        self.page = browser.new_context(**context).new_page()
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto((folder / "page.html").as_uri())
+def opened(browser: object, content: str, folder: Path, **context: object) -> Tab:
+    """A page's text in a tab, from a file."""
+    (folder / "page.html").write_text(content)
+    return Tab(browser, (folder / "page.html").as_uri(), **context)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -89,7 +63,7 @@ def test_pages_fit_read_and_load_nothing_in_both_schemes_and_on_a_phone(
     browser: object, tmp_path: Path, name: str
 ) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    tab = Tab(browser, PAGES[name], tmp_path)
+    tab = opened(browser, PAGES[name], tmp_path)
     for scheme, width in VIEWS:
         tab.page.emulate_media(color_scheme=scheme)
         tab.page.set_viewport_size({"width": width, "height": 800})
@@ -105,7 +79,7 @@ def test_pages_fit_read_and_load_nothing_in_both_schemes_and_on_a_phone(
 def test_names_of_strangers_run_nothing(browser: object, tmp_path: Path) -> None:
     hostile = "<script>console.log('ran')</script><img src=x onerror=console.log('ran')>"
     outcome = samples.promoted()._replace(reason=hostile)
-    tab = Tab(
+    tab = opened(
         browser,
         page(outcome, material=replace(samples.material(), model_name=hostile)),
         tmp_path,
@@ -115,7 +89,7 @@ def test_names_of_strangers_run_nothing(browser: object, tmp_path: Path) -> None
 
 
 def test_the_index_filters_by_ending(browser: object, tmp_path: Path) -> None:
-    tab = Tab(browser, PAGES["index"], tmp_path)
+    tab = opened(browser, PAGES["index"], tmp_path)
     tab.page.get_by_role("button", name="Rejected 4").click()
     assert tab.page.locator("tr[data-ending]:visible").count() == 4
     assert tab.page.inner_text("#shown") == "4 cycles shown"
@@ -124,7 +98,7 @@ def test_the_index_filters_by_ending(browser: object, tmp_path: Path) -> None:
 
 
 def test_the_index_is_whole_without_its_script(browser: object, tmp_path: Path) -> None:
-    tab = Tab(browser, PAGES["index"], tmp_path, java_script_enabled=False)
+    tab = opened(browser, PAGES["index"], tmp_path, java_script_enabled=False)
     assert tab.page.locator("tr[data-ending]:visible").count() == 30
     assert not tab.page.locator(".filter").is_visible()
 
@@ -132,7 +106,7 @@ def test_the_index_is_whole_without_its_script(browser: object, tmp_path: Path) 
 def test_the_report_reads_in_a_sandboxed_frame(browser: object, tmp_path: Path) -> None:
     """MLflow's artifact pane shows HTML so."""
     frame = f'<iframe sandbox="allow-scripts" width="700" height="500" srcdoc="{html.escape(PAGES["report-promoted"])}"></iframe>'
-    tab = Tab(browser, f"<!doctype html>{frame}", tmp_path)
+    tab = opened(browser, f"<!doctype html>{frame}", tmp_path)
     inside = tab.page.frame_locator("iframe")
     assert "v8 replaces v7" in inside.locator("h1").inner_text()
     assert inside.locator("svg[role=img]").first.is_visible()
@@ -141,7 +115,7 @@ def test_the_report_reads_in_a_sandboxed_frame(browser: object, tmp_path: Path) 
 
 def test_a_picture_of_few_cycles_is_whole_on_a_phone(browser: object, tmp_path: Path) -> None:
     content = index(samples.records()[:8], hindsight={}, reports={}, model_name="classifier")
-    tab = Tab(browser, content, tmp_path, viewport={"width": 360, "height": 800})
+    tab = opened(browser, content, tmp_path, viewport={"width": 360, "height": 800})
     box = tab.page.locator("svg[role=img]").first.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 360

@@ -9,21 +9,21 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from retraining.settings import load
+from tests.browser import CHROMIUM, chromium
 from tests.projects import CLONE, Project
 from tests.serving.services import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.serving.services import Running
 
-CHROMIUM = Path("/usr/bin/chromium")
 PAGE = (CLONE / "docs/serving.md").read_text()
 
 
@@ -88,15 +88,9 @@ def _has_an_example(operation: dict[str, Any]) -> bool:
     reason="Debian's package chromium is not installed: /docs is not looked at",
 )
 def test_the_docs_show_every_route_in_a_browser_without_internet(service: Running) -> None:
-    from playwright.sync_api import sync_playwright
-
     elsewhere: list[str] = []
     home = f"http://127.0.0.1:{service.port}"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    with chromium() as browser:
         page = browser.new_page()
         page.on(
             "request",
@@ -113,6 +107,5 @@ def test_the_docs_show_every_route_in_a_browser_without_internet(service: Runnin
         page.get_by_role("button", name="Try it out").click()
         page.get_by_role("button", name="Execute").click()
         page.get_by_text('"prediction_ids"').first.wait_for(timeout=120_000)
-        browser.close()
     assert elsewhere == []
     assert errors == []

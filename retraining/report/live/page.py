@@ -110,7 +110,7 @@ def login_page(plan: Plan, *, action: str, command: str, problem: str = "") -> s
 def policy(*, live: bool) -> str:
     """The page's Content-Security-Policy: its own style, and where it is live its own script."""
     parts = ["default-src 'none'", f"style-src {digest_source(_style())}", "base-uri 'none'"]
-    parts += ["form-action 'self'", "img-src 'self'"]
+    parts += ["form-action 'self'", "img-src data:"]
     if live:
         parts += [f"script-src {digest_source(script_text(SCRIPT))}", "connect-src 'self'"]
     return "; ".join(parts)

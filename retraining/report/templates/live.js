@@ -50,6 +50,7 @@ async function refresh() {
     if (answer.ok) {
       const parts = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of [...parts.querySelectorAll("[data-part]")]) put(part);
+      document.title = document.getElementById("part-verdict").dataset.title;
       age.dataset.drawn = answer.headers.get("X-Drawn");
       answered = Date.now();
     }
