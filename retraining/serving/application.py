@@ -44,7 +44,13 @@ def application(service: Service, gate: Callable[[], None] | None = None) -> Fas
         yield
         await asyncio.to_thread(service.close)
 
-    app = FastAPI(title="Predictions", version=__version__, lifespan=lifespan, openapi_url=None)
+    app = FastAPI(
+        title="Predictions",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        redirect_slashes=False,  # a proxy in front has another address than the one we know
+    )
     app.state.service = service
     groups = (
         predicting,

@@ -46,7 +46,8 @@ def sent_rows(
     """
     found = [form for form in FORMS if form in body]
     if len(found) != 1:
-        raise bad_request("not_one_form", f"Send rows as exactly one of {_LISTED}.")
+        message = f'Send rows as exactly one of {_LISTED}: {{"dataframe_records": [{{...}}]}}.'
+        raise bad_request("not_one_form", message)
     if set(body) - {*FORMS, *besides}:
         takes = ", ".join([found[0], *besides])
         raise bad_request("unknown_key", f"The object has a key that is not known here ({takes}).")

@@ -12,7 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from retraining.errors import DamagedModelError, RetrainingError, UnreachableError
+from retraining.errors import (
+    DamagedModelError,
+    RetrainingError,
+    StoreError,
+    UnreachableError,
+)
 from retraining.logs import log
 from retraining.model_registry.production import Model
 from retraining.serving.model import ModelFailedError, ServedModel, TellingFacts
@@ -138,6 +143,7 @@ class Production:
         try:
             registry = self._open_registry(PATIENCE, self._scratch)
             facts = registry.facts()
+            self._refuse_an_emptied_store(registry, facts)
             unserved = self._take_over(registry, facts)
             telling = self._facts(registry)
         except RetrainingError as error:
@@ -150,6 +156,19 @@ class Production:
             hold=facts.hold,
             facts=telling,
         )
+
+    def _refuse_an_emptied_store(self, registry: Registry, facts: RegistryFacts) -> None:
+        """A registry with neither alias nor the version that answers is not the one that we knew.
+
+        Raises:
+            StoreError: it is so.
+        """
+        alias = self._settings.production_alias
+        if self._model is None or alias in facts.aliases:
+            return
+        if registry.version(self._model.version) is None:
+            gone = f"it knows neither {alias!r} nor version {self._model.version}, which answers"
+            raise StoreError(gone, remedy="Look whether its file or database was moved.")
 
     def _facts(self, registry: Registry) -> TellingFacts | None:
         """What the registry tells of the version that answers.

@@ -54,6 +54,8 @@ def must_be_json(request: Request) -> None:
     Raises:
         Refusal: 415.
     """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(415, "compressed", "Send the body as it is, without a Content-Encoding.")
     kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     charset = parameters.replace('"', "").strip()
     if kind.strip() != JSON or charset not in ("", "charset=utf-8"):

@@ -13,6 +13,7 @@ from retraining.logs import log
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import uvicorn
     from starlette.types import ASGIApp
 
 SECONDS_TO_FINISH = 10
@@ -50,19 +51,6 @@ def serve_on(listener: socket.socket, app: ASGIApp) -> None:
     """
     import uvicorn
 
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=SECONDS_IDLE,
-        timeout_graceful_shutdown=SECONDS_TO_FINISH,
-    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # uvicorn raises it again once it has ended well
 
@@ -74,4 +62,25 @@ def serve_on(listener: socket.socket, app: ASGIApp) -> None:
             host, port = listener.getsockname()[:2]
             log.info("serving on http://%s:%d", host, port)
 
-    Announcing(config).run(sockets=[listener])
+    Announcing(config_of(app)).run(sockets=[listener])
+
+
+def config_of(app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn runs the application."""
+    import uvicorn
+
+    from retraining.serving.protocol import PatientProtocol
+
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=PatientProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=SECONDS_IDLE,
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+    )

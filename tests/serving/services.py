@@ -21,7 +21,7 @@ import prediction_service
 from retraining.model_registry.mlflow_registry import MlflowRegistry
 from retraining.records import Column, Manifest, Schema
 from retraining.serving.application import application
-from retraining.serving.server import SECONDS_IDLE
+from retraining.serving.server import config_of
 from tests.model_registry import samples
 
 if TYPE_CHECKING:
@@ -170,15 +170,7 @@ def listening(app: Any) -> Iterator[int]:
     """An application on a free port, in a thread."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            log_config=None,
-            timeout_keep_alive=SECONDS_IDLE,
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(config_of(app))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         assert until(lambda: server.started, 120), "the service did not start"

@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
-from retraining.serving import intake
+from retraining.serving import intake, protocol
 from tests.projects import CLONE
 from tests.serving.services import Caller, body_of, listening, probe_project, running
 
@@ -57,6 +57,22 @@ def test_a_body_that_trickles_is_dropped(
             assert b"408" in told
             assert b"connection: close" in told.lower()
         assert service.predict(1).status == 200
+
+
+def test_a_head_that_trickles_is_dropped_and_an_idle_connection_is_not(
+    own_probes: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "SECONDS_FOR_A_HEAD", 0.5)
+    with running(own_probes) as service:
+        kept = service.caller()
+        assert kept.predict(1).status == 200
+        for begun in (b"", b"POST /predict HTTP/1.1\r\nHost: localhost\r\nX-A: "):
+            with socket.create_connection(("127.0.0.1", service.port), timeout=20) as line:
+                line.sendall(begun)
+                assert line.recv(1000) == b"", "closed without a word"
+        connection = kept._connection.sock
+        assert kept.predict(2).status == 200
+        assert kept._connection.sock is connection, "it was kept between requests"
 
 
 def test_a_flood_is_turned_away_and_health_is_told_meanwhile(

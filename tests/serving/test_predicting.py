@@ -5,6 +5,7 @@ Each caller its own answers, refusals without values, and never a 500 that a cal
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -185,9 +186,23 @@ def test_a_body_that_is_not_declared_as_json_is_415(service: Running) -> None:
         assert service.ask("POST", "/predict", b"{}", Content_Type=kind).status == 415
 
 
+def test_a_compressed_body_is_415_whatever_it_is_declared_as(service: Running) -> None:
+    body = gzip.compress(json.dumps(body_of(1)).encode())
+    sent = {"Content_Type": "application/json", "Content_Encoding": "gzip"}
+    reply = service.ask("POST", "/predict", body, **sent)
+    assert (reply.status, reply.json["error_code"]) == (415, "compressed")
+
+
+@pytest.mark.parametrize("path", ["/live", "/ready", "/health"])
+def test_health_may_be_asked_for_its_head_alone(service: Running, path: str) -> None:
+    reply = service.ask("HEAD", path)
+    assert (reply.status, reply.body) == (200, b"")
+
+
 def test_every_answer_carries_an_id_and_unknown_routes_the_errors_form(service: Running) -> None:
     for method, path, status in (
         ("GET", "/predict", 405),
+        ("POST", "/predict/", 404),
         ("GET", f"/{SECRET}", 404),
         ("DELETE", "/health", 405),
         ("GET", "/live", 200),

@@ -169,6 +169,22 @@ def test_a_registry_that_is_away_changes_nothing(own_probes: Settings) -> None:
     assert followed.standing.alias_version == 1, "as it was known last"
 
 
+def test_a_store_that_was_moved_away_is_told_from_an_alias_that_was_dropped(
+    own_probes: Settings,
+) -> None:
+    followed = production(own_probes, Watched())
+    followed.look()
+    store = own_probes.project / "mlflow_server" / "backend_db" / "mlflow.db"
+    store.rename(store.with_suffix(".away"))
+    followed.look()
+    assert followed.model_now().version == 1
+    assert not followed.standing.store_ok
+    assert "knows neither 'production' nor version 1" in str(followed.standing.unserved)
+    store.with_suffix(".away").rename(store)
+    followed.look()
+    assert (followed.standing.store_ok, followed.standing.unserved) == (True, None)
+
+
 def test_a_refused_version_is_one_alert_and_degrades_health_until_it_is_gone(
     own_probes: Settings,
 ) -> None:

@@ -53,6 +53,11 @@ async def health(request: Request) -> Response:
     return json_answer(told, status=503 if told["status"] == "no_model" else 200)
 
 
+for path, endpoint in (("/live", live), ("/ready", ready), ("/health", health)):
+    # some load balancers ask for the head alone
+    router.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
+
+
 def health_of(service: Service) -> dict[str, Any]:
     """The object of `/health`."""
     model, standing = service.production.model, service.production.standing
