@@ -26,6 +26,7 @@ class Health(NamedTuple):
     """What the triggers look at: production on this cycle's fresh files, and its past.
 
     `hindsight` is what this cycle found about the last retrain; `records` hold what earlier ones found.
+    `traffic_drift` is of the logged predictions since the last cycle; None where nobody looked.
     """
 
     served: Score
@@ -35,6 +36,7 @@ class Health(NamedTuple):
     last_training: datetime | None
     records: Sequence[CycleRecord] = ()
     hindsight: Hindsight | None = None
+    traffic_drift: Drift | None = None
 
 
 class Trigger(NamedTuple):
@@ -130,18 +132,24 @@ def significant_drop(health: Health, _settings: Settings) -> Decision:
 
 
 def material_drift(health: Health, settings: Settings) -> Decision:
-    """`drift`: some feature drifted significantly and by DRIFT_THRESHOLD or more."""
-    if health.drift.material is None:
+    """`drift`: some feature drifted significantly and by DRIFT_THRESHOLD or more, in the new files or in traffic."""
+    looked_at = [(health.drift, "the new files")]
+    if health.traffic_drift is not None:
+        looked_at.append((health.traffic_drift, "the traffic since the last cycle"))
+    for drift, where in looked_at:
+        if drift.material:
+            return Decision(True, _material_in_words(drift, where, settings))
+    if all(drift.material is None for drift, _ in looked_at):
         return Decision(False, "drift was not judged")
-    if not health.drift.material:
-        return Decision(False, "no material drift")
+    return Decision(False, "no material drift")
+
+
+def _material_in_words(drift: Drift, where: str, settings: Settings) -> str:
     from retraining.phrases import first_few  # a closed gate has no use for it
 
-    names = [feature.name for feature in health.drift.features if feature.material]
-    return Decision(
-        True,
-        f"material drift (corrected PSI of {settings.drift_threshold:g} or more) in {first_few(names, 5)}",
-    )
+    names = first_few([feature.name for feature in drift.features if feature.material], 5)
+    limit = f"corrected PSI of {settings.drift_threshold:g} or more"
+    return f"material drift ({limit}) of {where} in {names}"
 
 
 def interval_passed(health: Health, settings: Settings) -> Decision:

@@ -127,6 +127,8 @@ def test_worse_than_the_threshold_follows_the_metrics_direction(
             "drift",
         ),
         ("drift", health(drift=Drift()), None),
+        ("drift", health(traffic_drift=Drift(True, True, (MOVED,))), "drift"),
+        ("drift", health(drift=Drift(False, False), traffic_drift=Drift()), None),
         ("interval", health(days=6.9), None),
         ("interval", health(days=6.95), "interval"),
         ("interval", health(days=7.0), "interval"),
@@ -335,3 +337,13 @@ def test_probation_fails_only_when_the_new_version_is_significantly_worse(
     held: Comparison | None, act: bool
 ) -> None:
     assert decisions.fails_probation(held).act is act
+
+
+def test_drift_says_whether_files_or_traffic_drifted() -> None:
+    moved, calm = Drift(True, True, (MOVED,)), Drift(False, False)
+    asked = settings(RETRAIN_WHEN="drift")
+    of_files = decisions.material_drift(health(drift=moved, traffic_drift=calm), asked)
+    of_traffic = decisions.material_drift(health(drift=calm, traffic_drift=moved), asked)
+    assert "of the new files in" in of_files.reason
+    assert "of the traffic since the last cycle in" in of_traffic.reason
+    assert decisions.material_drift(health(drift=calm), asked).reason == "no material drift"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -16,8 +16,7 @@ from retraining.cycle.drift import own_name
 from retraining.datasets.columns import label_text
 from retraining.disks import write_whole
 from retraining.errors import NoProductionModelError, UsageError
-from retraining.prediction_log.connection import JOB, open_database
-from retraining.prediction_log.layout import layout_of
+from retraining.prediction_log.reading import reading_if_there
 from retraining.prediction_log.ready import rows_of_other_classes
 from retraining.prediction_log.traffic import whole_answers
 from retraining.sources.predictions.files import SUFFIX, file_of
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
-
-    from sqlalchemy.engine import Connection
 
     from retraining.model_registry.production import Model
     from retraining.prediction_log.ready import ReadyRow
@@ -86,7 +83,7 @@ def _export_predictions(settings: Settings, schema: Schema, since: datetime, pat
     with aside.open("w", newline="", encoding="utf-8") as stream:
         write = csv.writer(stream).writerow
         write(head)
-        with _reading(settings) as connection:
+        with reading_if_there(settings) as connection:
             if connection is not None:
                 for one in whole_answers(connection, settings.model_name, since):
                     write(_cells(one, schema, classes))
@@ -146,7 +143,7 @@ def export_labelled(project: Project, production: Model | None, folder: Path) ->
     settings, schema = project.settings, _needed(production, project.settings).schema
     classes = [label_text(label) for label in schema.classes]
     rows = files = unreadable = 0
-    with _writing_into(folder, "--export-labelled"), _reading(settings) as connection:
+    with _writing_into(folder, "--export-labelled"), reading_if_there(settings) as connection:
         if connection is None:
             return Labelled(0, 0, 0)
         found = rows_of_other_classes(connection, settings.model_name, classes)
@@ -188,20 +185,6 @@ def _needed(production: Model | None, settings: Settings) -> Model:
             remedy="Register a model and give it the alias: `register_first_model.py --set-alias`.",
         )
     return production
-
-
-@contextmanager
-def _reading(settings: Settings) -> Iterator[Connection | None]:
-    """A connection to the log; None where there is none yet."""
-    if not settings.has_prediction_log:
-        yield None
-        return
-    with closing(open_database(settings.prediction_log_uri, JOB)) as database:
-        if layout_of(database) is None:
-            yield None
-            return
-        with database.reading() as connection:
-            yield connection
 
 
 @contextmanager

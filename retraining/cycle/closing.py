@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle import books
 from retraining.cycle.outcome import count_files, outcome_of, record_of
+from retraining.cycle.registry_copies import show_the_registry
 from retraining.logs import log
 from retraining.records import Left
 
@@ -43,6 +44,7 @@ def close(cycle: Cycle, monitored: Monitored, done: Done) -> Outcome:
     )
     left = Left(cycle.number, cycle.run_id, _holder_to_leave(cycle, outcome))
     books.leave(job, ledger, left, record)
+    show_the_registry(job, [*ledger.records, record])
     known = {*ledger.known_files(), *(file.sha256 for file in cycle.claimed.files)}
     job.tables.prune(known, cycle.production.schema)
     return outcome

@@ -10,6 +10,7 @@ from retraining.cycle.drift import Sketch, judge_drift
 from retraining.cycle.never_seen import NeverSeen, columns_never_seen
 from retraining.cycle.probation import grade_the_last_decision, hold_probation
 from retraining.cycle.rows import predictions, whole_files
+from retraining.cycle.traffic_drift import drift_since
 from retraining.decisions import Health
 from retraining.errors import DamagedModelError, UnpredictableRowsError
 from retraining.ledger import REGISTERED
@@ -80,6 +81,7 @@ def monitor(cycle: Cycle) -> Monitored:
     with cycle.job.stage("drift"):
         drift, moved = _judge_drift(cycle, sections, answers)
         never_seen = columns_never_seen(cycle, moved.reference if moved is not None else None)
+        traffic_drift = _drift_of_traffic(cycle)
     with cycle.job.stage("hindsight"):
         probation, skipped = hold_probation(cycle)
         hindsight = grade_the_last_decision(cycle, probation)
@@ -92,6 +94,7 @@ def monitor(cycle: Cycle) -> Monitored:
         last_training=max((record.started for record in records if _trained(record)), default=None),
         records=records,
         hindsight=hindsight,
+        traffic_drift=traffic_drift,
     )
     _log_monitoring(cycle, score)
     return Monitored(health, served, probation, skipped, hindsight, moved, never_seen, copies)
@@ -126,6 +129,15 @@ def _judge_drift(
     if drift.moved:
         log.info("drift was detected in %s", first_few(drift.moved, 10))
     return drift, Moved(reference, current)
+
+
+def _drift_of_traffic(cycle: Cycle) -> Drift | None:
+    """Of the logged predictions since the last cycle; looked at only where the trigger asks, and never by a replay."""
+    if "drift" not in cycle.settings.retrain_when or not cycle.job.shows_pages:
+        return None
+    records = cycle.recovered.ledger.records
+    since = max((record.started for record in records), default=None)
+    return drift_since(cycle.settings, cycle.production, since)
 
 
 def _log_monitoring(cycle: Cycle, score: Score) -> None:

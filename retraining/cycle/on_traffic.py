@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,8 @@ from retraining.datasets.columns import label_text
 from retraining.errors import DamagedModelError
 from retraining.logs import log
 from retraining.outcomes import Decision, TrafficTrial
-from retraining.prediction_log.connection import JOB, PredictionLogError, open_database
-from retraining.prediction_log.layout import layout_of
+from retraining.prediction_log.connection import PredictionLogError
+from retraining.prediction_log.reading import reading_if_there
 from retraining.prediction_log.traffic import newest_rows
 from retraining.scoring import coding, predict
 
@@ -62,16 +61,11 @@ def fails_on_traffic(trial: TrafficTrial | None) -> Decision:
 
 def _last_rows(job: Job) -> Sequence[WindowRow]:
     settings = job.settings
-    if not settings.has_prediction_log:
-        return []
     try:
-        with closing(open_database(settings.prediction_log_uri, JOB)) as database:
-            if layout_of(database) is None:
+        with reading_if_there(settings) as connection:
+            if connection is None:
                 return []
-            with database.reading() as connection:
-                return newest_rows(
-                    connection, settings.model_name, MOST_ROWS, timedelta(), MOST_ROWS
-                )
+            return newest_rows(connection, settings.model_name, MOST_ROWS, timedelta(), MOST_ROWS)
     except PredictionLogError as error:
         log.warning("the challenger was not tried on traffic: %s", error.what)
         return []

@@ -7,6 +7,7 @@ and night alike.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,10 @@ import orjson
 
 from retraining.cycle.drift import SCORES, Sketch, own_name, summed_up
 from retraining.datasets.columns import label_text
+from retraining.logs import log
+from retraining.prediction_log.connection import PredictionLogError
+from retraining.prediction_log.reading import reading_if_there
+from retraining.prediction_log.traffic import newest_rows
 from retraining.records import Drift
 from retraining.scoring import coding
 from retraining.statistics import (
@@ -26,18 +31,21 @@ from retraining.statistics import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
+    from retraining.model_registry.production import Model
     from retraining.prediction_log.traffic import WindowRow
     from retraining.records import FeatureDrift, Schema
+    from retraining.settings import Settings
     from retraining.statistics import NumberBins
 
     Integers = NDArray[np.int64]
 
 BLOCKS = 16  # of a window
 FEWEST_BLOCKS = 8  # of a window; fewer are reported, not judged
-MOST_ROWS = 100_000  # of a window; more of them would tell nothing new
+MOST_ROWS = 50_000  # of a window; more of them would tell nothing new
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,40 @@ class TrafficDrift:
     window_rows: int
     reference_version: int | None
     answers: tuple[AnsweredClass, ...] = ()
+
+
+def drift_since(settings: Settings, production: Model, since: datetime | None) -> Drift | None:
+    """Drift of the last window, less what was asked before a time; None where there is no log, or nothing in it.
+
+    A log that cannot be read is a warning: a cycle never fails for it.
+    """
+    content = production.registry.sketches(production.version)
+    if not content:
+        return None
+    try:
+        rows = _window(settings)
+    except PredictionLogError as error:
+        log.warning("drift of traffic was not looked at: %s", error.what)
+        return None
+    rows = [row for row in rows if since is None or row.request_time > since]
+    if not rows:
+        return None
+    return judge_traffic(
+        Sketch.from_json(content),
+        production.schema,
+        production.number,
+        rows,
+        threshold=settings.drift_threshold,
+    )
+
+
+def _window(settings: Settings) -> Sequence[WindowRow]:
+    span = timedelta(hours=settings.drift_window_hours)
+    wanted = settings.drift_detection_window
+    with reading_if_there(settings) as connection:
+        if connection is None:
+            return []
+        return newest_rows(connection, settings.model_name, wanted, span, MOST_ROWS)
 
 
 def judge_traffic(

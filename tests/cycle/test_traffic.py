@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import orjson
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
+from retraining import settings
 from retraining.cycle.drift import Sketch
 from retraining.cycle.traffic import Traffic, first_moment, read_traffic
-from retraining.cycle.traffic_drift import BLOCKS, blocks_of, judge_traffic
+from retraining.cycle.traffic_drift import BLOCKS, blocks_of, drift_since, judge_traffic
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.layout import ensure_layout
 from retraining.prediction_log.traffic import WindowRow
@@ -215,3 +217,31 @@ def test_a_request_is_never_in_two_blocks() -> None:
 
 def test_the_first_moment_is_a_midnight() -> None:
     assert first_moment(1, LAST_DAY) == datetime(2026, 3, 19, tzinfo=NOON.tzinfo)
+
+
+# --- since the last cycle -----------------------------------------------------------------------------------------------------
+
+
+def test_a_trigger_looks_at_what_was_asked_since_the_last_cycle(tmp_path: Path) -> None:
+    (tmp_path / "predictions").mkdir()
+    made = open_database(f"sqlite:///{tmp_path}/predictions/predictions.db", JOB)
+    ensure_layout(made)
+    random = np.random.default_rng(5)
+    for request in range(40):
+        moved = 3.0 if request < 20 else 0.0
+        values = (random.normal(size=20) + moved).tolist()
+        ids = [f"{request}-{row}" for row in range(20)]
+        answers = [str(row % 2) for row in range(20)]
+        at = NOON + timedelta(minutes=request)
+        append(made, asked(*ids, at=at, features={"x": values}, predictions=answers))
+    made.close()
+    chosen = settings.load(tmp_path, {"DRIFT_WINDOW_HOURS": "0"})
+    sketches = SimpleNamespace(sketches=lambda _: reference().to_json())
+    model = cast("Any", SimpleNamespace(registry=sketches, version=None, schema=SCHEMA, number=1))
+    every = drift_since(chosen, model, None)
+    young = drift_since(chosen, model, NOON + timedelta(minutes=19))
+    assert every is not None
+    assert every.material
+    assert young is not None
+    assert young.material is False
+    assert drift_since(chosen, model, NOON + timedelta(hours=2)) is None
