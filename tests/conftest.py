@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -59,11 +60,17 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "mlflow.db"
 
 
+@pytest.fixture(scope="session")
+def first_model(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
+    """The pattern of `registered`: for reading alone."""
+    return Project.with_first_model(tmp_path_factory.mktemp("first-model") / "project", empty_store)
+
+
 @pytest.fixture
-def registered(project: Project, empty_store: Path) -> Project:
+def registered(project: Project, first_model: Project) -> Project:
     """The same with version 1 in production."""
-    project.take_store(empty_store)
-    project.register()
+    shutil.rmtree(project.folder)
+    first_model.copy_to(project.folder)
     return project
 
 

@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -32,6 +33,13 @@ QUICK = {
     "RETRAIN_WHEN": "threshold",
 }
 NAMES = itertools.count()
+ADDRESSES = (  # columns of MLflow's tables that hold addresses of artifacts
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 MEASURED_BY = ("COVERAGE_PROCESS_CONFIG",)  # set by `make coverage` alone
 
 
@@ -87,6 +95,15 @@ class Project:
         made.take_store(empty_store)
         made.register()
         return made
+
+    def copy_to(self, folder: Path) -> None:
+        """The same project in another folder, with its own copy of the store."""
+        shutil.copytree(self.folder, folder)
+        store = folder / "mlflow_server" / "backend_db" / "mlflow.db"
+        with contextlib.closing(sqlite3.connect(store)) as database, database:
+            for table, column in ADDRESSES:
+                query = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                database.execute(query, (self.folder.as_uri(), folder.as_uri()))
 
     def configure(self, **settings: str) -> None:
         """Change settings in `.env`."""
