@@ -44,7 +44,7 @@ demo: compiled
 	$(venv) -m examples.electricity.loop
 
 test: .venv/installed-for-development compiled
-	$(venv) -m pytest -m "not soak" -n $(WORKERS) -rs --junitxml=build/tests.xml $(TESTS)
+	$(venv) -m pytest -m "not soak" -n $(WORKERS) --dist worksteal -rs --junitxml=build/tests.xml $(TESTS)
 
 # A quick slice on the oldest versions that pyproject.toml allows, in an environment of its own.
 test-oldest: .venv-oldest/installed

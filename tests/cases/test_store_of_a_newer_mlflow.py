@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WORDS = "was opened by a newer MLflow than the"
 
 
-@pytest.fixture  # starts are processes of their own: this one has the store open
+@pytest.fixture
 def newer(registered: Project) -> Project:
     store = registered.folder / "mlflow_server" / "backend_db" / "mlflow.db"
     with closing(sqlite3.connect(store)) as database, database:
@@ -26,7 +26,7 @@ def newer(registered: Project) -> Project:
 
 
 def test_the_cycle_says_that_the_store_is_newer_and_needs_a_person(newer: Project) -> None:
-    what, unchanged, remedy = newer.start_process("run").expect(3).error
+    what, unchanged, remedy = newer.start("run").expect(3).error
     assert WORDS in what
     assert unchanged == "Nothing was changed: no alias moved, no file moved."
     assert remedy.startswith("Install the MLflow that opened it last")
@@ -34,12 +34,12 @@ def test_the_cycle_says_that_the_store_is_newer_and_needs_a_person(newer: Projec
 
 
 def test_check_says_what_the_cycle_says_and_does_not_advise_itself(newer: Project) -> None:
-    (problem,) = newer.start_process("check", "--json").expect(3).json["problems"]
+    (problem,) = newer.start("check", "--json").expect(3).json["problems"]
     assert WORDS in problem["what"]
-    assert problem["what"] == newer.start_process("run").error[0]
+    assert problem["what"] == newer.start("run").error[0]
     assert "check" not in problem["try"]
 
 
 @pytest.mark.parametrize("command", ["status", "rollback"])
 def test_other_commands_say_so_too(newer: Project, command: str) -> None:
-    assert WORDS in newer.start_process(command).expect(3).error[0]
+    assert WORDS in newer.start(command).expect(3).error[0]
