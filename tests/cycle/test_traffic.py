@@ -227,8 +227,8 @@ def test_a_trigger_looks_at_what_was_asked_since_the_last_cycle(tmp_path: Path) 
     made = open_database(f"sqlite:///{tmp_path}/predictions/predictions.db", JOB)
     ensure_layout(made)
     random = np.random.default_rng(5)
-    for request in range(40):
-        moved = 3.0 if request < 20 else 0.0
+    for request in range(60):
+        moved = 3.0 if request < 44 else 0.0
         values = (random.normal(size=20) + moved).tolist()
         ids = [f"{request}-{row}" for row in range(20)]
         answers = [str(row % 2) for row in range(20)]
@@ -239,7 +239,7 @@ def test_a_trigger_looks_at_what_was_asked_since_the_last_cycle(tmp_path: Path) 
     sketches = SimpleNamespace(sketches=lambda _: reference().to_json())
     model = cast("Any", SimpleNamespace(registry=sketches, version=None, schema=SCHEMA, number=1))
     every = drift_since(chosen, model, None)
-    young = drift_since(chosen, model, NOON + timedelta(minutes=19))
+    young = drift_since(chosen, model, NOON + timedelta(minutes=43))
     assert every is not None
     assert every.material
     assert young is not None
