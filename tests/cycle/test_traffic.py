@@ -227,11 +227,11 @@ def test_a_trigger_looks_at_what_was_asked_since_the_last_cycle(tmp_path: Path) 
     made = open_database(f"sqlite:///{tmp_path}/predictions/predictions.db", JOB)
     ensure_layout(made)
     random = np.random.default_rng(5)
-    for request in range(60):
-        moved = 3.0 if request < 44 else 0.0
-        values = (random.normal(size=20) + moved).tolist()
-        ids = [f"{request}-{row}" for row in range(20)]
-        answers = [str(row % 2) for row in range(20)]
+    for request in range(100):
+        moved = 3.0 if request < 90 else 0.0
+        values = (random.normal(size=10) + moved).tolist()
+        ids = [f"{request}-{row}" for row in range(10)]
+        answers = [str(row % 2) for row in range(10)]
         at = NOON + timedelta(minutes=request)
         append(made, asked(*ids, at=at, features={"x": values}, predictions=answers))
     made.close()
@@ -239,9 +239,9 @@ def test_a_trigger_looks_at_what_was_asked_since_the_last_cycle(tmp_path: Path) 
     sketches = SimpleNamespace(sketches=lambda _: reference().to_json())
     model = cast("Any", SimpleNamespace(registry=sketches, version=None, schema=SCHEMA, number=1))
     every = drift_since(chosen, model, None)
-    young = drift_since(chosen, model, NOON + timedelta(minutes=43))
+    young = drift_since(chosen, model, NOON + timedelta(minutes=89))
     assert every is not None
     assert every.material
     assert young is not None
     assert young.material is False
-    assert drift_since(chosen, model, NOON + timedelta(hours=2)) is None
+    assert drift_since(chosen, model, NOON + timedelta(hours=3)) is None
