@@ -23,14 +23,17 @@ from retraining.records import Drift
 from retraining.scoring import coding
 from retraining.statistics import (
     CategoryBins,
+    benjamini_hochberg,
     category_codes,
     category_histograms,
     drift,
     number_histograms,
 )
+from retraining.statistics.drift import ALPHA
+from retraining.statistics.own_blocks import p_by_own_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -135,7 +138,28 @@ def judge_traffic(
     found = drift(before, current, threshold=threshold, nominal=nominal)
     if np.unique(blocks).size < FEWEST_BLOCKS:
         return Drift(features=summed_up([_not_judged(one) for one in found]).features)
-    return summed_up(found)
+    return summed_up(_confirmed(found, before, current, nominal, threshold))
+
+
+def _confirmed(
+    found: Sequence[FeatureDrift],
+    before: Mapping[str, Integers],
+    now: Mapping[str, Integers],
+    nominal: Collection[str],
+    threshold: float,
+) -> list[FeatureDrift]:
+    """Of each feature the larger p of two tests: blocks of traffic and files of the reference may differ in kind."""
+    p_values = []
+    for one in found:
+        is_nominal = one.name in nominal
+        own = p_by_own_blocks(before[one.name], now[one.name], nominal=is_nominal)
+        p_values.append(1.0 if one.p is None or own is None else max(one.p, own))
+    confirmed = []
+    for one, p, q in zip(found, p_values, benjamini_hochberg(p_values), strict=True):
+        detected = q <= ALPHA
+        material = detected and one.psi_corrected >= threshold
+        confirmed.append(replace(one, p=p, q=q, detected=detected, material=material))
+    return confirmed
 
 
 def answered_classes(
