@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.projects import REGISTER, tables
+from tests.projects import REGISTER, Project, tables
 
 if TYPE_CHECKING:
-    from tests.projects import Project
+    from pathlib import Path
 
 
 def rewritten(text: str) -> str:
@@ -83,8 +83,28 @@ def test_a_rejected_challenger_of_the_old_columns_is_not_asked_about_files_of_th
 
 
 def test_a_folder_without_tables_is_named(registered: Project) -> None:
-    registered.put("notes.txt", "x", to="empty")
-    assert (
-        "holds no CSV or Parquet file"
-        in registered.start("--train-from", "empty", script=REGISTER).expect(2).error[0]
+    (registered.folder / "empty").mkdir()
+    said = registered.start("--train-from", "empty", script=REGISTER).expect(2).error[0]
+    assert said.endswith("empty holds no CSV or Parquet file.")
+
+
+def test_what_lies_in_a_folder_without_tables_is_counted_by_the_reason(registered: Project) -> None:
+    for name in ("notes.txt", "rows.json", "day.csv.tmp", ".hidden"):
+        registered.put(name, "x", to="empty")
+    (registered.folder / "empty" / "dt=2026-01-01").mkdir()
+    said = registered.start("--train-from", "empty", script=REGISTER).expect(2).error[0]
+    assert said.endswith(
+        "empty holds no CSV or Parquet file: 3 entries are not read: "
+        "'dt=2026-01-01' (a folder: files in it are not read), "
+        "'notes.txt' and 1 more (neither .csv, .csv.gz nor .parquet)."
+    )
+
+
+def test_a_first_model_of_an_archive_without_tables_says_what_lies_there(tmp_path: Path) -> None:
+    project = Project.made(tmp_path / "project")
+    project.put("rows.xlsx", "x", to="used_data")
+    said = project.start(script=REGISTER).expect(2).error[0]
+    assert said.endswith(
+        "used_data holds no CSV or Parquet file: "
+        "1 entry is not read: 'rows.xlsx' (neither .csv, .csv.gz nor .parquet)."
     )

@@ -9,6 +9,8 @@ import joblib
 import pandas as pd
 import pytest
 
+from retraining.errors import StoreError
+from retraining.model_registry.registered_model import RegisteredModel
 from tests.projects import CLONE, REGISTER, Project, tables
 from train_classification_model import train_model
 
@@ -241,3 +243,57 @@ def test_registration_and_check_tell_of_a_column_that_tells_the_label(
     assert "A perfect accuracy of 1.0 is seldom true" in said
     checked = project.start("check", "--json").expect(0).json["problems"]
     assert [one for one in checked if remark in one["what"]]
+
+
+# --- what is said of the score --------------------------------------------------------------------
+
+
+def test_a_score_on_too_few_blocks_says_why_it_has_no_interval(
+    project: Project, empty_store: Path
+) -> None:
+    """Of twelve files a fifth is three; with two fifths there are five, and an interval."""
+    project.take_store(empty_store)
+    project.configure(HOLDOUT_FRACTION="0.2")
+    few = project.register().out.splitlines()[0]
+    assert re.search(
+        r"; accuracy 0\.\d{4} on 120 rows that it had not seen "
+        r"\(no interval, for these rows are in 3 blocks and it takes 5\)\.$",
+        few,
+    ), few
+    project.configure(HOLDOUT_FRACTION="0.4")
+    enough = project.register().out.splitlines()[0]
+    assert re.search(
+        r"; accuracy 0\.\d{4} \[0\.\d{4}, [01]\.\d{4}\] on 200 rows .* seen\.$", enough
+    )
+
+
+def test_production_is_set_beside_the_new_version_on_the_same_rows(
+    project: Project, empty_store: Path
+) -> None:
+    """Both learn the same files less the same rows, so production's score is that of its own registration."""
+    project.take_store(empty_store)
+    words = ("--train-from", "used_data", "--set-alias", "--json")
+    first = project.register(*words).json
+    assert first["production_score"] is None
+    project.configure(IGNORE_COLUMNS="speed")  # all that the label follows
+    second = project.register(*words).json
+    assert second["production_score"] == pytest.approx(first["score"])
+    assert second["score"] < 0.65 < first["score"]
+
+
+def test_how_production_does_is_said_before_the_alias_moves(
+    registered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise StoreError("the alias was not moved.", remedy="Try again.")
+
+    registered.configure(IGNORE_COLUMNS="speed")
+    monkeypatch.setattr(RegisteredModel, "set_alias", refused)
+    words = ("--train-from", "used_data", "--set-alias")
+    done = registered.start(*words, script=REGISTER).expect(1)
+    said = " ".join(done.err.split())
+    assert re.search(
+        r"v1, which is in production: accuracy 0\.[89]\d{3} \[.*?\] on 200 rows that neither has "
+        r"learned; v2: 0\.[3-6]\d{3} \[.*?\]\..*the alias was not moved",
+        said,
+    ), said

@@ -172,7 +172,8 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
         and record.served.metric == cycle.settings.metric
     ]
     if not own:
-        return Decision(False, f"v{cycle.production.number} has no earlier score to compare with")
+        first = f"v{cycle.production.number} has no earlier score to compare with"
+        return Decision(False, f"{first}: its record begins with this batch")
     found = compare_with_record(
         metric(cycle.settings.metric), own, served, confidence=cycle.settings.confidence
     )

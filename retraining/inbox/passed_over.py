@@ -27,6 +27,11 @@ def passed_over(waiting: Waiting) -> dict[str, str]:
 
 
 def in_words(entries: Mapping[str, str]) -> str:
+    """How many there are, and where they are listed; empty where there is none."""
+    return f"{counted_by_reason(entries)}; `status` lists them" if entries else ""
+
+
+def counted_by_reason(entries: Mapping[str, str]) -> str:
     """How many there are, and for each reason the first name; empty where there is none."""
     if not entries:
         return ""
@@ -35,7 +40,7 @@ def in_words(entries: Mapping[str, str]) -> str:
         by_reason.setdefault(why, []).append(name)
     groups = [f"{_first_of(names)} ({why})" for why, names in by_reason.items()]
     counted = "1 entry is" if len(entries) == 1 else f"{len(entries)} entries are"
-    return f"{counted} not read: {', '.join(groups)}; `status` lists them"
+    return f"{counted} not read: {', '.join(groups)}"
 
 
 def _first_of(names: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from retraining.datasets import read_schema_from
 from retraining.errors import PersonNeededError, UnreadableFileError, UsageError
+from retraining.inbox.listing import look
+from retraining.inbox.passed_over import counted_by_reason
 from retraining.local_state import sha256_of
 from retraining.records import DataFile
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
+    from retraining.inbox.listing import Listing
     from retraining.records import Schema
 
 
@@ -42,12 +45,10 @@ def named_files(job: Job, folder: Path) -> Iterator[tuple[DataFile, ...]]:
     )  # no producer writes to another folder
     source = job.inbox.under(settings._replace(new_data_dir=folder, min_file_age_seconds=age))
     try:
-        claimed = source.claim(source.listing().ready)
+        listing = source.listing()
+        claimed = source.claim(listing.ready)
         if not claimed:
-            raise UsageError(
-                f"{folder} holds no CSV or Parquet file.",
-                remedy="Put training files there, or name another folder.",
-            )
+            raise _no_table_in(folder, listing, "Put training files there, or name another folder.")
         yield claimed
     finally:
         job.inbox.release()
@@ -60,6 +61,14 @@ def bring_into_the_archive(job: Job, folder: Path, named: Sequence[DataFile]) ->
     for file, archived in zip(named, job.inbox.with_archive_names(named), strict=True):
         if file.sha256 not in there:
             job.inbox.archive(archived, file.name if from_inbox else None)
+
+
+def _no_table_in(folder: Path, there: Listing, remedy: str) -> UsageError:
+    """What to say of a folder with nothing to learn from: what lies there all the same is counted by the reason."""
+    links = dict.fromkeys(there.links, "a symbolic link")
+    lies_there = counted_by_reason({**there.skipped, **links})
+    what = f"{folder} holds no CSV or Parquet file"
+    return UsageError(f"{what}: {lies_there}." if lies_there else f"{what}.", remedy=remedy)
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -122,10 +131,9 @@ def unseen_files(job: Job, seen: tuple[DataFile, ...], schema: Schema) -> tuple[
 def schema_of(job: Job, files: tuple[DataFile, ...]) -> Schema:
     """The columns, types and classes that the files together have."""
     if not files:
-        raise UsageError(
-            f"{job.settings.used_data_dir} holds no CSV or Parquet file.",
-            remedy="Put training files there.",
-        )
+        archive = job.settings.used_data_dir
+        there = look(archive, "USED_DATA_DIR", 0, job.now().timestamp())
+        raise _no_table_in(archive, there, "Put training files there.")
     try:
         return read_schema_from(files, job.settings)
     except UnreadableFileError as error:
