@@ -1,6 +1,6 @@
 # `make demo` and `make test` need git, make and Python 3.11 or later with its venv module; README.md has the apt-get line.
 .DEFAULT_GOAL := help
-.PHONY: serve help install compiled demo test test-oldest coverage check format bench bench-serving bench-decisions server soak
+.PHONY: serve help install compiled demo test test-oldest coverage check format bench bench-serving bench-large bench-decisions server soak
 
 # Debian's own interpreter where there is one: a shim in front of it may lack venv or change its version from folder to folder.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -8,6 +8,7 @@ PROJECT ?= .
 PORT ?= 5000
 WORKERS ?= 2
 SEED ?= 1
+ROWS ?= 20000000
 MINUTES ?= 50
 OLDEST_SLICE ?= tests/test_cycle.py tests/test_registering.py tests/test_recipe.py tests/datasets tests/model_registry/test_contract.py
 venv := .venv/bin/python
@@ -30,6 +31,7 @@ help:
 	@echo "make serve            the prediction service; PROJECT=build/demo, PORT=8003 another port"
 	@echo "make bench            how long a cycle takes, against a plain script"
 	@echo "make bench-serving    how quickly the service answers, against MLflow's own server"
+	@echo "make bench-large      what many rows take; ROWS=2000000 for fewer than 20 million"
 	@echo "make bench-decisions  how well the policies decide; STREAMS=DIR plays streams of your own"
 	@echo "make soak             hundreds of cycles with kills and faults, up to an hour; goes on where it was; SEED=2 tries others"
 
@@ -77,6 +79,10 @@ bench: .venv/installed-for-development
 
 bench-serving: .venv/installed-for-development
 	$(venv) -m bench.serving
+
+bench-large: .venv/installed-for-development
+	$(venv) -m bench.scale places
+	$(venv) -m bench.scale rows --rows $(ROWS)
 
 bench-decisions: .venv/installed-for-development
 	$(venv) -m bench.decisions $(STREAMS)
