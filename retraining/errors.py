@@ -115,6 +115,10 @@ class DamagedCodeError(PersonNeededError):
     """A compiled file of Python's cannot be read: every start fails until it is deleted."""
 
 
+class OtherVersionsError(PersonNeededError):
+    """The workers of ENGINE have other versions of packages than this process."""
+
+
 class TrainingMemoryError(PersonNeededError):
     """Training would take more memory than there is, and the recipe does not learn in parts."""
 
@@ -133,6 +137,12 @@ class CredentialsRefusedError(PersonNeededError):
 
 class UnreachableError(RetrainingError):
     """MLflow, or a source of rows, cannot be reached."""
+
+    exit_code = 69
+
+
+class EngineUnreachableError(RetrainingError):
+    """The Dask scheduler of ENGINE cannot be reached, or was lost on the way."""
 
     exit_code = 69
 

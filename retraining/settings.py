@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -92,6 +93,17 @@ def _memory(text: str) -> int:
     if found is None or not int(found[1]):
         raise ValueError("a number of bytes, or one with K, M or G, such as 8G")
     return int(found[1]) * UNITS.get(found[2], 1)
+
+
+def _engine(text: str) -> str:
+    if not re.fullmatch(r"dask|(dask|tls)://[^/\s:]+:[0-9]+", text):
+        raise ValueError("dask (this machine), dask://HOST:PORT or tls://HOST:PORT")
+    from importlib.util import find_spec  # a closed gate has no engine to look for
+
+    if find_spec("distributed") is None:
+        install = f"{sys.executable} -m pip install -c constraints.txt -r requirements-scale.txt"
+        raise ValueError(f"usable without the package distributed: install it with `{install}`")
+    return text
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -310,6 +322,7 @@ class Settings(NamedTuple):
     jwt_secret: str | None = _setting(_jwt_secret, None, secret=True)
     jwt_public_key_file: Path | None = _setting(Path, None)
     jwt_audience: str | None = _setting(str, None)
+    engine: str | None = _setting(_engine, None)
     log_level: str = _setting(_one_of("debug", "info", "warning", "error"), "info")
     log_format: str = _setting(_one_of("text", "json"), "text")
     env_file: Path | None = None  # the one named instead of the project's `.env`

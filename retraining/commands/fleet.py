@@ -149,18 +149,24 @@ def _each_end(fleet: Fleet) -> Iterator[Ended]:
     from retraining.fleet.children import Children
 
     children = Children()
+    engine = _engine_of(fleet)
     # a first child looks at the gate without packages; it goes on where that is closed
     to_look: deque[Path] = deque(fleet.projects)
     to_run: deque[Path] = deque()
+    to_send: list[Path] = []
     with children.reached_by_signals():
         while to_look or to_run or len(children):
             yield from _start_as_many_as_may(fleet, children, to_look, to_run)
             if len(children):
                 ended = children.wait_for_one()
-                if ended.code == WANTS_PACKAGES:
+                if ended.code == WANTS_PACKAGES and engine is not None:
+                    to_send.append(ended.project)
+                elif ended.code == WANTS_PACKAGES:
                     to_run.append(ended.project)
                 else:
                     yield ended
+        if engine is not None and to_send:
+            yield from _each_end_on(engine, fleet, to_send, children)
 
 
 def _start_as_many_as_may(
@@ -186,6 +192,9 @@ def _start_as_many_as_may(
 
 def _live(fleet: Fleet, project: Path, *, looks: bool) -> int:
     """What a child does; its exit code."""
+    from retraining.memory import share_with
+
+    share_with(min(fleet.jobs, len(fleet.projects)))
     for name, _ in fleet.lent:
         os.environ.pop(name, None)  # the project's own word on these comes first
     if looks and not fleet.force:
@@ -194,6 +203,41 @@ def _live(fleet: Fleet, project: Path, *, looks: bool) -> int:
         if wants_packages(project, fleet.env_file):
             return WANTS_PACKAGES
     return fleet.start([*fleet.words, "--project", str(project)])
+
+
+# --- on an engine -----------------------------------------------------------------------------------------------------
+
+
+def _engine_of(fleet: Fleet) -> str | None:
+    """ENGINE of the environment, else of the first project that can say it."""
+    from retraining import settings
+    from retraining.errors import RetrainingError
+
+    for project in fleet.projects:
+        try:
+            return settings.load(project, os.environ, fleet.env_file).engine
+        except (RetrainingError, OSError):
+            continue  # its own start meets the error, and tells it
+    return None
+
+
+def _each_end_on(
+    engine: str, fleet: Fleet, projects: Sequence[Path], children: Children
+) -> Iterator[Ended]:
+    """The ends of projects whose gate is open, worked on by the engine's workers."""
+    from retraining.engines.cycles import each_end
+    from retraining.errors import RetrainingError
+    from retraining.fleet.children import Ended
+
+    left = list(projects)
+    try:
+        for ended in each_end(engine, fleet.words, dict(fleet.lent), projects, children):
+            left.remove(ended.project)
+            yield ended
+    except RetrainingError as error:
+        for project in left:
+            said = "".join(f"{line}\n" for line in error.lines())
+            yield Ended(project, error.exit_code, err=said, reason=error.what)
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
@@ -214,6 +258,8 @@ def _told_of_a_crash(ended: Ended, *, dry_run: bool) -> Told:
 
     code, reason = _of_a_process(ended.code)
     lines = f"{reason}\n{LATER}\n{REMEDY}\n"
+    if ended.reason:
+        reason, lines = ended.reason, ""  # its stderr has the lines
     cycle = outcome_to_json(Outcome("failed", reason, exit_code=code, dry_run=dry_run))
     return Told(ended.project, cycle, ended.err + lines, ended.seconds)
 

@@ -120,7 +120,10 @@ def answer(asked: argparse.Namespace, settings: Settings, run_cycle: RunCycle) -
         stage = Stage(
             run_cycle, history, recipe, folder, asked.files_per_cycle, asked.days_per_cycle
         )
-        plays = _play(cuts, lineup, stage, quiet=asked.quiet)
+        if settings.engine is None:
+            plays = _play(cuts, lineup, stage, quiet=asked.quiet)
+        else:
+            plays = _play_on(settings.engine, cuts, lineup, stage, quiet=asked.quiet)
     told: dict[str, Any] = {
         "cycles": len(cuts[0].cycles),
         "policies": {name: [play.told() for play in played] for name, played in plays.items()},
@@ -152,6 +155,40 @@ def _play(
     finally:
         progress.clear()
     return plays
+
+
+def _play_on(
+    engine: str, cuts: Sequence[Cut], lineup: Lineup, stage: Stage, *, quiet: bool
+) -> Mapping[str, list[Play]]:
+    """The same, each policy and each offset as a task of its own.
+
+    Raises:
+        EngineUnreachableError: there is no scheduler, or it was lost.
+        OtherVersionsError: its workers have other versions of packages.
+    """
+    from retraining.engines import on_dask, worker
+    from retraining.replay.progress import Progress
+
+    tasks = [
+        worker.PlayTask(
+            cut, one, stage.recipe, stage.scratch, stage.files_per_cycle, stage.days_per_cycle
+        )
+        for cut in cuts
+        for one in lineup.one_by_one()
+    ]
+    progress = Progress(len(tasks), None if quiet else sys.__stderr__, "plays")
+    plays: dict[tuple[str, int], Play] = {}
+    try:
+        with on_dask.engine(engine) as workers:
+            history = workers.shared(stage.history)
+            sent = [workers.submit(worker.play, task, history) for task in tasks]
+            for place in workers.ended(sent, lambda: None):
+                progress.tick()
+                for name, play in sent[place].result().items():
+                    plays[name, tasks[place].cut.offset] = play
+    finally:
+        progress.clear()
+    return {name: [plays[name, cut.offset] for cut in cuts] for name in lineup.names}
 
 
 def _check_numbers(asked: argparse.Namespace) -> None:

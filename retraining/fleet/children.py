@@ -29,6 +29,7 @@ class Ended:
         out: what it printed on stdout.
         err: what it printed on stderr.
         seconds: from its start to its end.
+        reason: why it was not started, or its end is not known; empty elsewhere.
     """
 
     project: Path
@@ -36,6 +37,7 @@ class Ended:
     out: str = ""
     err: str = ""
     seconds: float = 0.0
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,16 @@ class Lineup:
     yardsticks: tuple[str, ...]
     current: Settings
 
+    def one_by_one(self) -> list[Lineup]:
+        """Each policy alone, then the yardsticks together: they share their fits."""
+        alone = [
+            Lineup((name,), {name: policy}, (), self.current)
+            for name, policy in self.policies.items()
+        ]
+        if self.yardsticks:
+            alone.append(Lineup(self.yardsticks, {}, self.yardsticks, self.current))
+        return alone
+
 
 def line_up(
     names: Sequence[str],

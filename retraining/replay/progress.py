@@ -18,6 +18,7 @@ class Progress:
 
     total: int
     terminal: TextIO | None
+    what: str = "cycles"
     started: float = field(default_factory=time.monotonic)
     done: int = 0
 
@@ -33,7 +34,7 @@ class Progress:
             filled = WIDTH * self.done // self.total
             bar = "#" * filled + "." * (WIDTH - filled)
             self.terminal.write(
-                f"\r[{bar}] {self.done:,} of {self.total:,} cycles, {left / 60:.1f} min left "
+                f"\r[{bar}] {self.done:,} of {self.total:,} {self.what}, {left / 60:.1f} min left "
             )
             self.terminal.flush()
 

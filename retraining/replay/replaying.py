@@ -32,6 +32,7 @@ class Stage:
     files_per_cycle: int
     days_per_cycle: float
     tick: Callable[[], None] = lambda: None
+    keeps_files: bool = False  # for the next play of the same offset; whoever made `scratch` tidies
 
 
 def play_from(cut: Cut, lineup: Lineup, stage: Stage) -> dict[str, Play]:
@@ -53,5 +54,6 @@ def play_from(cut: Cut, lineup: Lineup, stage: Stage) -> dict[str, Play]:
         judge = Judge(stage.history, cut, lineup.current)
         played = play_yardsticks(lineup.yardsticks, judge, load_recipe(stage.recipe), stage.tick)
         plays |= dict(zip(lineup.yardsticks, played, strict=True))
-    shutil.rmtree(folder, ignore_errors=True)
+    if not stage.keeps_files:
+        shutil.rmtree(folder, ignore_errors=True)
     return {name: plays[name] for name in lineup.names}
