@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from retraining.lock import is_held
-from tests.projects import CLONE, ORCHESTRATOR, Finished, Project, environment_of_cron, tables
+from tests.fleets import Maker, fleet, fleet_command, lasting, ready_project
+from tests.projects import CLONE, Project, environment_of_cron
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    Make = Callable[..., Project]
-
-KEYS_OF_CHANCE = {"cycle_id", "run_id", "run_url", "seconds", "project"}
 ENDS_ITS_PROCESS = """
 import os, signal
 def train_model(X_train, y_train):
@@ -52,45 +49,16 @@ def train_model(X_train, y_train):
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
     """A project with version 1 in production, whose last start ended well."""
-    made = Project.with_first_model(tmp_path_factory.mktemp("fleet") / "ready", empty_store)
-    assert made.cycle()["ending"] == "unchanged"
-    return made
+    return ready_project(tmp_path_factory.mktemp("fleet") / "ready", empty_store)
 
 
 @pytest.fixture
-def make(tmp_path: Path, ready: Project) -> Make:
+def make(tmp_path: Path, ready: Project) -> Maker:
     """Makes copies of it with files that open the gate, or too few."""
-
-    def copy(name: str, *, opens: bool = True, recipe: str | None = None, **more: str) -> Project:
-        made = Project(tmp_path / name, dict(ready.settings))
-        shutil.copytree(ready.folder, made.folder)
-        made.configure(**more)
-        if recipe is not None:
-            (made.folder / "train_classification_model.py").write_text(recipe)
-        made.deliver(*tables(3 if opens else 1, seed=5, rows=400, turned=True))
-        return made
-
-    return copy
+    return Maker(ready, tmp_path)
 
 
-def fleet(*words: str, **environment: str) -> Finished:
-    done = subprocess.run(
-        [sys.executable, str(CLONE / ORCHESTRATOR), "fleet", *words],
-        cwd="/",
-        env={**environment_of_cron(CLONE), **environment},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
-
-
-def lasting(cycle: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in cycle.items() if key not in KEYS_OF_CHANCE}
-
-
-def test_each_project_ends_in_a_fleet_as_it_ends_alone(make: Make, tmp_path: Path) -> None:
+def test_each_project_ends_in_a_fleet_as_it_ends_alone(make: Maker, tmp_path: Path) -> None:
     alone = {"open": make("open-alone"), "closed": make("closed-alone", opens=False)}
     together = {"open": make("open"), "closed": make("closed", opens=False)}
     expected = [
@@ -110,7 +78,7 @@ def test_each_project_ends_in_a_fleet_as_it_ends_alone(make: Make, tmp_path: Pat
     assert logs[0] > logs[1], "a closed gate keeps no log of its own"
 
 
-def test_a_line_a_project_and_what_each_says_under_its_name(make: Make) -> None:
+def test_a_line_a_project_and_what_each_says_under_its_name(make: Maker) -> None:
     closed, broken = make("closed", opens=False), make("broken", opens=False, METRIC="acuracy")
     done = fleet(str(closed.folder), str(broken.folder), "/no/such/folder").expect(2)
     lines = {line.split()[0]: line for line in done.out.splitlines()}
@@ -125,7 +93,7 @@ def test_a_line_a_project_and_what_each_says_under_its_name(make: Make) -> None:
     assert fleet(str(closed.folder), "-q").expect(0).out == ""
 
 
-def test_a_recipe_that_crashes_its_process_takes_only_its_own_cycle_with_it(make: Make) -> None:
+def test_a_recipe_that_crashes_its_process_takes_only_its_own_cycle_with_it(make: Maker) -> None:
     crashes, sound = make("crashes", recipe=ENDS_ITS_PROCESS), make("sound")
     done = fleet(str(crashes.folder), str(sound.folder), "--json").expect(1)
     assert [cycle["ending"] for cycle in done.json] == ["failed", "promoted"]
@@ -134,7 +102,7 @@ def test_a_recipe_that_crashes_its_process_takes_only_its_own_cycle_with_it(make
 
 
 def test_a_recipe_sees_its_own_projects_environment_and_a_process_like_any_other(
-    make: Make,
+    make: Maker,
 ) -> None:
     recipe = {"recipe": TELLS}
     projects = [
@@ -157,11 +125,10 @@ def test_a_recipe_sees_its_own_projects_environment_and_a_process_like_any_other
     assert {one["process"] for one in (red, plain, threads)} == {"MainProcess"}
 
 
-def test_sigterm_reaches_every_child_and_none_is_left_untold(make: Make) -> None:
+def test_sigterm_reaches_every_child_and_none_is_left_untold(make: Maker) -> None:
     sleeping = [make(name, recipe=SLEEPS) for name in ("one", "two", "three")]
     process = subprocess.Popen(
-        [sys.executable, str(CLONE / ORCHESTRATOR), "fleet", "--jobs", "2", "--json"]
-        + [str(project.folder) for project in sleeping],
+        fleet_command("--jobs", "2", "--json", *(str(project.folder) for project in sleeping)),
         env=environment_of_cron(CLONE),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -188,7 +155,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-def test_a_project_that_is_named_twice_starts_once(make: Make) -> None:
+def test_a_project_that_is_named_twice_starts_once(make: Maker) -> None:
     closed = make("closed", opens=False)
     link = closed.folder.with_name("link")
     link.symlink_to(closed.folder)
@@ -196,7 +163,7 @@ def test_a_project_that_is_named_twice_starts_once(make: Make) -> None:
     assert len(done.json) == 1
 
 
-def test_a_dry_run_changes_nothing(make: Make) -> None:
+def test_a_dry_run_changes_nothing(make: Maker) -> None:
     opened = make("open")
     before = opened.names("new_data")
     done = fleet(str(opened.folder), "--dry-run", "--json").expect(0)
@@ -204,7 +171,7 @@ def test_a_dry_run_changes_nothing(make: Make) -> None:
     assert opened.names("new_data") == before
 
 
-def test_force_opens_a_closed_gate(make: Make) -> None:
+def test_force_opens_a_closed_gate(make: Maker) -> None:
     closed = make("closed", opens=False)
     done = fleet(str(closed.folder), "--force", "--json").expect(0)
     assert done.json[0]["ending"] != "too_few_files"
@@ -215,7 +182,7 @@ def test_a_wrong_line_ends_in_three_lines(words: tuple[str, ...]) -> None:
     assert "fleet" in fleet(*words).expect(2).error[0]
 
 
-def test_where_every_gate_is_closed_no_package_is_loaded(make: Make) -> None:
+def test_where_every_gate_is_closed_no_package_is_loaded(make: Maker) -> None:
     closed = [make(name, opens=False) for name in ("one", "two")]
     words = ["fleet", *(str(project.folder) for project in closed), "--json"]
     program = (
@@ -233,10 +200,10 @@ def test_where_every_gate_is_closed_no_package_is_loaded(make: Make) -> None:
     assert len(json.loads(done.stdout)) == 2
 
 
-def test_children_do_not_share_the_parents_process_group(make: Make) -> None:
+def test_children_do_not_share_the_parents_process_group(make: Maker) -> None:
     sleeping = make("one", recipe=SLEEPS)
     process = subprocess.Popen(
-        [sys.executable, str(CLONE / ORCHESTRATOR), "fleet", str(sleeping.folder)],
+        fleet_command(str(sleeping.folder)),
         env=environment_of_cron(CLONE),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

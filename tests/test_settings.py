@@ -19,7 +19,7 @@ ABSENT_BY_DEFAULT = {
     "POSITIVE_CLASS", "MAX_TRAINING_ROWS", "MIN_MODEL_ACCURACY", "MIN_MODEL_ROC_AUC", "MIN_MODEL_F1", "SLICE_COLUMNS", "IGNORE_COLUMNS",
     "MONGO_URI", "DATABASE_NAME", "COLLECTION_NAME", "HEALTHCHECK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "METRICS_TEXTFILE",
     "CYCLE_EVERY_SECONDS", "RATE_LIMIT", "ALLOWED_HOSTS", "JWT_SECRET", "JWT_PUBLIC_KEY_FILE", "JWT_AUDIENCE",
-    "PREDICTION_RETENTION_DAYS", "LABEL_IF_SILENT", "MAX_TRAINING_MEMORY",
+    "PREDICTION_RETENTION_DAYS", "LABEL_IF_SILENT", "MAX_TRAINING_MEMORY", "ENGINE",
 }  # fmt: skip
 DECIDING = {
     "TARGET_COLUMN", "IGNORE_COLUMNS", "POSITIVE_CLASS", "CSV_SEPARATOR", "CSV_DECIMAL", "CSV_ENCODING", "METRIC", "RETRAIN_THRESHOLD",
@@ -250,6 +250,21 @@ def test_no_value_ends_in_anything_but_settings_or_a_list_of_problems(
 ) -> None:
     with contextlib.suppress(SettingsError):
         assert isinstance(load(CLONE / "retraining", values), Settings)
+
+
+@pytest.mark.parametrize("text", ["spark", "dask://host", "dask:8786", "tcp://host:1"])
+def test_an_engine_is_dask_here_or_at_an_address(tmp_path: Path, text: str) -> None:
+    assert "ENGINE" in problems(tmp_path, ENGINE=text)
+
+
+def test_an_engine_without_its_package_is_refused_with_the_line_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(tmp_path, {"ENGINE": "tls://host:8786"}).engine == "tls://host:8786"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = problems(tmp_path, ENGINE="dask")
+    assert "pip install" in said
+    assert "requirements-scale.txt" in said
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,9 @@ def _each_end_on(
 
     left = list(projects)
     try:
-        for ended in each_end(engine, fleet.words, dict(fleet.lent), projects, children):
+        for ended in each_end(
+            engine, fleet.words, dict(fleet.lent), projects, fleet.env_file, children
+        ):
             left.remove(ended.project)
             yield ended
     except RetrainingError as error:

@@ -35,6 +35,7 @@ def each_end(
     words: Sequence[str],
     lent: Mapping[str, str],
     projects: Sequence[Path],
+    env_file: Path | None,
     children: Children,
 ) -> Iterator[Ended]:
     """Start each project on some worker, and yield how it ended, as it ends.
@@ -44,6 +45,7 @@ def each_end(
         words: of each start, but for its project.
         lent: what a start adds to the environment before packages load.
         projects: seen by every worker at the same path.
+        env_file: the settings file that was named in place of the projects' own.
         children: that know whether a signal asked for an end.
 
     Raises:
@@ -54,7 +56,7 @@ def each_end(
         token = secrets.token_hex(8)
         sendable = []
         for project in projects:
-            refusal = None if workers.is_here else _why_not_elsewhere(project)
+            refusal = None if workers.is_here else _why_not_elsewhere(project, env_file)
             if refusal is None:
                 sendable.append(project)
             else:
@@ -90,10 +92,10 @@ def _request(project: Path, words: Sequence[str], workers: Engine) -> Request:
     return Request((*words, "--project", str(project.resolve())), environment, unset, cycles)
 
 
-def _why_not_elsewhere(project: Path) -> UsageError | None:
+def _why_not_elsewhere(project: Path, env_file: Path | None) -> UsageError | None:
     """Why a project cannot be worked on by another machine; None where it can, or where its start will tell."""
     try:
-        store = settings.load(project, os.environ).mlflow_tracking_uri
+        store = settings.load(project, os.environ, env_file).mlflow_tracking_uri
     except (RetrainingError, OSError):
         return None
     if not store.startswith("sqlite"):

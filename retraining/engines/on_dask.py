@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HERE = "dask"  # ENGINE: workers on this machine, started and ended by us
-PATIENCE = 20.0  # seconds for a scheduler to answer, and for workers to come
+PATIENCE = 10.0  # seconds for a scheduler to answer, and for workers to come
 PAUSE = 0.05
 AGAIN = 3  # times that a task is run again whose process was lost
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.replay.histories import drifting, made
 
 if TYPE_CHECKING:
