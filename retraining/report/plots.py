@@ -24,7 +24,7 @@ TOP, BOTTOM = 22.0, 6.0  # room above for flags, below for half a dot
 LEFT, RIGHT = 1.5, 98.5  # percent
 SPARK_HEIGHT = 28.0
 WIDEST_BAR = 6.0  # percent
-FLAG_WIDTH = 5.0  # percent between two flags that are named
+FLAG_WIDTH = 9.0  # percent between two flags that are named
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def test_a_score_under_the_threshold_is_wrong_only_by_more_than_chance() -> None
     low = of_version_five(Part(4000, 3000, samples.told(0.77, 3000, 0.02)))
     assert low.state == "wrong"
     assert "worse than the 85.0 % promised" in low.sentence
-    assert "worse than the threshold 80.0 %" in low.sentence
+    assert "by its labels v5 is worse than the threshold 80.0 %" in low.sentence
     near = of_version_five(Part(4000, 300, samples.told(0.79, 300, 0.04)))
     assert near.state == "well"
 

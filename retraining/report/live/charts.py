@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from retraining.report.words import LARGE_PSI, NOTHING, printable, size_of_psi, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
     from retraining.records import CycleRecord, FeatureDrift
     from retraining.report.live.material import AnswerShare, Day, LiveFacts, Pulse, Told
@@ -98,7 +99,7 @@ def _scores(facts: LiveFacts) -> Chart:
     estimated = [(day, day.part.estimated) for day in days if day.part.estimated is not None]
     lines = [
         Line("realised", "after", tuple(_reading(metric, *one) for one in realised)),
-        Line("estimated", "before", tuple(_reading(metric, *one) for one in estimated)),
+        Line("estimated", "before", tuple(_estimate(metric, *one) for one in estimated)),
     ]
     plot = line_plot(
         lines,
@@ -127,11 +128,17 @@ def _scores(facts: LiveFacts) -> Chart:
 def _reading(metric: str, day: Day, told: Told) -> Reading:
     value, interval = told_in_full(metric, told)
     words = f"{day.date}: {value} {interval} on {how_many(told.rows, 'row')}"
-    return Reading(_noon(day), told.value, told.interval, typeset(words))
+    return Reading(_noon(day.date), told.value, told.interval, typeset(words))
 
 
-def _noon(day: Day) -> datetime:
-    return datetime.combine(day.date, time(12), UTC)
+def _estimate(metric: str, day: Day, told: Told) -> Reading:
+    """Without its interval, which would hide that of the realised score."""
+    return replace(_reading(metric, day, told), interval=None)
+
+
+def _noon(day: date) -> datetime:
+    """Where a day stands: what happened in it is drawn at the same place."""
+    return datetime.combine(day, time(12), UTC)
 
 
 def _day_row(metric: str, day: Day) -> tuple[str, ...]:
@@ -152,7 +159,7 @@ def _events(facts: LiveFacts) -> list[Event]:
             kind = "promoted" if record.ending == "promoted" else "rolled_back"
             serves = name(record.outcome.production_version)
             words = f"{label_of(record)}: {decision_words(record.outcome)}"
-            events.append(Event(record.started, kind, serves, words))  # type: ignore[arg-type]
+            events.append(Event(_noon(record.started.date()), kind, serves, words))  # type: ignore[arg-type]
     return events
 
 

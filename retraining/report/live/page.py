@@ -197,7 +197,7 @@ def _reason(job: CycleJob) -> str:
 def _job_report(facts: LiveFacts) -> str | None:
     """Where the report of the last cycle from here is."""
     job = None if facts.doing is None else facts.doing.job
-    if job is None or job.cycle_id is None:
+    if job is None or job.cycle_id is None or job.state == "running":
         return None
     linked = {row.decision.cycle_id: row.report for row in cycle_rows(facts)}
     return linked.get(job.cycle_id)

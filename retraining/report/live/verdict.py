@@ -188,7 +188,7 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
     part = part_of_production(facts)
     if "concept_drift" not in told and part is not None and _is_below(plan, part.realised):
         limit = value_text(plan.metric, plan.threshold)
-        text = f"that is worse than the threshold {limit}"
+        text = f"by its labels {name(facts.serving.version)} is worse than the threshold {limit}"
         yield Finding("wrong", text, f"{plan.command} run")
     drift = seen.drift
     if "data_drift" not in told and drift is not None and drift.material:
