@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from retraining.commands import live_facts
 from retraining.errors import UnreachableError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from retraining.settings import Settings
     from tests.serving.services import Reply, Running
 
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
@@ -240,3 +243,39 @@ def test_a_reason_is_one_line(service: Running, why: str) -> None:
 def test_there_is_no_report_of_an_unknown_cycle(service: Running) -> None:
     for cycle_id in ("none", "..%2F..%2Fetc%2Fpasswd"):
         assert service.ask("GET", f"/page/reports/{cycle_id}").status == 404
+
+
+# --- a million predictions ------------------------------------------------------------------------
+MANY = 1_000_000
+FILL = """
+INSERT INTO predictions (model_name, prediction_id, request_id, request_time, row_index, model_version,
+    features, prediction, classes, probabilities, execution_ms, schema_version, label_waits)
+WITH RECURSIVE row(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM row WHERE n < :last)
+SELECT :model, printf('p%08d', n), printf('r%07d', n / 10),
+    strftime('%Y-%m-%dT%H:%M:%S', 'now', printf('-%d seconds', (:last - n) / 10 * 25)) || '.000000Z',
+    n % 10, 1, :features, CAST(n % 2 AS TEXT), '[0,1]', '[0.4,0.6]', 1.5, 1, 0
+FROM row
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_with_a_million_predictions_the_fragment_takes_200_ms(own_probes: Settings) -> None:
+    for name in ("new_data", "used_data"):
+        (own_probes.project / name).mkdir()
+    with running(own_probes) as service:
+        service.predict(1)
+        with service.parts.log.database.writing() as connection:  # type: ignore[attr-defined]
+            values = {"model": own_probes.model_name, "last": MANY - 1, "features": '{"row": 1.0}'}
+            connection.execute(sa.text(FILL), values)
+        (*_, day) = service.ask("GET", "/mlops/api/monitoring/performance/30").json["days"]
+        assert day["predictions"] > 10_000
+        caller, took = service.caller(), []
+        for _ in range(30):
+            began = time.perf_counter()
+            reply = caller.ask("GET", "/page/fragment")
+            took.append(time.perf_counter() - began)
+        assert "1,000,001 in 30 days" in text_of(reply)
+    median = statistics.median(took)
+    print(f"a fragment with {MANY:,} predictions: median {1000 * median:.0f} ms")
+    assert median <= 0.2
