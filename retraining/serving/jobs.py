@@ -37,6 +37,7 @@ NICENESS = 10  # answers come first
 OOM_SCORE = 500  # where memory is short, the cycle goes before the service
 LONGEST_WHY = 500  # characters
 LAST_LINES = 4000  # bytes of what a job said that are looked at
+_LOG_HEAD = re.compile(r"^\d{4}-\d\d-\d\dT\S+ [A-Z]+ +")  # time and level of a line
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -191,7 +192,7 @@ def _time_in(job_id: str) -> datetime:
 
 
 def _last_line(path: Path) -> str:
-    """The last line that a job wrote to its standard error, without reading a long file whole."""
+    """The last line that a job wrote to its standard error, without its time; a long file is not read whole."""
     try:
         with path.open("rb") as said:
             said.seek(max(0, path.stat().st_size - LAST_LINES))
@@ -199,7 +200,7 @@ def _last_line(path: Path) -> str:
     except OSError:
         return ""
     written = [line.strip() for line in lines if line.strip()]
-    return written[-1] if written else ""
+    return _LOG_HEAD.sub("", written[-1]) if written else ""
 
 
 def _is_locked(descriptor: int) -> bool:

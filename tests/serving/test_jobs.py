@@ -54,6 +54,14 @@ def test_a_started_cycle_is_told_by_others_and_after_a_restart(
     assert "a person asked" in newest["reason"]
 
 
+def test_where_no_cycle_was_started_none_is_the_newest(settings: Settings) -> None:
+    jobs = jobs_of(settings)
+    assert jobs.newest() is None
+    assert not jobs.any_cycle_runs
+    with one_cycle_at_a_time(settings.state_dir):
+        assert jobs.any_cycle_runs, "whoever started it"
+
+
 def test_a_cycle_gives_way_to_the_service(registered: Project, settings: Settings) -> None:
     jobs = jobs_of(settings)
     job_id = jobs.start()

@@ -111,7 +111,7 @@ async def run(request: Request) -> Response:
     except Refusal as refusal:
         if refusal.status != 409:
             raise
-    return _to_the_page(request, "#doing")
+    return _seen_at("../#doing")
 
 
 # --- logging in -----------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ async def login(request: Request) -> Response:
         if refusal.status == 401:
             problem = "That token is not known here."
         return _form(request, refusal, problem)
-    answer = _to_the_page(request)
+    answer = _seen_at("./")
     answer.set_cookie(
         COOKIE,
         token,
@@ -145,7 +145,7 @@ async def login(request: Request) -> Response:
 async def logout(request: Request) -> Response:
     """Forget the token."""
     must_be_from_the_page(request)
-    answer = _to_the_page(request)
+    answer = _seen_at("./")
     answer.delete_cookie(COOKIE, path=f"{_root(request)}/", httponly=True, samesite="strict")
     return answer
 
@@ -181,7 +181,7 @@ async def _form_of(request: Request) -> dict[str, str]:
 def _form(request: Request, refusal: Refusal, problem: str) -> Response:
     html = drawing.login_page(
         service_of(request).page.plan,
-        action=f"{_root(request)}/login",
+        action="login",
         command=HOW_TO_MAKE_ONE,
         problem=problem,
     )
@@ -194,8 +194,9 @@ def _page_headers(*, live: bool) -> dict[str, str]:
     return {**HEADERS, "Content-Security-Policy": policy}
 
 
-def _to_the_page(request: Request, place: str = "") -> RedirectResponse:
-    return RedirectResponse(f"{_root(request)}/{place}", 303, headers=HEADERS)
+def _seen_at(place: str) -> RedirectResponse:
+    """Show the page again; told relatively, since a proxy may hide where it stands."""
+    return RedirectResponse(place, 303, headers=HEADERS)
 
 
 def _root(request: Request) -> str:
