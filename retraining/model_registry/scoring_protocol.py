@@ -10,6 +10,7 @@ from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any, Literal
 
 import mlflow
+import numpy as np
 import pandas as pd
 from mlflow.models.utils import _enforce_schema
 from mlflow.pyfunc import scoring_server
@@ -68,5 +69,13 @@ def cast_rows(body: bytes, content_type: ContentType, schema: Schema) -> CastRow
     except Exception as error:  # noqa: BLE001 - whatever its parsers raise, its server says 400
         raise NotTakenError(f"MLflow cannot read it ({type(error).__name__})") from None
     by_name = isinstance(read, (dict, pd.DataFrame))
-    extra = {str(name): list(read[name]) for name in read if name not in frame} if by_name else {}
-    return CastRows(frame, extra)
+    others = [name for name in read if name not in frame] if by_name else []
+    return CastRows(frame, {str(name): _a_value_a_row(read[name], len(frame)) for name in others})
+
+
+def _a_value_a_row(values: Any, rows: int) -> list[Any]:
+    """A column that nobody cast: one value stands for all rows, and what is no column for none."""
+    if np.ndim(values) == 0:
+        return [values.item() if isinstance(values, np.ndarray) else values] * rows
+    listed = list(values)
+    return listed if len(listed) == rows else [None] * rows

@@ -70,6 +70,8 @@ def bodies() -> dict[str, tuple[str, bytes]]:
         "split": (JSON, told(dataframe_split=split)),
         "instances": (JSON, told(instances=records[:3])),
         "inputs": (JSON, told(inputs=inputs)),
+        "inputs with one value for all rows": (JSON, told(inputs={**inputs, "door": SECRET})),
+        "inputs of no rows": (JSON, told(inputs={"": [], "door": SECRET})),
         "charset": (f"{JSON}; charset=utf-8", told(dataframe_split=split)),
         "params": (JSON, told(dataframe_split=split, params={})),
         "csv": (CSV, text),
@@ -112,7 +114,7 @@ def test_what_mlflows_server_answers_we_answer_and_refuse_what_it_refuses(
     reply = ask(service, kind, body)
     status, answer = their_answer(theirs, kind, body)
     assert (reply.status == 200) == (status == 200), reply
-    assert reply.status == status or status == 400
+    assert reply.status == status or (status == 400 and reply.status < 500)
     if status == 200:
         assert reply.json == answer
     assert SECRET not in reply.body.decode()
