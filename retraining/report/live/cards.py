@@ -57,7 +57,7 @@ def _score(label: str, metric: str, told: Told | None, otherwise: str) -> Card:
 
 
 def _share(part: Part) -> str:
-    return f"{part.labelled / part.predictions:.0%}" if part.predictions else NOTHING
+    return f"{100 * part.labelled / part.predictions:.0f} %" if part.predictions else NOTHING
 
 
 def _how_soon(days: int | None) -> str:

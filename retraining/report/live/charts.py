@@ -241,7 +241,7 @@ def _labels(facts: LiveFacts) -> Chart:
     bars = []
     for one in ages:
         share = one.labelled / one.predictions if one.predictions else 0.0
-        words = f"{one.labelled:,} of {one.predictions:,} predictions labelled ({share:.0%})"
+        words = f"{one.labelled:,} of {one.predictions:,} predictions labelled ({_percent(share)})"
         label = how_many(one.days, "day")
         bars.append((label, share, f"{label} old: {words}"))
     told = "" if days is None else f"95 % of the labels that came were there {_within(days)}. "
@@ -249,13 +249,17 @@ def _labels(facts: LiveFacts) -> Chart:
         key="labels",
         title="Labels by age of the prediction",
         words=f"{told}Share of predictions with a label, by whole days since the prediction",
-        plot=bar_plot(bars, tell=lambda value: f"{value:.0%}", top=1.0),
+        plot=bar_plot(bars, tell=_percent, top=1.0),
         heads=("Age", "Predictions", "Labelled"),
         rows=tuple(
             (how_many(one.days, "day"), f"{one.predictions:,}", f"{one.labelled:,}") for one in ages
         ),
         empty="No prediction was logged yet.",
     )
+
+
+def _percent(share: float) -> str:
+    return typeset(f"{100 * share:.0f} %")
 
 
 def _within(days: int) -> str:

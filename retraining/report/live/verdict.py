@@ -184,7 +184,8 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
     told = {alert.kind for alert in seen.alerts}
     for alert in seen.alerts:
         text = f"{printable(alert.what)}. {printable(alert.remedy)}"
-        yield Finding("look", text.rstrip(". "), f"{plan.command} monitor")
+        state: State = "wrong" if alert.kind == "concept_drift" else "look"
+        yield Finding(state, text.rstrip(". "), f"{plan.command} monitor")
     part = part_of_production(facts)
     if "concept_drift" not in told and part is not None and _is_below(plan, part.realised):
         limit = value_text(plan.metric, plan.threshold)
