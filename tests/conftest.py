@@ -70,8 +70,23 @@ def first_model(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> 
 def registered(project: Project, first_model: Project) -> Project:
     """The same with version 1 in production."""
     shutil.rmtree(project.folder)
-    first_model.copy_to(project.folder)
+    first_model.copied(project.folder)
     return project
+
+
+@pytest.fixture(scope="session")
+def second_model(tmp_path_factory: pytest.TempPathFactory, first_model: Project) -> Project:
+    """The pattern of `promoted`: for reading alone."""
+    made = first_model.copied(tmp_path_factory.mktemp("second-model") / "project")
+    made.deliver(*tables(6, seed=2, rows=120, turned=True))
+    assert made.cycle()["ending"] == "promoted"
+    return made
+
+
+@pytest.fixture
+def promoted(tmp_path: Path, second_model: Project) -> Project:
+    """Version 2, which learned six files of a turned concept, has replaced version 1."""
+    return second_model.copied(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")

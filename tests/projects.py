@@ -96,14 +96,15 @@ class Project:
         made.register()
         return made
 
-    def copy_to(self, folder: Path) -> None:
-        """The same project in another folder, with its own copy of the store."""
+    def copied(self, folder: Path) -> Project:
+        """The same project once more in another folder, with its own copy of the store."""
         shutil.copytree(self.folder, folder)
         store = folder / "mlflow_server" / "backend_db" / "mlflow.db"
         with contextlib.closing(sqlite3.connect(store)) as database, database:
             for table, column in ADDRESSES:
                 query = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
                 database.execute(query, (self.folder.as_uri(), folder.as_uri()))
+        return Project(folder, dict(self.settings))
 
     def configure(self, **settings: str) -> None:
         """Change settings in `.env`."""

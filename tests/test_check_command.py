@@ -20,13 +20,6 @@ def problems(project: Project, code: int, *flags: str) -> list[str]:
     return [problem["what"] for problem in said["problems"]]
 
 
-@pytest.fixture
-def promoted(registered: Project) -> Project:
-    registered.deliver(*tables(6, seed=2, rows=120, turned=True))
-    assert registered.cycle()["ending"] == "promoted"
-    return registered
-
-
 def archive(project: Project) -> list[str]:
     return sorted(project.names("used_data"))
 

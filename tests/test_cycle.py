@@ -10,6 +10,8 @@ from mlflow import MlflowClient
 from tests.projects import tables
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.projects import Project
 
 ALWAYS = {"RETRAIN_WHEN": "always", "PROMOTE_WHEN": "unless_worse"}
@@ -31,13 +33,19 @@ def tags(project: Project, version: int) -> dict[str, str]:
     return dict(client(project).get_model_version("classifier", str(version)).tags)
 
 
-@pytest.fixture
-def promoted(registered: Project) -> Project:
-    """Version 2 has replaced version 1 on a turned concept."""
-    registered.deliver(*tables(12, seed=2, turned=True))
-    seen = registered.cycle()
+@pytest.fixture(scope="module")
+def promoted_once(tmp_path_factory: pytest.TempPathFactory, first_model: Project) -> Project:
+    made = first_model.copied(tmp_path_factory.mktemp("promoted") / "project")
+    made.deliver(*tables(12, seed=2, turned=True))
+    seen = made.cycle()
     assert seen["ending"] == "promoted", seen
-    return registered
+    return made
+
+
+@pytest.fixture
+def promoted(tmp_path: Path, promoted_once: Project) -> Project:
+    """Version 2 has replaced version 1 on a turned concept."""
+    return promoted_once.copied(tmp_path / "project")
 
 
 def test_a_new_version_that_does_worse_on_the_first_fresh_batch_is_rolled_back(

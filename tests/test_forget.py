@@ -14,14 +14,6 @@ if TYPE_CHECKING:
     from tests.projects import Project
 
 
-@pytest.fixture
-def promoted(registered: Project) -> Project:
-    """Version 2 learned six files of a turned concept."""
-    registered.deliver(*tables(6, seed=2, rows=120, turned=True))
-    assert registered.cycle()["ending"] == "promoted"
-    return registered
-
-
 def newest(project: Project) -> str:
     """The last file that was archived."""
     return max(project.names("used_data"))
