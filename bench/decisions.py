@@ -242,6 +242,9 @@ def table(measured: Mapping[str, Sequence[Measured]]) -> str:
     lines += _by_stream("gap by stream", measured, lambda one: f"{one.gap:+.2f}")
     lines += _by_stream("cycles that fit", measured, lambda one: f"{one.cycles_that_fit:.0%}")
     lines += _by_stream("rows fitted", measured, lambda one: f"{one.rows_fitted:.0%}")
+    judged = {name: found for name, found in measured.items() if found[0].bias is not None}
+    if judged:
+        lines += _by_stream("bias by stream", judged, _signed_bias)
     if DEFAULTS in measured and str(UNLESS_WORSE) in measured:
         lines += ["", what_it_adds(measured[DEFAULTS], measured[str(UNLESS_WORSE)])]
     return "\n".join(lines)
@@ -256,6 +259,11 @@ def _by_stream(
     return head + [
         _row([_short(name), *(shown(one) for one in found)]) for name, found in measured.items()
     ]
+
+
+def _signed_bias(one: Measured) -> str:
+    """Below zero: the comparison favoured production."""
+    return "-" if one.bias is None else f"{one.bias:+.2f}"
 
 
 def what_it_adds(defaults: Sequence[Measured], unless_worse: Sequence[Measured]) -> str:
