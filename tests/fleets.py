@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from retraining.settings import RECIPE_NAME
 from tests.projects import CLONE, ORCHESTRATOR, Finished, Project, environment_of_cron, tables
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ def train_model(X_train, y_train):
 
 def ready_project(folder: Path, empty_store: Path) -> Project:
     """A project with version 1 in production, whose last start ended well."""
-    made = Project.with_first_model(folder, empty_store)
+    made = Project.made(folder)
+    (folder / RECIPE_NAME).write_text(QUICK_RECIPE)
+    made.deliver(*tables(12, seed=1), to="used_data", age=7200)
+    made.take_store(empty_store)
+    made.register()
     assert made.cycle()["ending"] == "unchanged"
     return made
 
@@ -47,7 +52,7 @@ class Maker:
         shutil.copytree(self.ready.folder, made.folder)
         made.configure(**more)
         if recipe is not None:
-            (made.folder / "train_classification_model.py").write_text(recipe)
+            (made.folder / RECIPE_NAME).write_text(recipe)
         made.deliver(*tables(3 if opens else 1, seed=5, rows=400, turned=True))
         return made
 

@@ -89,7 +89,8 @@ def _request(project: Path, words: Sequence[str], workers: Engine) -> Request:
     environment = {name: value for name, value in os.environ.items() if name in ours}
     unset = tuple(sorted(ours - environment.keys()))
     cycles = max(workers.hosts.values())
-    return Request((*words, "--project", str(project.resolve())), environment, unset, cycles)
+    folder = str(project.resolve())
+    return Request(folder, (*words, "--project", folder), environment, unset, cycles)
 
 
 def _why_not_elsewhere(project: Path, env_file: Path | None) -> UsageError | None:

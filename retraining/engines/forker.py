@@ -3,7 +3,7 @@
 A cycle wants a process of its own: it handles signals, and a recipe may crash. This process has the
 packages loaded and runs nothing itself, so that its forks are safe. It reads a request a line from
 its stdin and answers each with a line on stdout. When the worker is gone (end of stdin), its child
-is ended, since the task is run again elsewhere.
+is killed, since the task is run again elsewhere: a cycle may be killed anywhere.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 STDIN, STDOUT = 0, 1
 STOP = "stop"
 PAUSE = 0.02  # seconds between two looks at the child
-PATIENCE = 10.0  # seconds for a child to end in order
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 
 
@@ -42,11 +41,13 @@ class Request:
     """A start to make.
 
     Attributes:
+        project: its folder.
         words: of its command line.
         environment: names that are set for it; those in `unset` are taken away.
         cycles: how many run at once on this machine.
     """
 
+    project: str
     words: tuple[str, ...]
     environment: Mapping[str, str]
     unset: tuple[str, ...]
@@ -106,19 +107,21 @@ def _live(request: Request, parent: int) -> int:
 
 
 def _code_of(pid: int, lines: _Lines) -> int:
-    """Wait for the child; a line that says stop, or the end of stdin, ends it."""
-    ends_at: float | None = None
+    """Wait for the child; a line that says stop ends it in order, the end of stdin at once."""
+    was_told = False
     while True:
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
             if lines.have_ended:
                 sys.exit(0)  # nobody is left to tell
             return os.waitstatus_to_exitcode(status)
-        if lines.say_stop(PAUSE) and ends_at is None:
-            ends_at = time.monotonic() + PATIENCE
-            os.kill(pid, signal.SIGTERM)
-        if ends_at is not None and time.monotonic() > ends_at and lines.have_ended:
+        if not lines.say_stop(PAUSE):
+            continue
+        if lines.have_ended:
             os.kill(pid, signal.SIGKILL)
+        elif not was_told:
+            was_told = True
+            os.kill(pid, signal.SIGTERM)
 
 
 def _die_with(parent: int) -> None:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import import_module, metadata
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retraining.engines import forker
+from retraining.lock import is_held
+from retraining.settings import STATE_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 NAMED = (
     "mlflow", "scikit-learn", "pandas", "numpy", "scipy", "pyarrow", "cloudpickle", "xgboost-cpu",
 )  # fmt: skip
+PATIENCE = 5.0  # seconds for the end of a try whose worker is gone
 _here = threading.local()
 _all: list[Forker] = []
 _one_play_at_a_time = threading.Lock()  # a recipe's modules and its output are the process's
@@ -109,7 +113,15 @@ def run_start(token: str, request: Request, lent: Mapping[str, str]) -> Answer:
     mine: Forker | None = getattr(_here, "forker", None)
     if mine is None or not mine.is_alive:
         mine = _here.forker = Forker(lent)
+    _wait_for_an_earlier_try(Path(request.project) / STATE_FOLDER)
     return mine.serve(request)
+
+
+def _wait_for_an_earlier_try(state: Path) -> None:
+    """A task that was lost with its worker may still hold the project's lock for a moment."""
+    until = time.monotonic() + PATIENCE
+    while state.is_dir() and is_held(state) and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def stop_starts(token: str) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.lock import is_held
+from tests.engines.clusters import Cluster
 from tests.fleets import QUICK_RECIPE, Maker, fleet, fleet_command, lasting
 from tests.projects import CLONE, environment_of_cron
 
@@ -70,32 +70,6 @@ def parent_of(pid: int) -> int:
 
 def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
-
-
-class Cluster:
-    """A running scheduler with workers, as docs/scale.md starts them."""
-
-    def __init__(self, port: int) -> None:
-        self.address = f"127.0.0.1:{port}"
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(port))
-        self.workers: list[subprocess.Popen[bytes]] = []
-
-    def add_worker(self) -> None:
-        self.workers.append(self._start("worker", self.address, "--nthreads", "1", "--no-nanny"))
-
-    def _start(self, *words: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "dask", *words, "--no-dashboard"],
-            cwd=CLONE,
-            env=environment_of_cron(CLONE),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def end(self) -> None:
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture

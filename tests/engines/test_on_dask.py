@@ -61,6 +61,7 @@ def test_a_start_elsewhere_gets_our_settings_and_threads_and_nothing_else(
     request = cycles._request(tmp_path, ("run", "--json"), workers)
     assert request.environment == {"METRIC": "f1", "OMP_NUM_THREADS": "3"}
     assert "MODEL_NAME" in request.unset
+    assert request.project == str(tmp_path)
     assert request.words == ("run", "--json", "--project", str(tmp_path))
     assert request.cycles == 4, "memory is shared by the cycles of one machine"
 
