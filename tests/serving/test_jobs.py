@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from retraining.serving.jobs import JOBS_KEPT, NICENESS, Clockwork, Jobs
 from retraining.serving.refusals import Refusal
 from retraining.settings import load
 from tests.projects import environment_of_cron, tables
+from tests.serving.processes import started
 from tests.serving.services import running, until
 
 if TYPE_CHECKING:
@@ -69,6 +71,37 @@ def test_a_cycle_gives_way_to_the_service(registered: Project, settings: Setting
     assert os.getpriority(os.PRIO_PROCESS, process) == NICENESS
     assert os.getsid(process) == process, "a session of its own outlives the service"
     ended(jobs, job_id)
+
+
+SLOW_RECIPE = """
+import time
+from sklearn.dummy import DummyClassifier
+
+def train_model(X_train, y_train):
+    time.sleep(5)
+    return DummyClassifier().fit(X_train, y_train)
+"""
+
+
+def test_a_cycle_outlives_the_service_that_started_it_and_is_found_by_the_next(
+    registered: Project, settings: Settings
+) -> None:
+    """As systemd stops the unit: by a signal to the main process alone."""
+    (registered.folder / "train_classification_model.py").write_text(SLOW_RECIPE)
+    registered.deliver(*tables(3, seed=5))
+    with started(registered.folder, "--workers", "2") as service:
+        reply = service.caller().ask("POST", "/mlops/api/retrain/trigger", {"force": True})
+        assert reply.status == 202, reply
+        path = f"/mlops/api/retrain/jobs/{reply.json['job_id']}"
+        assert until(lambda: cycles_of(settings), 60)
+        os.kill(service.process.pid, signal.SIGTERM)
+        assert service.process.wait(60) == 0
+        assert cycles_of(settings), "the cycle goes on"
+    with started(registered.folder) as next_one:
+        ask = next_one.caller().ask
+        assert until(lambda: ask("GET", path).json["state"] == "ended", 120)
+        told = ask("GET", path).json
+    assert (told["exit_code"], told["ending"]) == (0, "rejected"), told
 
 
 def test_while_cron_holds_the_lock_no_cycle_is_started(settings: Settings) -> None:
