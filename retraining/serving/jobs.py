@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 
 from retraining.lock import is_held
 from retraining.logs import log
+from retraining.report.live.material import CycleJob
 from retraining.serving.refusals import Refusal
 from retraining.serving.requests import time_ordered_id
 
@@ -50,16 +51,6 @@ class JobState:
     exit_code: int | None = None
     reason: str | None = None
     cycle_id: str | None = None
-
-
-@dataclass(frozen=True)
-class NewestJob:
-    """The cycle that was started last; `said` is the last line that it wrote."""
-
-    job_id: str
-    started: datetime
-    said: str
-    state: JobState
 
 
 class Jobs:
@@ -105,13 +96,22 @@ class Jobs:
         except FileNotFoundError:
             return None
 
-    def newest(self) -> NewestJob | None:
-        """The cycle that was started last, None where none was."""
+    def newest(self) -> CycleJob | None:
+        """The cycle that was started last, and the last line that it wrote; None where none was."""
         for path in sorted(self._folder.glob("*.json"), reverse=True)[:1]:
             state = self.state(path.stem)
             if state is not None:
                 said = _last_line(path.with_suffix(".err"))
-                return NewestJob(path.stem, _time_in(path.stem), said, state)
+                return CycleJob(
+                    job_id=path.stem,
+                    state=state.state,
+                    started=_time_in(path.stem),
+                    said=said,
+                    ending=state.ending,
+                    exit_code=state.exit_code,
+                    reason=state.reason,
+                    cycle_id=state.cycle_id,
+                )
         return None
 
     @property

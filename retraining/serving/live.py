@@ -19,7 +19,6 @@ from retraining.notices.alerts import recent_alerts
 from retraining.prediction_log.connection import PredictionLogError
 from retraining.report.live.lists import MOST_ALERTS, MOST_PREDICTIONS
 from retraining.report.live.material import (
-    CycleJob,
     Doing,
     LiveFacts,
     Plan,
@@ -140,24 +139,10 @@ class LivePage:
         return tuple(alert_line(line) for line in lines)
 
     def _doing(self, *, may_operate: bool) -> Doing:
-        newest = self._jobs.newest()
         clockwork = self._clockwork
-        job = None
-        if newest is not None:
-            state = newest.state
-            job = CycleJob(
-                job_id=newest.job_id,
-                state=state.state,
-                started=newest.started,
-                said=newest.said,
-                ending=state.ending,
-                exit_code=state.exit_code,
-                reason=state.reason,
-                cycle_id=state.cycle_id,
-            )
         return Doing(
             may_operate=may_operate,
-            job=job,
+            job=self._jobs.newest(),
             cycle_runs=self._jobs.any_cycle_runs,
             next_start=None if clockwork is None else clockwork.next_start,
         )
