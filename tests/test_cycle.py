@@ -188,6 +188,21 @@ def test_a_floor_refuses_a_challenger_whatever_the_champion_scores(registered: P
     assert tags(registered, 2)["validation_status"] == "rejected"
 
 
+def test_a_cycle_of_copies_alone_has_no_row_to_score_production_on(registered: Project) -> None:
+    """The files are new, and each of their rows was learned, label and all."""
+    learned = sorted((registered.folder / "used_data").glob("*.csv"))
+    for place in range(3):
+        head, rows = "", []
+        for path in learned[place::3]:
+            head, *its = path.read_text().splitlines()
+            rows += its
+        registered.put(f"again-{place}.csv", "\n".join([head, *reversed(rows)]) + "\n")
+    seen = registered.cycle()
+    assert (seen["ending"], seen["new_rows"], seen["copied_rows"]) == ("kept", 0, 480)
+    assert "no new row to score production on" in seen["reason"]
+    assert "480 of 480 new rows (100 %), in 3 files, are copies" in seen["reason"]
+
+
 def test_relabelled_copies_are_news_to_the_trigger_and_never_test_both_models(
     project: Project, registered: Project
 ) -> None:
