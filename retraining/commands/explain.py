@@ -11,8 +11,7 @@ from retraining.errors import UsageError
 from retraining.hindsight import graded_decisions, in_words
 from retraining.ledger import REGISTERED
 from retraining.phrases import in_brackets, traffic_in_words
-from retraining.report.verdict import name
-from retraining.report.words import printable
+from retraining.report.words import name, printable
 from retraining.serialisation import cycle_to_json
 from retraining.sources.predictions import KEY as FROM_THE_LOG
 from retraining.terminal import columns, labelled

@@ -12,8 +12,7 @@ from retraining.failed_start import last_failed_start
 from retraining.hindsight import Promotions, graded_decisions, in_words, promotions_together
 from retraining.model_registry.names import REPORT
 from retraining.phrases import how_many, in_brackets
-from retraining.report.verdict import name
-from retraining.report.words import difference_text, interval_text, printable
+from retraining.report.words import difference_text, interval_text, name, printable
 from retraining.serialisation import cycle_to_json
 from retraining.terminal import columns, labelled
 

@@ -12,8 +12,7 @@ from retraining.failed_start import last_failed_start
 from retraining.inbox.passed_over import passed_over
 from retraining.logs import log
 from retraining.phrases import first_few
-from retraining.report.verdict import name
-from retraining.report.words import printable
+from retraining.report.words import name, printable
 from retraining.serialisation import cycle_to_json
 from retraining.terminal import columns, labelled
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from retraining.phrases import how_many
 from retraining.report.figures import Range, ranges
 from retraining.report.rendering import typeset
-from retraining.report.verdict import name
-from retraining.report.words import VERDICTS, difference_text, interval_text, value_text
+from retraining.report.words import VERDICTS, difference_text, interval_text, name, value_text
 
 if TYPE_CHECKING:
     from retraining.records import Comparison, Outcome, Score

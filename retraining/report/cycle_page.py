@@ -13,8 +13,8 @@ from retraining.report.model_pictures import curve_pictures, matrices
 from retraining.report.past import cycles_only, decisions, served_scores, timeline_words
 from retraining.report.rendering import render_template, typeset
 from retraining.report.tables import FactsTable, by_class, by_slice, files, mistakes
-from retraining.report.verdict import name, undo, verdict_sentence
-from retraining.report.words import printable, score_text, time_text, value_text
+from retraining.report.verdict import undo, verdict_sentence
+from retraining.report.words import name, printable, score_text, time_text, value_text
 
 if TYPE_CHECKING:
     from retraining.records import Outcome

@@ -17,10 +17,10 @@ from retraining.report.past import (
     timeline_words,
 )
 from retraining.report.rendering import REPORT_POLICY, digest_source, render_template, typeset
-from retraining.report.verdict import name
 from retraining.report.words import (
     ending_words,
     interval_text,
+    name,
     printable,
     value_text,
 )

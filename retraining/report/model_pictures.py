@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from retraining.report import on_test_set
 from retraining.report.figures import square_line
-from retraining.report.verdict import name
-from retraining.report.words import printable
+from retraining.report.words import name, printable
 
 if TYPE_CHECKING:
     from retraining.records import Outcome

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retraining.phrases import how_many
-from retraining.report.verdict import COMMAND, contest, headline, name, undo, verdict_sentence
+from retraining.report.ending_texts import filled, texts_of
+from retraining.report.verdict import COMMAND, contest, headline, undo, verdict_sentence
 from retraining.report.words import (
     NOTHING,
     VERDICTS,
     ending_words,
     gain_text,
+    name,
     printable,
     score_text,
     time_text,
@@ -60,12 +62,8 @@ def description(outcome: Outcome, command: str = COMMAND) -> str:
     ):  # told of the version that failed, which this cycle did not train
         return f"{verdict_sentence(outcome)} {undo(outcome, command).text}"
     version, champion = name(outcome.challenger_version), name(outcome.previous_version)
-    start = {
-        "promoted": f"Replaced {champion} in production",
-        # read before and after the approval: what became of it stands in its tags
-        "awaiting_approval": f"Won against {champion} and was left to a person, who gives it the production alias with `approve`",
-        "rejected": f"Did not replace {champion}",
-    }.get(outcome.ending, f"Trained against {champion}; the cycle ended {outcome.ending}")
+    start = filled(texts_of(outcome.ending).version, outcome)
+    start = start or f"Trained against {champion}; the cycle ended {outcome.ending}"
     numbers = f": {contest(outcome.comparison, champion, version)}" if outcome.comparison else ""
     if outcome.ending in ("promoted", "awaiting_approval"):
         after = "To undo it" if outcome.ending == "promoted" else "To undo that later"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from retraining.endings import DECISIONS
 from retraining.ledger import REGISTERED
+from retraining.report.ending_texts import filled, texts_of
 from retraining.report.figures import Served
-from retraining.report.verdict import name
 from retraining.report.words import ending_words, gain_text
 
 if TYPE_CHECKING:
@@ -101,16 +101,8 @@ def decision(record: CycleRecord, hindsight: Hindsight | None) -> PastDecision:
 
 def decision_words(outcome: Outcome) -> str:
     """Which version did what: `v8 promoted over v7`."""
-    before, after = name(outcome.previous_version), name(outcome.production_version)
-    challenger = name(outcome.challenger_version)
-    return {
-        "promoted": f"{challenger} promoted over {before}",
-        "rejected": f"{challenger} rejected for {after}",
-        "awaiting_approval": f"{challenger} waits for approval",
-        "rolled_back": f"{before} rolled back to {after}",
-        "superseded": f"{challenger} set aside, a person chose",
-        "kept": f"{after} kept",
-    }.get(outcome.ending, ending_words(outcome.ending))
+    row = texts_of(outcome.ending).row
+    return filled(row, outcome) if row else ending_words(outcome.ending)
 
 
 def timeline_words(metric: str | None, served: Sequence[Served]) -> str:

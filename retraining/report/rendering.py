@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from retraining.phrases import how_many
 from retraining.report import words
-from retraining.report.verdict import name
+from retraining.report.words import name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

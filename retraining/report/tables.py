@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retraining.report.rendering import typeset
-from retraining.report.verdict import name
-from retraining.report.words import NOTHING, difference_text, printable
+from retraining.report.words import NOTHING, difference_text, name, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

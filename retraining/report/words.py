@@ -29,6 +29,11 @@ def ending_words(ending: EndingName) -> str:
     return ending.replace("_", " ").capitalize() if known is None else known.heading
 
 
+def name(version: int | None) -> str:
+    """How a version is named in text."""
+    return "no version" if version is None else f"v{version}"
+
+
 def is_share(metric: str | None) -> bool:
     """Whether a metric's value is a share of something, and so reads best in percent."""
     return metric in METRICS and METRICS[metric].is_share

@@ -21,8 +21,7 @@ from retraining.report.plots import (
     spark_line,
 )
 from retraining.report.rendering import typeset
-from retraining.report.verdict import name
-from retraining.report.words import LARGE_PSI, NOTHING, printable, size_of_psi, value_text
+from retraining.report.words import LARGE_PSI, NOTHING, name, printable, size_of_psi, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

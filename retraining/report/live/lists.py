@@ -7,8 +7,7 @@ from urllib.parse import quote
 
 from retraining.report.index_page import cycle_row
 from retraining.report.rendering import typeset
-from retraining.report.verdict import name
-from retraining.report.words import NOTHING, printable, time_text
+from retraining.report.words import NOTHING, name, printable, time_text
 
 if TYPE_CHECKING:
     from retraining.records import CycleRecord

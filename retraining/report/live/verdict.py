@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from retraining.phrases import how_many
-from retraining.report.verdict import name
-from retraining.report.words import interval_text, printable, time_text, value_text
+from retraining.report.words import interval_text, name, printable, time_text, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
