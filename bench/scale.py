@@ -1,9 +1,10 @@
-"""What is gained beyond one project, one process, one table: `python -m bench.scale [fleet|rows|places]`.
+"""What is gained beyond one project, one process, one table: `python -m bench.scale [fleet|plays|rows|places]`.
 
 `fleet` (or nothing) [--projects 40] [--closed 30] [--alone 3]:
 CPU seconds of one `fleet` against as many starts alone, for projects at a closed gate and for all.
 Of those that open, `--alone` are started alone, and the others are taken to need the same.
 Goals: at most 0.5 for the closed ones, 0.55 for all.
+`plays`: a replay on an engine (bench.plays).
 `rows`, `places`: what many rows take (bench.large).
 """
 
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from bench import large
 from bench.measuring import measured
+from bench.plays import plays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +37,7 @@ GOAL_OF_THE_CLOSED, GOAL_OF_ALL = 0.5, 0.55
 
 def main(words: Sequence[str]) -> int:
     """Print what was asked for; 1 where a goal is missed."""
-    benches = {"fleet": fleet, "rows": large.rows, "places": large.places}
+    benches = {"fleet": fleet, "plays": plays, "rows": large.rows, "places": large.places}
     if words and words[0] in benches:
         return benches[words[0]](words[1:])
     return fleet(words)

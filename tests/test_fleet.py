@@ -148,7 +148,7 @@ def is_training(project: Project) -> bool:
     return any("training ..." in path.read_text() for path in newest)
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 200) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it did not come to that"

@@ -207,6 +207,16 @@ def test_a_missing_driver_is_installed_without_a_clone(command: Path) -> None:
     assert "pip install 'psycopg[binary]'" in said.stdout
 
 
+def test_the_extra_holds_what_is_pinned_for_it() -> None:
+    project = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]
+    extra = map(Requirement, project["optional-dependencies"]["scale"])
+    ranges = {one.name.lower(): one.specifier for one in extra}
+    pinned = required("requirements-scale.txt")
+    assert ranges.keys() == pinned.keys()
+    for name, allowed in ranges.items():
+        assert allowed.contains(pinned[name]), f"{name} {pinned[name]} is outside {allowed}"
+
+
 def test_the_ranges_hold_what_is_pinned_and_begin_at_the_oldest_that_is_tested() -> None:
     declared = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]["dependencies"]
     ranges = {one.name.lower(): one.specifier for one in map(Requirement, declared)}

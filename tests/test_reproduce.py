@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.projects import CLONE, tables
+from tests.projects import CLONE, REGISTER, tables
 
 if TYPE_CHECKING:
     from tests.projects import Project
@@ -104,3 +104,21 @@ def test_a_version_that_was_learned_in_parts_is_made_again_in_parts(project: Pro
     project.register()
     project.configure(MAX_TRAINING_MEMORY="8G")
     assert project.start("reproduce", "--json").expect(0).json["same"] is True
+
+
+def test_too_many_rows_for_the_memory_end_a_start_with_3_and_three_ways_out(
+    project: Project,
+) -> None:
+    """Registering, a cycle and making again are refused alike, before anything is trained."""
+    words = ("--train-from", "used_data", "--set-alias")
+    refused = project.start(*words, script=REGISTER, MAX_TRAINING_MEMORY="1K").expect(3)
+    assert "would take some" in refused.error[0]
+    project.register()
+    project.configure(RETRAIN_WHEN="always", MAX_TRAINING_MEMORY="1K")
+    names = {path.name for path in project.deliver(*tables(6, seed=2))}
+    ended = project.start("run", "--json").expect(3)
+    assert ended.json["ending"] == "failed"
+    for way in ("MAX_TRAINING_ROWS", "TRAIN_WINDOW", "train_model_in_parts"):
+        assert way in ended.error[2]
+    assert project.names("new_data") == names
+    assert project.start("reproduce", "v1").expect(3).error[0].startswith("Learning ")

@@ -56,7 +56,7 @@ def folders(*projects: Project) -> list[str]:
     return [str(project.folder) for project in projects]
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 200) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it did not come to that"
