@@ -37,7 +37,10 @@ PLACES: dict[str, tuple[Beside, ...]] = {
     ),
     # deciding
     "after_scoring": (Beside("after", f"{CYCLE}.monitoring:monitor"),),
-    "mid_training": (Beside("before", f"{CYCLE}.training:train"),),
+    "mid_training": (
+        Beside("before", f"{CYCLE}.learning:train"),
+        Beside("before", f"{CYCLE}.learning:train_in_parts"),
+    ),
     "after_version_creation": (Beside("after", f"{CYCLE}.training:train_challenger"),),
     "after_comparison": (Beside("after", f"{CYCLE}.comparing:compare_on"),),
     # the one act

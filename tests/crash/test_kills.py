@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.crash.trials import Stage
 
 QUICK = {  # a handful; the rest is in bench/soak.py
-    "promote": ("mid_artifact_upload:9", "after_commit"),
+    "promote": ("mid_training", "mid_artifact_upload:9", "after_commit"),
     "reject": ("after_losing_tag",),
     "leave to a person": ("before_challenger",),
     "finish what a person approved": ("between_archived_files:3",),
