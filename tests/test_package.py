@@ -132,6 +132,7 @@ def test_the_first_hour_through_the_installed_command_alone(command: Path, tmp_p
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_the_first_hour_in_an_environment_that_pip_filled_from_the_wheel_alone(
     tmp_path: Path,
 ) -> None:
@@ -191,6 +192,8 @@ def test_help_and_errors_call_the_program_by_the_name_that_was_typed(
 
 def test_the_wheel_holds_the_recipe_the_templates_and_every_setting(command: Path) -> None:
     (packages,) = command.parents[1].glob("lib/python*/site-packages")
+    ours = [path for path in CLONE.glob("retraining/**/*.*") if "__pycache__" not in path.parts]
+    assert [path for path in ours if not (packages / path.relative_to(CLONE)).is_file()] == []
     assert (packages / "train_classification_model.py").is_file()
     assert (packages / "retraining" / "env.example").is_file()
     assert list((packages / "retraining").glob("report/templates/*.j2"))
