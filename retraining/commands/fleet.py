@@ -197,10 +197,10 @@ def _live(fleet: Fleet, project: Path, *, looks: bool) -> int:
     share_with(min(fleet.jobs, len(fleet.projects)))
     for name, _ in fleet.lent:
         os.environ.pop(name, None)  # the project's own word on these comes first
-    if looks and not fleet.force:
+    if looks:
         from retraining.fleet.gate import wants_packages
 
-        if wants_packages(project, fleet.env_file):
+        if wants_packages(project, fleet.env_file, force=fleet.force):
             return WANTS_PACKAGES
     return fleet.start([*fleet.words, "--project", str(project)])
 

@@ -24,17 +24,18 @@ READ_WHILE_LOADING = (
 READ_WHEN_USED = ("MLFLOW_TRACKING_", "MLFLOW_HTTP_REQUEST_", "MLFLOW_S3_")
 
 
-def wants_packages(project: Path, env_file: Path | None) -> bool:
+def wants_packages(project: Path, env_file: Path | None, *, force: bool = False) -> bool:
     """Whether a start on the project would pass its gate, and may use packages that are loaded.
 
-    It only looks. Where something is wrong the answer is no: the start itself meets it and says so.
+    It only looks; by `force` every gate is passed. Where something is wrong the answer is no: the
+    start itself meets it and says so.
     """
     try:
         settings = load(project, os.environ, env_file)
         if any(_read_while_loading(settings.passed_on)):
             return False  # it loads packages of its own, after these names are set
         job = Job.open(settings, read_only=True)
-        if sources_of(settings) or not job.state.is_clean:
+        if force or sources_of(settings) or not job.state.is_clean:
             return True
         return ask_the_gate(job).decision.act
     except (RetrainingError, OSError):
