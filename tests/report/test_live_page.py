@@ -54,7 +54,7 @@ def test_when_all_is_well_the_sentence_says_how_right_and_that_nothing_is_to_do(
         (
             {"serving": samples.serving(store_ok=False)},
             "look",
-            "the registry does not answer since 11 Nov 2026",
+            "the registry has not answered since 11 Nov 2026",
             "check",
         ),
         ({"serving": samples.serving(log_ok=False)}, "wrong", "log cannot be written", "check"),

@@ -110,7 +110,7 @@ def _next_gate(facts: LiveFacts, missing: int, cycles: tuple[CycleRecord, ...]) 
         return "open", start
     pace = files_a_day(cycles)
     note = f"{how_many(missing, 'file')} to come"
-    return ("?", note) if not pace else (about(missing / pace), note)
+    return ("not known yet", note) if not pace else (about(missing / pace), note)
 
 
 def files_a_day(cycles: tuple[CycleRecord, ...]) -> float | None:

@@ -183,7 +183,12 @@ def _requests(facts: LiveFacts) -> Iterator[Chart]:
     )
     bars = [(f"{one.start:%H:%M} UTC", _a_minute(one), _pulse_words(one)) for one in pulse]
     rows = tuple(
-        (f"{one.start:%H:%M}", f"{one.requests:,}", _milliseconds(one.p50), _milliseconds(one.p99))
+        (
+            f"{one.start:%H:%M:%S}",
+            f"{one.requests:,}",
+            _milliseconds(one.p50),
+            _milliseconds(one.p99),
+        )
         for one in reversed(pulse)
     )
     heads = ("From (UTC)", "Requests", "p50", "p99")

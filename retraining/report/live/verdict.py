@@ -127,7 +127,7 @@ def _about_serving(facts: LiveFacts) -> Iterator[Finding]:
         yield Finding("wrong", "the registry does not answer", check)
     elif not serving.store_ok:
         since = time_text(serving.store_since)
-        text = f"the registry does not answer since {since}; what it told before is shown"
+        text = f"the registry has not answered since {since}; what it told before is shown"
         yield Finding("look", text, check)
     elif serving.alias_version is None:
         text = f"no version holds the alias {printable(plan.alias, 60)}"
