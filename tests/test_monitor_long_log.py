@@ -81,6 +81,7 @@ def fill(path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)  # it writes the five million rows first
 def test_five_million_rows_cost_under_ten_seconds_of_cpu_and_500_mb(
     tmp_path: Path, empty_store: Path
 ) -> None:

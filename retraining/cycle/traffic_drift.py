@@ -131,14 +131,22 @@ def judge_traffic(
     blocks = blocks_of(rows)
     current = _inputs(reference, schema, rows, blocks)
     answered = np.asarray([row.version == version for row in rows], dtype=bool)
-    if np.unique(blocks[answered]).size >= FEWEST_BLOCKS:
+    if _are_enough(blocks[answered]):
         current |= _answers(reference, schema, rows, blocks, answered)
     before = {name: reference.histograms[name] for name in current}
     nominal = {name for name in current if isinstance(reference.bins[name], CategoryBins)}
     found = drift(before, current, threshold=threshold, nominal=nominal)
-    if np.unique(blocks).size < FEWEST_BLOCKS:
+    if not _are_enough(blocks):
         return Drift(features=summed_up([_not_judged(one) for one in found]).features)
     return summed_up(_confirmed(found, before, current, nominal, threshold))
+
+
+def _are_enough(blocks: Integers) -> bool:
+    """Whether the blocks of rows (n,) are as good as eight of one size (Kish, 1965): a request of most rows is no eight blocks."""
+    if not blocks.size:
+        return False
+    sizes = np.bincount(blocks)
+    return round(float(sizes.sum() ** 2 / (sizes**2).sum())) >= FEWEST_BLOCKS
 
 
 def _confirmed(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from retraining.statistics.drift import ALPHA, PERMUTATIONS, ROUNDING
+from retraining.statistics.drift import PERMUTATIONS, ROUNDING
 from retraining.statistics.permutation import Side, distance, side_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
     Integers = NDArray[np.integer[Any]]
+
+FAR_OUT = 0.997  # one side; 3 % over five features that are corrected for each other
 
 
 def p_by_own_blocks(
@@ -50,11 +52,12 @@ def p_by_own_blocks(
 def _by_random_signs(side: Side, rng: np.random.Generator) -> Floats:
     """(draws, values) sums of the blocks' weighted departures.
 
-    Few blocks tell their spread badly: it is widened as Student's t widens the normal distribution at this level.
+    Few blocks tell their spread badly, and unequal ones are worth fewer (Kish, 1965): it is widened as Student's t widens the
+    normal distribution, as far out as one feature of several is asked to be.
     """
-    blocks = side.sizes.size
-    student = float(special.stdtrit(blocks - 1, 1 - ALPHA / 2))
-    wider = student / float(special.ndtri(1 - ALPHA / 2)) * math.sqrt(blocks / (blocks - 1))
-    signs = rng.choice([-1.0, 1.0], size=(PERMUTATIONS, blocks))
+    worth = max(2.0, 1 / float((side.weights**2).sum()))
+    wider = float(special.stdtrit(worth - 1, FAR_OUT) / special.ndtri(FAR_OUT))
+    wider *= math.sqrt(worth / (worth - 1))
+    signs = rng.choice([-1.0, 1.0], size=(PERMUTATIONS, side.sizes.size))
     sums: Floats = signs @ (side.weights[:, None] * side.departures)
     return sums * wider

@@ -26,6 +26,7 @@ def lines_of_the_readme() -> Iterator[str]:
     yield from block.strip().splitlines()
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.soak  # it downloads Evidently and what it brings
 def test_the_readme_makes_a_report_of_exported_traffic(tmp_path: Path, empty_store: Path) -> None:
     project = Project.with_first_model(tmp_path / "project", empty_store)
