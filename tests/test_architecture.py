@@ -32,6 +32,7 @@ FACTS = (
     "disks",
     "env_file",
     "kill_points",
+    "least_blocks",
     "__version__",
 )
 CHOICES = (

@@ -14,7 +14,7 @@ from retraining.cycle.drift import sketch_of
 from retraining.cycle.learning import rows_to_learn
 from retraining.cycle.rows import Section
 from retraining.cycle.training_set import attempt_key
-from retraining.datasets import MIN_BLOCKS
+from retraining.least_blocks import BLOCKS_OF_A_BATCH
 from retraining.ledger import runs_outside
 from retraining.logs import log
 from retraining.model_registry.names import RETRAINING
@@ -138,7 +138,7 @@ def candidate(
 def sections_of(files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]]) -> tuple[Section, ...]:
     """Each learned run as a block; where there are fewer than a batch has, each is cut, for drift is judged by blocks."""
     learned = [(file, run) for file, runs in files_and_runs for run in runs]
-    pieces = 1 if len(learned) >= MIN_BLOCKS else math.ceil(MIN_BLOCKS / max(len(learned), 1))
+    pieces = math.ceil(BLOCKS_OF_A_BATCH / max(len(learned), 1))
     cuts = (
         (file, np.linspace(start, stop, pieces + 1).astype(int).tolist())
         for file, (start, stop) in learned

@@ -1,6 +1,6 @@
 """From the bytes of a data file to a typed table, or to a reason for refusing it."""
 
-from retraining.datasets.blocks import MIN_BLOCKS, Block, cut_into_blocks, reserve
+from retraining.datasets.blocks import Block, cut_into_blocks, reserve
 from retraining.datasets.columns import UNLABELLED, UnknownLabel
 from retraining.datasets.data_files import ChangedFileError
 from retraining.datasets.facts import FileFacts
@@ -24,7 +24,6 @@ from retraining.datasets.unseen_values import (
 )
 
 __all__ = [
-    "MIN_BLOCKS",
     "UNLABELLED",
     "Block",
     "ChangedFileError",

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from retraining.least_blocks import BLOCKS_OF_A_BATCH
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-MIN_BLOCKS = 10
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ def cut_into_blocks(files: Sequence[tuple[str, int]]) -> list[Block]:
     """
     enough = (
         runs
-        for runs in range(1, MIN_BLOCKS)
-        if sum(min(runs, rows) for _, rows in files) >= MIN_BLOCKS
+        for runs in range(1, BLOCKS_OF_A_BATCH)
+        if sum(min(runs, rows) for _, rows in files) >= BLOCKS_OF_A_BATCH
     )
-    runs = next(enough, MIN_BLOCKS)
+    runs = next(enough, BLOCKS_OF_A_BATCH)
     return [
         Block(sha256, number, start, stop)
         for sha256, rows in files

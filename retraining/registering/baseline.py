@@ -11,9 +11,10 @@ from retraining.cycle.calibrating import answers_on_test_rows
 from retraining.cycle.copies import leave_out_learned, tell
 from retraining.cycle.rows import Section, predictions
 from retraining.errors import DamagedModelError, UnreadableFileError
+from retraining.least_blocks import BLOCKS_FOR_AN_INTERVAL
 from retraining.model_registry.production import Model, load_model
 from retraining.records import NO_COPIES, Copies, Score, Version
-from retraining.statistics import MIN_BLOCKS, metric, score, score_interval
+from retraining.statistics import metric, score, score_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,10 +45,9 @@ class Baseline:
         """Why the score has no interval; None where it has one, or there is no score."""
         if self.score is None or self.score.interval is not None or self.score.value is None:
             return None
-        if self.blocks < MIN_BLOCKS:
-            return (
-                f"no interval, for these rows are in {self.blocks} blocks and it takes {MIN_BLOCKS}"
-            )
+        least = BLOCKS_FOR_AN_INTERVAL
+        if self.blocks < least:
+            return f"no interval, for these rows are in {self.blocks} blocks and it takes {least}"
         return "no interval, for the score is undefined on some of the blocks"
 
 

@@ -9,7 +9,6 @@ from retraining.statistics.calibration import (
     fit_calibration,
 )
 from retraining.statistics.comparison import (
-    MIN_BLOCKS,
     Estimate,
     PairedResult,
     compare,
@@ -38,7 +37,6 @@ from retraining.statistics.resampling import numbered
 from retraining.statistics.slices import judge_slices, per_class
 
 __all__ = [
-    "MIN_BLOCKS",
     "Calibration",
     "CategoryBins",
     "Delivery",

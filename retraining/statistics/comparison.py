@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
+from retraining.least_blocks import BLOCKS_FOR_AN_INTERVAL
 from retraining.statistics.metrics import Predictions, score
 from retraining.statistics.resampling import numbered, standard_error
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from retraining.metrics import Metric
     from retraining.records import Verdict
-
-MIN_BLOCKS = 5  # fewer tell too little of how much blocks differ
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def score_interval(
     """Interval of a model's score, kept within the metric's range; None under five blocks or where the score is undefined."""
     found = estimate(metric, predictions, seed=seed)
     interval = t_interval(found, confidence)
-    if interval is None or found.blocks < MIN_BLOCKS:
+    if interval is None or found.blocks < BLOCKS_FOR_AN_INTERVAL:
         return None
     lowest, highest = metric.low, metric.high
     return max(lowest, interval[0]), min(highest, interval[1])
@@ -122,7 +121,7 @@ def compare(
 def judge(found: Estimate, *, confidence: float, min_rows: int) -> PairedResult:
     """The interval and the verdict that an estimated improvement deserves."""
     interval = t_interval(found, confidence)
-    if interval is not None and (found.blocks < MIN_BLOCKS or found.rows < min_rows):
+    if interval is not None and (found.blocks < BLOCKS_FOR_AN_INTERVAL or found.rows < min_rows):
         interval = min(interval[0], 0.0), max(interval[1], 0.0)
     return PairedResult(
         found.value, interval, _verdict(interval), found.standard_error, found.rows, found.blocks

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retraining.least_blocks import BLOCKS_FOR_DRIFT
 from retraining.records import FeatureDrift
 from retraining.statistics.permutation import (
     Side,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 PERMUTATIONS = 1999
 ALPHA = 0.03  # simulated alarms at 0.05 came out at 4 to 7 %, and 5 % is promised (bench/simulations.py)
-MIN_BLOCKS = 8  # of reference and current together: fewer labellings cannot tell 5 % of 15 features
 ROUNDING = 1e-9  # must not make an equal labelling look smaller than the one observed
 MOST_BLOCKS = 150  # on each side; more are joined with their neighbours, which costs little and keeps time flat
 
@@ -109,7 +109,7 @@ def _distance_and_p(
     sides = side_of(before, nominal=nominal), side_of(after, nominal=nominal)
     observed = float(distance(sides[1].pooled - sides[0].pooled, nominal=nominal).round(12))
     blocks = len(before) + len(after)
-    if blocks < MIN_BLOCKS:
+    if blocks < BLOCKS_FOR_DRIFT:
         return observed, None
     alike = likeness(sides)
     labellings = _labellings(blocks, run_length(sides, alike), seed)
