@@ -172,7 +172,9 @@ def environment(project: Path) -> dict[str, str]:
     store = f"sqlite:///{project}/mlflow_server/backend_db/mlflow.db"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     more = {"MLFLOW_TRACKING_URI": store, "OMP_NUM_THREADS": "1", "PATH": path}
-    return {**os.environ, **more, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    # `monitor`, which ours starts now and then, answers nobody here
+    more |= {"MONITOR_EVERY_SECONDS": "1000000", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return {**os.environ, **more}
 
 
 def command(who: str, project: Path) -> list[str]:
