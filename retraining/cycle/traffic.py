@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", int, date)
 EPOCH = date(1970, 1, 1)
-MOST_READ = 50_000  # single rows; of more a share is read, always the same one
+MOST_READ = 20_000  # single rows; of more a share is read, always the same one
 
 
 @dataclass(frozen=True)
