@@ -1,7 +1,9 @@
-"""Puts a first model into the registry: a trained one, one trained here, or a version that somebody else registered.
+"""Puts a first model into the registry: a trained one, one trained here, or a version that somebody
+else registered.
 
-`--train-from DIR` trains the recipe on a folder of files, `--model FILE --trust-pickle` takes a pickled estimator, and `--adopt N`
-takes up a version that is in the registry already. With no argument: the one file in `model/`, else training from `used_data/`.
+`--train-from DIR` trains the recipe on a folder of files, `--model FILE --trust-pickle` takes a
+pickled estimator, and `--adopt N` takes up a version that is in the registry already. With no
+argument: the one file in `model/`, else training from `used_data/`.
 """
 
 from __future__ import annotations

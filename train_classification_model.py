@@ -1,7 +1,8 @@
 """The training recipe: the one file of the job that you replace with your own.
 
-The job calls `train_model` with rows as they come from the data files and puts what it returns into the MLflow registry, code included.
-So every step between a raw row and a label lives inside the estimator, and this file imports nothing of the job.
+The job calls `train_model` with rows as they come from the data files and puts what it returns into
+the MLflow registry, code included. So every step between a raw row and a label lives inside the
+estimator, and this file imports nothing of the job.
 """
 
 from __future__ import annotations
@@ -22,19 +23,23 @@ FEW_ROWS = 1_000
 def train_model(X_train: pd.DataFrame, y_train: pd.Series) -> Pipeline:
     """Fit histogram gradient boosting on raw columns.
 
-    It splits on missing values and on categories as they are, so nothing is imputed, scaled or one-hot encoded. There is no early stopping:
-    it would hold out random rows, which fails on a class with one row and flatters where neighbouring rows are alike. Large leaves, a
-    strong penalty and half the columns a split keep tonight's model from differing from last night's by chance: fewer promotions turn
-    out to be wrong.
+    It splits on missing values and on categories as they are, so nothing is imputed, scaled or
+    one-hot encoded. There is no early stopping: it would hold out random rows, which fails on a
+    class with one row and flatters where neighbouring rows are alike. Large leaves, a strong
+    penalty and half the columns a split keep tonight's model from differing from last night's by
+    chance: fewer promotions turn out to be wrong.
 
     Args:
-        X_train: one row per observation, oldest first; numbers and booleans as numeric columns, all others as strings; NaN where missing.
+        X_train: one row per observation, oldest first; numbers and booleans as numeric columns, all
+            others as strings; NaN where missing.
         y_train: one label per row: integers, booleans or strings, two classes or more.
 
     Returns:
-        A fitted estimator; `predict` answers with labels as in `y_train`, `predict_proba` with a column for each of `classes_`.
+        A fitted estimator; `predict` answers with labels as in `y_train`, `predict_proba` with a
+        column for each of `classes_`.
     """
-    # Boosting bins its columns by a sample of the rows: a column with hardly a value could be empty there, which it cannot bin.
+    # Boosting bins its columns by a sample of the rows: a column with hardly a value could be empty
+    # there, which it cannot bin.
     told = [name for name in X_train.columns if X_train[name].count() > len(X_train) / 1000]
     numbers = [name for name in told if pd.api.types.is_numeric_dtype(X_train[name])]
     words = [name for name in told if name not in numbers]
@@ -55,13 +60,17 @@ def train_model(X_train: pd.DataFrame, y_train: pd.Series) -> Pipeline:
 
 
 class BoostingForRareClasses(HistGradientBoostingClassifier):
-    """Boosting that predicts a very rare class before it is the likeliest one; probabilities are left as they are.
+    """Boosting that predicts a very rare class before it is the likeliest one.
 
-    Full balancing finds more rows of a rare class but costs much accuracy; without any, a class of one row in a hundred is hardly ever
-    predicted. This lies between: a class with less than a fifth of its even share (of two classes: under 10 %) counts as if it had that
-    fifth, at most five times its own share. On five real tables thinned out to 5, 2 and 1 % positives, the mean F1 rises from 31, 10 and 2
-    to 41, 26 and 15 points, and accuracy falls by 0.3, 0.9 and 0.3 points (`python -m bench.recipe`). Weights on the rows do no better,
-    spoil the probabilities, and make a fit several times as long.
+    Probabilities are left as they are.
+
+    Full balancing finds more rows of a rare class but costs much accuracy; without any, a class of
+    one row in a hundred is hardly ever predicted. This lies between: a class with less than a fifth
+    of its even share (of two classes: under 10 %) counts as if it had that fifth, at most five
+    times its own share. On five real tables thinned out to 5, 2 and 1 % positives, the mean F1
+    rises from 31, 10 and 2 to 41, 26 and 15 points, and accuracy falls by 0.3, 0.9 and 0.3 points
+    (`python -m bench.recipe`). Weights on the rows do no better, spoil the probabilities, and make
+    a fit several times as long.
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> BoostingForRareClasses:
@@ -91,17 +100,21 @@ class BoostingForRareClasses(HistGradientBoostingClassifier):
         return self.labels_of(self.predict_proba(X))
 
     def labels_of(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return what `predict` answers where it finds these probabilities: who wants both asks once."""
+        """Return what `predict` answers where it finds these probabilities: who wants both asks
+        once.
+        """
         return np.asarray(self.classes_[np.argmax(probabilities * self.favour_, axis=1)])
 
 
 class ColumnsToNumbers(TransformerMixin, BaseEstimator):
-    """Turn a table of raw columns into one of floats, NaN where a value is missing: the words as codes, then the numbers.
+    """Turn a table of raw columns into one of floats, NaN where a value is missing: the words as
+    codes, then the numbers.
 
     Args:
         numbers: names of the columns that hold numbers or booleans, kept as they are.
-        words: names of the columns that hold words. Their most frequent values become 0, 1, ...; rarer and unseen ones share a code.
-            Where no value is rare, an unseen one counts as missing.
+        words: names of the columns that hold words. Their most frequent values become 0, 1, ...;
+            rarer and unseen ones share a code. Where no value is rare, an unseen one counts as
+            missing.
     """
 
     def __init__(self, numbers: list[str], words: list[str]) -> None:
@@ -114,7 +127,10 @@ class ColumnsToNumbers(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, X: pd.DataFrame, y: pd.Series | None = None) -> pd.DataFrame:
-        """Learn, and return what was learned from; columns that are floats already are not copied."""
+        """Learn, and return what was learned from.
+
+        Columns that are floats already are not copied.
+        """
         self.fit(X, y)
         words = {name: codes.of(X[name]) for name, codes in self.codes_.items()}
         numbers = X[self.numbers]

@@ -114,7 +114,10 @@ def _reserved(start: int, per_cycle: int) -> Mask:
 
 
 def _less_copies(words: NDArray[np.uint64], learned: Mask, per_cycle: int) -> Mask:
-    """Mark the rows that test, less copies of learned ones; earlier cycles are files of their own."""
+    """Mark the rows that test, less copies of learned ones.
+
+    Earlier cycles are files of their own.
+    """
     files = np.array_split(np.arange(len(words)), max(1, FILES_PER_CYCLE * len(words) // per_cycle))
     values = _one_word_a_row(words)
     deliveries = [Delivery(values[file], ~learned[file], learned[file]) for file in files]

@@ -1,4 +1,7 @@
-"""Data for the benchmarks: files of a concept that can be learned, and projects that hold them. All randomness seeded."""
+"""Data for the benchmarks: files of a concept that can be learned, and projects that hold them.
+
+All randomness seeded.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ def train_model(X_train, y_train):
 
 
 def rows(count: int, seed: int) -> pa.Table:
-    """`count` rows of 12 numbers and 3 words; the label follows five of them, one label in ten is wrong."""
+    """`count` rows of 12 numbers and 3 words.
+
+    The label follows five of them, one label in ten is wrong.
+    """
     rng = np.random.default_rng(seed)
     numbers = rng.normal(size=(count, NUMBERS)).round(4)
     words = rng.integers(0, CATEGORIES, size=(count, WORDS))
@@ -57,7 +63,9 @@ def rows(count: int, seed: int) -> pa.Table:
 def write_files(
     folder: Path, count: int, rows_each: int, *, first: int = 0, name: str = "part"
 ) -> None:
-    """`count` CSV files, each with its own seed, arrived in the order of their names, a minute ago and more."""
+    """`count` CSV files, each with its own seed, arrived in the order of their names, a minute ago
+    and more.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     now = time.time()
     for place in range(first, first + count):

@@ -1,9 +1,10 @@
-"""How well policies decide, on streams whose end is known: `python -m bench.decisions [STREAMS] [--offsets 6] [--recipe shipped|hgb]`.
+"""How well policies decide, on streams whose end is known: `python -m bench.decisions [STREAMS]
+[--offsets 6] [--recipe shipped|hgb]`.
 
-Plays the shipped defaults, and what `PROMOTE_WHEN=unless_worse` would add to them, over every stream
-of a folder, beside the yardsticks, and prints the goals' measures. Without a folder it plays the
-demo's stream from two offsets. What was played is kept in `build/bench-decisions` and taken from
-there as long as the code that decides, the recipe, the settings and the rows are the same: an
+Plays the shipped defaults, and what `PROMOTE_WHEN=unless_worse` would add to them, over every
+stream of a folder, beside the yardsticks, and prints the goals' measures. Without a folder it plays
+the demo's stream from two offsets. What was played is kept in `build/bench-decisions` and taken
+from there as long as the code that decides, the recipe, the settings and the rows are the same: an
 interrupted run goes on.
 """
 
@@ -155,7 +156,10 @@ def play(task: Task) -> dict[str, Any]:
 
 
 def play_all(tasks: Sequence[Task], workers: int) -> dict[Task, dict[str, Any]]:
-    """Every task's result, from the cache where it is there; what is played is added to it at once."""
+    """Every task's result, from the cache where it is there.
+
+    What is played is added to it at once.
+    """
     CACHE.mkdir(parents=True, exist_ok=True)
     file = CACHE / "plays.jsonl"
     kept = (
@@ -182,7 +186,7 @@ def play_all(tasks: Sequence[Task], workers: int) -> dict[Task, dict[str, Any]]:
     return results
 
 
-# --- the table ----------------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""Drift on 100,000 reference and 50,000 current rows of 15 features, against scipy's own tests on the same arrays."""
+"""Drift on 100,000 reference and 50,000 current rows of 15 features, against scipy's own tests on
+the same arrays.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,14 @@
-"""How far the estimated score is from the one that labels tell later: `python -m bench.estimates [STREAMS] [--metric accuracy]`.
+"""How far the estimated score is from the one that labels tell later:
+`python -m bench.estimates [STREAMS] [--metric accuracy]`.
 
-Each public stream is cut as `bench.decisions` cuts it. At several places in it a version is made as the job makes one: a fifth of
-its last batches, in whole blocks, is kept from it, and its calibration is fitted there. Then come eight batches that it answers.
-Of each the score is estimated without a label, and compared with the realised one. Beside it stand two figures that cost
-nothing: the score on the test rows ("as good as last known"), and the realised score of the batch before, which takes its labels.
-Errors are means of absolute differences, in points; `held` is the share of intervals that hold the realised score.
+Each public stream is cut as `bench.decisions` cuts it. At several places in it a version is made as
+the job makes one: a fifth of its last batches, in whole blocks, is kept from it, and its
+calibration is fitted there. Then come eight batches that it answers. Of each the score is estimated
+without a label, and compared with the realised one. Beside it stand two figures that cost
+nothing: the score on the test rows ("as good as last known"), and the realised score of the batch
+    before, which takes its labels.
+Errors are means of absolute differences, in points; `held` is the share of intervals that hold the
+realised score.
 """
 
 from __future__ import annotations
@@ -50,7 +54,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Stream:
-    """Features, label codes (n,) and their number, in the order of time; rows of the first model, and of a batch."""
+    """Features, label codes (n,) and their number, in the order of time.
+
+    Rows of the first model, and of a batch.
+    """
 
     X: pd.DataFrame
     codes: NDArray[np.int64]
@@ -76,7 +83,10 @@ def judged(stream: Stream, chosen: Metric) -> Iterator[Found]:
 
 
 def _after(stream: Stream, chosen: Metric, start: int, seed: int) -> Iterator[Found]:
-    """The eight batches after one place; nothing where a version made there carries no calibration."""
+    """The eight batches after one place.
+
+    Nothing where a version made there carries no calibration.
+    """
     first = max(0, start - BATCHES_LEARNED * stream.batch)
     rows = np.arange(first, start)
     is_held_out = _held_out(stream, rows, seed)
@@ -102,7 +112,9 @@ def _after(stream: Stream, chosen: Metric, start: int, seed: int) -> Iterator[Fo
 
 
 def _held_out(stream: Stream, rows: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    """(n,) rows of a fifth of the blocks, drawn among those of the last three batches, as a cycle has them."""
+    """(n,) rows of a fifth of the blocks, drawn among those of the last three batches, as a cycle
+    has them.
+    """
     block = (rows - rows[0]) * BLOCKS_A_BATCH // stream.batch
     recent = np.unique(block[rows >= rows[-1] + 1 - 3 * stream.batch])
     count = int(np.ceil(HELD_OUT * recent.size))

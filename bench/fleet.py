@@ -1,8 +1,10 @@
-"""How often a fleet in which nothing changes is given a new model: `python -m bench.fleet [--runs 40] [--cycles 30] [--scenario none]`.
+"""How often a fleet in which nothing changes is given a new model: `python -m bench.fleet [--runs
+40] [--cycles 30] [--scenario none]`.
 
-Each run is a fleet of its own seed (`examples/adas`), played by `replay` with its recipe and settings, but asked every cycle
-(RETRAIN_WHEN=always) and strictly (PROMOTE_WHEN=significant). A promotion under `none` is false by construction: the goal is at most 5 % of
-the runs. What was played is kept in `build/bench-fleet` as long as the code is the same: an interrupted bench goes on.
+Each run is a fleet of its own seed (`examples/adas`), played by `replay` with its recipe and
+settings, but asked every cycle (RETRAIN_WHEN=always) and strictly (PROMOTE_WHEN=significant). A
+promotion under `none` is false by construction: the goal is at most 5 % of the runs. What was
+played is kept in `build/bench-fleet` as long as the code is the same: an interrupted bench goes on.
 """
 
 from __future__ import annotations

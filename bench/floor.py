@@ -1,7 +1,8 @@
 """What no cycle can save, measured in one process: `python -m bench.floor PROJECT`.
 
-Reading the new files with pyarrow, the recipe's fit on rows that are in memory already, and predicting the test rows twice: by that
-model, and by one that knows nothing, for such a one is in production in the cycle that is measured.
+Reading the new files with pyarrow, the recipe's fit on rows that are in memory already, and
+predicting the test rows twice: by that model, and by one that knows nothing, for such a one is in
+production in the cycle that is measured.
 """
 
 from __future__ import annotations

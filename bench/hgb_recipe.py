@@ -1,4 +1,6 @@
-"""The bench's second recipe: gradient boosting with hardly a setting of its own, texts as numbers in order of the alphabet."""
+"""The bench's second recipe: gradient boosting with hardly a setting of its own, texts as numbers
+in order of the alphabet.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""What late labels do to the next model, with and without `LABEL_WAIT_DAYS`, and what silence is worth: `python -m bench.labels`.
+"""What late labels do to the next model, with and without `LABEL_WAIT_DAYS`, and what silence is
+worth: `python -m bench.labels`.
 
-A shop, simulated: an order is a fraud by a known rule, some 10 % are. A fraud is reported after a few days; that an order is honest is
-known after 30 days. On day 60 a model is fitted to the labelled orders, as an export would find them, and scored on orders of the days
-that follow. The same draws serve every line. `reported`: what share of the frauds anybody ever reports.
+A shop, simulated: an order is a fraud by a known rule, some 10 % are. A fraud is reported after a
+few days; that an order is honest is known after 30 days. On day 60 a model is fitted to the
+labelled orders, as an export would find them, and scored on orders of the days that follow. The
+same draws serve every line. `reported`: what share of the frauds anybody ever reports.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ HEAD = "| labels taken | rows | frauds in them | believed frauds | log loss | re
 
 @dataclass(frozen=True)
 class Orders:
-    """Orders of some days: features (n, 3), frauds (n,), the day of each, and the day on which its label comes (inf: never)."""
+    """Orders of some days: features (n, 3), frauds (n,), the day of each, and the day on which its
+    label comes (inf: never).
+    """
 
     X: NDArray[np.float64]
     fraud: NDArray[np.bool_]

@@ -1,4 +1,5 @@
-"""What many rows take: `python -m bench.scale rows [--rows 2000000]`, `python -m bench.scale places`.
+"""What many rows take: `python -m bench.scale rows [--rows 2000000]`,
+`python -m bench.scale places`.
 
 `rows`: a cycle of examples/large that learns in parts, beside one of the shipped recipe on as many
 rows, two million at most: peak anonymous memory over that of the packages alone, in tables of the
@@ -80,7 +81,10 @@ class Cycle:
 
 
 def rows(words: Sequence[str]) -> int:
-    """Print what a cycle in parts takes, beside one of the shipped recipe; 1 where a goal is missed."""
+    """Print what a cycle in parts takes, beside one of the shipped recipe.
+
+    1 where a goal is missed.
+    """
     flags = argparse.ArgumentParser(prog="bench.scale rows", description=__doc__)
     flags.add_argument("--rows", type=int, default=2_000_000, help="of the new files together")
     asked = flags.parse_args(words)

@@ -1,7 +1,9 @@
-"""What the prediction log costs: answers with it against without, and how exports and retention bear a long history: `python -m bench.log`.
+"""What the prediction log costs: answers with it against without, and how exports and retention
+bear a long history: `python -m bench.log`.
 
-The service runs in a process of its own, the clients in another, on one machine: read the ratios, not the figures beside them. `--rows`
-sets how long the history is (5,000,000); it is written by the log's own writer, so it takes a while.
+The service runs in a process of its own, the clients in another, on one machine: read the ratios,
+not the figures beside them. `--rows` sets how long the history is (5,000,000); it is written by the
+log's own writer, so it takes a while.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ AT_ONCE, DAYS = 1000, 50
 
 @dataclass(frozen=True)
 class Pace:
-    """Rows a second that were answered, the median of a request's seconds, and the service's CPU seconds a row."""
+    """Rows a second that were answered, the median of a request's seconds, and the service's CPU
+    seconds a row.
+    """
 
     rows: float
     median: float
@@ -78,7 +82,7 @@ def main() -> None:
         bear_history(asked.rows)
 
 
-# --- answers ---------------------------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------------
 def compare_answers(seconds: float) -> None:
     """Answers with the log and without, in turns, by the same clients."""
     with tempfile.TemporaryDirectory() as folder:
@@ -168,9 +172,11 @@ def serving(project: Path, share: str) -> Iterator[Served]:
         process.wait(60)
 
 
-# --- history ---------------------------------------------------------------------------------------------------------
+# --- history --------------------------------------------------------------------------------------
 def bear_history(rows: int) -> None:
-    """A log that grows: what an export of 1,000 rows costs as it does, and one day's retention at the end."""
+    """A log that grows: what an export of 1,000 rows costs as it does, and one day's retention at
+    the end.
+    """
     with tempfile.TemporaryDirectory() as folder:
         database = open_database(f"sqlite:///{folder}/predictions.db", JOB)
         ensure_layout(database)

@@ -1,4 +1,7 @@
-"""Measures one process: wall and CPU seconds, peak memory, what it said. The machine may be shared, so ratios are taken of both times."""
+"""Measures one process: wall and CPU seconds, peak memory, what it said.
+
+The machine may be shared, so ratios are taken of both times.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: seconds on the clock, seconds of CPU (children included), peak memory in bytes, both streams."""
+    """One run: seconds on the clock, seconds of CPU (children included), peak memory in bytes, both
+    streams.
+    """
 
     wall: float
     cpu: float
@@ -63,7 +68,9 @@ def python(code: str) -> Command:
 
 
 def in_turn(times: int, *runs: Callable[[], Measured]) -> list[list[Measured]]:
-    """Each of some runs as often as asked, one after the other in turn, so that a busy minute hits all alike."""
+    """Each of some runs as often as asked, one after the other in turn, so that a busy minute hits
+    all alike.
+    """
     rounds = [[run() for run in runs] for _ in range(times)]
     return [list(one) for one in zip(*rounds, strict=True)]
 

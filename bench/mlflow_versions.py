@@ -1,8 +1,9 @@
 """Which MLflow clients and servers go together, tried: `python -m bench.mlflow_versions`.
 
-Four pairs of the newest and the oldest supported MLflow: a server of the one with a job of the other registers a model, plays a cycle
-that promotes, reads it back and rolls back. Then each opens the other's bare sqlite store. The oldest lives in the environment that
-`make test-oldest` makes; `--oldest` names another one.
+Four pairs of the newest and the oldest supported MLflow: a server of the one with a job of the
+other registers a model, plays a cycle that promotes, reads it back and rolls back. Then each opens
+the other's bare sqlite store. The oldest lives in the environment that `make test-oldest` makes;
+`--oldest` names another one.
 """
 
 from __future__ import annotations
@@ -147,7 +148,9 @@ def last_line(text: str) -> str:
 
 @contextlib.contextmanager
 def serving(server: Installed, folder: Path) -> Iterator[str]:
-    """The address of a server with a sqlite store, which proxies artifacts, as `mlflow server` does by default."""
+    """The address of a server with a sqlite store, which proxies artifacts, as `mlflow server` does
+    by default.
+    """
     port = free_port()
     command: list[str | Path] = [server.python, "-m", "mlflow", "server", "--port", str(port)]
     command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/store.db"]

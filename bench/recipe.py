@@ -1,7 +1,8 @@
 """How well the shipped recipe learns: `python -m bench.recipe [STREAMS]`.
 
-First beside the bench's second recipe, as a stream goes on: accuracy on the next cycles, and how many answers change when the same recipe
-learns again one cycle later. Then where the rarer of two classes is thinned out, with the favour that the recipe shows it and without.
+First beside the bench's second recipe, as a stream goes on: accuracy on the next cycles, and how
+many answers change when the same recipe learns again one cycle later. Then where the rarer of two
+classes is thinned out, with the favour that the recipe shows it and without.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def table_of(stream: Path) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def as_it_goes_on(recipe: Recipe, stream: Path) -> Iterator[tuple[float, float, float]]:
-    """For some starts: accuracy on the next three cycles, share of answers there that change a cycle later, seconds of CPU a fit."""
+    """For some starts: accuracy on the next three cycles, share of answers there that change a
+    cycle later, seconds of CPU a fit.
+    """
     X, y = table_of(stream)
     initial, cycle = CUTS.get(stream.name.split(".")[0], (len(X) // 12, len(X) // 60))
     last = (len(X) - initial) // cycle - NEXT - 1
@@ -65,7 +68,10 @@ def _rows(
 
 
 def thinned(stream: Path, share: float, seed: int) -> Iterator[tuple[float, float, float]]:
-    """With the favour and without: F1 of the rare class, accuracy, average precision; trained on half of the rows, tested on the others."""
+    """With the favour and without: F1 of the rare class, accuracy, average precision.
+
+    Trained on half of the rows, tested on the others.
+    """
     X, y = table_of(stream)
     rare = y.value_counts().index[-1]
     rng = np.random.default_rng(

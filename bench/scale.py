@@ -1,4 +1,5 @@
-"""What is gained beyond one project, one process, one table: `python -m bench.scale [fleet|plays|rows|places]`.
+"""What is gained beyond one project, one process, one table:
+`python -m bench.scale [fleet|plays|rows|places]`.
 
 `fleet` (or nothing) [--projects 40] [--closed 30] [--alone 3]:
 CPU seconds of one `fleet` against as many starts alone, for projects at a closed gate and for all.

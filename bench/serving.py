@@ -1,8 +1,10 @@
-"""The prediction service against `mlflow models serve` of the pinned version: `python -m bench.serving`, or `make bench-serving`.
+"""The prediction service against `mlflow models serve` of the pinned version:
+`python -m bench.serving`, or `make bench-serving`.
 
-The same version, one worker each, the prediction log switched on, both asked in turns by the same clients from a process of their own.
-Read the ratios, not the figures beside them: ours over theirs by the clock, and by the servers' CPU a row, which other work on the
-machine disturbs less. `--rounds` sets how often each is asked.
+The same version, one worker each, the prediction log switched on, both asked in turns by the same
+clients from a process of their own. Read the ratios, not the figures beside them: ours over theirs
+by the clock, and by the servers' CPU a row, which other work on the machine disturbs less.
+`--rounds` sets how often each is asked.
 """
 
 from __future__ import annotations
@@ -164,7 +166,7 @@ def project_of(folder: Path, recipe: str | None) -> Path:
     return folder
 
 
-# --- servers ---------------------------------------------------------------------------------------
+# --- servers --------------------------------------------------------------------------------------
 
 
 def environment(project: Path) -> dict[str, str]:
@@ -234,7 +236,7 @@ def cpu_of(group: int) -> float:
     return ticks / TICKS
 
 
-# --- clients ---------------------------------------------------------------------------------------
+# --- clients --------------------------------------------------------------------------------------
 
 
 def body_of(rows: int) -> bytes:
@@ -306,7 +308,7 @@ def paced(who: str, group: int, load: Load) -> Pace:
     return Pace(rows / SECONDS, tuple(sorted(seconds)), (cpu_of(group) - cpu) / rows)
 
 
-# --- the comparison --------------------------------------------------------------------------------
+# --- the comparison -------------------------------------------------------------------------------
 
 
 def compare_answers(project: Path, goals: Sequence[Goal], rounds: int) -> None:

@@ -1,7 +1,9 @@
-"""How often the statistics are wrong, where the truth is known: `python -m bench.simulations [--quick]`.
+"""How often the statistics are wrong, where the truth is known:
+`python -m bench.simulations [--quick]`.
 
-Prints the simulated rows of the goals in `docs/decisions.md`: drift without drift and with it, promotions of equal models over
-thirty nights, power for one point, and how often intervals hold the truth. Seeded: the same call prints the same table.
+Prints the simulated rows of the goals in `docs/decisions.md`: drift without drift and with it,
+promotions of equal models over thirty nights, power for one point, and how often intervals hold the
+truth. Seeded: the same call prints the same table.
 """
 
 from __future__ import annotations
@@ -60,7 +62,10 @@ def file_histograms(
     shift: float = 0.0,
     correlation: float = 0.0,
 ) -> NDArray[np.int64]:
-    """(files, 10) counts of a standard normal in its deciles; files differ by a level of variance `alike`, an AR(1) in time."""
+    """(files, 10) counts of a standard normal in its deciles.
+
+    Files differ by a level of variance `alike`, an AR(1) in time.
+    """
     levels = np.empty(files)
     level = rng.normal()
     for place in range(files):
@@ -77,7 +82,10 @@ def file_histograms(
 def share_detected(
     repeats: int, rows: int, *, design_effect: float = 1, alike: float = 0, shift: float = 0
 ) -> float:
-    """The share of windows of `rows` rows in 15 files where any of 15 features is detected; the first is shifted."""
+    """The share of windows of `rows` rows in 15 files where any of 15 features is detected.
+
+    The first is shifted.
+    """
     rng = np.random.default_rng(rows)
     rows_a_file = max(1, round(rows / FILES))
     alike = max(alike, (design_effect - 1) / max(1, rows_a_file - 1))
@@ -130,7 +138,10 @@ def two_models(
     alike: float = 0.0,
     gain: float = 0.0,
 ) -> tuple[Predictions, Predictions]:
-    """Two models right on some 83 % of rows that err on much the same ones; blocks suit one or the other where `alike` > 0."""
+    """Two models right on some 83 % of rows that err on much the same ones.
+
+    Blocks suit one or the other where `alike` > 0.
+    """
     block = np.repeat(np.arange(blocks), rows_a_block)
     truth = rng.integers(0, 2, block.size)
     common = rng.normal(size=block.size)
@@ -151,7 +162,9 @@ def two_models(
 
 
 def design_effect(alike: float, rows_a_block: int) -> float:
-    """How much more the difference of two such models varies than with independent rows, from one large draw."""
+    """How much more the difference of two such models varies than with independent rows, from one
+    large draw.
+    """
     champion, challenger = two_models(np.random.default_rng(0), 4000, rows_a_block, alike=alike)
     gains = (challenger.predicted == champion.truth).astype(float) - (
         champion.predicted == champion.truth
@@ -230,7 +243,9 @@ def power_rows(repeats: int) -> Iterator[Row]:
 
 
 def coverage_rows(repeats: int) -> Iterator[Row]:
-    """How often 95 % intervals hold the truth: of the difference of equal models, and of one model's score."""
+    """How often 95 % intervals hold the truth: of the difference of equal models, and of one
+    model's score.
+    """
     for name in ("accuracy", "f1", "roc_auc"):
         for lively in (0.0, 15.0):
             for blocks, rows in ((10, 50), (20, 100), (50, 40)):
@@ -250,7 +265,9 @@ def coverage_rows(repeats: int) -> Iterator[Row]:
 def coverage(
     name: str, repeats: int, blocks: int, rows_a_block: int, alike: float
 ) -> tuple[float, float]:
-    """The shares of intervals of a difference that hold zero, and of intervals of a score that hold it."""
+    """The shares of intervals of a difference that hold zero, and of intervals of a score that hold
+    it.
+    """
     rng = np.random.default_rng(blocks)
     chosen = metric(name)
     truth = score(chosen, two_models(rng, 4000, rows_a_block, alike=alike)[0])

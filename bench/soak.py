@@ -1,7 +1,9 @@
-"""Nothing is lost, at length: `make soak` kills, fails, overlaps and feeds the job for up to an hour, and prints the figures.
+"""Nothing is lost, at length: `make soak` kills, fails, overlaps and feeds the job for up to an
+hour, and prints the figures.
 
-Every unit of work has a key; those that are done stand in `build/soak/SEED.jsonl`, so that a soak that was interrupted goes on where
-it was. Another seed tries other moments, calls and files: `python -m bench.soak --seed 2`.
+Every unit of work has a key; those that are done stand in `build/soak/SEED.jsonl`, so that a soak
+that was interrupted goes on where it was. Another seed tries other moments, calls and files:
+`python -m bench.soak --seed 2`.
 """
 
 from __future__ import annotations
@@ -55,7 +57,10 @@ def main() -> int:
 
 
 def _stop(folder: Path, *_: object) -> None:
-    """End at once; what was done is noted, and forking processes and servers end when their parent does."""
+    """End at once.
+
+    What was done is noted, and forking processes and servers end when their parent does.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(128 + signal.SIGTERM)
 

@@ -1,4 +1,6 @@
-"""The units of a soak: each kind of kill, fault, overlap, delivery and long row of cycles, as work for one forking process."""
+"""The units of a soak: each kind of kill, fault, overlap, delivery and long row of cycles, as work
+for one forking process.
+"""
 
 from __future__ import annotations
 
@@ -149,7 +151,9 @@ def kills_in_commits(figures: Figures, name: str) -> Work:
 
 
 def failing_calls(figures: Figures, call: str, seed: int) -> Work:
-    """The Nth call of one kind fails, for every N or as many as there is time for, until one passes cleanly."""
+    """The Nth call of one kind fails, for every N or as many as there is time for, until one passes
+    cleanly.
+    """
 
     def work(folder: Path, zygote: Zygote) -> None:
         if not figures.wants(CLEAN, [call]):
@@ -181,7 +185,9 @@ def failing_copies(figures: Figures) -> Work:
 
 
 def troubles(figures: Figures) -> Work:
-    """A locked database, damaged models, folders that are not there, full disks, a clock that went back."""
+    """A locked database, damaged models, folders that are not there, full disks, a clock that went
+    back.
+    """
 
     def work(folder: Path, zygote: Zygote) -> None:
         stage = Stage.set_for(SCENARIOS["promote"], ForkedProject.at(folder / "project", zygote))
@@ -210,7 +216,9 @@ def troubles(figures: Figures) -> Work:
 
 
 def failing_server(figures: Figures, seed: int) -> Work:
-    """A server that is down, hangs, breaks down, or breaks down after it did what it was asked to, from or at some request."""
+    """A server that is down, hangs, breaks down, or breaks down after it did what it was asked to,
+    from or at some request.
+    """
 
     def work(folder: Path, zygote: Zygote) -> None:
         if figures.done[SERVER] >= SERVER_FAULTS * len(MISBEHAVIOUR):

@@ -1,7 +1,9 @@
-"""How fast a cycle is, against a tutorial's script and against what no cycle can save: `make bench`, or `python -m bench.speed`.
+"""How fast a cycle is, against a tutorial's script and against what no cycle can save:
+`make bench`, or `python -m bench.speed`.
 
-Data is generated, ours and the yardsticks run in turn in one session, each in a process of its own, and every goal gets a line: what was
-measured, by the clock and by CPU time (on a shared machine the steadier of the two), and whether it is met.
+Data is generated, ours and the yardsticks run in turn in one session, each in a process of its own,
+and every goal gets a line: what was measured, by the clock and by CPU time (on a shared machine the
+steadier of the two), and whether it is met.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ class Size:
     """How much is measured.
 
     Attributes:
-        used: files in the archive -> how often a cycle on them is run; one of a thousand files takes minutes with its yardsticks.
+        used: files in the archive -> how often a cycle on them is run; one of a thousand files
+            takes minutes with its yardsticks.
         rows: of each of these files.
         archives: files of the growth series.
         judged: files that wait in the inbox, judged.
@@ -75,7 +78,10 @@ class Table:
     lines: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def add(self, what: str, goal: float | None, **measured: Ratio) -> None:
-        """A line, by each way in which it was measured; without a goal it is there to compare with."""
+        """A line, by each way in which it was measured.
+
+        Without a goal it is there to compare with.
+        """
         shown = ", ".join(f"{ratio} by {way}" for way, ratio in measured.items())
         self.lines.append(
             (
@@ -147,7 +153,7 @@ def one_cycle(stand: Stand) -> Measured:
     return measured(stand.put_back().start("run", "--json"))
 
 
-# --- what is measured ---------------------------------------------------------------------------------------------------------
+# --- what is measured -----------------------------------------------------------------------------
 
 
 def idle(table: Table, where: Path, times: int) -> None:
@@ -215,7 +221,9 @@ def cycles(table: Table, where: Path, used: int, times: int, rows: int, *, fores
 
 
 def growth(table: Table, where: Path, size: Size) -> None:
-    """(e) A cycle's cost by the files in the archive, fit and reading of the training table taken off; then judged files in the inbox."""
+    """(e) A cycle's cost by the files in the archive, fit and reading of the training table taken
+    off; then judged files in the inbox.
+    """
     stands = [a_project(where, files, 500, recipe=QUICK_RECIPE) for files in size.archives]
     runs_by_size = in_turn(size.times, *(partial(one_cycle, stand) for stand in stands))
     found = [[_minus_learning(run) for run in runs] for runs in runs_by_size]
@@ -255,7 +263,7 @@ def drifting(table: Table, times: int) -> None:
     )
 
 
-# --- parts ----------------------------------------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 
 def python_module(name: str) -> list[str]:
@@ -272,7 +280,9 @@ def _tutorial(where: Path, stand: Stand) -> Stand:
 
 
 def _with_judged_files(where: Path, count: int) -> Project:
-    """A project whose inbox is full of judged files, with settings that make them and, in `open.env`, that open the gate for 20."""
+    """A project whose inbox is full of judged files, with settings that make them and, in
+    `open.env`, that open the gate for 20.
+    """
     keeps = {**SETTINGS, "RETRAIN_WHEN": "threshold", "RETRAIN_THRESHOLD": 0}
     project = Project.made(where / "crowded", {**keeps, "MIN_NEW_FILES": count})
     (project.folder / "open.env").write_text(
@@ -289,7 +299,10 @@ def _with_judged_files(where: Path, count: int) -> Project:
 def _minus_fit(
     ours: Sequence[Measured], theirs: Sequence[Measured]
 ) -> tuple[list[Measured], list[Measured]]:
-    """Runs without their fits. The tutorial measures the CPU time of its own; ours is the same recipe on about as many rows."""
+    """Runs without their fits.
+
+    The tutorial measures the CPU time of its own; ours is the same recipe on about as many rows.
+    """
     told = [
         (json.loads(one.out), json.loads(other.out))
         for one, other in zip(ours, theirs, strict=True)
@@ -311,7 +324,10 @@ def _minus_fit(
 
 
 def _minus_learning(run: Measured) -> Measured:
-    """Without fit and reading of the training table by the clock; their CPU time is not known, so it stays in."""
+    """Without fit and reading of the training table by the clock.
+
+    Their CPU time is not known, so it stays in.
+    """
     seconds = json.loads(run.out)["seconds"]
     return run.less(seconds["training"] + seconds["reading"], 0.0)
 

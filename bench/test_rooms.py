@@ -1,6 +1,7 @@
 """How long each room's tests took in the last `make test`: `python -m bench.test_rooms`.
 
-Seconds of the tests themselves, added up as if one core had run them all. `make test` leaves them in `build/tests.xml`.
+Seconds of the tests themselves, added up as if one core had run them all. `make test` leaves them
+in `build/tests.xml`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""A fit with OpenMP's default threads, alone and beside two busy processes: `python -m bench.threads`.
+"""A fit with OpenMP's default threads, alone and beside two busy processes:
+`python -m bench.threads`.
 
-Three fits of each kind in turn, each in a process of its own, with the environment that the job sets. The ratio is one of CPU
+Three fits of each kind in turn, each in a process of its own, with the environment that the job
+sets. The ratio is one of CPU
 seconds: beside two busy processes the clock tells more of them than of the fit.
 """
 

@@ -1,8 +1,10 @@
-"""How often drift of traffic is a false alarm, and how often it is seen: `python -m bench.traffic [--quick]`.
+"""How often drift of traffic is a false alarm, and how often it is seen:
+`python -m bench.traffic [--quick]`.
 
-Traffic is simulated where the truth is known: five features, of which two follow the hour of the day and one the day of the week,
-and requests that come in bursts of rows which are alike. Night has a quarter of the day's requests. A version learned 30 files of a
-day each. Then the last window of a later day is judged as `monitor` judges it, many times: nothing moved, or one feature did by a part
+Traffic is simulated where the truth is known: five features, of which two follow the hour of the
+day and one the day of the week, and requests that come in bursts of rows which are alike. Night has
+a quarter of the day's requests. A version learned 30 files of a day each. Then the last window of a
+later day is judged as `monitor` judges it, many times: nothing moved, or one feature did by a part
 of its standard deviation.
 """
 
@@ -40,7 +42,9 @@ HEAD = "| traffic | window | moved by | alarms | not judged |"
 
 @dataclass(frozen=True)
 class Habit:
-    """How traffic comes: rows in a request at most, how alike those are (0 to 1), and whether weekends differ."""
+    """How traffic comes: rows in a request at most, how alike those are (0 to 1), and whether
+    weekends differ.
+    """
 
     name: str
     burst: int
@@ -56,7 +60,10 @@ HABITS = (CALM, BURSTS, WEEKENDS)
 
 
 def hours_of_requests(rng: np.random.Generator, count: int, start: float, stop: float) -> Floats:
-    """(n,) sorted times of requests, in hours since a Monday's midnight; at night a quarter as many."""
+    """(n,) sorted times of requests, in hours since a Monday's midnight.
+
+    At night a quarter as many.
+    """
     drawn = rng.uniform(start, stop, 4 * count)
     is_day = np.abs(drawn % DAY - 14) < 7
     kept = drawn[is_day | (rng.random(drawn.size) < 0.25)][:count]
@@ -112,7 +119,9 @@ def window(rng: np.random.Generator, habit: Habit, rows: int, moved: float) -> l
 
 
 def shares(habit: Habit, rows: int, moved: float, repeats: int) -> tuple[float, float]:
-    """Of so many windows, each beside a reference of its own: the share of alarms, and of those not judged."""
+    """Of so many windows, each beside a reference of its own: the share of alarms, and of those not
+    judged.
+    """
     alarms = unjudged = 0
     for seed in range(repeats):
         rng = np.random.default_rng([seed, rows])

@@ -1,8 +1,10 @@
-"""A retraining script as tutorials write it, to measure against: `python -m bench.tutorial FOLDER forest|recipe`.
+"""A retraining script as tutorials write it, to measure against:
+`python -m bench.tutorial FOLDER forest|recipe`.
 
-It reads every file with pandas, copies used and new data into a temporary folder, asks the production model through pyfunc, splits at
-random, fits, logs the model as it comes, evaluates, moves the alias if the score is better, and moves the files. FOLDER holds
-`new_data/`, `used_data/` and a registered model `tutorial` with the alias `production` (`prepare` makes it).
+It reads every file with pandas, copies used and new data into a temporary folder, asks the
+production model through pyfunc, splits at random, fits, logs the model as it comes, evaluates,
+moves the alias if the score is better, and moves the files. FOLDER holds `new_data/`, `used_data/`
+and a registered model `tutorial` with the alias `production` (`prepare` makes it).
 """
 
 from __future__ import annotations

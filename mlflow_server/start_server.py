@@ -1,10 +1,14 @@
 """Start MLflow's server and UI on a project's own store.
 
-    python mlflow_server/start_server.py [--project DIR] [--port 5000] [--host 127.0.0.1] [--allowed-hosts NAMES]
+    python mlflow_server/start_server.py [--project DIR] [--port 5000] [--host 127.0.0.1]
+    [--allowed-hosts NAMES]
 
-The store is `mlflow_server/backend_db/mlflow.db` of the project, the artifacts lie in `mlflow_server/artifacts` beside it. They are not
-proxied: the server and a cycle that opens the bare sqlite file see the same files, so either may be used at any time. Nobody but this
-machine can connect unless `--host` says otherwise. It runs until it is interrupted (Ctrl-C, SIGTERM), and takes its children along.
+The store is `mlflow_server/backend_db/mlflow.db` of the project, the artifacts lie in
+`mlflow_server/artifacts` beside it. They are not
+proxied: the server and a cycle that opens the bare sqlite file see the same files, so either may be
+    used at any time. Nobody but this
+machine can connect unless `--host` says otherwise. It runs until it is interrupted (Ctrl-C,
+SIGTERM), and takes its children along.
 """
 
 from __future__ import annotations
@@ -97,7 +101,9 @@ def _command(options: argparse.Namespace) -> list[str]:
 
 
 def _serve(command: Sequence[str], url: str) -> int:
-    """Run the server in a process group of its own, say when it answers, and end the whole group at the end."""
+    """Run the server in a process group of its own, say when it answers, and end the whole group at
+    the end.
+    """
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     environment.pop(
         "MLFLOW_TRACKING_URI", None

@@ -1,8 +1,9 @@
 """The command `retraining`, as `pip install` makes it: the scripts of the clone under one name.
 
-`retraining [COMMAND]` is `pipeline_orchestrator.py [COMMAND]`, `retraining register` is `register_first_model.py`, and
-`retraining serve` is `prediction_service.py`. The project is `--project`, else the working directory. Flags that every
-command takes may stand before these words too, as in the image's `retraining --project /project`.
+`retraining [COMMAND]` is `pipeline_orchestrator.py [COMMAND]`, `retraining register` is
+`register_first_model.py`, and `retraining serve` is `prediction_service.py`. The project is
+`--project`, else the working directory. Flags that every command takes may stand before these words
+too, as in the image's `retraining --project /project`.
 """
 
 from __future__ import annotations

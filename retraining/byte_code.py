@@ -1,4 +1,6 @@
-"""Byte code that a full disk cut short: Python then fails at every start, and does not say which file it is. Standard library only."""
+"""Byte code that a full disk cut short: Python then fails at every start, and does not say which
+file it is. Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ READER = (
 
 
 def damaged_code(error: BaseException) -> DamagedCodeError | None:
-    """The error for a compiled file that cannot be read, where that is what `error` came from; else None."""
+    """The error for a compiled file that cannot be read, where that is what `error` came from;
+    else None.
+    """
     for one in _with_causes(error):
         path = _file_being_read(one)
         if path is not None:

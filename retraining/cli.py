@@ -1,4 +1,7 @@
-"""Arguments, log set-up, exit codes: the edge where errors are caught, once. Standard library only until a command needs more."""
+"""Arguments, log set-up, exit codes: the edge where errors are caught, once.
+
+Standard library only until a command needs more.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ DECIDING = ("run", "check")  # commands that need every setting that a cycle dec
 
 
 def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
-    """Obey one command line of `pipeline_orchestrator.py`; the exit code. `run_cycle` is the story that `run` tells and `replay` plays."""
+    """Obey one command line of `pipeline_orchestrator.py`; the exit code.
+
+    `run_cycle` is the story that `run` tells and `replay` plays.
+    """
     if _means_a_fleet(words):
         from retraining.commands import fleet
 
@@ -81,7 +87,10 @@ def obey(
     read: Callable[[Sequence[str]], argparse.Namespace],
     act: Callable[[argparse.Namespace, Settings, OpenLog], Answer],
 ) -> int:
-    """Read the words and the settings, act, and print; every error ends here in three lines and its exit code."""
+    """Read the words and the settings, act, and print.
+
+    Every error ends here in three lines and its exit code.
+    """
     real_out, real_err = sys.stdout, sys.stderr
     if isinstance(real_out, io.TextIOWrapper):
         real_out.reconfigure(

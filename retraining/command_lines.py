@@ -1,4 +1,6 @@
-"""What a person types: how a script is started on a project, from whatever folder a cron mail is read in. Standard library only."""
+"""What a person types: how a script is started on a project, from whatever folder a cron mail is
+read in. Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ SUBCOMMANDS = {ORCHESTRATOR: (), REGISTER: ("register",), SERVICE: ("serve",)}
 
 
 def started_as_command() -> bool:
-    """Whether this start is one of the installed command `retraining`, not of a script of the clone."""
+    """Whether this start is one of the installed command `retraining`, not of a script of the
+    clone.
+    """
     started = Path(sys.argv[0])
     return started.name == "retraining" or (started.parent.name, started.name) == (
         "retraining",
@@ -34,7 +38,9 @@ def program_name(script: str) -> str:
 
 
 def default_project(clone: Path) -> Path:
-    """The project where no `--project` names one: a script's own folder; for the command, the working directory.
+    """The project where no `--project` names one: a script's own folder.
+
+    For the command, the working directory.
 
     Raises:
         UsageError: the working directory is no project.
@@ -56,7 +62,9 @@ def default_project(clone: Path) -> Path:
 
 
 def command_line(script: str, settings: Settings, clone: Path) -> str:
-    """The words that start a script of the clone on the settings' project, with the interpreter that runs now."""
+    """The words that start a script of the clone on the settings' project, with the interpreter
+    that runs now.
+    """
     import shlex
 
     if started_as_command():
@@ -76,6 +84,8 @@ def _command() -> list[str]:
 
 
 def spelled_out(advice: str, settings: Settings) -> str:
-    """Advice given where no project is known (`python pipeline_orchestrator.py check`), with the words that do it on this one."""
+    """Advice given where no project is known (`python pipeline_orchestrator.py check`), with the
+    words that do it on this one.
+    """
     spelled = advice.replace(f"python {ORCHESTRATOR}", settings.command)
     return spelled.replace(f"python {REGISTER}", settings.register_command)

@@ -1,7 +1,9 @@
-"""The words on a command line, read once: which command is meant, and what its flags say. Standard library only.
+"""The words on a command line, read once: which command is meant, and what its flags say.
 
-A command is a module of `retraining/commands/` with `add_flags(command)`, which owns its flags, and `answer`, which obeys them. To add
-one, write the module and name it in `COMMANDS`.
+Standard library only.
+
+A command is a module of `retraining/commands/` with `add_flags(command)`, which owns its flags, and
+`answer`, which obeys them. To add one, write the module and name it in `COMMANDS`.
 """
 
 from __future__ import annotations
@@ -51,7 +53,10 @@ MORE_WORDS = """
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in three lines. Help is as wide as it is, since asking the terminal for its width takes longer."""
+    """Says what is wrong in three lines.
+
+    Help is as wide as it is, since asking the terminal for its width takes longer.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -100,7 +105,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _as_a_cycle(words: Sequence[str]) -> argparse.Namespace | None:
-    """A line that asks for a cycle, as nearly all do that cron starts; None where it says anything else.
+    """A line that asks for a cycle, as nearly all do that cron starts.
+
+    None where it says anything else.
 
     A parser of all commands takes longer than all else that a closed gate reads, so it is made
     only where it has something to say: help, or what is wrong.
@@ -117,7 +124,9 @@ def _as_a_cycle(words: Sequence[str]) -> argparse.Namespace | None:
 
 
 def parser_of(needed: Collection[str] = tuple(COMMANDS)) -> Parser:
-    """The parser of all commands, those `needed` with their flags: adding flags takes time, and most starts end at the gate."""
+    """The parser of all commands, those `needed` with their flags: adding flags takes time, and
+    most starts end at the gate.
+    """
     parser = Parser(
         prog=program_name(ORCHESTRATOR),
         parents=[common_flags()],
@@ -152,7 +161,8 @@ def _options_of(name: str, with_flags: bool) -> dict[str, Any]:
 def common_flags(*, where_given: bool = False) -> Parser:
     """The flags that every command and both scripts take.
 
-    With `where_given`, a flag that is not there sets nothing, so that one before the command keeps its value.
+    With `where_given`, a flag that is not there sets nothing, so that one before the command keeps
+    its value.
     """
     common = Parser(add_help=False, argument_default=argparse.SUPPRESS if where_given else None)
     common.add_argument(
@@ -189,7 +199,9 @@ def common_flags(*, where_given: bool = False) -> Parser:
 
 
 def as_far_as_understood(words: Sequence[str]) -> argparse.Namespace:
-    """The command and the common flags of a line that `parse` refuses, so that its error is printed as was asked."""
+    """The command and the common flags of a line that `parse` refuses, so that its error is printed
+    as was asked.
+    """
     parser = Parser(parents=[common_flags()], add_help=False)
     parser.add_argument("command", nargs="?")
     try:
@@ -199,7 +211,10 @@ def as_far_as_understood(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _named(text: str) -> Path:
-    """A path as it was typed; an empty one comes from a shell variable that is not set, and would mean the working directory."""
+    """A path as it was typed.
+
+    An empty one comes from a shell variable that is not set, and would mean the working directory.
+    """
     if not text:
         raise argparse.ArgumentTypeError("an empty path")
     return Path(text)

@@ -25,8 +25,9 @@ EARLY_DAYS = 1 / 12  # what a start may come before its interval is over: cron i
 class Health(NamedTuple):
     """What the triggers look at: production on this cycle's fresh files, and its past.
 
-    `hindsight` is what this cycle found about the last retrain; `records` hold what earlier ones found.
-    `traffic_drift` is of the logged predictions since the last cycle; None where nobody looked.
+    `hindsight` is what this cycle found about the last retrain; `records` hold what earlier ones
+    found. `traffic_drift` is of the logged predictions since the last cycle; None where nobody
+    looked.
     """
 
     served: Score
@@ -47,7 +48,7 @@ class Trigger(NamedTuple):
     name: Cause | None = None
 
 
-# --- the gate ---------------------------------------------------------------------------------------------------------
+# --- the gate -------------------------------------------------------------------------------------
 
 
 def enough_files(fresh: int, settings: Settings, *, judged: int = 0) -> Decision:
@@ -75,7 +76,7 @@ def enough_rows(rows: int, settings: Settings) -> Decision:
     )
 
 
-# --- the triggers -----------------------------------------------------------------------------------------------------
+# --- the triggers ---------------------------------------------------------------------------------
 
 
 def below_threshold(health: Health, settings: Settings) -> Decision:
@@ -132,7 +133,9 @@ def significant_drop(health: Health, _settings: Settings) -> Decision:
 
 
 def material_drift(health: Health, settings: Settings) -> Decision:
-    """`drift`: some feature drifted significantly and by DRIFT_THRESHOLD or more, in the new files or in traffic."""
+    """`drift`: some feature drifted significantly and by DRIFT_THRESHOLD or more, in the new files
+    or in traffic.
+    """
     looked_at = [(health.drift, "the new files")]
     if health.traffic_drift is not None:
         looked_at.append((health.traffic_drift, "the traffic since the last cycle"))
@@ -158,7 +161,9 @@ def interval_passed(health: Health, settings: Settings) -> Decision:
 
 
 def adaptive_interval_passed(health: Health, settings: Settings) -> Decision:
-    """`adaptive`: as `interval`, but it halves when the last retrain paid off on the next fresh batch, and doubles when not."""
+    """`adaptive`: as `interval`, but it halves when the last retrain paid off on the next fresh
+    batch, and doubles when not.
+    """
     gains = [seen.gain for seen in _first_hindsights(health)]
     days = adaptive_interval(gains, settings.retrain_interval_days)
     return _passed(health, days)
@@ -208,7 +213,10 @@ TRIGGERS: Mapping[TriggerName, Callable[[Health, Settings], Decision]] = {
 def should_retrain(
     health: Health, settings: Settings, back_off: BackOff, *, force: bool = False
 ) -> Trigger:
-    """Ask the triggers of RETRAIN_WHEN in order; the first that fires is the cause. Waiting after a roll-back comes before them."""
+    """Ask the triggers of RETRAIN_WHEN in order; the first that fires is the cause.
+
+    Waiting after a roll-back comes before them.
+    """
     if not settings.auto_retrain_enabled:
         reason = _how_production_does(health, settings)
         return Trigger(False, f"AUTO_RETRAIN_ENABLED is false: nothing is trained ({reason})")
@@ -243,11 +251,14 @@ def waited_long_enough(back_off: BackOff, settings: Settings) -> Decision:
     return Decision(back_off.files_since >= needed, reason)
 
 
-# --- promotion --------------------------------------------------------------------------------------------------------
+# --- promotion ------------------------------------------------------------------------------------
 
 
 def reaches_floors(scores: Mapping[str, float | None], settings: Settings) -> Decision:
-    """MIN_MODEL_*: floors that a challenger must reach, whatever the champion scores. `scores` maps metric -> value on the test rows."""
+    """MIN_MODEL_*: floors that a challenger must reach, whatever the champion scores.
+
+    `scores` maps metric -> value on the test rows.
+    """
     for name, floor in settings.floors.items():
         value = scores.get(name)
         if value is None or value < floor:
@@ -343,7 +354,9 @@ def may_move_the_alias(settings: Settings, hold: str | None, values: Decision) -
 
 
 def fails_probation(comparison: Comparison | None) -> Decision:
-    """Roll back a new version that does significantly worse than the previous one on the first fresh batch."""
+    """Roll back a new version that does significantly worse than the previous one on the first
+    fresh batch.
+    """
     if comparison is None:
         return Decision(False, "no probation was held")
     if comparison.improvement is None:

@@ -1,4 +1,7 @@
-"""What a disk refuses, where this user may write, and how a file is written whole. Standard library only."""
+"""What a disk refuses, where this user may write, and how a file is written whole.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,8 @@ def sync(path: Path) -> None:
 
 
 def write_whole(path: Path, content: str | bytes, *, durable: bool = False) -> None:
-    """Write a file beside its name, then rename it: who reads the name finds the old content or the new one, never a part.
+    """Write a file beside its name, then rename it: who reads the name finds the old content or the
+    new one, never a part.
 
     Args:
         path: where it will stand; a process that dies on the way leaves `.<name>.tmp` beside it.

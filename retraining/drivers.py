@@ -1,4 +1,6 @@
-"""Database drivers that are installed only where a store needs them: which is missing, and the line that installs it."""
+"""Database drivers that are installed only where a store needs them: which is missing, and the line
+that installs it.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ _WITHOUT_ITS_LIBRARY = "no pq wrapper available"  # psycopg says so where libpq 
 
 
 def missing_driver(error: BaseException) -> MissingDriver | None:
-    """The driver that an error, or what caused it, says cannot be imported; None where it says something else."""
+    """The driver that an error, or what caused it, says cannot be imported.
+
+    None where it says something else.
+    """
     cause: BaseException | None = error
     while cause is not None:
         package = _package_named_by(cause)

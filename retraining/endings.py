@@ -1,4 +1,7 @@
-"""How a cycle can end, and what each ending means for its files and for those who count decisions. Standard library only."""
+"""How a cycle can end, and what each ending means for its files and for those who count decisions.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 

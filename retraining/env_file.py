@@ -1,4 +1,7 @@
-"""Reads `.env` files, and finds the setting that a misspelt name was meant to be. Standard library only."""
+"""Reads `.env` files, and finds the setting that a misspelt name was meant to be.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ _LINE = r"""(?x)\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*
 
 
 def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
-    """The names and values of a `.env` file (none where there is no file), and a problem for each line that is no `NAME=value`."""
+    """The names and values of a `.env` file (none where there is no file), and a problem for each
+    line that is no `NAME=value`.
+    """
     if not path.exists():
         return {}, []
     if not path.is_file():

@@ -1,7 +1,7 @@
 """One root error, named causes, and the exit code that each ends with.
 
-Every error tells three things, each a line: what failed and where, what was left unchanged, what to try.
-They are raised where the cause is known and caught once, in `cli`.
+Every error tells three things, each a line: what failed and where, what was left unchanged, what to
+try. They are raised where the cause is known and caught once, in `cli`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class RetrainingError(Exception):
 
 
 def _on_one_line(text: str) -> str:
-    """File names and messages of strangers may hold anything: what cannot be printed is shown by its code."""
+    """File names and messages of strangers may hold anything: what cannot be printed is shown by
+    its code.
+    """
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
         for c in " ".join(text.split())
@@ -96,7 +98,10 @@ class DamagedModelError(PersonNeededError):
 
 
 class ArtifactsElsewhereError(DamagedModelError):
-    """The experiment keeps its artifacts where this machine cannot reach them; the project may have been moved."""
+    """The experiment keeps its artifacts where this machine cannot reach them.
+
+    The project may have been moved.
+    """
 
 
 class RenamedExperimentError(PersonNeededError):
@@ -154,7 +159,10 @@ class LockHeldError(RetrainingError):
 
 
 class UnpredictableRowsError(RetrainingError):
-    """The production model raised on the rows of some files, which were refused; the next start goes on without them."""
+    """The production model raised on the rows of some files, which were refused.
+
+    The next start goes on without them.
+    """
 
 
 class RecipeError(RetrainingError):

@@ -1,6 +1,9 @@
-"""The last start of `run` that failed or was refused, noted in `.retraining/` until one ends well. Standard library only.
+"""The last start of `run` that failed or was refused, noted in `.retraining/` until one ends well.
 
-A start that fails before its cycle has a run leaves nothing in the registry: without this note only cron's mail would tell of it.
+Standard library only.
+
+A start that fails before its cycle has a run leaves nothing in the registry: without this note only
+cron's mail would tell of it.
 """
 
 from __future__ import annotations
@@ -32,7 +35,10 @@ class FailedStart(NamedTuple):
 
 
 def note_failed_start(folder: Path, ended: datetime, code: int, what: str, remedy: str) -> None:
-    """Write the note into a project's `.retraining/`; a disk that refuses it does not hide the failure itself."""
+    """Write the note into a project's `.retraining/`.
+
+    A disk that refuses it does not hide the failure itself.
+    """
     if code == LOCK_HELD:
         return
     note = FailedStart(ended.isoformat(timespec="seconds"), code, what, remedy)

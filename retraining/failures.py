@@ -1,4 +1,6 @@
-"""What is said of a start that failed: three lines for people, an exit code, and the cycle's object. Standard library only."""
+"""What is said of a start that failed: three lines for people, an exit code, and the cycle's
+object. Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ class Terminated(KeyboardInterrupt):
 
 
 def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
-    """The exit code, and what a person reads: what failed and where, what was left unchanged, what to try."""
+    """The exit code, and what a person reads: what failed and where, what was left unchanged, what
+    to try.
+    """
     if isinstance(error, SettingsError) and len(error.problems) > 1:
         return error.exit_code, (*error.problems, error.in_short, *error.lines()[1:])
     damaged = damaged_code(error)
@@ -42,7 +46,9 @@ def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
 
 
 def _of_the_disk(error: OSError) -> tuple[str, str] | None:
-    """What failed and what to try, where a disk is full or a right is missing: no fault of ours, and nothing to report."""
+    """What failed and what to try, where a disk is full or a right is missing: no fault of ours,
+    and nothing to report.
+    """
     if is_full(error):
         where = (
             f"The disk of {error.filename}" if error.filename else "A disk that the job writes to"

@@ -1,4 +1,7 @@
-"""Files from name to name: never overwriting, whole or not at all, known by their bytes. Standard library only."""
+"""Files from name to name: never overwriting, whole or not at all, known by their bytes.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,10 @@ def split_ending(name: str) -> tuple[str, str]:
 
 
 def link(source: Path, target: Path) -> None:
-    """A second name for the same bytes, never overwriting; a copy where the file system knows no links."""
+    """A second name for the same bytes, never overwriting.
+
+    A copy where the file system knows no links.
+    """
     try:
         os.link(source, target)
     except OSError as error:

@@ -1,4 +1,6 @@
-"""Past decisions graded by what came after them: the gains seen batch by batch, put together for each decision."""
+"""Past decisions graded by what came after them: the gains seen batch by batch, put together for
+each decision.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 def graded_decisions(
     records: Sequence[CycleRecord], confidence: float = 0.95
 ) -> dict[str, Hindsight]:
-    """Cycle id of a decision -> what its challenger gained over its rival on all fresh batches since."""
+    """Cycle id of a decision -> what its challenger gained over its rival on all fresh batches
+    since.
+    """
     seen: dict[int, list[Hindsight]] = {}
     for record in records:
         if record.hindsight is not None:

@@ -1,4 +1,7 @@
-"""Named places where the crash tests kill the process; a call costs one look into an empty table when none is wanted."""
+"""Named places where the crash tests kill the process.
+
+A call costs one look into an empty table when none is wanted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How many blocks of rows each question takes at least. A block is a file, or a run of its rows: rows of one are alike."""
+"""How many blocks of rows each question takes at least.
+
+A block is a file, or a run of its rows: rows of one are alike.
+"""
 
 BLOCKS_OF_A_BATCH = 10  # a batch of fewer files is cut further, so that some can be held out
 BLOCKS_FOR_AN_INTERVAL = (

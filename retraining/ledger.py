@@ -1,6 +1,7 @@
 """What past cycles left for later ones: pure functions over their records. Standard library only.
 
-The registry holds the records; this machine keeps a copy. Nothing here is decided, only counted and looked up.
+The registry holds the records; this machine keeps a copy. Nothing here is decided, only counted and
+looked up.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ TEST_BATCHES = 3  # reserved blocks of this many last batches test; older ones a
 
 @dataclass(frozen=True)
 class Ledger:
-    """The records of ended cycles, oldest first, and the files that belong to the archive (SHA-256 -> name there)."""
+    """The records of ended cycles, oldest first, and the files that belong to the archive (SHA-256
+    -> name there).
+    """
 
     records: tuple[CycleRecord, ...] = ()
     archive: Mapping[str, str] = field(default_factory=dict)
@@ -111,7 +114,9 @@ class BackOff:
 
 
 def back_off(records: Sequence[CycleRecord]) -> BackOff:
-    """Count failed probations since the last one that passed, and the files that came after the last failure."""
+    """Count failed probations since the last one that passed, and the files that came after the
+    last failure.
+    """
     failures, since = 0, 0
     for record in records:
         if record.probation == "failed":

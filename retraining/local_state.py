@@ -1,6 +1,9 @@
-"""`.retraining/`: what this machine remembers so that it need not ask or compute again. Standard library only.
+"""`.retraining/`: what this machine remembers so that it need not ask or compute again.
 
-Everything here is a copy: it may be deleted between cycles, and the next cycle makes it again from the registry and the folders.
+Standard library only.
+
+Everything here is a copy: it may be deleted between cycles, and the next cycle makes it again from
+the registry and the folders.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ def sha256_of(path: Path) -> str:
 
 
 def writable_or_own(folder: Path) -> Path:
-    """The folder, or, for a reader who may not make files there, one of their own that is gone when the process ends."""
+    """The folder, or, for a reader who may not make files there, one of their own that is gone when
+    the process ends.
+    """
     if may_write_in(place_of(folder)):
         return folder
     import atexit
@@ -49,13 +54,16 @@ def writable_or_own(folder: Path) -> Path:
 
 
 class LocalState:
-    """Files in `.retraining/`; each is written aside and renamed, and one that cannot be read counts as absent."""
+    """Files in `.retraining/`.
+
+    Each is written aside and renamed, and one that cannot be read counts as absent.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._warned = False
 
-    # --- the marker: the last cycle that passed the gate ended well, and nothing waits for a person ---------------
+    # --- the marker: the last cycle that passed the gate ended well, and nothing waits for a person
     @property
     def is_clean(self) -> bool:
         """Whether the gate may answer from this machine's files alone."""
@@ -71,9 +79,12 @@ class LocalState:
         with suppress(FileNotFoundError):
             (self.folder / "clean").unlink()
 
-    # --- digests of files by their stamp, one table a folder --------------------------------------------------------
+    # --- digests of files by their stamp, one table a folder --------------------------------------
     def digests(self, folder: Path, names: Iterable[str]) -> dict[str, str]:
-        """Name -> SHA-256 of the named files, less vanished ones; only what is new or changed since the last look is read."""
+        """Name -> SHA-256 of the named files, less vanished ones.
+
+        Only what is new or changed since the last look is read.
+        """
         table = f"digests-{zlib.crc32(os.fsencode(folder)):08x}"
         known: dict[str, Any] = self.read(table) or {}
         fresh: dict[str, Any] = {}
@@ -97,7 +108,7 @@ class LocalState:
         for path in self.folder.glob("digests-*.json"):
             path.unlink(missing_ok=True)
 
-    # --- named JSON tables --------------------------------------------------------------------------------------------
+    # --- named JSON tables ------------------------------------------------------------------------
     def read(self, name: str) -> Any:
         """The content of a table, or None where it is absent or damaged."""
         try:
@@ -118,7 +129,9 @@ class LocalState:
 
     @contextmanager
     def if_possible(self) -> Iterator[None]:
-        """Write what only saves work: on a full disk, or in a folder that this user may not write, it is left out with a warning."""
+        """Write what only saves work: on a full disk, or in a folder that this user may not write,
+        it is left out with a warning.
+        """
         try:
             yield
         except OSError as error:

@@ -1,4 +1,7 @@
-"""Where log lines go: stderr for people, and one file a cycle, kept for the last hundred. Standard library only."""
+"""Where log lines go: stderr for people, and one file a cycle, kept for the last hundred.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,9 @@ class _Redacting(logging.Formatter):
 
 
 class CycleLog(logging.Handler):
-    """Holds the lines of a start until it passes the gate, then keeps them in a file: idle starts leave none."""
+    """Holds the lines of a start until it passes the gate, then keeps them in a file: idle starts
+    leave none.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(logging.DEBUG)
@@ -85,7 +90,11 @@ class CycleLog(logging.Handler):
         self._write(self.path, "".join(line + "\n" for line in self._lines))
 
     def _write(self, path: Path, text: str) -> None:
-        """Add to the file. A full disk stops no cycle here: stderr has the lines too, and the step that needs the disk tells."""
+        """Add to the file.
+
+        A full disk stops no cycle here: stderr has the lines too, and the step that needs the disk
+        tells.
+        """
         with suppress(OSError):
             if not path.exists():
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +130,10 @@ def set_up(
 def set_up_streams(
     settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, log_file: Path | None
 ) -> list[logging.Handler]:
-    """Send our lines to stderr by level and every line to `log_file`; a service keeps no other log, since it never ends."""
+    """Send our lines to stderr by level and every line to `log_file`.
+
+    A service keeps no other log, since it never ends.
+    """
     shown = _Redacting(settings.secrets(), as_json=settings.log_format == "json")
     terminal = logging.StreamHandler(stderr)
     terminal.setFormatter(shown)

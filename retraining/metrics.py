@@ -1,7 +1,8 @@
 """The metrics: what each is called, what it reads, and what its value means. Standard library only.
 
-This is the one table of them. A metric that scikit-learn has a scorer for is added by one line here; one that it has not, or that should
-be resampled quickly, also gets its formula in `statistics/metrics.py`.
+This is the one table of them. A metric that scikit-learn has a scorer for is added by one line
+here; one that it has not, or that should be resampled quickly, also gets its formula in
+`statistics/metrics.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import math
 from typing import Literal, NamedTuple
 
 Needs = Literal["labels", "probabilities"]
-# How a score is told: as a mean over rows, from counts per class, from the ranks of pairs, or by scikit-learn's scorer.
+# How a score is told: as a mean over rows, from counts per class, from the ranks of pairs, or by
+# scikit-learn's scorer.
 Told = Literal["rows", "counts", "ranks", "scorer"]
 
 
@@ -23,10 +25,13 @@ class Metric(NamedTuple):
         low, high: between which values it lies.
         greater_is_better: its direction.
         is_share: whether its value is a share, which reads best in percent.
-        is_proportion: whether it is also the share of rows for which something holds: then its standard error is a proportion's.
-        for_more_classes: the metric to take where there are more than two classes, for one that is defined for two only.
+        is_proportion: whether it is also the share of rows for which something holds: then its
+            standard error is a proportion's.
+        for_more_classes: the metric to take where there are more than two classes, for one that is
+            defined for two only.
         fewest_classes: with fewer it says nothing.
-        usual_threshold: RETRAIN_THRESHOLD where a person sets none; None where there is no usual one.
+        usual_threshold: RETRAIN_THRESHOLD where a person sets none; None where there is no usual
+            one.
     """
 
     name: str

@@ -1,4 +1,5 @@
-"""How a start ended: the records that a closed gate needs too, apart from the others because each costs it time.
+"""How a start ended: the records that a closed gate needs too, apart from the others because each
+costs it time.
 
 `records` names these with all others. Frozen facts, never behaviour. Named tuples, since importing
 `dataclasses` costs a start at a closed gate as much as all that it does there.
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from retraining.records import Comparison, FeatureDrift, Hindsight, Score
 
-# The names that records, settings and JSON share. Each stands here once, and nowhere else as a list.
+# The names that records, settings and JSON share. Each stands here once, and nowhere else as a
+# list.
 EndingName = Literal[
     "unchanged",
     "too_few_files",
@@ -51,7 +53,9 @@ class FileCounts(NamedTuple):
 
 
 class Drift(NamedTuple):
-    """Whether inputs, scores or labels drifted: `detected` is significant, `material` is also large; None where not judged."""
+    """Whether inputs, scores or labels drifted: `detected` is significant, `material` is also
+    large; None where not judged.
+    """
 
     detected: bool | None = None
     material: bool | None = None
@@ -68,7 +72,9 @@ class Drift(NamedTuple):
 
 
 class TrafficTrial(NamedTuple):
-    """A challenger on the last rows of the prediction log: how many, which share it answers as production did, on how many it fails."""
+    """A challenger on the last rows of the prediction log: how many, which share it answers as
+    production did, on how many it fails.
+    """
 
     rows: int
     agreement: float | None

@@ -1,4 +1,7 @@
-"""How several things, and intervals, are put into one line of text. Standard library only: settings and closed gates speak too."""
+"""How several things, and intervals, are put into one line of text.
+
+Standard library only: settings and closed gates speak too.
+"""
 
 from __future__ import annotations
 

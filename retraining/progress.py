@@ -1,4 +1,7 @@
-"""A bar on the terminal for steps whose end is known. It is for people: wiped when the step is through, and never on a log."""
+"""A bar on the terminal for steps whose end is known.
+
+It is for people: wiped when the step is through, and never on a log.
+"""
 
 from __future__ import annotations
 

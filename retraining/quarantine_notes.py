@@ -1,4 +1,6 @@
-"""The note beside a refused file, `name.csv.reason.json`: its name, why it was refused, whence and when. Standard library only."""
+"""The note beside a refused file, `name.csv.reason.json`: its name, why it was refused, whence and
+when. Standard library only.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Frozen records that travel between the steps. Facts, never behaviour.
 
-Label values are plain Python `int`, `bool` or `str`. Times are aware datetimes in UTC. A *block* is a contiguous run of rows of
-one file; runs are half-open `[start, stop)` row ranges counted over all rows of the file, labelled or not.
+Label values are plain Python `int`, `bool` or `str`. Times are aware datetimes in UTC. A *block* is
+a contiguous run of rows of one file; runs are half-open `[start, stop)` row ranges counted over all
+rows of the file, labelled or not.
 """
 
 from __future__ import annotations
@@ -69,14 +70,18 @@ Label = int | bool | str
 Kind = Literal["number", "boolean", "string"]
 LabelKind = Literal["integer", "boolean", "string"]
 Run = tuple[int, int]
-# Texts that stand for a missing number, boolean or label in a file; who writes files must not write them for anything else.
+# Texts that stand for a missing number, boolean or label in a file; who writes files must not write
+# them for anything else.
 MISSING_TEXTS = ("", "NaN", "nan", "NULL", "null", "NA", "N/A")
 Status = Literal["", "pending", "approved", "rejected", "superseded", "rolled_back"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A feature column of the schema; `categories` are the string values seen, or None where too many to list."""
+    """A feature column of the schema.
+
+    `categories` are the string values seen, or None where too many to list.
+    """
 
     name: str
     kind: Kind
@@ -102,7 +107,10 @@ class Schema:
 
 @dataclass(frozen=True)
 class DataFile:
-    """A whole data file whose bytes are known; `path` is where those bytes can be read during this cycle."""
+    """A whole data file whose bytes are known.
+
+    `path` is where those bytes can be read during this cycle.
+    """
 
     name: str
     sha256: str
@@ -122,7 +130,10 @@ class BatchFile:
 
 @dataclass(frozen=True)
 class Batch:
-    """The files that were judged first in one cycle, in order of arrival; batch 0 is what version 1 found in the archive."""
+    """The files that were judged first in one cycle, in order of arrival.
+
+    Batch 0 is what version 1 found in the archive.
+    """
 
     number: int
     files: tuple[BatchFile, ...]
@@ -130,7 +141,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Score:
-    """A metric over rows, with an interval over blocks (None where there are too few of them). `value` None: undefined on these rows."""
+    """A metric over rows, with an interval over blocks (None where there are too few of them).
+
+    `value` None: undefined on these rows.
+    """
 
     metric: str
     value: float | None
@@ -231,7 +245,10 @@ NO_COPIES = Copies()
 
 @dataclass(frozen=True)
 class Comparison:
-    """Champion and challenger on the same rows. `improvement` > 0 means that the challenger is better, whatever the metric's direction."""
+    """Champion and challenger on the same rows.
+
+    `improvement` > 0 means that the challenger is better, whatever the metric's direction.
+    """
 
     champion: Score
     challenger: Score
@@ -251,7 +268,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Hindsight:
-    """A past decision graded on rows that came after it: `gain` > 0 means that the challenger of that decision was better."""
+    """A past decision graded on rows that came after it: `gain` > 0 means that the challenger of
+    that decision was better.
+    """
 
     challenger: int
     rival: int
@@ -266,7 +285,9 @@ class Hindsight:
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version as the registry tells it. `model_registry/names.py` has the table of its states.
+    """A registered version as the registry tells it.
+
+    `model_registry/names.py` has the table of its states.
 
     Attributes:
         number, run_id, source: as MLflow has them.
@@ -312,17 +333,22 @@ class Version:
 
     @property
     def why(self) -> str:
-        """Why it is there: what it was made for and, where it came back, in place of which one; empty if nobody said."""
+        """Why it is there: what it was made for and, where it came back, in place of which one.
+
+        Empty if nobody said.
+        """
         made = self.made_for or self.reason or ""
         return made if self.put_back is None else f"{self.put_back}; it had come as: {made}"
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What is written on a version, in this order; None leaves a mark as it is. `Version` says what each means.
+    """What is written on a version, in this order; None leaves a mark as it is.
 
-    The state is written after what explains it. The probation comes last: a version that is marked as failed, but not yet as
-    rolled back, would never be looked at again.
+    `Version` says what each means.
+
+    The state is written after what explains it. The probation comes last: a version that is marked
+    as failed, but not yet as rolled back, would never be looked at again.
     """
 
     parent_run_id: str | None = None
@@ -340,7 +366,9 @@ class Marks:
 
 @dataclass(frozen=True)
 class Left:
-    """What the last cycle left: its number, its run, and the version that held the production alias."""
+    """What the last cycle left: its number, its run, and the version that held the production
+    alias.
+    """
 
     number: int = 0
     run_id: str | None = None
@@ -352,7 +380,8 @@ class RegistryFacts:
     """The registered model as the registry tells it; all empty where there is no such model yet.
 
     Attributes:
-        aliases: alias -> version; of the two that are not a setting, `challenger` and `previous_production` are the holders.
+        aliases: alias -> version; of the two that are not a setting, `challenger` and
+            `previous_production` are the holders.
         hold: who held promotions, when and why; None while they are not held.
         left: what the last cycle left; None before the first registration.
         withdrawn: SHA-256 of a withdrawn file -> why.
@@ -371,9 +400,11 @@ VersionFacts = Version
 
 @dataclass(frozen=True)
 class Shape:
-    """The settings that a version was made with, as far as another value would have made another one.
+    """The settings that a version was made with, as far as another value would have made another
+    one.
 
-    `recipe_sha256` is of all code that trained it, None where no recipe did: a pickle, an adopted version.
+    `recipe_sha256` is of all code that trained it, None where no recipe did: a pickle, an adopted
+    version.
     """
 
     target_column: str
@@ -388,13 +419,17 @@ class Shape:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a version learned from and what it was kept from, in order of arrival; stored as `manifest.json`.
+    """What a version learned from and what it was kept from, in order of arrival.
 
-    `files` holds every file of which some row was learned, `held_out` every file of which some run was reserved (a file cut into
-    runs is in both); in `held_out` a file's `reserved` runs are those that this version was kept from. `consumed` are the SHA-256 digests
-    that the version's promotion moves to the archive. `left_out` are digests of archived files that this version's schema cannot read:
-    neither it nor those that replace it learn them. Where `sampled`, `shares` (SHA-256 -> share of the file's rows) and `row_limit`
-    (MAX_TRAINING_ROWS) say which rows were drawn; versions of 0.1.0 do not. `in_parts` says that the recipe got its rows in parts.
+    Stored as `manifest.json`.
+
+    `files` holds every file of which some row was learned, `held_out` every file of which some run
+    was reserved (a file cut into runs is in both); in `held_out` a file's `reserved` runs are those
+    that this version was kept from. `consumed` are the SHA-256 digests that the version's promotion
+    moves to the archive. `left_out` are digests of archived files that this version's schema cannot
+    read: neither it nor those that replace it learn them. Where `sampled`, `shares` (SHA-256 ->
+    share of the file's rows) and `row_limit` (MAX_TRAINING_ROWS) say which rows were drawn;
+    versions of 0.1.0 do not. `in_parts` says that the recipe got its rows in parts.
     """
 
     files: tuple[BatchFile, ...]

@@ -1,4 +1,7 @@
-"""Model + rows -> predictions, coded so that any metric can be taken of them. Loads no model and reads no file."""
+"""Model + rows -> predictions, coded so that any metric can be taken of them.
+
+Loads no model and reads no file.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ ROWS_PER_CHUNK = 100_000
 
 
 def coding(schema: Schema) -> tuple[Label, ...]:
-    """The classes in the order of their codes 0, 1, ...: of two classes the positive one is 1, as scikit-learn's scorers take it."""
+    """The classes in the order of their codes 0, 1, ...: of two classes the positive one is 1, as
+    scikit-learn's scorers take it.
+    """
     classes = schema.classes
     if len(classes) == 2 and schema.positive_class == classes[0]:
         return (classes[1], classes[0])
@@ -34,7 +39,9 @@ def coding(schema: Schema) -> tuple[Label, ...]:
 
 
 def coded(positions: Codes, schema: Schema) -> Codes:
-    """Labels as tables hold them, positions (n,) in the schema's classes, as codes (n,) in the order of `coding`."""
+    """Labels as tables hold them, positions (n,) in the schema's classes, as codes (n,) in the
+    order of `coding`.
+    """
     order = coding(schema)
     code_at = [order.index(label) for label in schema.classes]
     codes: Codes = np.asarray(code_at, dtype=_smallest_type(order))[positions]

@@ -36,7 +36,8 @@ TRIGGERS = get_args(TriggerName)
 PROMOTION_RULES = get_args(PromotionRule)
 
 
-# --- how one value is read: each takes the text and returns the value, or raises ValueError saying what is expected ---
+# --- how one value is read: each takes the text and returns the value, or raises ValueError saying
+# what is expected ---
 
 
 def _whole(low: int) -> Parse:
@@ -127,7 +128,9 @@ def _flag(text: str) -> bool:
 
 
 class TrainWindow(NamedTuple):
-    """What a version learns of the archive: the last batches whole, and of older ones a sample of as many rows as so many batches hold."""
+    """What a version learns of the archive: the last batches whole, and of older ones a sample of
+    as many rows as so many batches hold.
+    """
 
     batches: int
     sampled: int = 0
@@ -231,7 +234,10 @@ def _setting(
     secret: bool = False,
     also: tuple[str, ...] = (),
 ) -> Any:
-    """The default of a field that is read from the environment; how it is read is kept in `READINGS`."""
+    """The default of a field that is read from the environment.
+
+    How it is read is kept in `READINGS`.
+    """
     _readings.append(Reading(parse, default, deciding, secret, also))
     return default
 
@@ -240,7 +246,9 @@ NOTHING_PASSED_ON: Mapping[str, str] = {}
 
 
 class Settings(NamedTuple):
-    """Every setting of one project, typed and with absolute paths. Names and meanings are those of `.env.example`.
+    """Every setting of one project, typed and with absolute paths.
+
+    Names and meanings are those of `.env.example`.
 
     A named tuple, like `Outcome`: a closed gate would pay for importing `dataclasses`.
     """
@@ -353,12 +361,17 @@ class Settings(NamedTuple):
 
     @property
     def threshold_that_decides(self) -> float | None:
-        """RETRAIN_THRESHOLD where `threshold` is among the triggers; elsewhere it decides nothing and is not shown."""
+        """RETRAIN_THRESHOLD where `threshold` is among the triggers.
+
+        Elsewhere it decides nothing and is not shown.
+        """
         return self.retrain_threshold if "threshold" in self.retrain_when else None
 
     @property
     def has_prediction_log(self) -> bool:
-        """Whether the job looks for labelled predictions: a sqlite log is there, or a server's is named."""
+        """Whether the job looks for labelled predictions: a sqlite log is there, or a server's is
+        named.
+        """
         path = self.prediction_log_uri.removeprefix("sqlite:///")
         if path == self.prediction_log_uri:
             return True
@@ -373,7 +386,10 @@ class Settings(NamedTuple):
 
     @property
     def floors(self) -> dict[str, float]:
-        """Metric -> the least that a challenger must reach in it; those of MIN_MODEL_* that are set."""
+        """Metric -> the least that a challenger must reach in it.
+
+        Those of MIN_MODEL_* that are set.
+        """
         floors = {
             "accuracy": self.min_model_accuracy,
             "roc_auc": self.min_model_roc_auc,
@@ -398,7 +414,9 @@ class Settings(NamedTuple):
         return command_line(REGISTER, self, CLONE)
 
     def secrets(self) -> tuple[str, ...]:
-        """Texts that must never be shown: secret values, and the passwords inside addresses and passed-on names."""
+        """Texts that must never be shown: secret values, and the passwords inside addresses and
+        passed-on names.
+        """
         values = [
             str(getattr(self, name) or "") for name, reading in READINGS.items() if reading.secret
         ]
@@ -415,14 +433,17 @@ class Settings(NamedTuple):
         )
 
 
-# Field -> how it is read. `project` comes before these fields, two that are not settings after them.
+# Field -> how it is read. `project` comes before these fields, two that are not settings after
+# them.
 READINGS: Mapping[str, Reading] = dict(zip(Settings._fields[1:], _readings, strict=False))
 SETTING_NAMES = tuple(name.upper() for name in READINGS)
 _ALSO = {other: name.upper() for name, reading in READINGS.items() for other in reading.also}
 
 
 def deciding_digest(settings: Settings) -> str:
-    """A digest of the settings that decide, and of the recipe's bytes: judged files count again when it changes."""
+    """A digest of the settings that decide, and of the recipe's bytes: judged files count again
+    when it changes.
+    """
     import hashlib
 
     deciding = [name for name, reading in READINGS.items() if reading.deciding]
@@ -442,9 +463,11 @@ def load(
     *,
     decides: bool = True,
 ) -> Settings:
-    """Read and check every setting of a project: the environment beats `.env`, which beats the defaults.
+    """Read and check every setting of a project: the environment beats `.env`, which beats the
+    defaults.
 
-    With `decides`, settings that a cycle decides by must be there; registering, or reading, asks for none.
+    With `decides`, settings that a cycle decides by must be there; registering, or reading, asks
+    for none.
 
     Raises:
         UsageError: the project's folder, or an `env_file` that was named, is not there.
@@ -539,7 +562,10 @@ def _contradictions_of_access(texts: Mapping[str, str]) -> list[str]:
 def _threshold_problems(
     values: dict[str, Any], metric: Metric, texts: Mapping[str, str], asked_for: bool
 ) -> Iterator[str]:
-    """What RETRAIN_THRESHOLD cannot be for a metric; fills it in where the metric has a usual one."""
+    """What RETRAIN_THRESHOLD cannot be for a metric.
+
+    Fills it in where the metric has a usual one.
+    """
     threshold = values.get("retrain_threshold", 0.0)
     if "RETRAIN_THRESHOLD" in texts:
         if (metric.low, metric.high) == (0, 1) and not 0 <= threshold <= 1:

@@ -1,7 +1,8 @@
-"""The settings and the recipe that shape a version: which columns it has, how its files are read, what it was kept from.
+"""The settings and the recipe that shape a version: which columns it has, how its files are read,
+what it was kept from.
 
-A version keeps its shape for good. `register_first_model.py` makes the next version where the shape of today is another one, and
-`check` says where `.env` and production have parted.
+A version keeps its shape for good. `register_first_model.py` makes the next version where the shape
+of today is another one, and `check` says where `.env` and production have parted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from retraining.records import Manifest
     from retraining.settings import Settings
 
-# What a file's rows become: these, changed, leave production reading files as it always did, or not at all.
+# What a file's rows become: these, changed, leave production reading files as it always did, or not
+# at all.
 OF_READING = (
     "target_column",
     "ignore_columns",
@@ -58,9 +60,12 @@ def shape_of_challenger(champion: Manifest, settings: Settings, recipe_sha256: s
 
 
 def changes_since(manifest: Manifest, now: Shape) -> dict[str, tuple[object, object]]:
-    """Name of a field -> what the version was made with, and what is set now; only those that differ.
+    """Name of a field -> what the version was made with, and what is set now.
 
-    A version made before shapes were kept is known by its schema alone. One that no recipe made is not asked about recipes.
+    Only those that differ.
+
+    A version made before shapes were kept is known by its schema alone. One that no recipe made is
+    not asked about recipes.
     """
     made = manifest.shape or replace(
         now, target_column=manifest.schema.target, ignore_columns=manifest.schema.ignored

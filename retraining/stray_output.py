@@ -1,4 +1,7 @@
-"""What libraries print while a command works belongs on the log: stdout carries results only. Standard library only."""
+"""What libraries print while a command works belongs on the log: stdout carries results only.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class StrayOutput:
-    """Stands in for stdout and stderr while a command works: what libraries print becomes log lines."""
+    """Stands in for stdout and stderr while a command works: what libraries print becomes log
+    lines.
+    """
 
     encoding = "utf-8"
 

@@ -1,4 +1,7 @@
-"""How text is laid out for a terminal: labelled lines, wrapped at its width. Standard library only: a closed gate prints too."""
+"""How text is laid out for a terminal: labelled lines, wrapped at its width.
+
+Standard library only: a closed gate prints too.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ _KEPT = "\0"  # a space where no line may end
 
 
 def columns() -> int:
-    """The width to wrap at: COLUMNS, else the terminal's, else 80; long lines are hard to read, so never more than 100."""
+    """The width to wrap at: COLUMNS, else the terminal's, else 80.
+
+    Long lines are hard to read, so never more than 100.
+    """
     asked = os.environ.get("COLUMNS", "")
     try:
         found = (
@@ -26,7 +32,10 @@ def columns() -> int:
 
 
 def labelled(label: str, text: str, width: int, *, room: int, indent: str = "") -> list[str]:
-    """`label`, padded to `room` columns, with `text` wrapped beside it; a word or a command (in backticks) is left whole, to be copied."""
+    """`label`, padded to `room` columns, with `text` wrapped beside it.
+
+    A word or a command (in backticks) is left whole, to be copied.
+    """
     first = f"{indent}{label:<{room}} "
     if len(first) + len(text) <= width and "  " not in text:
         return [first + text]

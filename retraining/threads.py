@@ -1,8 +1,9 @@
 """How many threads OpenMP gets.
 
-Boosting's loops are short. With few rows a second thread costs more than it brings, so they get one. A thread that waits must not
-spin meanwhile: beside two busy processes it would hold up the very thread that it waits for. `cli.ENVIRONMENT_DEFAULTS` sees to that
-before the libraries load (`python -m bench.threads` prints both fits).
+Boosting's loops are short. With few rows a second thread costs more than it brings, so they get
+one. A thread that waits must not spin meanwhile: beside two busy processes it would hold up the
+very thread that it waits for. `cli.ENVIRONMENT_DEFAULTS` sees to that before the libraries load
+(`python -m bench.threads` prints both fits).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Debian's Chromium for tests, and what is asked of every page: it fits, reads, and is usable by everybody."""
+"""Debian's Chromium for tests, and what is asked of every page: it fits, reads, and is usable by
+everybody.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Ports for servers of tests, so that two of them, or a server and a client, never want the same one."""
+"""Ports for servers of tests, so that two of them, or a server and a client, never want the same
+one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Debian's own PostgreSQL, started in a folder of its own; every test gets a database of its own."""
+"""Debian's own PostgreSQL, started in a folder of its own.
+
+Every test gets a database of its own.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,10 @@ class Postgres:
         )  # fmt: skip
 
     def make(self) -> None:
-        """Lay the files out; the user may do everything, by password where it comes over the net."""
+        """Lay the files out.
+
+        The user may do everything, by password where it comes over the net.
+        """
         secret = self.folder / "password"
         secret.write_text(PASSWORD + "\n")
         if os.geteuid() == 0:

@@ -1,4 +1,6 @@
-"""Projects for tests: folders with data of a known concept, and our scripts started on them, in this process or in one of their own."""
+"""Projects for tests: folders with data of a known concept, and our scripts started on them, in
+this process or in one of their own.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ class Finished:
 
     @property
     def error(self) -> list[str]:
-        """The last three lines of stderr: what failed and where, what was left unchanged, what to try."""
+        """The last three lines of stderr: what failed and where, what was left unchanged, what to
+        try.
+        """
         assert "Traceback" not in self.err, self
         lines = self.err.splitlines()
         assert len(lines) >= 3, f"three lines were expected on stderr\n{self}"
@@ -114,12 +118,15 @@ class Project:
         )
 
     def take_store(self, store: Path) -> None:
-        """Start from a copy of an empty store; making one takes longer than all else in a small test."""
+        """Start from a copy of an empty store.
+
+        Making one takes longer than all else in a small test.
+        """
         target = self.folder / "mlflow_server" / "backend_db" / "mlflow.db"
         target.parent.mkdir(parents=True)
         shutil.copyfile(store, target)
 
-    # --- files ----------------------------------------------------------------------------------------------------------
+    # --- files ------------------------------------------------------------------------------------
     def deliver(self, *tables: str, to: str = "new_data", age: float = 60) -> list[Path]:
         """Put CSV texts into a folder, each an hour's fraction younger than the one before."""
         return [
@@ -144,9 +151,11 @@ class Project:
             if not path.name.endswith(".reason.json")
         }
 
-    # --- starts ---------------------------------------------------------------------------------------------------------
+    # --- starts -----------------------------------------------------------------------------------
     def start(self, *words: str, script: str = ORCHESTRATOR, **extra: str) -> Finished:
-        """Start a script in this process: the same code, without the seconds that a process needs for its imports."""
+        """Start a script in this process: the same code, without the seconds that a process needs
+        for its imports.
+        """
         arguments = [*words, "--project", str(self.folder)]
         out, err = io.StringIO(), io.StringIO()
         environment = {**environment_of_cron(self.folder), **extra}
@@ -164,7 +173,9 @@ class Project:
     def start_process(
         self, *words: str, script: str = ORCHESTRATOR, cwd: str = "/", **extra: str
     ) -> Finished:
-        """Start a script as cron does: a process of its own, hardly any environment, another working directory."""
+        """Start a script as cron does: a process of its own, hardly any environment, another
+        working directory.
+        """
         done = subprocess.run(
             [sys.executable, str(CLONE / script), *words, "--project", str(self.folder)],
             cwd=cwd,
@@ -207,16 +218,21 @@ def _logging_put_back() -> Any:
 
 
 def environment_of_cron(home: Path) -> dict[str, str]:
-    """What cron gives a job, and one thread: OpenMP crawls on small tables when the cores are shared."""
+    """What cron gives a job, and one thread: OpenMP crawls on small tables when the cores are
+    shared.
+    """
     given = {"PATH": "/usr/bin:/bin", "HOME": str(home), "LANG": "C", "OMP_NUM_THREADS": "1"}
     return given | {name: os.environ[name] for name in MEASURED_BY if name in os.environ}
 
 
-# --- data ---------------------------------------------------------------------------------------------------------------------
+# --- data -----------------------------------------------------------------------------------------
 
 
 def table(rows: int = 40, *, seed: int = 0, turned: bool = False) -> str:
-    """A CSV of two classes: the label follows `speed`, or `load` where the concept has turned; one row in twenty has the other label."""
+    """A CSV of two classes: the label follows `speed`, or `load` where the concept has turned.
+
+    One row in twenty has the other label.
+    """
     rng = random.Random(seed)
     lines = ["speed,load,city,target"]
     for _ in range(rows):

@@ -1,4 +1,6 @@
-"""`approve` and `reject`: a person's word on the version that waits, with the same outcome as their hand in the MLflow UI."""
+"""`approve` and `reject`: a person's word on the version that waits, with the same outcome as their
+hand in the MLflow UI.
+"""
 
 from __future__ import annotations
 

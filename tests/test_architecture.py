@@ -1,4 +1,6 @@
-"""The house's rules that a program can hold: who imports whom, what the idle path loads, what is named in the requirements."""
+"""The house's rules that a program can hold: who imports whom, what the idle path loads, what is
+named in the requirements.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Columns that come and go: files in a folder of their own decide how a new first model, and all that follow, are read."""
+"""Columns that come and go: files in a folder of their own decide how a new first model, and all
+that follow, are read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`check` names every broken invariant over settings, store, registry and folders, and what to do; a sound project has none."""
+"""`check` names every broken invariant over settings, store, registry and folders, and what to do.
+
+A sound project has none.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The edge: what the words on a command line do, exit codes, three-line errors, streams, and a start as cron makes it."""
+"""The edge: what the words on a command line do, exit codes, three-line errors, streams, and a
+start as cron makes it.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def nobody_listens_at() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
-# --- words --------------------------------------------------------------------------------------------------------------------
+# --- words ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("flag", ["--project", "--env-file", "--log-file"])
@@ -138,7 +140,7 @@ def test_a_project_that_is_not_there_ends_2(tmp_path: Path) -> None:
     assert "--project" in remedy
 
 
-# --- settings -----------------------------------------------------------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------------------
 
 
 def test_a_start_from_a_folder_that_was_deleted_works_on_a_project_named_in_full(
@@ -185,7 +187,7 @@ def test_a_metric_that_needs_a_threshold_says_so(project: Project) -> None:
     assert project.start("run").expect(0)
 
 
-# --- errors -------------------------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
@@ -281,7 +283,7 @@ def test_with_quiet_a_failure_is_three_lines_and_nothing_else(project: Project) 
     assert quiet.out == ""
 
 
-# --- streams ------------------------------------------------------------------------------------------------------------------
+# --- streams --------------------------------------------------------------------------------------
 
 
 def test_the_gate_opens_by_files_and_stdout_holds_results_only(registered: Project) -> None:
@@ -312,7 +314,7 @@ def test_json_logs_are_one_object_a_line_and_the_cycles_log_is_kept_as_text(
     )
 
 
-# --- as cron starts it --------------------------------------------------------------------------------------------------------
+# --- as cron starts it ----------------------------------------------------------------------------
 
 
 def test_a_start_as_cron_makes_it_ends_as_one_by_hand_does(registered: Project) -> None:
@@ -356,7 +358,7 @@ def test_ctrl_c_ends_130(registered: Project) -> None:
     assert len(registered.names("new_data")) == 3
 
 
-# --- the first model ----------------------------------------------------------------------------------------------------------
+# --- the first model ------------------------------------------------------------------------------
 
 
 def test_nothing_to_register_ends_2(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""The story, by real cycles on a real sqlite store: each ending, what it leaves, and what the next start makes of it."""
+"""The story, by real cycles on a real sqlite store: each ending, what it leaves, and what the next
+start makes of it.
+"""
 
 from __future__ import annotations
 
@@ -384,7 +386,9 @@ def test_after_several_roll_backs_status_tells_the_last_one_and_why_the_version_
 def test_a_version_that_was_rolled_back_and_that_a_person_puts_back_stays(
     promoted: Project,
 ) -> None:
-    """Rolled back from v2, then v3 is promoted, then a person prefers v2: that is no roll-back of v2 left half-done."""
+    """Rolled back from v2, then v3 is promoted, then a person prefers v2: that is no roll-back of
+    v2 left half-done.
+    """
     promoted.start("rollback").expect(0)
     promoted.start("rollback", "--resume").expect(0)
     promoted.configure(RETRAIN_WHEN="always")

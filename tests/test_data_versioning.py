@@ -1,4 +1,6 @@
-"""docs/data-versioning.md, typed with a real DVC: the archive goes to a local remote, and a version is made again on a fresh clone."""
+"""docs/data-versioning.md, typed with a real DVC: the archive goes to a local remote, and a version
+is made again on a fresh clone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every choice, as tables: facts and settings on the left, what to do on the right, and a reason that a person can read."""
+"""Every choice, as tables: facts and settings on the left, what to do on the right, and a reason
+that a person can read.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,7 @@ def graded(challenger: int, gain: float) -> CycleRecord:
 MOVED = FeatureDrift("x", 0.4, 0.001, 0.002, 0.5, 0.4, detected=True, material=True)
 
 
-# --- the gate -----------------------------------------------------------------------------------------------------------------
+# --- the gate -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_the_gates_second_question_counts_labelled_rows(rows: int, act: bool) ->
     assert decisions.enough_rows(rows, settings(MIN_NEW_ROWS="1000")).act is act
 
 
-# --- triggers -----------------------------------------------------------------------------------------------------------------
+# --- triggers -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -227,7 +229,7 @@ def test_force_skips_trigger_and_back_off_but_not_monitor_only() -> None:
     assert "AUTO_RETRAIN_ENABLED is false" in off.reason
 
 
-# --- promotion ----------------------------------------------------------------------------------------------------------------
+# --- promotion ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -323,7 +325,7 @@ def test_a_hold_the_manual_rule_or_values_never_seen_leave_the_move_to_a_person(
     assert decisions.may_move_the_alias(settings(PROMOTE_WHEN=rule), hold, values).act is act
 
 
-# --- probation ----------------------------------------------------------------------------------------------------------------
+# --- probation ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""`make demo`: the stream as days, a project of its own, real starts, a table of cycles; nothing of anybody's is touched."""
+"""`make demo`: the stream as days, a project of its own, real starts, a table of cycles.
+
+Nothing of anybody's is touched.
+"""
 
 from __future__ import annotations
 

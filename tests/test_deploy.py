@@ -1,7 +1,8 @@
-"""What is in deploy/, each file held against the tool that reads it: cron's own environment, systemd-analyze, promtool.
+"""What is in deploy/, each file held against the tool that reads it: cron's own environment,
+systemd-analyze, promtool.
 
-`deploy/checks/build.sh` makes the readers of Kubernetes, Compose, BuildKit and GitHub's workflows, and fetches promtool; without
-them that part is skipped.
+`deploy/checks/build.sh` makes the readers of Kubernetes, Compose, BuildKit and GitHub's workflows,
+and fetches promtool; without them that part is skipped.
 """
 
 import os
@@ -51,7 +52,7 @@ def asked_of(words: list[str]) -> Any:
     return command_words.parse(words)
 
 
-# --- cron -----------------------------------------------------------------------------------------------------------------
+# --- cron -----------------------------------------------------------------------------------------
 
 
 def cron_line() -> tuple[list[str], str, list[str]]:
@@ -96,7 +97,7 @@ def test_crons_line_works_with_crons_environment() -> None:
     assert "pipeline_orchestrator.py" in done.stdout
 
 
-# --- systemd --------------------------------------------------------------------------------------------------------------
+# --- systemd --------------------------------------------------------------------------------------
 
 
 @needs("systemd-analyze")
@@ -133,7 +134,7 @@ def test_systemd_tries_again_what_heals_and_nothing_else() -> None:
     assert asked_of(shlex.split(start)[2:]).command == "run"
 
 
-# --- containers -----------------------------------------------------------------------------------------------------------
+# --- containers -----------------------------------------------------------------------------------
 
 
 def dockerfile() -> list[tuple[str, str]]:
@@ -216,7 +217,7 @@ def test_mlflow_knows_every_flag_that_compose_gives_its_server() -> None:
     assert given <= known, given - known
 
 
-# --- Kubernetes -----------------------------------------------------------------------------------------------------------
+# --- Kubernetes -----------------------------------------------------------------------------------
 
 
 def test_the_cron_job_forbids_two_at_once_has_deadlines_and_gives_up_on_2_and_3() -> None:
@@ -248,7 +249,7 @@ def test_the_config_map_holds_settings_that_the_job_takes(tmp_path: Path) -> Non
     assert room.load(tmp_path, settings["data"]).retrain_threshold == 0.8
 
 
-# --- GitHub ---------------------------------------------------------------------------------------------------------------
+# --- GitHub ---------------------------------------------------------------------------------------
 
 
 def test_the_scheduled_workflow_runs_at_an_odd_minute_by_hand_and_never_twice_at_once() -> None:
@@ -329,7 +330,7 @@ def test_ci_runs_what_the_makefile_has() -> None:
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 
-# --- Prometheus -----------------------------------------------------------------------------------------------------------
+# --- Prometheus -----------------------------------------------------------------------------------
 
 
 @pytest.mark.deploy
@@ -394,7 +395,7 @@ def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
     checked(tool("promtool"), "test", "rules", tmp_path / "case.yml")
 
 
-# --- the readers of the real programs -------------------------------------------------------------------------------------
+# --- the readers of the real programs -------------------------------------------------------------
 
 
 @pytest.mark.deploy
@@ -425,7 +426,7 @@ def test_actionlint_accepts_the_workflows(name: str, tmp_path: Path) -> None:
     checked(CHECKERS / "actionlint", *flags, DEPLOY / "github" / name)
 
 
-# --- the model, tested in CI ----------------------------------------------------------------------------------------------
+# --- the model, tested in CI ----------------------------------------------------------------------
 
 
 def what_ci_says(project: Project, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -450,7 +451,7 @@ def test_a_sound_version_passes_in_ci_and_one_under_its_floor_does_not(registere
     assert "1 failed, 3 passed" in done.stdout
 
 
-# --- the words ------------------------------------------------------------------------------------------------------------
+# --- the words ------------------------------------------------------------------------------------
 
 
 def test_the_readme_names_every_file_and_the_signature_that_it_explains_holds() -> None:

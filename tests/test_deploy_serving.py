@@ -1,4 +1,6 @@
-"""The prediction service's files in deploy/: each held against the service itself and the tool that reads it."""
+"""The prediction service's files in deploy/: each held against the service itself and the tool that
+reads it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the documents say is true: their commands run, and every command, flag, setting and error is in them."""
+"""What the documents say is true: their commands run, and every command, flag, setting and error is
+in them.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,7 @@ def lines(text: str) -> Iterator[str]:
     )
 
 
-# --- everything is in them ----------------------------------------------------------------------------------------------------
+# --- everything is in them ------------------------------------------------------------------------
 
 
 def flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -135,7 +137,7 @@ def test_the_readme_is_short() -> None:
     assert len((CLONE / "README.md").read_text().splitlines()) < 150
 
 
-# --- commands can be typed ----------------------------------------------------------------------------------------------------
+# --- commands can be typed ------------------------------------------------------------------------
 
 
 def parse(script: str, words: list[str]) -> None:
@@ -164,7 +166,7 @@ def test_every_command_line_can_be_parsed_and_every_make_target_is_there(path: P
                 } <= targets
 
 
-# --- tested blocks do what they say -------------------------------------------------------------------------------------------
+# --- tested blocks do what they say ---------------------------------------------------------------
 
 
 def nothing_yet(project: Project) -> None:
@@ -196,7 +198,9 @@ def a_pickle(project: Project) -> None:
 
 
 def a_model(project: Project) -> None:
-    """Version 1 in production, a refused file, files that are judged, and files with other columns and classes."""
+    """Version 1 in production, a refused file, files that are judged, and files with other columns
+    and classes.
+    """
     project.deliver(*tables(12, seed=1), to="used_data", age=7200)
     project.put("batch-poisoned.csv", table(seed=7), to="used_data")
     project.register()

@@ -1,4 +1,6 @@
-"""Whole cycles of a project that is fed by MongoDB: what a user sees, and what must be seen nowhere."""
+"""Whole cycles of a project that is fed by MongoDB: what a user sees, and what must be seen
+nowhere.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def fed(registered: Project) -> Project:
-    """A project with a model, whose rows arrive in MongoDB; three files that call for a retrain are there, and who learns them wins."""
+    """A project with a model, whose rows arrive in MongoDB.
+
+    Three files that call for a retrain are there, and who learns them wins.
+    """
     registered.configure(
         DATABASE_NAME="fleet",
         COLLECTION_NAME="readings",
@@ -46,7 +51,9 @@ def address(server: Server, user: str) -> str:
 
 
 def check_secrecy(project: Project, *told: str) -> None:
-    """The password is in `.env` and nowhere else: not in a log, an error, the store or `.retraining/`."""
+    """The password is in `.env` and nowhere else: not in a log, an error, the store or
+    `.retraining/`.
+    """
     files = [path for path in project.folder.rglob("*") if path.is_file() and path.name != ".env"]
     contents = [path.read_bytes() for path in files] + [text.encode() for text in told]
     assert not [

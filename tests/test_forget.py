@@ -1,4 +1,6 @@
-"""`forget`: a poisoned file leaves the archive for quarantine, is learned by no later version, and refused when it comes again."""
+"""`forget`: a poisoned file leaves the archive for quarantine, is learned by no later version, and
+refused when it comes again.
+"""
 
 from __future__ import annotations
 

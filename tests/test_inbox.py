@@ -1,4 +1,6 @@
-"""The data folders: a file is known by its bytes, copied before it is read, never overwritten, and never lost."""
+"""The data folders: a file is known by its bytes, copied before it is read, never overwritten, and
+never lost.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,7 @@ def in_quarantine(settings: Settings) -> dict[str, str]:
     return {path.name.removesuffix(".reason.json"): note["reason"] for path, note in notes.items()}
 
 
-# --- listing ------------------------------------------------------------------------------------------------------------------
+# --- listing --------------------------------------------------------------------------------------
 
 
 def test_ready_files_are_listed_by_arrival(inbox: Inbox) -> None:
@@ -184,7 +186,7 @@ def test_waiting_files_are_sorted_by_what_is_known_of_their_bytes(inbox: Inbox) 
     assert waiting.copies == {"known.csv": known, "again.csv": fresh}
 
 
-# --- claiming -----------------------------------------------------------------------------------------------------------------
+# --- claiming -------------------------------------------------------------------------------------
 
 
 def test_a_claimed_copy_keeps_its_bytes_though_the_producer_overwrites_the_file(
@@ -215,7 +217,7 @@ def test_vanished_files_are_not_claimed_and_equal_ones_once(inbox: Inbox) -> Non
     assert not inbox.claims.exists()
 
 
-# --- refusing -----------------------------------------------------------------------------------------------------------------
+# --- refusing -------------------------------------------------------------------------------------
 
 
 def test_a_refused_file_is_moved_with_its_reason_beside_it(inbox: Inbox) -> None:
@@ -253,7 +255,7 @@ def test_a_refused_link_goes_itself_and_what_it_points_to_stays(
     assert (tmp_path / "outside.csv").read_bytes() == b"private"
 
 
-# --- archiving ----------------------------------------------------------------------------------------------------------------
+# --- archiving ------------------------------------------------------------------------------------
 
 
 def test_archiving_may_be_repeated_and_keeps_the_time_of_arrival(inbox: Inbox) -> None:
@@ -341,7 +343,7 @@ def test_a_full_disk_is_noticed_before_anything_is_started(inbox: Inbox) -> None
         inbox.check_space_for(["sparse.csv"])
 
 
-# --- a dry run ----------------------------------------------------------------------------------------------------------------
+# --- a dry run ------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_moves_nothing(inbox: Inbox, tmp_path: Path) -> None:
@@ -357,7 +359,7 @@ def test_a_dry_run_moves_nothing(inbox: Inbox, tmp_path: Path) -> None:
     assert not inbox.settings.quarantine_dir.exists()
 
 
-# --- back from quarantine -----------------------------------------------------------------------------------------------------
+# --- back from quarantine -------------------------------------------------------------------------
 
 
 def test_a_requeued_file_waits_again_and_its_reason_is_gone(inbox: Inbox) -> None:

@@ -25,7 +25,10 @@ def brought(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 def init(tmp_path: Path, *words: str | Path) -> dict[str, str]:
-    """Make a project of some files; the settings of its `.env` that are not those of the example."""
+    """Make a project of some files.
+
+    The settings of its `.env` that are not those of the example.
+    """
     project = Project(tmp_path / "new")
     told = project.start("init", str(project.folder), "--json", *map(str, words)).expect(0).json
     return {one["name"]: one["value"] for one in told["settings"]}

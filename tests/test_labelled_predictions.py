@@ -1,4 +1,6 @@
-"""A project with a prediction log, from outside: the gate, the cycle, and what the commands tell of it."""
+"""A project with a prediction log, from outside: the gate, the cycle, and what the commands tell of
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What this machine remembers: every file of it may be absent, old or damaged, and nothing but speed is lost."""
+"""What this machine remembers: every file of it may be absent, old or damaged, and nothing but
+speed is lost.
+"""
 
 from __future__ import annotations
 

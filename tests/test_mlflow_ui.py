@@ -1,4 +1,7 @@
-"""MLflow's own pages in a real Chromium, as a person meets them after some cycles. Screenshots land in build/screenshots/."""
+"""MLflow's own pages in a real Chromium, as a person meets them after some cycles.
+
+Screenshots land in build/screenshots/.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,10 @@ class Tab:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Told:
-    """Version 1 kept, replaced by version 2 as the concept turned, which is kept; version 3 waits for a person."""
+    """Version 1 kept, replaced by version 2 as the concept turned, which is kept.
+
+    Version 3 waits for a person.
+    """
     project = Project.with_first_model(tmp_path_factory.mktemp("ui") / "project", empty_store)
     cycles = {}
     project.deliver(*tables(3, seed=2))
@@ -118,7 +124,8 @@ def tab(server: str) -> Iterator[Tab]:
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         page = chromium.new_page(viewport={"width": 1600, "height": 1100})
         page.set_default_timeout(PATIENCE)
-        # MLflow's advertisements, which a person has seen once: a dialog over the models, an assistant over a quarter of the window
+        # MLflow's advertisements, which a person has seen once: a dialog over the models, an
+        # assistant over a quarter of the window
         page.add_init_script(
             "try { localStorage.setItem('_mlflow_model_registry_promo_modal_dismissed', 'true') } catch {}"
         )

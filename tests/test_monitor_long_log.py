@@ -38,7 +38,10 @@ def requests(now: datetime) -> Iterator[tuple[int, str, datetime]]:
 
 
 def predictions(now: datetime) -> Iterator[tuple[object, ...]]:
-    """Rows as the service writes them; every answer is as likely to be right as its probability says."""
+    """Rows as the service writes them.
+
+    Every answer is as likely to be right as its probability says.
+    """
     draw = random.Random(1)
     for number, name, at in requests(now):
         version = 1

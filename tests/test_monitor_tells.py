@@ -1,4 +1,6 @@
-"""What `monitor` writes where it is asked to: alerts once a spell, and files for other tools and for a new class."""
+"""What `monitor` writes where it is asked to: alerts once a spell, and files for other tools and
+for a new class.
+"""
 
 from __future__ import annotations
 

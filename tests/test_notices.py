@@ -1,4 +1,6 @@
-"""Notices against a real local HTTP server: what it receives, and that nothing it does reaches the cycle."""
+"""Notices against a real local HTTP server: what it receives, and that nothing it does reaches the
+cycle.
+"""
 
 import hashlib
 import hmac
@@ -40,7 +42,10 @@ def found(tool: str) -> str | None:
 
 
 class Receiver:
-    """A server that remembers what it was sent; `answers` are the statuses to give, the last one for ever; 0 = never answer."""
+    """A server that remembers what it was sent.
+
+    `answers` are the statuses to give, the last one for ever; 0 = never answer.
+    """
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
@@ -121,7 +126,7 @@ def alert_lines(settings: Settings) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-# --- health check ---------------------------------------------------------------------------------------------------------
+# --- health check ---------------------------------------------------------------------------------
 
 
 def test_a_cycle_pings_start_and_then_success_with_the_logs_last_lines(
@@ -179,7 +184,7 @@ def test_a_receiver_that_takes_no_post_is_pinged_by_get(
     ]
 
 
-# --- webhook --------------------------------------------------------------------------------------------------------------
+# --- webhook --------------------------------------------------------------------------------------
 
 
 def test_the_webhook_carries_the_json_object_signed_with_its_time(
@@ -232,7 +237,7 @@ def test_a_closed_gate_is_told_too(settings: Settings, receiver: Receiver) -> No
     assert sorted(path for _, path, _, _ in receiver.requests) == ["/hook", "/ping"]
 
 
-# --- whatever happens, the cycle goes on ----------------------------------------------------------------------------------
+# --- whatever happens, the cycle goes on ----------------------------------------------------------
 
 
 def test_receivers_that_hang_cost_seconds_and_not_the_cycle(
@@ -372,7 +377,7 @@ def test_a_closed_gate_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == ""
 
 
-# --- alerts.jsonl ---------------------------------------------------------------------------------------------------------
+# --- alerts.jsonl ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -462,7 +467,7 @@ def test_an_alert_names_the_command_of_its_project(settings: Settings) -> None:
     assert f"--project {settings.project} rollback" in alert["try"]
 
 
-# --- Prometheus text file -------------------------------------------------------------------------------------------------
+# --- Prometheus text file -------------------------------------------------------------------------
 
 
 def series(path: Path) -> dict[str, float]:
@@ -552,7 +557,9 @@ def test_a_text_file_of_somebody_else_is_replaced(watched: Settings) -> None:
 
 @pytest.mark.parametrize("name", ["classifier", 'quo"te\\back'])
 def test_promtool_accepts_the_text_file(watched: Settings, name: str) -> None:
-    """Where deploy/checks/build.sh was not run, every line is held against the format's grammar alone."""
+    """Where deploy/checks/build.sh was not run, every line is held against the format's grammar
+    alone.
+    """
     watched = watched._replace(model_name=name)
     for outcome in (ended(), ended("failed"), idle()):
         notices.send(watched, outcome, now=NOW)

@@ -1,4 +1,6 @@
-"""The wheel, in an environment away from the clone: the first hour through the command `retraining` alone."""
+"""The wheel, in an environment away from the clone: the first hour through the command `retraining`
+alone.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The installed command. Its dependencies are those of this environment, seen from another one that holds the wheel alone."""
+    """The installed command.
+
+    Its dependencies are those of this environment, seen from another one that holds the wheel
+    alone.
+    """
     folder = tmp_path_factory.mktemp("installed")
     wheel = made_wheel(folder)
     venv.create(folder / "venv", with_pip=False)

@@ -1,4 +1,6 @@
-"""The bar on a terminal: what it shows, that short steps show none, and that it leaves nothing behind."""
+"""The bar on a terminal: what it shows, that short steps show none, and that it leaves nothing
+behind.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A project at work: its parts, opened when they are asked for; and the same parts where they only read."""
+"""A project at work: its parts, opened when they are asked for.
+
+And the same parts where they only read.
+"""
 
 from __future__ import annotations
 

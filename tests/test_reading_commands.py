@@ -1,4 +1,6 @@
-"""`status`, `history` and `explain` as a person reads them: after a roll-back, under a hold, on narrow terminals, with strangers' names."""
+"""`status`, `history` and `explain` as a person reads them: after a roll-back, under a hold, on
+narrow terminals, with strangers' names.
+"""
 
 from __future__ import annotations
 

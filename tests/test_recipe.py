@@ -1,4 +1,6 @@
-"""The shipped recipe on the tables that people have: every type of column and label, tiny, lopsided, half empty."""
+"""The shipped recipe on the tables that people have: every type of column and label, tiny,
+lopsided, half empty.
+"""
 
 from __future__ import annotations
 

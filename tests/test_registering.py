@@ -1,4 +1,6 @@
-"""First models: what a person named is registered once, and `--set-alias` never puts another model into production than the one meant."""
+"""First models: what a person named is registered once, and `--set-alias` never puts another model
+into production than the one meant.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pickled(tmp_path: Path, empty_store: Path) -> Project:
-    """Files in the archive and in the inbox, a pickle of one's own beside them, and nothing registered."""
+    """Files in the archive and in the inbox, a pickle of one's own beside them, and nothing
+    registered.
+    """
     project = Project.made(tmp_path / "project")
     project.take_store(empty_store)
     rows = pd.concat(
@@ -265,7 +269,9 @@ def test_a_score_on_too_few_blocks_says_why_it_has_no_interval(
 def test_production_is_set_beside_the_new_version_on_the_same_rows(
     project: Project, empty_store: Path
 ) -> None:
-    """Both learn the same files less the same rows, so production's score is that of its own registration."""
+    """Both learn the same files less the same rows, so production's score is that of its own
+    registration.
+    """
     project.take_store(empty_store)
     words = ("--train-from", "used_data", "--set-alias", "--json")
     first = project.register(*words).json

@@ -1,4 +1,7 @@
-"""Settings: the environment beats `.env`, which beats the defaults; everything wrong is named at once, secrets never."""
+"""Settings: the environment beats `.env`, which beats the defaults.
+
+Everything wrong is named at once, secrets never.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def example_lines(pattern: str) -> dict[str, str]:
     return dict(re.findall(pattern, EXAMPLE.read_text(), re.MULTILINE))
 
 
-# --- where values come from ---------------------------------------------------------------------------------------------------
+# --- where values come from -----------------------------------------------------------------------
 
 
 def test_the_environment_beats_the_file_which_beats_the_defaults(tmp_path: Path) -> None:
@@ -130,7 +133,7 @@ def test_a_project_without_a_recipe_uses_the_shipped_one(tmp_path: Path) -> None
     assert load(tmp_path).recipe_path == tmp_path / "train_classification_model.py"
 
 
-# --- what is wrong ------------------------------------------------------------------------------------------------------------
+# --- what is wrong --------------------------------------------------------------------------------
 
 
 def test_everything_wrong_is_named_at_once_with_what_was_expected(tmp_path: Path) -> None:
@@ -274,7 +277,7 @@ def test_memory_is_told_in_bytes_or_with_a_unit(tmp_path: Path, text: str, size:
     assert load(tmp_path, {"MAX_TRAINING_MEMORY": text}).max_training_memory == size
 
 
-# --- what decides -------------------------------------------------------------------------------------------------------------
+# --- what decides ---------------------------------------------------------------------------------
 
 
 def test_the_deciding_settings_are_those_of_the_contract() -> None:
@@ -293,7 +296,7 @@ def test_the_deciding_digest_follows_deciding_settings_and_the_recipe_and_nothin
     assert deciding_digest(load(tmp_path)) != before
 
 
-# --- .env.example -------------------------------------------------------------------------------------------------------------
+# --- .env.example ---------------------------------------------------------------------------------
 
 
 def test_the_example_names_every_setting_and_no_other() -> None:

@@ -1,4 +1,7 @@
-"""What keeps the thousandth cycle as cheap as the tenth: counts, never seconds. The seconds are `make bench`'s."""
+"""What keeps the thousandth cycle as cheap as the tenth: counts, never seconds.
+
+The seconds are `make bench`'s.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The trainer: whatever a recipe does, the job gets a sound estimator or one line that says where the recipe fails."""
+"""The trainer: whatever a recipe does, the job gets a sound estimator or one line that says where
+the recipe fails.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +121,7 @@ def in_another_process(folder: Path, estimator: object, X: pd.DataFrame) -> list
     return list(eval(done.stdout))
 
 
-# --- loading ---------------------------------------------------------------------------------------------------------
+# --- loading --------------------------------------------------------------------------------------
 
 
 def test_a_recipe_is_loaded_with_its_text_and_digest(written: Written) -> None:
@@ -237,7 +239,7 @@ def test_loading_and_training_leave_no_trace_in_the_project_or_the_interpreter(
     assert "helper" not in sys.modules
 
 
-# --- a version carries its code --------------------------------------------------------------------------------------
+# --- a version carries its code -------------------------------------------------------------------
 
 
 def test_classes_and_constants_of_the_recipe_travel_with_the_estimator(
@@ -327,7 +329,7 @@ def test_an_import_that_would_fail_at_serving_is_found(
     assert "away from the project" in problems[0]
 
 
-# --- calling ---------------------------------------------------------------------------------------------------------
+# --- calling --------------------------------------------------------------------------------------
 
 UNUSABLE = {
     "raises": (
@@ -540,7 +542,7 @@ def test_a_job_started_with_stdout_closed_still_trains(
     assert (done.returncode, done.stderr) == (0, "")
 
 
-# --- the contract ----------------------------------------------------------------------------------------------------
+# --- the contract ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", [SOUND, OWN])
@@ -622,7 +624,7 @@ def test_a_check_leaves_its_rows_as_they_were(written: Written) -> None:
     pd.testing.assert_frame_equal(X, before)
 
 
-# --- requirements ----------------------------------------------------------------------------------------------------
+# --- requirements ---------------------------------------------------------------------------------
 
 
 def test_requirements_are_pins_of_what_the_recipe_and_its_helpers_import(written: Written) -> None:
@@ -638,7 +640,7 @@ def test_requirements_are_pins_of_what_the_recipe_and_its_helpers_import(written
     assert f"scikit-learn=={sklearn.__version__}" in pins
 
 
-# --- a recipe that learns in parts -----------------------------------------------------------------------------------
+# --- a recipe that learns in parts ----------------------------------------------------------------
 
 
 PARTED = (

@@ -1,9 +1,12 @@
-"""Is the version behind an alias fit to serve? Copy this file beside your project's workflow and change what you need.
+"""Is the version behind an alias fit to serve?
 
-`PROJECT=/srv/churn MODEL_ALIAS=challenger pytest test_model.py` asks about the version that waits for approval. It uses MLflow and
-pandas alone: what passes here loads anywhere.
+Copy this file beside your project's workflow and change what you need.
 
-PROJECT: the project's folder. MODEL_ALIAS: `production` by default. FLOORS: metrics that must be reached, as JSON; accuracy over 0.5
+`PROJECT=/srv/churn MODEL_ALIAS=challenger pytest test_model.py` asks about the version that waits
+for approval. It uses MLflow and pandas alone: what passes here loads anywhere.
+
+PROJECT: the project's folder. MODEL_ALIAS: `production` by default. FLOORS: metrics that must be
+    reached, as JSON; accuracy over 0.5
 by default.
 """
 

@@ -1,15 +1,20 @@
-"""Simulate the readings of a fleet with driver assistance, and whether the driver had to intervene, under a drift whose truth is known.
+"""Simulate the readings of a fleet with driver assistance, and whether the driver had to intervene,
+under a drift whose truth is known.
 
-A reading needs an intervention where `risk` is above a limit; then the label is flipped with FLIP_PROBABILITY. So the best possible
-accuracy is 1 - FLIP_PROBABILITY whatever the scenario, and what changes, when, and by how much is what `truth` says:
+A reading needs an intervention where `risk` is above a limit; then the label is flipped with
+FLIP_PROBABILITY. So the best possible accuracy is 1 - FLIP_PROBABILITY whatever the scenario, and
+what changes, when, and by how much is what `truth` says:
 
     none            nothing changes
-    covariate-only  more snow, night and towns from the drift on; the rule that makes the label stays
-    sudden          another rule from the drift on (a software update: the car brakes for obstacles, the driver's attention decides)
+    covariate-only  more snow, night and towns from the drift on; the rule that makes the label
+    stays
+    sudden          another rule from the drift on (a software update: the car brakes for obstacles,
+    the driver's attention decides)
     gradual         the new rule takes over row by row, linearly over `width` batches
     recurring       old and new rule take turns every `width` batches
 
-A batch depends on the seed, the scenario and its number only: the same arguments write the same bytes, whatever was written before.
+A batch depends on the seed, the scenario and its number only: the same arguments write the same
+bytes, whatever was written before.
 """
 
 from __future__ import annotations
@@ -61,7 +66,9 @@ USUAL = {  # mean and standard deviation of a number in usual traffic
 
 @dataclass(frozen=True)
 class Truth:
-    """What holds in a batch: the share of rows labelled by the new rule, and whether traffic is as usual."""
+    """What holds in a batch: the share of rows labelled by the new rule, and whether traffic is as
+    usual.
+    """
 
     new_rule: float
     usual_traffic: bool
@@ -119,7 +126,9 @@ def readings(rows: int, rng: np.random.Generator, *, usual_traffic: bool = True)
 
 
 def risk(table: pd.DataFrame, rule: dict[str, Any]) -> np.ndarray:
-    """Return the risk of each reading under a rule, linear in standard units of the numbers and in the words."""
+    """Return the risk of each reading under a rule, linear in standard units of the numbers and in
+    the words.
+    """
     total = np.zeros(len(table))
     for name, weight in rule.items():
         if isinstance(weight, dict):
@@ -136,12 +145,17 @@ def _usual() -> pd.DataFrame:
 
 
 def needs_intervention(table: pd.DataFrame, rule: dict[str, Any], imbalance: float) -> np.ndarray:
-    """Return the true labels under a rule whose limit lies where, in usual traffic, a share `imbalance` of the readings is above."""
+    """Return the true labels under a rule whose limit lies where, in usual traffic, a share
+    `imbalance` of the readings is above.
+    """
     return risk(table, rule) > float(np.quantile(risk(_usual(), rule), 1 - imbalance))
 
 
 def simulate(batch: int, rows: int, options: argparse.Namespace) -> pd.DataFrame:
-    """Return one batch as it is delivered: identity, readings with losses and repeats, label; shape (rows, 16)."""
+    """Return one batch as it is delivered: identity, readings with losses and repeats, label.
+
+    Shape (rows, 16).
+    """
     rng = np.random.default_rng([options.seed, batch])
     now = truth(options.scenario, batch, drift_at=options.drift_at, width=options.width)
     table = readings(rows, rng, usual_traffic=now.usual_traffic)

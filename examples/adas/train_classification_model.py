@@ -1,6 +1,8 @@
-"""A training recipe that shows preparation, resampling and a choice of models, all inside one estimator.
+"""A training recipe that shows preparation, resampling and a choice of models, all inside one
+estimator.
 
-Edit CLASSIFIER and RESAMPLING and run the job: a recipe whose bytes changed is tried on the files that wait, also on those judged before.
+Edit CLASSIFIER and RESAMPLING and run the job: a recipe whose bytes changed is tried on the files
+that wait, also on those judged before.
 """
 
 from __future__ import annotations
@@ -52,7 +54,10 @@ def train_model(X_train: pd.DataFrame, y_train: pd.Series) -> PreparedClassifier
 
 
 def columns(X: pd.DataFrame) -> ColumnTransformer:
-    """Median and scaling for numbers, the most frequent value and one-hot for words; a word never seen is all zeros."""
+    """Median and scaling for numbers, the most frequent value and one-hot for words.
+
+    A word never seen is all zeros.
+    """
     numbers = [name for name in X.columns if pd.api.types.is_numeric_dtype(X[name])]
     words = [name for name in X.columns if name not in numbers]
     return ColumnTransformer(
@@ -77,7 +82,10 @@ def columns(X: pd.DataFrame) -> ColumnTransformer:
 
 
 class PreparedClassifier(ClassifierMixin, BaseEstimator):
-    """Drop duplicates, prepare the columns, resample, fit; only the preparation happens again when it predicts."""
+    """Drop duplicates, prepare the columns, resample, fit.
+
+    Only the preparation happens again when it predicts.
+    """
 
     def __init__(self, preparation: ColumnTransformer, resample: Resample, classifier: Any) -> None:
         self.preparation = preparation
@@ -100,7 +108,9 @@ class PreparedClassifier(ClassifierMixin, BaseEstimator):
         return np.asarray(self.classifier_.predict(self.preparation_.transform(X)))
 
     def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the probabilities of `classes_` for each raw row, were the classes as frequent as in the resampled rows."""
+        """Return the probabilities of `classes_` for each raw row, were the classes as frequent as
+        in the resampled rows.
+        """
         return np.asarray(self.classifier_.predict_proba(self.preparation_.transform(X)))
 
 

@@ -1,8 +1,10 @@
-"""Simulate the records of a diabetes clinic with the columns of the Pima table, from a model of the patients that is known.
+"""Simulate the records of a diabetes clinic with the columns of the Pima table, from a model of the
+patients that is known.
 
-Whether a patient falls ill (`Outcome` 1) is drawn from a logistic model of what a doctor would look at: RISK below, per standard deviation.
-As in the real table, a measurement that was not taken is written as 0. `--guideline new` is another clinic with patients of the same kind,
-where body mass and age decide instead of glucose, so that a model of the old guideline is worth little there.
+Whether a patient falls ill (`Outcome` 1) is drawn from a logistic model of what a doctor would look
+at: RISK below, per standard deviation. As in the real table, a measurement that was not taken is
+written as 0. `--guideline new` is another clinic with patients of the same kind, where body mass
+and age decide instead of glucose, so that a model of the old guideline is worth little there.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ BASE = -1.2  # log-odds of an average patient: about a third of all fall ill
 
 
 def patients(rows: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Return whole records without the outcome, shape (rows, 8), correlated roughly as in the real table."""
+    """Return whole records without the outcome, shape (rows, 8), correlated roughly as in the real
+    table.
+    """
     age = np.clip(21 + rng.gamma(1.1, 11.0, rows), 21, 81).round()
     glucose = np.clip(rng.normal(122 + 0.6 * (age - 33), 30), 44, 199).round()
     bmi = np.clip(rng.normal(32.5, 6.9, rows), 18, 67).round(1)

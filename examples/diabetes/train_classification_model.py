@@ -1,7 +1,8 @@
-"""A training recipe that searches several families of models and their settings by cross-validation.
+"""A training recipe that searches several families of models and their settings by
+cross-validation.
 
-What `train_model` returns is the search itself, refitted with the best candidate: it predicts like any estimator, and its `cv_results_`
-are the table of the search that the version's run shows.
+What `train_model` returns is the search itself, refitted with the best candidate: it predicts like
+any estimator, and its `cv_results_` are the table of the search that the version's run shows.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ SEED = 0
 def train_model(X_train: pd.DataFrame, y_train: pd.Series) -> GridSearchCV:
     """Cross-validate each candidate by ROC AUC and fit the best one on all rows.
 
-    The folds are drawn at random, which is right for patients, who do not come in an order; for rows alike in time it would flatter.
+    The folds are drawn at random, which is right for patients, who do not come in an order; for
+    rows alike in time it would flatter.
     """
     steps = make_pipeline(FunctionTransformer(zeros_as_missing), SimpleImputer(strategy="median"))
     estimator = Pipeline([("columns", steps), ("model", RandomForestClassifier())])

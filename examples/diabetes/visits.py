@@ -1,9 +1,12 @@
-"""The clinic as a loop: each visit is asked about by an id, and what became of the patient is sent later: see README.md.
+"""The clinic as a loop: each visit is asked about by an id, and what became of the patient is sent
+later: see README.md.
 
-    python examples/diabetes/visits.py ask --guideline new     # predictions of 1,200 visits, asked by their ids
-    python examples/diabetes/visits.py outcomes                # weeks later: what became of them
+    python examples/diabetes/visits.py ask --guideline new     # predictions of 1,200 visits, asked
+    by their ids python examples/diabetes/visits.py outcomes                # weeks later: what
+    became of them
 
-The service must run on this project. Between the two commands the outcomes lie in `visits.json`: only the simulation knows them so early.
+The service must run on this project. Between the two commands the outcomes lie in `visits.json`:
+only the simulation knows them so early.
 """
 
 from __future__ import annotations

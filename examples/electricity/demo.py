@@ -1,8 +1,9 @@
 """The job on real data, in a project of its own: `make demo`.
 
-A first model learns eight weeks of the electricity market of New South Wales. Then a file arrives for each day, and once a week the job is
-started, as cron would start it, until there are enough cycles to see one keep, one reject and one promote. Everything lies in
-`build/demo`, which is made afresh each time; nothing of the clone's own project is touched.
+A first model learns eight weeks of the electricity market of New South Wales. Then a file arrives
+for each day, and once a week the job is started, as cron would start it, until there are enough
+cycles to see one keep, one reject and one promote. Everything lies in `build/demo`, which is made
+afresh each time; nothing of the clone's own project is touched.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Day:
 
 
 def main() -> int:
-    """Play until the table of cycles shows what a cycle can do, then say where to look; the exit code."""
+    """Play until the table of cycles shows what a cycle can do, then say where to look.
+
+    The exit code.
+    """
     started = time.monotonic()
     print(f"The job on the New South Wales electricity market, in {shown(PROJECT)}.\n", flush=True)
     week = weeks(days_of_the_market())
@@ -124,7 +128,10 @@ def deliver(folder: Path, days: Sequence[Day]) -> None:
 def play(
     project: Path, week: Iterator[list[Day]], *, until: float, most: int = MOST_CYCLES
 ) -> list[str]:
-    """Deliver weeks and start the job after each, printing a line a cycle; the endings of the cycles that passed the gate."""
+    """Deliver weeks and start the job after each, printing a line a cycle.
+
+    The endings of the cycles that passed the gate.
+    """
     endings: list[str] = []
     for days in week:
         deliver(project / "new_data", days)
@@ -162,7 +169,9 @@ def start(project: Path, script: str, *words: str) -> str:
 
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """As bare as cron's: an exported MLFLOW_TRACKING_URI, or any other setting, would lead the demo to somebody's registry."""
+    """As bare as cron's: an exported MLFLOW_TRACKING_URI, or any other setting, would lead the demo
+    to somebody's registry.
+    """
     return {
         "OMP_NUM_THREADS": "1",
         **{name: value for name, value in inherited.items() if name in INHERITED},

@@ -1,8 +1,9 @@
 """The second act of `make demo`: the loop from an answer to the version that has learned from it.
 
-A service answers the half-hours that come next, each under an id of its own. The prices come true and are sent as labels by these
-ids. The job, started as cron would start it, takes the labelled rows from the prediction log, retrains, and promotes where the
-challenger is better; the service takes the new version up by itself.
+A service answers the half-hours that come next, each under an id of its own. The prices come true
+and are sent as labels by these ids. The job, started as cron would start it, takes the labelled
+rows from the prediction log, retrains, and promotes where the challenger is better; the service
+takes the new version up by itself.
 
     python -m examples.electricity.loop
 """

@@ -1,6 +1,8 @@
-"""Traffic against what production learned, as Evidently shows it: `python report.py EXPORT_DIR REPORT.html`.
+"""Traffic against what production learned, as Evidently shows it:
+`python report.py EXPORT_DIR REPORT.html`.
 
-It takes what `monitor --export EXPORT_DIR` wrote, and nothing else of the job: run it in a virtual environment of its own.
+It takes what `monitor --export EXPORT_DIR` wrote, and nothing else of the job: run it in a virtual
+environment of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ def main() -> None:
     asked = parser.parse_args()
     reference = pd.read_csv(asked.export / "reference.csv")
     traffic = pd.read_csv(asked.export / "predictions.csv", dtype={"prediction_id": str})
-    # the last column of the reference is the target, whose labels come late: features alone are compared
+    # the last column of the reference is the target, whose labels come late: features alone are
+    # compared
     features = list(reference.columns)[:-1]
     found = Report([DataDriftPreset()]).run(traffic[features], reference[features])
     found.save_html(str(asked.report))

@@ -1,4 +1,7 @@
-"""Commands that people call: they read, or write what they say, and decide nothing. Each module has an `answer`."""
+"""Commands that people call: they read, or write what they say, and decide nothing.
+
+Each module has an `answer`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What a command has to say: an object for `--json`, text for people, an exit code, and the failure that it ended with, if any."""
+    """What a command has to say: an object for `--json`, text for people, an exit code, and the
+    failure that it ended with, if any.
+    """
 
     told: Any
     text: str = ""
@@ -30,7 +35,10 @@ class Answer(NamedTuple):
         quiet: bool,
         verbose: bool,
     ) -> int:
-        """Print it, results on stdout and the failure on stderr, its advice as `spell` words it; the exit code."""
+        """Print it, results on stdout and the failure on stderr, its advice as `spell` words it.
+
+        The exit code.
+        """
         if as_json:
             out.write(
                 json.dumps(self.told) + "\n"

@@ -1,4 +1,6 @@
-"""`monitor --alert`: what a look at the traffic found is told once a spell, to whoever is told of cycles."""
+"""`monitor --alert`: what a look at the traffic found is told once a spell, to whoever is told of
+cycles.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ def tell(
 ) -> None:
     """Tell what begins to hold; a spell is that of one version.
 
-    The log remembers the spell, since who watches may be cron today and a service on another machine tomorrow.
+    The log remembers the spell, since who watches may be cron today and a service on another
+    machine tomorrow.
 
     Raises:
         PredictionLogError: the log cannot be reached or written.

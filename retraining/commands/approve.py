@@ -25,7 +25,9 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
-    """Move the alias as a person does in the MLflow UI: the next cycle archives the files and tags the version."""
+    """Move the alias as a person does in the MLflow UI: the next cycle archives the files and tags
+    the version.
+    """
     with one_cycle_at_a_time(settings.state_dir):
         job = Job.open(settings)
         job.begin()

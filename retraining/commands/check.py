@@ -1,4 +1,6 @@
-"""`check`: every broken invariant over settings, store, registry, folders and recipe, each with what to do."""
+"""`check`: every broken invariant over settings, store, registry, folders and recipe, each with
+what to do.
+"""
 
 from __future__ import annotations
 
@@ -155,7 +157,9 @@ def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
 
 
 def _settings_since(production: Model, settings: Settings) -> Iterator[Problem]:
-    """Settings that shaped production, and have another value now: files are still read as it learned them, or not at all."""
+    """Settings that shaped production, and have another value now: files are still read as it
+    learned them, or not at all.
+    """
     changed = changes_since(production.manifest, shape_of(settings, None))
     parted = {name: values for name, values in changed.items() if name in OF_READING}
     for what in changes_in_words(parted):
@@ -187,7 +191,10 @@ def _inbox(story: Story, production: Model | None) -> Iterator[Problem]:
 
 
 def _not_read(entries: Mapping[str, str], settings: Settings) -> Iterator[Problem]:
-    """What a cycle leaves where it is; who is only too young is read later, and a copy is refused."""
+    """What a cycle leaves where it is.
+
+    Who is only too young is read later, and a copy is refused.
+    """
     mended = (TOO_YOUNG, CHANGING, COPY)  # by a later start
     lying = {name: why for name, why in entries.items() if why not in mended}
     if not lying:
@@ -201,7 +208,9 @@ def _not_read(entries: Mapping[str, str], settings: Settings) -> Iterator[Proble
 
 
 def _runs_in_the_bin(story: Story) -> Iterator[Problem]:
-    """Runs that a person deleted can be restored until `mlflow gc` empties the bin, and with them what a cycle needs."""
+    """Runs that a person deleted can be restored until `mlflow gc` empties the bin, and with them
+    what a cycle needs.
+    """
     production = story.production
     before = None if production is None else production.previous
     for number in dict.fromkeys((story.holder, before)):
@@ -233,7 +242,7 @@ def _all_models(story: Story) -> Iterator[Problem]:
             yield Problem(error.what, f"v{version.number}", remedy, 0)
 
 
-# --- invariants over registry and folders ---------------------------------------------------------------------------------------
+# --- invariants over registry and folders ---------------------------------------------------------
 
 
 def _invariants(story: Story) -> Iterator[Problem]:

@@ -57,7 +57,10 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
-    """The newest cycle that compared a version, or the one with a cycle id; without a name the last cycle."""
+    """The newest cycle that compared a version, or the one with a cycle id.
+
+    Without a name the last cycle.
+    """
     if which is None:
         found = [record for record in records if record.ending != REGISTERED] or list(records)
     else:

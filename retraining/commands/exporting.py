@@ -1,4 +1,6 @@
-"""What `monitor` writes for others: traffic and its reference as CSV, and rows whose label production does not know yet."""
+"""What `monitor` writes for others: traffic and its reference as CSV, and rows whose label
+production does not know yet.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ MOST_REFERENCE_ROWS = 20_000  # of all learned files, as many of each
 
 @dataclass(frozen=True)
 class Labelled:
-    """Rows whose label is of a new class: written in so many files, and those that no column of labels can hold."""
+    """Rows whose label is of a new class: written in so many files, and those that no column of
+    labels can hold.
+    """
 
     rows: int
     files: int
@@ -131,7 +135,8 @@ def _first_rows(runs: tuple[Run, ...], count: int) -> list[Run]:
 
 
 def export_labelled(project: Project, production: Model | None, folder: Path) -> Labelled:
-    """Write the rows whose label is no class of production as files for `register_first_model.py --train-from`.
+    """Write the rows whose label is no class of production as files for
+    `register_first_model.py --train-from`.
 
     Nothing is marked in the log: once a version knows the class, they leave like any other.
 

@@ -141,7 +141,7 @@ def _fleet(asked: argparse.Namespace, start: Start, defaults: Mapping[str, str])
     return Fleet(projects, jobs, start, tuple(words), asked.env_file, lent, asked.force)
 
 
-# --- the children -----------------------------------------------------------------------------------------------------
+# --- the children ---------------------------------------------------------------------------------
 
 
 def _each_end(fleet: Fleet) -> Iterator[Ended]:
@@ -205,7 +205,7 @@ def _live(fleet: Fleet, project: Path, *, looks: bool) -> int:
     return fleet.start([*fleet.words, "--project", str(project)])
 
 
-# --- on an engine -----------------------------------------------------------------------------------------------------
+# --- on an engine ---------------------------------------------------------------------------------
 
 
 def _engine_of(fleet: Fleet) -> str | None:
@@ -242,7 +242,7 @@ def _each_end_on(
             yield Ended(project, error.exit_code, err=said, reason=error.what)
 
 
-# --- what is told -----------------------------------------------------------------------------------------------------
+# --- what is told ---------------------------------------------------------------------------------
 
 
 def _told(ended: Ended, *, dry_run: bool) -> Told:

@@ -93,7 +93,10 @@ def _gone_in_words(
 
 
 def _forget_files(asked: argparse.Namespace, settings: Settings) -> Answer:
-    """Record the withdrawal in the registry, then move the files; name every version that learned them."""
+    """Record the withdrawal in the registry, then move the files.
+
+    Name every version that learned them.
+    """
     with one_cycle_at_a_time(settings.state_dir):
         job = Job.open(settings)
         job.begin()
@@ -139,7 +142,10 @@ def _move_out_waiting(job: Job, shas: list[str], why: str) -> None:
 
 
 def _find(job: Job, recovered: Recovered, name: str) -> str:
-    """The digest of an archived or waiting file, by name, path or the first digits of its digest; it may be gone already."""
+    """The digest of an archived or waiting file, by name, path or the first digits of its digest.
+
+    It may be gone already.
+    """
     files = {**{sha: n for n, sha in _waiting(job).items()}, **recovered.ledger.archive}
     by_name = [sha for sha, known in files.items() if known in (name, PurePath(name).name)]
     by_sha = [

@@ -122,7 +122,10 @@ def _row(record: CycleRecord, width: int) -> list[str]:
 
 
 def _served(outcome: Outcome) -> tuple[str, str]:
-    """Which version served, what it scored, and on how many rows; both empty where it was not scored."""
+    """Which version served, what it scored, and on how many rows.
+
+    Both empty where it was not scored.
+    """
     served = outcome.production_on_new
     if served is None or served.value is None:
         return "", ""

@@ -1,4 +1,7 @@
-"""`init DIR`: a new project, its settings proposed from the files that a person brings. It never overwrites anything."""
+"""`init DIR`: a new project, its settings proposed from the files that a person brings.
+
+It never overwrites anything.
+"""
 
 from __future__ import annotations
 

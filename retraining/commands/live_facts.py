@@ -1,4 +1,7 @@
-"""What the live page tells of past cycles and of waiting files; and the page drawn once, without a service."""
+"""What the live page tells of past cycles and of waiting files.
+
+And the page drawn once, without a service.
+"""
 
 from __future__ import annotations
 

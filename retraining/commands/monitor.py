@@ -1,4 +1,7 @@
-"""`monitor`: what traffic shows, from the prediction log. The page, the routes and cron all read this one run."""
+"""`monitor`: what traffic shows, from the prediction log.
+
+The page, the routes and cron all read this one run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the commands share by which people decide on a version: how it is named, which one waits, and who says so."""
+"""What the commands share by which people decide on a version: how it is named, which one waits,
+and who says so.
+"""
 
 from __future__ import annotations
 

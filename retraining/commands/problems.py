@@ -13,7 +13,9 @@ CHECK = "pipeline_orchestrator.py check"
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, where, what to try, and the code that a cycle would end with because of it (0: a warning)."""
+    """What is wrong, where, what to try, and the code that a cycle would end with because of it (0:
+    a warning).
+    """
 
     what: str
     where: str
@@ -26,7 +28,10 @@ class Problem:
 
 
 def as_problem(error: RetrainingError, where: str) -> Problem:
-    """An error that a cycle would end with, as a problem; advice to run `check` is left out, since that is what runs."""
+    """An error that a cycle would end with, as a problem.
+
+    Advice to run `check` is left out, since that is what runs.
+    """
     remedy = error.remedy
     if CHECK in remedy:
         remedy = remedy.partition(";")[0].rstrip(".") + "."

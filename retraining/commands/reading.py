@@ -1,4 +1,7 @@
-"""What the reading commands share: the registry's facts and the records of past cycles. Nothing outside `.retraining/` is written."""
+"""What the reading commands share: the registry's facts and the records of past cycles.
+
+Nothing outside `.retraining/` is written.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The recipe, tried on rows of the archive, and what looks wrong about those rows. Part of `check`."""
+"""The recipe, tried on rows of the archive, and what looks wrong about those rows.
+
+Part of `check`.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,9 @@ def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
 
 
 def _newest_files(story: Story, production: Model) -> list[tuple[DataFile, int]]:
-    """The newest archived files that production learned, oldest first, and how many rows to take of each: 2,000 together."""
+    """The newest archived files that production learned, oldest first, and how many rows to take of
+    each: 2,000 together.
+    """
     folder = story.project.settings.used_data_dir
     chosen: list[tuple[DataFile, int]] = []
     wanted = ROWS_TRIED

@@ -28,7 +28,10 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
-    """Mark the version that waits as rejected, then take its alias; the alias of production and the files stay."""
+    """Mark the version that waits as rejected, then take its alias.
+
+    The alias of production and the files stay.
+    """
     with one_cycle_at_a_time(settings.state_dir):
         job = Job.open(settings)
         job.begin()

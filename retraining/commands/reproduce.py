@@ -1,4 +1,6 @@
-"""`reproduce [vN]`: a version is made again from its recipe, its rows and today's packages, and compared with the registered one."""
+"""`reproduce [vN]`: a version is made again from its recipe, its rows and today's packages, and
+compared with the registered one.
+"""
 
 from __future__ import annotations
 

@@ -96,7 +96,10 @@ def _terminal() -> TextIO | None:
 
 
 def _note_the_end(settings: Settings, job: Job, failure: BaseException | None) -> None:
-    """Keep what `status` and `history` say of a start that failed; a dry run is not one that counts."""
+    """Keep what `status` and `history` say of a start that failed.
+
+    A dry run is not one that counts.
+    """
     if job.dry_run:
         return
     if failure is None:
@@ -111,7 +114,9 @@ def _note_the_end(settings: Settings, job: Job, failure: BaseException | None) -
 
 
 def _own_up(error: BaseException, job: Job) -> None:
-    """An error is raised where nobody knows what was moved before: files that were refused stay refused."""
+    """An error is raised where nobody knows what was moved before: files that were refused stay
+    refused.
+    """
     if (
         isinstance(error, RetrainingError)
         and error.unchanged == NOTHING_CHANGED
@@ -156,7 +161,10 @@ def _tell_the_start(settings: Settings, *, dry_run: bool) -> None:
 
 
 def _tell_the_end(settings: Settings, outcome: Outcome, open_log: OpenLog) -> None:
-    """Send the notices; a start that found nothing to do, with nobody to tell, imports nothing for that."""
+    """Send the notices.
+
+    A start that found nothing to do, with nobody to tell, imports nothing for that.
+    """
     if (
         _notices_wanted(settings)
         or outcome.files.quarantined

@@ -97,7 +97,10 @@ def _status_of(story: Story) -> Status:
 
 
 def _predictions(story: Story) -> LogCounts | None:
-    """How many predictions are logged, labelled and exported; None where there is no log, or it cannot be asked now."""
+    """How many predictions are logged, labelled and exported.
+
+    None where there is no log, or it cannot be asked now.
+    """
     if not story.project.settings.has_prediction_log:
         return None
     from retraining.sources.predictions import looking  # loads the log's driver
@@ -114,7 +117,9 @@ def _predictions(story: Story) -> LogCounts | None:
 
 
 def _why_it_is_there(story: Story) -> str:
-    """Why the version serves: what it was made for, and, where it was put back, in place of which one and why."""
+    """Why the version serves: what it was made for, and, where it was put back, in place of which
+    one and why.
+    """
     if story.holder is None:
         return "no version holds the production alias"
     why = "" if story.production is None else story.production.why

@@ -1,4 +1,6 @@
-"""One look at a project's traffic: counts, scores and drift from the prediction log, as JSON and in words."""
+"""One look at a project's traffic: counts, scores and drift from the prediction log, as JSON and in
+words.
+"""
 
 from __future__ import annotations
 

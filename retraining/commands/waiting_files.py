@@ -33,7 +33,9 @@ NOT_MOVED_YET = (
 def look_at_waiting_files(
     settings: Settings, waiting: Waiting, schema: Schema
 ) -> Iterator[Problem]:
-    """Say what a cycle would refuse, and whether it would end for it; with a closed gate it would not.
+    """Say what a cycle would refuse, and whether it would end for it.
+
+    With a closed gate it would not.
 
     Args:
         settings: of the project, which is only read.
@@ -81,7 +83,10 @@ def _refused(job: Job, read: Mapping[str, str], first: str) -> Iterator[Problem]
 def _read_within(
     seconds: float, job: Job, fresh: Mapping[str, str], schema: Schema
 ) -> dict[str, str]:
-    """Those of the fresh files (name -> SHA-256, by arrival) that could be read in the time; what was read is kept as tables."""
+    """Those of the fresh files (name -> SHA-256, by arrival) that could be read in the time.
+
+    What was read is kept as tables.
+    """
     started, size_read = time.monotonic(), 0
     read: dict[str, str] = {}
     for name, sha256 in fresh.items():

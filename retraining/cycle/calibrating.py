@@ -1,4 +1,6 @@
-"""What a version carries so that its score can be estimated without labels: its calibration on its test rows."""
+"""What a version carries so that its score can be estimated without labels: its calibration on its
+test rows.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ def answers_on_test_rows(
 ) -> Predictions:
     """A new estimator's answers on its test rows, with probabilities where it gives any.
 
-    Nobody watches what a replay trains, so there they are asked for only where the metric needs them.
+    Nobody watches what a replay trains, so there they are asked for only where the metric needs
+    them.
 
     Raises:
         DamagedModelError: it cannot predict these rows.
@@ -39,7 +42,10 @@ def answers_on_test_rows(
 
 
 def calibration_of(answers: Predictions | None, schema: Schema) -> Mapping[str, Any]:
-    """The content of `calibration.json`; without answers, or where they do not do, why there is none."""
+    """The content of `calibration.json`.
+
+    Without answers, or where they do not do, why there is none.
+    """
     if answers is None:
         return NotCalibrated("there were no test rows that it had not learned").to_json()
     classes = [label_text(label) for label in coding(schema)]

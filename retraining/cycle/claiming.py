@@ -29,7 +29,9 @@ SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 
 @dataclass(frozen=True)
 class Claimed:
-    """Files that were read and accepted, by arrival, with what reading them showed (SHA-256 -> facts)."""
+    """Files that were read and accepted, by arrival, with what reading them showed (SHA-256 ->
+    facts).
+    """
 
     files: tuple[DataFile, ...] = ()
     facts: Mapping[str, FileFacts] = field(default_factory=dict)
@@ -41,12 +43,15 @@ class Claimed:
 
 
 def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
-    """Claim the fresh files and refuse those that cannot be read; copies of known bytes go to quarantine too.
+    """Claim the fresh files and refuse those that cannot be read.
+
+    Copies of known bytes go to quarantine too.
 
     Raises:
         FolderClosedError: this user may not move files between the folders.
         EveryFileRefusedError: files waited, and not one could be read.
-        UnknownClassError: two files or more bring the same class that the production version does not know; they stay where they are.
+        UnknownClassError: two files or more bring the same class that the production version does
+            not know; they stay where they are.
     """
     job.inbox.check_rights()
     for name in waiting.listing.links:
@@ -75,7 +80,11 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
 
 
 def claim_as_seen(job: Job, seen: Mapping[str, str]) -> tuple[DataFile, ...]:
-    """Claim files by name; one that holds other bytes by now (name -> SHA-256 says which) is left for the next cycle to look at."""
+    """Claim files by name.
+
+    One that holds other bytes by now (name -> SHA-256 says which) is left for the next cycle to
+    look at.
+    """
     job.inbox.check_space_for(seen)
     return tuple(file for file in job.inbox.claim(seen) if file.sha256 == seen[file.name])
 
@@ -122,7 +131,9 @@ def _unknown_class(
 
 
 def _classes_in_words(files: list[tuple[DataFile, FileFacts]], schema: Schema) -> str:
-    """Each class that is not known: how often, where first, and the known one that it may be another spelling of."""
+    """Each class that is not known: how often, where first, and the known one that it may be
+    another spelling of.
+    """
     rows: Counter[str] = Counter()
     where: dict[str, str] = {}
     for file, facts in files:

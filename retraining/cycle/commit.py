@@ -1,4 +1,5 @@
-"""What the alias's move is followed by, done by the cycle that moved it or by the next start: files, tags and the other aliases.
+"""What the alias's move is followed by, done by the cycle that moved it or by the next start:
+files, tags and the other aliases.
 
 Every step may be repeated.
 """
@@ -28,7 +29,9 @@ MOVED = "a person moved the alias"
 def complete_promotion(
     job: Job, ledger: Ledger, version: Version, facts: RegistryFacts, *, by_person: bool
 ) -> Ledger:
-    """Archive what the version consumed, tag it `approved` and set the other aliases; may be repeated.
+    """Archive what the version consumed, tag it `approved` and set the other aliases.
+
+    May be repeated.
 
     A version that a person put there is not on probation: their move is not undone by the job.
 
@@ -66,7 +69,9 @@ def complete_promotion(
 
 
 def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
-    """Move every consumed file into the archive under its manifest's name; one that somebody took from the inbox is withdrawn.
+    """Move every consumed file into the archive under its manifest's name.
+
+    One that somebody took from the inbox is withdrawn.
 
     Raises:
         StoreError: a file is not to be found, and others cannot be read: it may be one of them.
@@ -123,7 +128,9 @@ def marks_of_one_rolled_back(version: Version, to: int, why: str) -> Marks:
 
 
 def marks_of_one_put_back(version: Version, in_place_of: int, why: str) -> Marks:
-    """Marks of an older version that serves again: approved, not on probation, for the reason that it was made for."""
+    """Marks of an older version that serves again: approved, not on probation, for the reason that
+    it was made for.
+    """
     return Marks(
         put_back=f"put back in place of v{in_place_of} ({why})",
         reason=version.made_for,
@@ -133,7 +140,8 @@ def marks_of_one_put_back(version: Version, in_place_of: int, why: str) -> Marks
 
 
 def put_back(project: Project, target: int, in_place_of: int, why: str) -> None:
-    """Move the production alias back to a version, which is `approved` before it serves, and `previous_production` to what it replaced.
+    """Move the production alias back to a version, which is `approved` before it serves, and
+    `previous_production` to what it replaced.
 
     Raises:
         NoProductionModelError: it was deleted.
@@ -151,7 +159,10 @@ def put_back(project: Project, target: int, in_place_of: int, why: str) -> None:
 
 
 def point_back(registry: Registry, previous: int | None) -> None:
-    """Set `previous_production` to a version; drop it where there was none before, or a person deleted it since."""
+    """Set `previous_production` to a version.
+
+    Drop it where there was none before, or a person deleted it since.
+    """
     if previous is not None and registry.version(previous) is not None:
         registry.set_alias(PREVIOUS, previous)
     else:

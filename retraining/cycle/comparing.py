@@ -54,7 +54,9 @@ class Compared:
 
 
 def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) -> Compared:
-    """Ask the champion what the challenger was asked, every test row, and judge the difference by blocks."""
+    """Ask the champion what the challenger was asked, every test row, and judge the difference by
+    blocks.
+    """
     job, settings, schema = cycle.job, cycle.settings, cycle.production.schema
     chosen = metric(settings.metric)
     with job.stage("comparing"):
@@ -105,7 +107,11 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
 
 
 def confidence_of_attempt(cycle: Cycle) -> float:
-    """CONFIDENCE; under `significant` alpha is spent over the attempts against the same champion, so the level rises with each."""
+    """CONFIDENCE.
+
+    Under `significant` alpha is spent over the attempts against the same champion, so the level
+    rises with each.
+    """
     settings = cycle.settings
     if settings.promote_when != "significant":
         return settings.confidence
@@ -119,7 +125,9 @@ def confidence_of_attempt(cycle: Cycle) -> float:
 
 
 def floor_scores(cycle: Cycle, challenger: Predictions) -> dict[str, float | None]:
-    """The challenger's scores that MIN_MODEL_* are asked of, each by the metric that tells it for so many classes."""
+    """The challenger's scores that MIN_MODEL_* are asked of, each by the metric that tells it for
+    so many classes.
+    """
     asked = {name: metric(name).among(challenger.class_count) for name in cycle.settings.floors}
     return {name: score(metric(told_by), challenger) for name, told_by in asked.items()}
 

@@ -46,14 +46,17 @@ def leave_out_learned(
     *,
     with_its_label: bool = False,
 ) -> tuple[tuple[Section, ...], Copies]:
-    """Leave out the labelled rows that are copies of learned ones; the sections, and what that took.
+    """Leave out the labelled rows that are copies of learned ones.
+
+    The sections, and what that took.
 
     Args:
         learned: what each model learned.
         files: where the bytes of learned files stand, by SHA-256; one that is nowhere (withdrawn)
             cannot be asked.
         with_its_label: a copy with another label stays. It flatters nobody who learned the old one,
-            and it is news: the label was corrected. Two models that are compared must both do without.
+            and it is news: the label was corrected. Two models that are compared must both do
+            without.
     """
     runs = {sha256: one for sha256, one in _union(learned).items() if one and sha256 in files}
     asked, hashes = [], []
@@ -147,7 +150,8 @@ def _occurring(
 ) -> Hashes:
     """Those of the wanted hashes (sorted, as what is returned) that occur in learned rows.
 
-    Rows may have been learned by the million, so most are passed over by their lowest bits, without a search.
+    Rows may have been learned by the million, so most are passed over by their lowest bits, without
+    a search.
     """
     lowest = np.uint64(PLACES - 1)
     marked = np.zeros(PLACES, dtype=bool)
@@ -172,7 +176,10 @@ def _in_pieces(values: Hashes) -> Iterator[Hashes]:
 
 
 def _among(values: Hashes, known: Hashes) -> Mask:
-    """Mark the values that occur in `known`, which is sorted; numpy's set functions take ten times as long."""
+    """Mark the values that occur in `known`, which is sorted.
+
+    Numpy's set functions take ten times as long.
+    """
     if not known.size:
         return np.zeros(len(values), dtype=bool)
     places = np.minimum(np.searchsorted(known, values), known.size - 1)

@@ -1,4 +1,7 @@
-"""Drift: what a version learned from, and how it scored then, against this cycle's files. Only histograms travel with a version."""
+"""Drift: what a version learned from, and how it scored then, against this cycle's files.
+
+Only histograms travel with a version.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,10 @@ ROWS_FOR_EDGES = 100_000  # quantiles of more rows are the same to the eye, and 
 
 @dataclass(frozen=True)
 class Sketch:
-    """Histograms by block, (blocks, bins) for each feature, with their bins; nominal ones have no order."""
+    """Histograms by block, (blocks, bins) for each feature, with their bins.
+
+    Nominal ones have no order.
+    """
 
     bins: Mapping[str, Bins]
     histograms: Histograms
@@ -79,7 +85,9 @@ class Sketch:
 def sketch_of(
     project: Project, sections: Sequence[Section], schema: Schema, answers: Predictions | None
 ) -> Sketch:
-    """The reference that a version carries: its training rows by block, and its answers on rows that it has not learned."""
+    """The reference that a version carries: its training rows by block, and its answers on rows
+    that it has not learned.
+    """
     spread = (
         sections
         if len(sections) <= BLOCKS_KEPT
@@ -102,7 +110,10 @@ def judge_drift(
     schema: Schema,
     answers: Predictions,
 ) -> tuple[Drift, Sketch]:
-    """Compare this cycle's rows with a version's reference; the current histograms come back for the report."""
+    """Compare this cycle's rows with a version's reference.
+
+    The current histograms come back for the report.
+    """
     current = Sketch(
         reference.bins,
         _histograms(labelled_parts(project, sections, schema), reference.bins, schema, answers),
@@ -119,7 +130,10 @@ def judge_drift(
 
 
 def summed_up(found: Sequence[FeatureDrift]) -> Drift:
-    """What features tell together, the worst of them first; nothing is said where none was judged."""
+    """What features tell together, the worst of them first.
+
+    Nothing is said where none was judged.
+    """
     judged = [one for one in found if one.detected is not None]
     features = tuple(sorted(found, key=lambda one: -one.psi_corrected))
     if not judged:

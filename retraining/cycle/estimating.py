@@ -1,7 +1,7 @@
 """The estimated score of traffic: what its probabilities say of it while no labels are there.
 
-Each version's rows are read by its own calibration. Curves that lack a part of the test rows tell how far the estimate may be off,
-beside the luck of labels that are still open.
+Each version's rows are read by its own calibration. Curves that lack a part of the test rows tell
+how far the estimate may be off, beside the luck of labels that are still open.
 """
 
 from __future__ import annotations
@@ -78,7 +78,10 @@ def no_calibrations(_versions: Iterable[int]) -> Calibrations:
 def why_not_estimated(
     chosen: Metric, calibrations: Calibrations, classes: Sequence[str]
 ) -> str | None:
-    """Why there is no estimated score, by the newest version that answered; None where nothing was answered."""
+    """Why there is no estimated score, by the newest version that answered.
+
+    None where nothing was answered.
+    """
     if not calibrations:
         return None
     newest = max(calibrations)
@@ -101,7 +104,10 @@ def _calibration_of(registry: Registry, number: int) -> Calibration | NotCalibra
 def rows_to_estimate(
     answers: Iterable[Answer], calibrations: Calibrations, classes: Sequence[str]
 ) -> AnsweredRows:
-    """Rows of calibrated versions whose classes are production's; those that were answered without probabilities are left out."""
+    """Rows of calibrated versions whose classes are production's.
+
+    Those that were answered without probabilities are left out.
+    """
     codes = {label: code for code, label in enumerate(classes)}
     fit = {
         number
@@ -129,7 +135,10 @@ def rows_to_estimate(
 
 
 def _order(answered: str, classes: Sequence[str]) -> list[int]:
-    """Where each class stands among those that a row names, as JSON; empty where they are not the same ones."""
+    """Where each class stands among those that a row names, as JSON.
+
+    Empty where they are not the same ones.
+    """
     named = [label_text(label) for label in orjson.loads(answered)]
     return [named.index(label) for label in classes] if set(named) == set(classes) else []
 
@@ -140,7 +149,10 @@ def estimate_parts(
     calibrations: Calibrations,
     parts: Mapping[Part, NDArray[np.bool_]],
 ) -> dict[Part, Score]:
-    """The estimated score of each part, a mask over the rows; a part is left out where none can be told."""
+    """The estimated score of each part, a mask over the rows.
+
+    A part is left out where none can be told.
+    """
     values = _values_without_a_run(chosen, rows, calibrations, parts)
     likely = _likely(rows, calibrations, None)
     found: dict[Part, Score] = {}
@@ -187,7 +199,10 @@ def _likely(rows: AnsweredRows, calibrations: Calibrations, left_out: int | None
 def _interval(
     chosen: Metric, value: float, without_a_run: Sequence[float | None], noise: float
 ) -> tuple[float, float] | None:
-    """Jackknife over the runs (Shao and Tu, 1995, section 2.3), and the labels' own luck beside it; within the metric's range."""
+    """Jackknife over the runs (Shao and Tu, 1995, section 2.3), and the labels' own luck beside it.
+
+    Within the metric's range.
+    """
     known = [one for one in without_a_run if one is not None]
     if len(known) < 2 or len(known) < len(without_a_run):
         return None

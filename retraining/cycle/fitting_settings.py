@@ -1,4 +1,6 @@
-"""Whether the settings that name columns and classes fit the production version: a name that is nowhere is an error, never silence."""
+"""Whether the settings that name columns and classes fit the production version: a name that is
+nowhere is an error, never silence.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def problems_of_names(settings: Settings, schema: Schema, version: int) -> tuple[str, ...]:
-    """Lines that begin with a setting's name, one for each name that is nowhere among a version's columns and classes."""
+    """Lines that begin with a setting's name, one for each name that is nowhere among a version's
+    columns and classes.
+    """
     if settings.target_column != schema.target:
         return (
             f"TARGET_COLUMN: {settings.target_column!r}, but v{version} predicts {schema.target!r}",

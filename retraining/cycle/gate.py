@@ -1,4 +1,7 @@
-"""The gate: answers from this machine's files alone whether a cycle is worth its while. Standard library only."""
+"""The gate: answers from this machine's files alone whether a cycle is worth its while.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,9 @@ def what_waits(project: Project, *, judge_again: bool = False) -> Waiting:
 
 
 def note_for_the_gate(project: Project, ledger: Ledger) -> None:
-    """Write down what the gate needs to know: which of the waiting bytes were judged under which settings, and what is archived."""
+    """Write down what the gate needs to know: which of the waiting bytes were judged under which
+    settings, and what is archived.
+    """
     here = set(
         project.state.digests(project.settings.new_data_dir, project.inbox.listing().ready).values()
     )
@@ -115,7 +120,10 @@ def _passed_over(waiting: Waiting) -> Mapping[str, str]:
 
 
 def tell_what_is_not_read(job: Job, entries: Mapping[str, str]) -> str:
-    """Entries of the inbox (name -> why) in words; an alert, once a day, where some have lain there for a day."""
+    """Entries of the inbox (name -> why) in words.
+
+    An alert, once a day, where some have lain there for a day.
+    """
     if not entries:
         return ""
     from retraining.inbox.listing import A_DAY
@@ -144,7 +152,9 @@ def _alert_of(entries: Mapping[str, str], job: Job) -> None:
 
 
 def counts_of(job: Job, waiting: Waiting) -> FileCounts:
-    """What stands in the inbox, and what was moved: a dry run counts what it would refuse as refused, by name and bytes."""
+    """What stands in the inbox, and what was moved: a dry run counts what it would refuse as
+    refused, by name and bytes.
+    """
     refused = {(name, sha256) for name, sha256, _ in job.tally.refused}
     fresh, judged = (
         sum(1 for file in files.items() if file not in refused)
@@ -154,6 +164,8 @@ def counts_of(job: Job, waiting: Waiting) -> FileCounts:
 
 
 def mark_the_end(project: Project, facts: RegistryFacts) -> None:
-    """Let the next start be answered from here, unless a version waits for a person: their answer must be looked for."""
+    """Let the next start be answered from here, unless a version waits for a person: their answer
+    must be looked for.
+    """
     if facts.challenger is None:
         project.state.mark_clean()

@@ -69,7 +69,9 @@ class Moved:
 
 
 def monitor(cycle: Cycle) -> Monitored:
-    """Score production on the files of this cycle, judge drift, hold probation, and grade the last decision."""
+    """Score production on the files of this cycle, judge drift, hold probation, and grade the last
+    decision.
+    """
     settings = cycle.settings
     with cycle.job.stage("scoring"):
         sections, copies = _rows_never_seen(cycle)
@@ -132,7 +134,10 @@ def _judge_drift(
 
 
 def _drift_of_traffic(cycle: Cycle) -> Drift | None:
-    """Of the logged predictions since the last cycle; looked at only where the trigger asks, and never by a replay."""
+    """Of the logged predictions since the last cycle.
+
+    Looked at only where the trigger asks, and never by a replay.
+    """
     if "drift" not in cycle.settings.retrain_when or not cycle.job.shows_pages:
         return None
     records = cycle.recovered.ledger.records
@@ -204,7 +209,9 @@ def _served_answers(cycle: Cycle, sections: Sequence[Section]) -> Predictions:
 
 
 def _refuse_those_to_blame(cycle: Cycle) -> None:
-    """Some values are too much for some models (1e300 for a tree of 32-bit floats): one file must not stop all others for ever."""
+    """Some values are too much for some models (1e300 for a tree of 32-bit floats): one file must
+    not stop all others for ever.
+    """
     files, folder = cycle.claimed.files, cycle.settings.quarantine_dir
     reasons = {file: reason for file in files if (reason := _why_not_predicted(cycle, file))}
     if not reasons or len(reasons) == len(files):

@@ -1,7 +1,8 @@
-"""Columns whose values production has never seen: codes that a producer began to write in another way, most often.
+"""Columns whose values production has never seen: codes that a producer began to write in another
+way, most often.
 
-Where a model answers on values that it does not know, a challenger that learned them wins easily, and the mistake is in production.
-So the cycle warns, and leaves the move of the alias to a person.
+Where a model answers on values that it does not know, a challenger that learned them wins easily,
+and the mistake is in production. So the cycle warns, and leaves the move of the alias to a person.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ COLUMNS_NAMED = 3
 
 @dataclass(frozen=True)
 class NeverSeen:
-    """A column of this cycle's files, all of them together, and where the first value stands that was never seen."""
+    """A column of this cycle's files, all of them together, and where the first value stands that
+    was never seen.
+    """
 
     column: str
     rows: int
@@ -55,7 +58,9 @@ class NeverSeen:
 
 
 def columns_never_seen(cycle: Cycle, reference: Sketch | None) -> tuple[NeverSeen, ...]:
-    """Columns of which some file brings mostly new values, though that was not usual in the training rows; each is warned of."""
+    """Columns of which some file brings mostly new values, though that was not usual in the
+    training rows; each is warned of.
+    """
     found = tuple(_strange_columns(cycle, reference))
     for one in found:
         log.warning("%s: did the producer begin to write them in another way?", one.in_words())
@@ -78,7 +83,10 @@ def _strange_columns(cycle: Cycle, reference: Sketch | None) -> Iterator[NeverSe
 
 
 def _values_of(cycle: Cycle, column: str) -> Iterator[int]:
-    """By file, how many values the column has; a file without new ones is taken to have one in every row."""
+    """By file, how many values the column has.
+
+    A file without new ones is taken to have one in every row.
+    """
     for file in cycle.claimed.files:
         unseen = cycle.claimed.facts[file.sha256].unseen_values.get(column)
         yield file.rows if unseen is None else unseen.filled
@@ -90,7 +98,9 @@ def _is_strange(unseen: UnseenValues) -> bool:
 
 
 def _is_unusual(column: str, files: list[UnseenValues], reference: Sketch | None) -> bool:
-    """Whether new values came as a surprise: they are known ones in another spelling, or the training rows brought few."""
+    """Whether new values came as a surprise: they are known ones in another spelling, or the
+    training rows brought few.
+    """
     rows = sum(unseen.rows for unseen in files)
     if sum(unseen.respelled for unseen in files) >= LARGE_SHARE * rows:
         return True
@@ -100,10 +110,12 @@ def _is_unusual(column: str, files: list[UnseenValues], reference: Sketch | None
 
 
 def share_of_new_values(histograms: NDArray[np.int64]) -> float:
-    """The share of rows whose category stands in no other block: what a new block brings that was never seen.
+    """The share of rows whose category stands in no other block: what a new block brings that was
+    never seen.
 
     Args:
-        histograms: (blocks, bins) rows of each category; the last two bins are other and missing values.
+        histograms: (blocks, bins) rows of each category; the last two bins are other and missing
+            values.
     """
     categories = histograms[:, :-2]
     rows = int(categories.sum())
@@ -114,7 +126,9 @@ def share_of_new_values(histograms: NDArray[np.int64]) -> float:
 
 
 def values_are_known(columns: tuple[NeverSeen, ...]) -> Decision:
-    """Whether a challenger may replace production without a person's word, as far as the values go that it learned."""
+    """Whether a challenger may replace production without a person's word, as far as the values go
+    that it learned.
+    """
     strange = [one.in_words() for one in columns if one.is_most_of_it]
     if not strange:
         return Decision(True, "production knows the values")

@@ -1,4 +1,6 @@
-"""Before a promotion: the challenger answers what production was asked last, as it stands in the prediction log."""
+"""Before a promotion: the challenger answers what production was asked last, as it stands in the
+prediction log.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,9 @@ def _column(values: Sequence[Any], column: Column) -> Any:
 
 
 def _answers(estimator: Any, rows: pd.DataFrame, schema: Schema) -> list[int | None]:
-    """The code that each row is answered, None where it fails: the halves of what fails are asked apart."""
+    """The code that each row is answered, None where it fails: the halves of what fails are asked
+    apart.
+    """
     nobody_knows = np.zeros(len(rows), dtype=np.int64)  # labels and blocks, which are not asked for
     chunk = (rows, nobody_knows, nobody_knows)
     try:

@@ -99,7 +99,9 @@ def open_cycle(
 
 @contextmanager
 def archive_readable(project: Project) -> Iterator[None]:
-    """Fresh files were refused if they could not be read, so one that cannot be read now stands in the archive."""
+    """Fresh files were refused if they could not be read, so one that cannot be read now stands in
+    the archive.
+    """
     try:
         yield
     except UnreadableFileError as error:
@@ -111,7 +113,10 @@ def archive_readable(project: Project) -> Iterator[None]:
 
 
 def _first_judged(job: Job, recovered: Recovered, claimed: Claimed, number: int) -> Batch | None:
-    """Cut and reserve the files that no earlier cycle judged; those that one did keep what was reserved then."""
+    """Cut and reserve the files that no earlier cycle judged.
+
+    Those that one did keep what was reserved then.
+    """
     known = recovered.ledger.known_files()
     new = [file for file in claimed.files if file.sha256 not in known]
     if not new:

@@ -56,7 +56,10 @@ def pages_of(
 
 
 def _drawn(outcome: Outcome, material: ReportMaterial) -> str:
-    """The report; a fault in drawing it must not undo a cycle, so it goes to the log and onto the page instead."""
+    """The report.
+
+    A fault in drawing it must not undo a cycle, so it goes to the log and onto the page instead.
+    """
     try:
         return page(outcome, material=material)
     except Exception:  # noqa: BLE001 - whatever it was, it is told, and drawing is all that failed

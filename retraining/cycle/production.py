@@ -1,4 +1,6 @@
-"""Before files are touched: who holds the alias, is it ours, and is the archive what the registry says."""
+"""Before files are touched: who holds the alias, is it ours, and is the archive what the registry
+says.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,8 @@ def find_production(project: Project, recovered: Recovered) -> Model:
     settings = project.settings
     alias, name = settings.production_alias, settings.model_name
     holder = recovered.facts.aliases.get(alias)
-    # MLflow 3.14 leaves an alias on a version that was deleted; later ones drop it with the version.
+    # MLflow 3.14 leaves an alias on a version that was deleted; later ones drop it with the
+    # version.
     version = None if holder is None else project.registry.version(holder)
     if version is None:
         store = public_uri(settings.mlflow_tracking_uri)
@@ -85,7 +88,9 @@ class Deleted(NamedTuple):
 
 
 def run_in_bin(registry: Registry, version: Version) -> Deleted | None:
-    """What to say where the run of a version lies in MLflow's bin: `mlflow gc` would take its files with it."""
+    """What to say where the run of a version lies in MLflow's bin: `mlflow gc` would take its files
+    with it.
+    """
     run_id = registry.run_in_bin(version)
     if run_id is None:
         return None
@@ -95,7 +100,9 @@ def run_in_bin(registry: Registry, version: Version) -> Deleted | None:
 
 
 def _unless_there(store: str) -> str:
-    """Says so where the store is a sqlite file that is not there: a folder that was moved, a disk that is not mounted."""
+    """Says so where the store is a sqlite file that is not there: a folder that was moved, a disk
+    that is not mounted.
+    """
     path = store.removeprefix("sqlite:///")
     if path == store or Path(unquote(path).partition("?")[0]).is_file():
         return ""
@@ -103,7 +110,10 @@ def _unless_there(store: str) -> str:
 
 
 def _best_to_hold_it(project: Project, recovered: Recovered) -> tuple[int | None, str]:
-    """The version to give the alias to, and why that one: it was loaded just now. None where there is none to name."""
+    """The version to give the alias to, and why that one: it was loaded just now.
+
+    None where there is none to name.
+    """
     last = recovered.left.production_version
     if last is None or _can_be_loaded(project, last):
         return last, "it held the alias last"
@@ -126,7 +136,10 @@ def _can_be_loaded(project: Project, number: int) -> bool:
 
 
 def how_to_assign(alias: str, name: str, best: int | None = None, why: str = "") -> str:
-    """The advice of `register_first_model.py` and of a cycle that finds no alias; `best` is the version to name first."""
+    """The advice of `register_first_model.py` and of a cycle that finds no alias.
+
+    `best` is the version to name first.
+    """
     if best is not None:
         return f"Open the MLflow UI, Models > {name} > version {best} ({why}) or another > Aliases, and add {alias!r}."
     return (
@@ -138,7 +151,8 @@ def how_to_assign(alias: str, name: str, best: int | None = None, why: str = "")
 def left_to_archive(
     facts: RegistryFacts, production: Version, manifest: Manifest
 ) -> Mapping[str, str]:
-    """SHA-256 -> name of what the next start archives: its version got the alias, and its promotion was not finished.
+    """SHA-256 -> name of what the next start archives: its version got the alias, and its promotion
+    was not finished.
 
     Only those who look without recovering first, such as `check` and a dry run, ever find any.
     """
@@ -150,7 +164,9 @@ def left_to_archive(
 
 
 def check_the_archive(project: Project, ledger: Ledger, unless: Container[str] = ()) -> None:
-    """Every file that registrations found and promotions consumed must still be in the archive, byte for byte."""
+    """Every file that registrations found and promotions consumed must still be in the archive,
+    byte for byte.
+    """
     present = project.inbox.archived()
     missing = {
         sha: name
@@ -166,7 +182,9 @@ def check_the_archive(project: Project, ledger: Ledger, unless: Container[str] =
 
 
 def strangers_in_the_archive(project: Project, ledger: Ledger) -> tuple[str, ...]:
-    """Names in the archive that no registration found and no promotion brought: reported, never learned."""
+    """Names in the archive that no registration found and no promotion brought: reported, never
+    learned.
+    """
     return tuple(
         name
         for sha, names in project.inbox.archived().items()

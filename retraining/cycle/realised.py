@@ -36,7 +36,9 @@ LABEL_AGES = (0, 1, 2, 4, 8, 15, 31)  # whole days at which a part of the labels
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Labelled rows, each array (n,): hours since 1970, versions, whole days until the label came, answers beside labels."""
+    """Labelled rows, each array (n,): hours since 1970, versions, whole days until the label came,
+    answers beside labels.
+    """
 
     hours: Integers
     versions: Integers
@@ -46,7 +48,9 @@ class LabelledRows:
 
 @dataclass(frozen=True)
 class LabelAge:
-    """What the answers scored whose labels came after `from_days` whole days and up to `to_days`, None for any later."""
+    """What the answers scored whose labels came after `from_days` whole days and up to `to_days`,
+    None for any later.
+    """
 
     from_days: int
     to_days: int | None
@@ -56,7 +60,10 @@ class LabelAge:
 def score_of_groups(
     chosen: Metric, groups: Iterable[TrafficGroup], codes: Mapping[str, int]
 ) -> Score | None:
-    """For a metric that looks at labels alone: rows of a group are equal, so none need be read; None where nothing can be told."""
+    """For a metric that looks at labels alone: rows of a group are equal, so none need be read.
+
+    None where nothing can be told.
+    """
     found = []
     for one in groups:
         label, answer = codes.get(one.label or ""), codes.get(one.prediction or "")
@@ -73,7 +80,10 @@ def score_of_rows(chosen: Metric, rows: LabelledRows, mine: NDArray[np.bool_]) -
 
 
 def _score(chosen: Metric, answers: Predictions) -> Score | None:
-    """With an interval over days, or over hours while there are few days; blocks are given as hours."""
+    """With an interval over days, or over hours while there are few days.
+
+    Blocks are given as hours.
+    """
     value = score(chosen, answers)
     if value is None:
         return None
@@ -89,7 +99,10 @@ def _score(chosen: Metric, answers: Predictions) -> Score | None:
 def labelled_rows(
     answers: Iterable[LabelledAnswer], codes: Mapping[str, int], *, with_probabilities: bool
 ) -> LabelledRows:
-    """Rows with a known label; where probabilities are asked for, those without any are left out."""
+    """Rows with a known label.
+
+    Where probabilities are asked for, those without any are left out.
+    """
     cells: list[tuple[int, int, int, int, int]] = []
     probabilities: list[NDArray[np.float64]] = []
     for one in answers:
@@ -110,7 +123,10 @@ def labelled_rows(
 
 
 def _probabilities(one: LabelledAnswer, codes: Mapping[str, int]) -> NDArray[np.float64] | None:
-    """(classes,) in the order of the codes; None where there are none, or one for a class that is not known now."""
+    """(classes,) in the order of the codes.
+
+    None where there are none, or one for a class that is not known now.
+    """
     if one.classes is None or one.probabilities is None:
         return None
     row = np.zeros(len(codes))
@@ -124,7 +140,9 @@ def _probabilities(one: LabelledAnswer, codes: Mapping[str, int]) -> NDArray[np.
 
 
 def by_label_age(chosen: Metric, rows: LabelledRows) -> tuple[LabelAge, ...]:
-    """Scores apart by how long labels took, quickest first: labels that come early are no random sample."""
+    """Scores apart by how long labels took, quickest first: labels that come early are no random
+    sample.
+    """
     found = []
     for start, end in pairwise((*LABEL_AGES, None)):
         mine = rows.delays >= int(start or 0)
@@ -137,7 +155,10 @@ def by_label_age(chosen: Metric, rows: LabelledRows) -> tuple[LabelAge, ...]:
 
 
 def labels_in_days(rows: LabelledRows) -> int | None:
-    """The number of whole days after which 95 % of the labels that came were there; None without labels."""
+    """The number of whole days after which 95 % of the labels that came were there.
+
+    None without labels.
+    """
     if not rows.delays.size:
         return None
     return int(np.quantile(rows.delays, MOST_LABELS_IN, method="inverted_cdf")) + 1

@@ -5,13 +5,14 @@ the one that the last cycle left:
 
 | the holder is | and is marked | so | the start |
 |---|---|---|---|
-| the same, or no cycle left one | `rolled_back` | our roll-back died before it moved the alias | puts the other version back |
-| the same, or no cycle left one | `approved`, every file archived | nothing happened | goes on |
-| the same, or no cycle left one | anything else | a promotion died, or a first model got the alias | finishes the promotion |
-| an older one | (the newer is `rolled_back`) | our roll-back died after it moved the alias | closes that cycle |
-| an older one | (the newer is not) | a person rolled back | marks it as put back, and holds promotions |
-| a newer one | anything | a person approved it, or our cycle died right after the commit | finishes the promotion |
-| not ours, or nobody | | a person's choice | leaves it: `production.py` says what to do |
+| the same, or no cycle left one | `rolled_back` | our roll-back died before it moved the alias |
+puts the other version back | | the same, or no cycle left one | `approved`, every file archived |
+nothing happened | goes on | | the same, or no cycle left one | anything else | a promotion died, or
+a first model got the alias | finishes the promotion | | an older one | (the newer is `rolled_back`)
+| our roll-back died after it moved the alias | closes that cycle | | an older one | (the newer is
+not) | a person rolled back | marks it as put back, and holds promotions | | a newer one | anything
+| a person approved it, or our cycle died right after the commit | finishes the promotion | | not
+ours, or nobody | | a person's choice | leaves it: `production.py` says what to do |
 """
 
 from __future__ import annotations
@@ -70,14 +71,18 @@ class Recovered:
 
 
 def finish_what_a_dead_cycle_left(job: Job, *, replacing: bool = False) -> Recovered:
-    """Bring registry, folders and local notes to a state from which a cycle may start; may be repeated at any time.
+    """Bring registry, folders and local notes to a state from which a cycle may start.
+
+    May be repeated at any time.
 
     Args:
         job: of this start.
-        replacing: a person is about to put another version into production, so the one there may be lost.
+        replacing: a person is about to put another version into production, so the one there may be
+            lost.
 
     Raises:
-        DamagedModelError: the manifest of the version that serves cannot be read, and it is not about to be replaced.
+        DamagedModelError: the manifest of the version that serves cannot be read, and it is not
+            about to be replaced.
     """
     # A dead cycle may have moved the alias: what it claimed stays until that is finished.
     job.tally.committed = True
@@ -103,7 +108,9 @@ def finish_what_a_dead_cycle_left(job: Job, *, replacing: bool = False) -> Recov
 
 
 def _is_lost(job: Job, version: Version | None) -> bool:
-    """Whether what a version was made from cannot be read any more, such as after `mlflow gc` of its run."""
+    """Whether what a version was made from cannot be read any more, such as after `mlflow gc` of
+    its run.
+    """
     if version is None or not version.is_ours:
         return False
     try:
@@ -139,7 +146,10 @@ def _all_archived(job: Job, ledger: Ledger, production: Version) -> bool:
 
 
 def finish_promotion(job: Job, ledger: Ledger, version: Version) -> tuple[RegistryFacts, Ledger]:
-    """Complete what moving the alias began, by a person or by a cycle that died right after; then close that cycle's run."""
+    """Complete what moving the alias began, by a person or by a cycle that died right after.
+
+    Then close that cycle's run.
+    """
     alias = job.settings.production_alias
     job.inbox.check_rights(
         f"The alias {alias!r} stays on v{version.number}, whose files wait to be archived."
@@ -154,7 +164,9 @@ def finish_promotion(job: Job, ledger: Ledger, version: Version) -> tuple[Regist
 
 
 def _close_the_cycle(job: Job, ledger: Ledger, run_id: str | None) -> Ledger:
-    """End the run of a cycle that died after it had moved the alias, with the decision that it saved before."""
+    """End the run of a cycle that died after it had moved the alias, with the decision that it
+    saved before.
+    """
     if not run_id or any(record.run_id == run_id for record in ledger.records):
         return ledger
     record = job.registry.cycle_record(run_id)
@@ -188,7 +200,9 @@ def _finish_roll_back(
 
 
 def _left_now(facts: RegistryFacts, ledger: Ledger, production: int) -> Left:
-    """What is left now: number and run of the last cycle, or of the one that was closed just now, and who holds the alias."""
+    """What is left now: number and run of the last cycle, or of the one that was closed just now,
+    and who holds the alias.
+    """
     last = max(ledger.records, key=lambda record: record.number, default=None)
     if last is not None and (facts.left is None or last.number > facts.left.number):
         return Left(last.number, last.run_id, production)
@@ -198,7 +212,9 @@ def _left_now(facts: RegistryFacts, ledger: Ledger, production: int) -> Left:
 def _person_rolled_back(
     job: Job, facts: RegistryFacts, ledger: Ledger, production: Version, last: int
 ) -> tuple[RegistryFacts, Ledger]:
-    """The alias is on an older version than the last cycle left: a person's word, unless our own roll-back died half-way."""
+    """The alias is on an older version than the last cycle left: a person's word, unless our own
+    roll-back died half-way.
+    """
     failed = job.registry.version(last)
     ours = failed is not None and failed.status == "rolled_back"
     point_back(job.registry, production.previous)
@@ -215,7 +231,9 @@ def _person_rolled_back(
 
 
 def _settle_pending(job: Job, facts: RegistryFacts) -> RegistryFacts:
-    """A version left `pending` by a dead cycle was never judged: mark it, unless it waits for a person."""
+    """A version left `pending` by a dead cycle was never judged: mark it, unless it waits for a
+    person.
+    """
     waits = facts.challenger
     unjudged = Marks(reason="its cycle died before it was judged", status="superseded")
     for version in job.registry.versions("pending"):
@@ -224,6 +242,7 @@ def _settle_pending(job: Job, facts: RegistryFacts) -> RegistryFacts:
     waiting = job.registry.version(waits) if waits is not None else None
     if waiting is None or waiting.status not in ("superseded", "rejected"):
         return facts
-    # a cycle died between marking it and offering the newer one, or `reject` before it took the alias
+    # a cycle died between marking it and offering the newer one, or `reject` before it took the
+    # alias
     job.registry.drop_alias(CHALLENGER)
     return job.registry.facts()

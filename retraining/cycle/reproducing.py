@@ -1,4 +1,6 @@
-"""Make a version again, in scratch: its own recipe on the very rows of its manifest, beside the registered one."""
+"""Make a version again, in scratch: its own recipe on the very rows of its manifest, beside the
+registered one.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ class Comparison:
 
 
 def files_of(project: Project, manifest: Manifest) -> dict[str, DataFile]:
-    """SHA-256 -> where the bytes of the manifest's files stand: in the archive, or still in the inbox."""
+    """SHA-256 -> where the bytes of the manifest's files stand: in the archive, or still in the
+    inbox.
+    """
     wanted = {file.sha256: file for file in (*manifest.files, *manifest.held_out)}
     archive, inbox = project.settings.used_data_dir, project.settings.new_data_dir
     found = {
@@ -133,7 +137,10 @@ def _learned_runs(file: BatchFile, manifest: Manifest) -> tuple[Run, ...]:
 
 @contextmanager
 def _as_a_file(text: str, helpers: Path) -> Iterator[Recipe]:
-    """The version's recipe in a folder of its own; modules beside today's recipe may be imported by it."""
+    """The version's recipe in a folder of its own.
+
+    Modules beside today's recipe may be imported by it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         for helper in helpers.glob("*.py"):
             if helper.name != RECIPE_NAME:

@@ -1,4 +1,6 @@
-"""Which rows a model is asked about: sections of files, less the rows that some model may have learned."""
+"""Which rows a model is asked about: sections of files, less the rows that some model may have
+learned.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """A block: rows of one file, of which `left_out` (a mask over the run, or None) are not asked about."""
+    """A block: rows of one file, of which `left_out` (a mask over the run, or None) are not asked
+    about.
+    """
 
     file: DataFile
     run: Run

@@ -22,7 +22,10 @@ def note_the_schema(project: Project, schema: Schema) -> None:
 
 
 def fetch(job: Job) -> None:
-    """Export what is new; of sources that fail the first is remembered, and the files at hand are served all the same."""
+    """Export what is new.
+
+    Of sources that fail the first is remembered, and the files at hand are served all the same.
+    """
     if not job.sources:
         return
     schema = noted_schema(job)

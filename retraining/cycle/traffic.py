@@ -1,6 +1,8 @@
-"""What traffic shows between two cycles: how much of it, which labels came, and what the answers scored.
+"""What traffic shows between two cycles: how much of it, which labels came, and what the answers
+scored.
 
-Everything is told from the log's rows as they are now: no sum is kept aside that a corrected label would not change.
+Everything is told from the log's rows as they are now: no sum is kept aside that a corrected label
+would not change.
 """
 
 from __future__ import annotations
@@ -90,8 +92,9 @@ class Traffic:
     Attributes:
         whole: all of it.
         coverage: by age, youngest first.
-        labels_in_days: after how many days 95 % of the labels that came were there. Labels of young predictions can
-            only have been quick, so where labels are late it is rather too small. None without labels.
+        labels_in_days: after how many days 95 % of the labels that came were there. Labels of young
+            predictions can only have been quick, so where labels are late it is rather too small.
+            None without labels.
         by_version: version -> its part, oldest first.
         days: those that had traffic, oldest first.
         by_label_age: scores apart by how long labels took, quickest first.
@@ -131,7 +134,8 @@ def read_traffic(
     Args:
         connection: to the log.
         model_name: whose rows.
-        schema: production's: a label counts where it is one of its classes. None: no label is of a known class.
+        schema: production's: a label counts where it is one of its classes. None: no label is of a
+            known class.
         metric_name: of the score.
         since: from when on.
         now: what ages are told by.

@@ -33,7 +33,10 @@ class TrafficAlert:
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As a line of `alerts.jsonl` has it, without time and cycle; `try` is what all alerts have."""
+        """As a line of `alerts.jsonl` has it, without time and cycle.
+
+        `try` is what all alerts have.
+        """
         line = alert(self.kind, self.what, self.action_required, **self.numbers)
         return {**line, "action_required": self.action_required}
 
@@ -44,7 +47,8 @@ class Standard:
 
     Attributes:
         version: its number.
-        record: what it scored before, on the batches that it served, else on its test rows; None where nobody knows.
+        record: what it scored before, on the batches that it served, else on its test rows; None
+            where nobody knows.
         threshold: RETRAIN_THRESHOLD, where it decides.
     """
 
@@ -182,7 +186,10 @@ def _worse_than(standard: Standard, score: Score, settings: Settings) -> str | N
 
 
 def _under_the_threshold(standard: Standard, score: Score, settings: Settings) -> str | None:
-    """Labels of a few hours have no interval; as a cycle does, rows enough are taken at their word."""
+    """Labels of a few hours have no interval.
+
+    As a cycle does, rows enough are taken at their word.
+    """
     limit = standard.threshold
     if limit is None or score.value is None or score.rows < settings.min_test_rows:
         return None

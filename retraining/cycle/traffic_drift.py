@@ -1,7 +1,8 @@
-"""Drift of traffic: the last predictions against what production learned, by the same statistics as a cycle's files.
+"""Drift of traffic: the last predictions against what production learned, by the same statistics as
+a cycle's files.
 
-Blocks are runs of requests in order of time, so that rows that came together are one block. A window that spans a day holds day
-and night alike.
+Blocks are runs of requests in order of time, so that rows that came together are one block. A
+window that spans a day holds day and night alike.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class TrafficDrift:
     """How far the last predictions are from what a version learned.
 
     Attributes:
-        found: what moved, worst first; nothing is judged without a reference or in too small a window.
+        found: what moved, worst first; nothing is judged without a reference or in too small a
+            window.
         window_rows: the predictions that were looked at.
         reference_version: the version that holds the alias, None where none does.
         answers: by class, in the order of the schema; empty without a reference of them.
@@ -78,7 +80,9 @@ class TrafficDrift:
 
 
 def drift_since(settings: Settings, production: Model, since: datetime | None) -> Drift | None:
-    """Drift of the last window, less what was asked before a time; None where there is no log, or nothing in it.
+    """Drift of the last window, less what was asked before a time.
+
+    None where there is no log, or nothing in it.
 
     A log that cannot be read is a warning: a cycle never fails for it.
     """
@@ -142,7 +146,9 @@ def judge_traffic(
 
 
 def _are_enough(blocks: Integers) -> bool:
-    """Whether the blocks of rows (n,) are as good as eight of one size (Kish, 1965): a request of most rows is no eight blocks."""
+    """Whether the blocks of rows (n,) are as good as eight of one size (Kish, 1965): a request of
+    most rows is no eight blocks.
+    """
     if not blocks.size:
         return False
     sizes = np.bincount(blocks)
@@ -156,7 +162,9 @@ def _confirmed(
     nominal: Collection[str],
     threshold: float,
 ) -> list[FeatureDrift]:
-    """Of each feature the larger p of two tests: blocks of traffic and files of the reference may differ in kind."""
+    """Of each feature the larger p of two tests: blocks of traffic and files of the reference may
+    differ in kind.
+    """
     p_values = []
     for one in found:
         is_nominal = one.name in nominal
@@ -173,7 +181,9 @@ def _confirmed(
 def answered_classes(
     reference: Sketch, schema: Schema, version: int, rows: Sequence[WindowRow]
 ) -> tuple[AnsweredClass, ...]:
-    """How often a version answers each class, beside how often it did on rows that it had not learned."""
+    """How often a version answers each class, beside how often it did on rows that it had not
+    learned.
+    """
     blocks = np.zeros(len(rows), dtype=np.int64)
     mine = np.asarray([row.version == version for row in rows], dtype=bool)
     found = _answers(reference, schema, rows, blocks, mine)
@@ -225,7 +235,9 @@ def _answers(
     blocks: Integers,
     answered: NDArray[np.bool_],
 ) -> Mapping[str, Integers]:
-    """(blocks, bins) of the predicted labels, where the version has answers on rows that it has not learned."""
+    """(blocks, bins) of the predicted labels, where the version has answers on rows that it has not
+    learned.
+    """
     name = own_name(SCORES, schema)
     bins = reference.bins.get(name)
     if name not in reference.histograms or not isinstance(bins, CategoryBins):

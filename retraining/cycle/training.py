@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Challenger:
-    """A trained estimator, the version it was registered as (None in a dry run), and its answers on the test set."""
+    """A trained estimator, the version it was registered as (None in a dry run), and its answers on
+    the test set.
+    """
 
     estimator: Any
     version: int | None
@@ -52,7 +54,8 @@ def lost_before(cycle: Cycle, key: str) -> Version | None:
 def train_challenger(
     cycle: Cycle, lineage: Lineage, test_set: FrozenTestSet, trigger: str
 ) -> Challenger:
-    """Have the recipe learn, and register the result as a pending version, with all its marks in one call.
+    """Have the recipe learn, and register the result as a pending version, with all its marks in
+    one call.
 
     Raises:
         RecipeError: the recipe raised, or returned what cannot be used.
@@ -136,7 +139,10 @@ def candidate(
 
 
 def sections_of(files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]]) -> tuple[Section, ...]:
-    """Each learned run as a block; where there are fewer than a batch has, each is cut, for drift is judged by blocks."""
+    """Each learned run as a block.
+
+    Where there are fewer than a batch has, each is cut, for drift is judged by blocks.
+    """
     learned = [(file, run) for file, runs in files_and_runs for run in runs]
     pieces = math.ceil(BLOCKS_OF_A_BATCH / max(len(learned), 1))
     cuts = (

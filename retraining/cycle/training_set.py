@@ -1,4 +1,7 @@
-"""What the next version may learn, what it is kept from, and on which rows both models are tested. Frozen before any training."""
+"""What the next version may learn, what it is kept from, and on which rows both models are tested.
+
+Frozen before any training.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,13 @@ class Lineage:
     """The files of an attempt.
 
     Attributes:
-        learned: files of which rows are learned, by arrival, under their archive names; `reserved` are the runs left out of learning.
+        learned: files of which rows are learned, by arrival, under their archive names; `reserved`
+            are the runs left out of learning.
         held_out: files with the runs that are kept from learning because they test.
         consumed: digests that a promotion moves from the inbox to the archive.
         files: where the bytes of every file stand.
-        shares: of files older than TRAIN_WINDOW, the share of their rows that is learned, by SHA-256; who learned some counts as having
-            seen them all.
+        shares: of files older than TRAIN_WINDOW, the share of their rows that is learned, by
+            SHA-256; who learned some counts as having seen them all.
     """
 
     learned: tuple[BatchFile, ...]
@@ -48,7 +52,9 @@ class Lineage:
 
 @dataclass(frozen=True)
 class FrozenTestSet:
-    """Reserved blocks of the last three batches that neither version learned, less rows that occur in either training set."""
+    """Reserved blocks of the last three batches that neither version learned, less rows that occur
+    in either training set.
+    """
 
     sections: tuple[Section, ...]
     rows: int
@@ -56,7 +62,9 @@ class FrozenTestSet:
 
 
 def trace_lineage(cycle: Cycle) -> Lineage:
-    """Everything in the archive and everything that waits, by arrival; reserved runs of the last three batches are kept from learning.
+    """Everything in the archive and everything that waits, by arrival.
+
+    Reserved runs of the last three batches are kept from learning.
 
     Files that were judged in earlier cycles and still wait are claimed and read now.
     """
@@ -111,7 +119,9 @@ def trace_lineage(cycle: Cycle) -> Lineage:
 def shares_of_older(
     window: TrainWindow | None, older: Sequence[BatchFile], files: Sequence[BatchFile]
 ) -> dict[str, float]:
-    """SHA-256 -> the share of rows that is learned, of each file that is older than the window: 0 where it asks for no sample."""
+    """SHA-256 -> the share of rows that is learned, of each file that is older than the window: 0
+    where it asks for no sample.
+    """
     if window is None or not older:
         return {}
     older_rows = sum(file.rows for file in older)
@@ -128,7 +138,9 @@ def _archived(cycle: Cycle) -> dict[str, DataFile]:
 
 
 def _waiting(cycle: Cycle) -> dict[str, DataFile]:
-    """The accepted files of this cycle and the judged ones that still wait, under the names that they will have in the archive."""
+    """The accepted files of this cycle and the judged ones that still wait, under the names that
+    they will have in the archive.
+    """
     job, ledger = cycle.job, cycle.recovered.ledger
     accepted = {file.sha256 for file in cycle.claimed.files}
     batched = {file.sha256 for batch in cycle.batches for file in batch.files}
@@ -167,7 +179,9 @@ def why_nothing_is_comparable(test_set: FrozenTestSet) -> str:
 
 
 def attempt_key(cycle: Cycle, lineage: Lineage) -> str:
-    """A digest of all that an attempt depends on: the files and what is reserved of them, champion, settings and recipe."""
+    """A digest of all that an attempt depends on: the files and what is reserved of them, champion,
+    settings and recipe.
+    """
     files = sorted((file.sha256, file.reserved) for file in lineage.learned)
     held_out = sorted((file.sha256, file.reserved) for file in lineage.held_out)
     content = [files, held_out, cycle.production.number, cycle.job.deciding]

@@ -1,4 +1,7 @@
-"""Blocks: which rows of a batch are tested together, and which of them no version may learn. Pure functions."""
+"""Blocks: which rows of a batch are tested together, and which of them no version may learn.
+
+Pure functions.
+"""
 
 from __future__ import annotations
 
@@ -54,10 +57,11 @@ def _equal_runs(rows: int, runs: int) -> list[tuple[int, int]]:
 
 
 def reserve(blocks: Sequence[Block], fraction: float) -> set[Block]:
-    """The ceil(fraction x blocks) blocks with the smallest digests: at least one, and never all where there are two or more.
+    """The ceil(fraction x blocks) blocks with the smallest digests: at least one, and never all
+    where there are two or more.
 
-    The digest is the SHA-256 of the ASCII text `<sha256>:<number>`: the file's SHA-256 in lower-case hexadecimal, a colon, and the
-    block's number in its file in decimal, counted from 0.
+    The digest is the SHA-256 of the ASCII text `<sha256>:<number>`: the file's SHA-256 in
+    lower-case hexadecimal, a colon, and the block's number in its file in decimal, counted from 0.
     """
     wanted = math.ceil(
         Fraction(str(fraction)) * len(blocks)

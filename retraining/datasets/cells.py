@@ -1,6 +1,9 @@
-"""How one cell is read: what counts as a number, a boolean, a label, or missing; and how a cell is shown to a person.
+"""How one cell is read: what counts as a number, a boolean, a label, or missing.
 
-These rules are the same for every file format. Regular expressions are in RE2's dialect, since pyarrow runs them over columns.
+And how a cell is shown to a person.
+
+These rules are the same for every file format. Regular expressions are in RE2's dialect, since
+pyarrow runs them over columns.
 """
 
 from __future__ import annotations
@@ -23,15 +26,20 @@ _WORDS_FOR_INFINITY = r"[+-]?(?i:inf|infinity)"
 
 
 def number_pattern(decimal: str) -> str:
-    """An RE2 pattern of the texts that a number column may hold besides the missing markers; spaces around are harmless."""
+    """An RE2 pattern of the texts that a number column may hold besides the missing markers.
+
+    Spaces around are harmless.
+    """
     point = re.escape(decimal)
     return rf"^[ \t]*[+-]?(?:[0-9]+{point}?[0-9]*|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*\z"
 
 
 def inferred_number_pattern(decimal: str) -> str:
-    """An RE2 pattern of the texts that make a column one of numbers: none with a leading zero, since `007` is a code.
+    """An RE2 pattern of the texts that make a column one of numbers: none with a leading zero,
+    since `007` is a code.
 
-    Infinity counts here, so that the file is refused for it later and the column is not taken for text.
+    Infinity counts here, so that the file is refused for it later and the column is not taken for
+    text.
     """
     point = re.escape(decimal)
     digits = rf"(?:0|[1-9][0-9]*)(?:{point}[0-9]*)?|{point}[0-9]+"
@@ -53,10 +61,13 @@ def boolean_from(text: str) -> bool | None:
 
 
 def label_from(text: str, kind: LabelKind) -> Label | None:
-    """The value of a label cell, None where it is missing. A string label is exactly what stands there.
+    """The value of a label cell, None where it is missing.
+
+    A string label is exactly what stands there.
 
     Raises:
-        ValueError: the text cannot be read as a label of this kind; the message says what was expected.
+        ValueError: the text cannot be read as a label of this kind; the message says what was
+            expected.
     """
     if kind == "string":
         return text or None
@@ -78,7 +89,9 @@ def expected_in(kind: Kind) -> str:
 
 
 def shown(text: str, limit: int = 40) -> str:
-    """A text as a person may safely read it in a log: quoted, shortened, whatever does not print escaped."""
+    """A text as a person may safely read it in a log: quoted, shortened, whatever does not print
+    escaped.
+    """
     return repr(text) if len(text) <= limit else f"{text[:limit]!r}... ({len(text):,} characters)"
 
 

@@ -1,4 +1,6 @@
-"""Raw rows -> typed columns by the schema: float64 for numbers and booleans, dictionaries for texts, codes for labels."""
+"""Raw rows -> typed columns by the schema: float64 for numbers and booleans, dictionaries for
+texts, codes for labels.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +36,22 @@ class UnknownLabel:
 
 @dataclass(frozen=True)
 class Labels:
-    """`codes` (n,) int32 index the schema's classes, -1 where there is no label; unknown labels by their text."""
+    """`codes` (n,) int32 index the schema's classes, -1 where there is no label.
+
+    Unknown labels by their text.
+    """
 
     codes: NDArray[np.int32]
     unknown: dict[str, UnknownLabel]
 
 
 def feature_column(rows: RawRows, column: Column) -> pa.Array:
-    """A feature column: float64 without nulls (NaN = missing, booleans 0 and 1), or `dictionary<int32, string>` (null = missing).
+    """A feature column: float64 without nulls (NaN = missing, booleans 0 and 1), or
+    `dictionary<int32, string>` (null = missing).
 
     Raises:
-        UnreadableFileError: a cell of a boolean column that is neither true, false, 0, 1 nor missing.
+        UnreadableFileError: a cell of a boolean column that is neither true, false, 0, 1 nor
+            missing.
     """
     raw = rows.columns[column.name]
     if column.kind == "number":
@@ -98,7 +105,10 @@ def _boolean_number(text: str | None) -> float:
 def _by_distinct(
     rows: RawRows, name: str, read: Callable[[str | None], float]
 ) -> NDArray[np.float64]:
-    """Read each distinct text of a column once, then spread the values over the rows; code -1, a null, takes the last value."""
+    """Read each distinct text of a column once, then spread the values over the rows.
+
+    Code -1, a null, takes the last value.
+    """
     raw = rows.columns[name]
     codes = pc.fill_null(raw.indices, -1).to_numpy()
     values = np.empty(len(raw.dictionary) + 1)

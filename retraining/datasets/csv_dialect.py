@@ -1,6 +1,8 @@
-"""Whether a CSV file is written with another separator or decimal mark than the settings say: looked at before anything else.
+"""Whether a CSV file is written with another separator or decimal mark than the settings say:
+looked at before anything else.
 
-Read with the wrong separator, a file seems to lack columns, or to hold stray quotes; these are symptoms, this is the cause.
+Read with the wrong separator, a file seems to lack columns, or to hold stray quotes; these are
+symptoms, this is the cause.
 """
 
 from __future__ import annotations
@@ -30,10 +32,12 @@ def refuse_another_dialect(head: bytes, settings: Settings) -> None:
 
     Args:
         head: its first bytes, 64 KiB are enough.
-        settings: CSV_SEPARATOR, CSV_DECIMAL, CSV_ENCODING, and TARGET_COLUMN, which the header should name.
+        settings: CSV_SEPARATOR, CSV_DECIMAL, CSV_ENCODING, and TARGET_COLUMN, which the header
+            should name.
 
     Raises:
-        OtherDialectError: another separator splits the header, and that of the settings does not; or Excel's `sep=;` comes first.
+        OtherDialectError: another separator splits the header, and that of the settings does not;
+            or Excel's `sep=;` comes first.
     """
     text = head.decode(settings.csv_encoding, errors="replace").removeprefix("\ufeff")
     lines = [line for line in text.splitlines() if line.strip()][: LINES_LOOKED_AT + 1]
@@ -61,7 +65,9 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _other_separator(header: str, settings: Settings) -> str | None:
-    """The separator that splits the header, where that of the settings does not split it, or misses the label by it."""
+    """The separator that splits the header, where that of the settings does not split it, or misses
+    the label by it.
+    """
     names = _cells(header, settings.csv_separator)
     if settings.target_column in names and len(names) > 1:
         return None

@@ -1,4 +1,6 @@
-"""A CSV file's header: where it ends, what it names, and what is wrong with it in words that a person can act on."""
+"""A CSV file's header: where it ends, what it names, and what is wrong with it in words that a
+person can act on.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,10 @@ def split_header(segment: Segment, separator: str) -> tuple[tuple[str, ...], Seg
 
 
 def _record_end(data: bytes, start: int) -> int:
-    """Where the record that begins at `start` ends. Looks at little first: the rows after a header may be millions of bytes."""
+    """Where the record that begins at `start` ends.
+
+    Looks at little first: the rows after a header may be millions of bytes.
+    """
     size = 2**12
     while True:
         ends = record_ends(data[start : start + size])
@@ -112,7 +117,8 @@ def refuse_missing_columns(
         rest: the rows after a CSV header, in which the true header is looked for.
 
     Raises:
-        UnreadableFileError: a column is missing; the message names it, and what stands there in its place.
+        UnreadableFileError: a column is missing; the message names it, and what stands there in its
+            place.
     """
     missing = [name for name in (*features, target) if name not in names]
     if not missing:

@@ -1,4 +1,7 @@
-"""CSV files -> raw rows, typed by what is wanted. pyarrow parses; whatever it might read otherwise than it stands is refused."""
+"""CSV files -> raw rows, typed by what is wanted. pyarrow parses.
+
+Whatever it might read otherwise than it stands is refused.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,8 @@ class CsvFile:
         """The rows of the wanted columns (all are in `names`), segment by segment.
 
         Raises:
-            UnreadableFileError: a row with too few or too many cells, a cell that is no number where one is wanted, bad bytes.
+            UnreadableFileError: a row with too few or too many cells, a cell that is no number
+                where one is wanted, bad bytes.
         """
         first_row = 0
         for segment in itertools.chain([self.head], self.more):
@@ -114,7 +118,8 @@ class _CsvPart:
 
     def parse(self, types: Mapping[str, pa.DataType]) -> pa.Table:
         quoted = self.segment.quoted
-        # pyarrow drops a byte order mark wherever it begins to read; the blank line keeps one that belongs to a cell
+        # pyarrow drops a byte order mark wherever it begins to read; the blank line keeps one that
+        # belongs to a cell
         data = (
             b"\n" + self.segment.data
             if self.segment.data.startswith(_UTF8_MARK)

@@ -1,7 +1,9 @@
-"""The bytes of a CSV file -> segments of whole records, checked for what pyarrow would read otherwise than RFC 4180.
+"""The bytes of a CSV file -> segments of whole records, checked for what pyarrow would read
+otherwise than RFC 4180.
 
-A file of any size is read in bounded memory: a segment is some 8 MiB that end where a record ends. pyarrow is lenient about stray and
-unclosed quotes; here they are refused, so that what remains has one reading only.
+A file of any size is read in bounded memory: a segment is some 8 MiB that end where a record ends.
+pyarrow is lenient about stray and unclosed quotes; here they are refused, so that what remains has
+one reading only.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ UTF8_NAMES = ("utf-8", "utf-8-sig")
 
 @dataclass(frozen=True)
 class Segment:
-    """Whole records as UTF-8 bytes; `first_line` is the line in the file, from 1, on which the first record starts."""
+    """Whole records as UTF-8 bytes.
+
+    `first_line` is the line in the file, from 1, on which the first record starts.
+    """
 
     data: bytes
     first_line: int
@@ -54,7 +59,8 @@ def read_segments(stream: BinaryIO, encoding: str, separator: str) -> Iterator[S
     """Segments of a CSV file, in order; a byte order mark is dropped.
 
     Raises:
-        UnreadableFileError: bytes that are no text of this encoding, NUL bytes, stray or unclosed quotes, a row over 4 MiB.
+        UnreadableFileError: bytes that are no text of this encoding, NUL bytes, stray or unclosed
+            quotes, a row over 4 MiB.
     """
     line, offset, pending, done = 1, 0, b"", b""
     for chunk in itertools.chain(_utf8_chunks(stream, encoding), [None]):
@@ -72,7 +78,9 @@ def read_segments(stream: BinaryIO, encoding: str, separator: str) -> Iterator[S
 
 
 def inside_quotes(data: bytes, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the byte positions (n,) lie inside a quoted cell: those with an odd number of quotes before them."""
+    """Which of the byte positions (n,) lie inside a quoted cell: those with an odd number of quotes
+    before them.
+    """
     quotes = np.flatnonzero(np.frombuffer(data, np.uint8) == QUOTE)
     return (np.searchsorted(quotes, positions) & 1).astype(bool)
 
@@ -116,7 +124,10 @@ def _wrong_encoding(encoding: str, offset: int) -> UnreadableFileError:
 
 
 def _last_record_end(data: bytes) -> int:
-    """The length of the whole records at the start of `data`. LF is preferred, so that no CR LF is cut in two."""
+    """The length of the whole records at the start of `data`.
+
+    LF is preferred, so that no CR LF is cut in two.
+    """
     last = data.rfind(b"\n")
     if last >= 0 and data.count(b'"', 0, last) % 2 == 0:
         return last + 1
@@ -152,7 +163,9 @@ def _refuse_bad_structure(segment: Segment, offset: int, separator: str) -> None
 
 
 def _refuse_bad_quotes(segment: Segment, separator: str) -> None:
-    """RFC 4180: a quote opens a cell at its start, closes it at its end, or is doubled inside a quoted cell; nothing else."""
+    """RFC 4180: a quote opens a cell at its start, closes it at its end, or is doubled inside a
+    quoted cell; nothing else.
+    """
     quotes = np.flatnonzero(np.frombuffer(segment.data, np.uint8) == QUOTE)
     adjacent = np.diff(quotes) == 1
     opening, closing = quotes[::2], quotes[1::2]

@@ -1,4 +1,6 @@
-"""Opening a data file by the format that its name says, after its bytes were found to be those that were hashed."""
+"""Opening a data file by the format that its name says, after its bytes were found to be those that
+were hashed.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ def opened(data_file: DataFile, settings: Settings) -> Iterator[CsvFile | Parque
 
     Raises:
         ChangedFileError: its bytes are not those of `data_file.sha256`.
-        UnreadableFileError: it cannot be read as the format of its name; also while its rows are read inside the block.
+        UnreadableFileError: it cannot be read as the format of its name; also while its rows are
+            read inside the block.
         OSError: the disk, not the content.
     """
     ending = format_of(data_file.name)

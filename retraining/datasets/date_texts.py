@@ -1,4 +1,7 @@
-"""Texts that a person reads as a date, or as a point in time. The pattern is in RE2's dialect: pyarrow runs it over columns."""
+"""Texts that a person reads as a date, or as a point in time.
+
+The pattern is in RE2's dialect: pyarrow runs it over columns.
+"""
 
 from __future__ import annotations
 

@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """Counts are of rows. A file with unknown labels was read to its end but is not kept as a table: it cannot be learned.
+    """Counts are of rows.
+
+    A file with unknown labels was read to its end but is not kept as a table: it cannot be learned.
 
     Attributes:
-        class_counts: labelled rows by class, in the schema's order; classes that the file lacks count 0.
+        class_counts: labelled rows by class, in the schema's order; classes that the file lacks
+            count 0.
         unseen_values: by string column, texts that were not there when the schema was made.
         oddities: by column, what was accepted but is seldom meant.
         extra_columns: columns that neither the schema nor the settings know; they are not read.
-        index_columns: columns that pandas wrote its index into, and that the schema does not have; they are not read.
+        index_columns: columns that pandas wrote its index into, and that the schema does not have;
+            they are not read.
         unknown_labels: by their text, labels that are no class of the schema.
     """
 

@@ -1,4 +1,6 @@
-"""Typed tables -> the pandas frames that recipes and models take, without second copies of the rows."""
+"""Typed tables -> the pandas frames that recipes and models take, without second copies of the
+rows.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ if pd.__version__.startswith(
 
 
 def _str_type() -> Any:
-    """The type `str` of pandas 3: texts in Arrow's memory, NaN where missing. pandas 2.2 has it under another name."""
+    """The type `str` of pandas 3: texts in Arrow's memory, NaN where missing. pandas 2.2 has it
+    under another name.
+    """
     if pd.__version__.startswith("2.2."):
         return pd.api.types.pandas_dtype("string[pyarrow_numpy]")
     return pd.StringDtype("pyarrow", na_value=np.nan)
@@ -42,9 +46,10 @@ def features_and_labels(
 ) -> tuple[pd.DataFrame, pd.Series[Any]]:
     """The labelled rows of some runs of some files, in the order given, as a recipe takes them.
 
-    Numbers and booleans are float64 columns (NaN = missing), strings pandas' `str` (NaN = missing), labels int64, bool or `str` by the
-    schema's label kind; both have the same RangeIndex. Tables are taken one at a time, so an iterator keeps memory at the result's size.
-    The numbers are rows of one array: whoever asks X for them as an array gets them without a copy.
+    Numbers and booleans are float64 columns (NaN = missing), strings pandas' `str` (NaN = missing),
+    labels int64, bool or `str` by the schema's label kind; both have the same RangeIndex. Tables
+    are taken one at a time, so an iterator keeps memory at the result's size. The numbers are rows
+    of one array: whoever asks X for them as an array gets them without a copy.
 
     Args:
         tables: one for each element of `runs`.
@@ -82,12 +87,14 @@ def features_and_labels(
 def features(
     columns: Mapping[str, NDArray[np.float64] | Sequence[str | None]], schema: Schema
 ) -> pd.DataFrame:
-    """Typed values as the frame X (n, features) that `features_and_labels` makes of the same rows in a file.
+    """Typed values as the frame X (n, features) that `features_and_labels` makes of the same rows
+    in a file.
 
     Made in one call, since it stands in the way of every prediction: joining two frames takes ms.
 
     Args:
-        columns: by name, n values each: floats for numbers and booleans (NaN = missing), texts for strings (None = missing).
+        columns: by name, n values each: floats for numbers and booleans (NaN = missing), texts for
+            strings (None = missing).
         schema: the schema that the values were read by.
     """
     return pd.DataFrame(
@@ -108,7 +115,10 @@ def _as_in_a_frame(values: Any, kind: Kind) -> Any:
 def _frame(
     names: Sequence[str], numbers: NDArray[np.float64], texts: dict[str, _StringColumn]
 ) -> pd.DataFrame:
-    """One frame without a copy of the numbers (columns, rows); each text column is freed before the next is made."""
+    """One frame without a copy of the numbers (columns, rows).
+
+    Each text column is freed before the next is made.
+    """
     words = {name: texts.pop(name).finished() for name in list(texts)}
     parts = [
         pd.DataFrame(numbers.T, columns=list(names), copy=False),
@@ -118,7 +128,10 @@ def _frame(
 
 
 def label_codes(table: pa.Table) -> NDArray[np.int32]:
-    """The labels of a table's rows (n,) as positions in the schema's classes; -1 where there is none."""
+    """The labels of a table's rows (n,) as positions in the schema's classes.
+
+    -1 where there is none.
+    """
     return _numpy(table.column(table.num_columns - 2))
 
 
@@ -128,7 +141,10 @@ def row_hashes(table: pa.Table) -> NDArray[np.uint64]:
 
 
 def column_words(table: pa.Table, features: int) -> list[NDArray[np.uint64]]:
-    """A word (n,) for each value, by feature column; `features` is how many columns are features."""
+    """A word (n,) for each value, by feature column.
+
+    `features` is how many columns are features.
+    """
     columns = [table.column(place) for place in range(features)]
     return [
         np.concatenate([np.empty(0, np.uint64), *(words_of(chunk) for chunk in column.chunks)])
@@ -150,7 +166,10 @@ def label_values(codes: NDArray[np.int32], schema: Schema) -> Any:
 
 
 class _StringColumn:
-    """A text column being collected as codes; texts are written out once, at the end, when the dictionaries of all files are one."""
+    """A text column being collected as codes.
+
+    Texts are written out once, at the end, when the dictionaries of all files are one.
+    """
 
     def __init__(self) -> None:
         self._parts: list[pa.DictionaryArray] = []

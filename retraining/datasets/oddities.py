@@ -1,4 +1,6 @@
-"""What is accepted as it stands, but seldom meant: columns without any value, numbers that overflow float32, endless texts."""
+"""What is accepted as it stands, but seldom meant: columns without any value, numbers that overflow
+float32, endless texts.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Which columns of a file hold the index of a pandas frame: row numbers or keys that were written along, never features.
+"""Which columns of a file hold the index of a pandas frame: row numbers or keys that were written
+along, never features.
 
-A frame that was put together from sorted parts and shuffled keeps the old row numbers in its index. They tell on which side of
-the parts a row stood, which is often its label.
+A frame that was put together from sorted parts and shuffled keeps the old row numbers in its index.
+They tell on which side of the parts a row stood, which is often its label.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Parquet files -> raw rows. Columns are taken by name; every value that float64 or a text cannot hold is refused."""
+"""Parquet files -> raw rows.
+
+Columns are taken by name; every value that float64 or a text cannot hold is refused.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,8 @@ class ParquetFile:
         """The rows of the wanted columns (all are in `names`), batch by batch.
 
         Raises:
-            UnreadableFileError: damaged pages, or a column or value that cannot be read as what is wanted.
+            UnreadableFileError: damaged pages, or a column or value that cannot be read as what is
+                wanted.
         """
         first_row = 0
         for batch in self._batches(list(wanted)):
@@ -91,7 +95,9 @@ def open_parquet(stream: BinaryIO) -> ParquetFile:
 
 
 def types_not_learnable(path: Path, apart_from: str) -> dict[str, str]:
-    """Column -> its type, where that is neither number, text nor boolean; an index of pandas is none of them.
+    """Column -> its type, where that is neither number, text nor boolean.
+
+    An index of pandas is none of them.
 
     Raises:
         UnreadableFileError: the file cannot be read.
@@ -110,7 +116,10 @@ def _is_learnable(kind: pa.DataType) -> bool:
 
 @contextmanager
 def _damage_refused() -> Iterator[None]:
-    """Errors that the bytes cause become a reason; those of the disk, which carry an `errno`, stay what they are."""
+    """Errors that the bytes cause become a reason.
+
+    Those of the disk, which carry an `errno`, stay what they are.
+    """
     try:
         yield
     except (pa.ArrowException, OSError, MemoryError, ValueError, OverflowError) as error:
@@ -197,7 +206,10 @@ def _texts(column: pa.Array, name: str, kind: Wanted) -> pa.Array:
 
 
 def _without_nan(column: pa.Array) -> pa.Array:
-    """Floats with NaN as missing; whole ones become integers, since a column of labels turns into floats where one is missing."""
+    """Floats with NaN as missing.
+
+    Whole ones become integers, since a column of labels turns into floats where one is missing.
+    """
     column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     whole = pc.equal(pc.floor(column), column)
     small = pc.less_equal(pc.abs(column), float(LARGEST_EXACT_INTEGER))

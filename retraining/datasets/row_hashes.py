@@ -1,8 +1,9 @@
 """A 64-bit hash of each row's feature values: equal rows of different files are found by it.
 
-Numbers hash by value (-0.0 equals 0.0, every NaN is the same missing value), texts by their UTF-8 bytes, so the hash does not depend on
-the file, its format, its dictionaries or the process. Columns are chained, each through the finaliser of splitmix64 (Steele, Lea, Flood
-2014): it is a bijection of 64 bits, so rows that differ in one column never collide there.
+Numbers hash by value (-0.0 equals 0.0, every NaN is the same missing value), texts by their UTF-8
+bytes, so the hash does not depend on the file, its format, its dictionaries or the process. Columns
+are chained, each through the finaliser of splitmix64 (Steele, Lea, Flood 2014): it is a bijection
+of 64 bits, so rows that differ in one column never collide there.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def hash_rows(columns: Sequence[pa.Array]) -> Words:
     """Hashes (n,) of rows given as feature columns of n values each, in the schema's order.
 
     Args:
-        columns: float64 arrays without nulls (NaN is missing), or `dictionary<int32, string>` arrays.
+        columns: float64 arrays without nulls (NaN is missing), or `dictionary<int32, string>`
+            arrays.
     """
     hashes = np.zeros(len(columns[0]), np.uint64)
     for column in columns:

@@ -1,4 +1,7 @@
-"""Files -> the schema that their columns, labels and classes make. Used at registration only: later files are read by the schema."""
+"""Files -> the schema that their columns, labels and classes make.
+
+Used at registration only: later files are read by the schema.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +34,15 @@ MAX_CLASSES = 1_000
 def read_schema_from(files: Sequence[DataFile], settings: Settings) -> Schema:
     """The schema that all these files together make.
 
-    A column is boolean where every cell that is not missing is true or false in any case (0 and 1 may stand among them), a number where
-    every cell is a number and none is written with a leading zero, else a string with the categories seen (None above 1,000).
-    A label is an integer where all are whole numbers, boolean where all are true or false, else a string. The positive class of two
+    A column is boolean where every cell that is not missing is true or false in any case (0 and 1
+    may stand among them), a number where every cell is a number and none is written with a leading
+    zero, else a string with the categories seen (None above 1,000). A label is an integer where all
+    are whole numbers, boolean where all are true or false, else a string. The positive class of two
     is the one that the settings name, by default the rarer one (of equally many the larger).
 
     Raises:
-        UnreadableFileError: a file cannot be read, or has other columns than the first; the message names it.
+        UnreadableFileError: a file cannot be read, or has other columns than the first; the message
+            names it.
         SettingsError: a file has another separator; the target column is not there, or holds
             no label, one class or too many; POSITIVE_CLASS is no class.
     """

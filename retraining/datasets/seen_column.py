@@ -19,7 +19,10 @@ MAX_CATEGORIES = 1_000
 
 @dataclass
 class SeenColumn:
-    """Grows file by file. A column in which nothing but missing values was seen is one of numbers."""
+    """Grows file by file.
+
+    A column in which nothing but missing values was seen is one of numbers.
+    """
 
     name: str
     numbers_only: bool = True

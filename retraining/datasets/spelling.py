@@ -1,4 +1,6 @@
-"""Whether two texts are one value that was written in two ways: `1` and `1.0`, `yes` and `Yes `, `<=50K` and `<=50K.`."""
+"""Whether two texts are one value that was written in two ways: `1` and `1.0`, `yes` and `Yes `,
+`<=50K` and `<=50K.`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The columnar copy of one data file on disk: an Arrow stream that is memory mapped, and a seal that shows damage.
+"""The columnar copy of one data file on disk: an Arrow stream that is memory mapped, and a seal
+that shows damage.
 
-Layout: the Arrow IPC stream; a note in JSON; then 32 bytes: magic, length of the stream, length of the note, CRC-32 of both.
+Layout: the Arrow IPC stream; a note in JSON; then 32 bytes: magic, length of the stream, length of
+    the note, CRC-32 of both.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ class DamagedTableError(Exception):
 
 
 class TableWriter:
-    """Collects batches and the note; what is written becomes a table file once the `writing` block ends well."""
+    """Collects batches and the note.
+
+    What is written becomes a table file once the `writing` block ends well.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -64,7 +69,10 @@ class TableWriter:
 
 @contextmanager
 def writing(path: Path) -> Iterator[TableWriter]:
-    """Write a table file aside and rename it into place; after an error, or without a note, nothing is left behind."""
+    """Write a table file aside and rename it into place.
+
+    After an error, or without a note, nothing is left behind.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=".", suffix=".tmp", delete=False

@@ -1,4 +1,6 @@
-"""Data files as typed tables: each is parsed once, by the schema, and kept as a columnar copy that may be deleted at any time."""
+"""Data files as typed tables: each is parsed once, by the schema, and kept as a columnar copy that
+may be deleted at any time.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +43,8 @@ _LAYOUT = (
 class TableStore:
     """The columnar copies of one project, in a folder of their own.
 
-    A copy is named by the file's SHA-256 and by a digest of all that decides how its bytes are read. Copies that are missing or damaged
-    are made again from `DataFile.path`.
+    A copy is named by the file's SHA-256 and by a digest of all that decides how its bytes are
+    read. Copies that are missing or damaged are made again from `DataFile.path`.
     """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
@@ -58,7 +60,8 @@ class TableStore:
         Unknown labels are reported in the facts, not refused: the caller decides.
 
         Raises:
-            UnreadableFileError: the file must be refused; the message is a reason that a person can act on.
+            UnreadableFileError: the file must be refused; the message is a reason that a person can
+                act on.
             OSError: the disk, not the content.
         """
         facts = self._facts(data_file, schema)
@@ -72,7 +75,10 @@ class TableStore:
     def validate_many(
         self, files: Sequence[DataFile], schema: Schema
     ) -> list[FileFacts | UnreadableFileError]:
-        """`validate` for each file, in parallel and in the order given; a refusal is a value here, never raised."""
+        """`validate` for each file, in parallel and in the order given.
+
+        A refusal is a value here, never raised.
+        """
 
         def outcome(data_file: DataFile) -> FileFacts | UnreadableFileError:
             try:
@@ -83,10 +89,12 @@ class TableStore:
         return list(_in_parallel(outcome, files))
 
     def table(self, data_file: DataFile, schema: Schema) -> pa.Table:
-        """A file's rows: feature columns, label codes, row hashes (see `typed_reading`), memory mapped.
+        """A file's rows: feature columns, label codes, row hashes (see `typed_reading`), memory
+        mapped.
 
         Raises:
-            UnreadableFileError: the file cannot be read by this schema, or holds labels that are no class of it.
+            UnreadableFileError: the file cannot be read by this schema, or holds labels that are no
+                class of it.
             OSError: the disk, not the content.
         """
         table, facts = self._read(data_file, schema)
@@ -102,7 +110,10 @@ class TableStore:
         return self._path(data_file, schema)
 
     def tables_many(self, files: Sequence[DataFile], schema: Schema) -> Iterator[pa.Table]:
-        """The tables in order, one at a time; copies that are missing are made first, in parallel."""
+        """The tables in order, one at a time.
+
+        Copies that are missing are made first, in parallel.
+        """
         missing = [data_file for data_file in files if not self._path(data_file, schema).exists()]
         for _ in _in_parallel(lambda data_file: self._read(data_file, schema)[1], missing):
             pass
@@ -111,12 +122,17 @@ class TableStore:
     def features_and_labels(
         self, files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]], schema: Schema
     ) -> tuple[pd.DataFrame, pd.Series[Any]]:
-        """What the recipe is handed: the labelled rows of these runs, see `frames.features_and_labels`."""
+        """What the recipe is handed: the labelled rows of these runs, see
+        `frames.features_and_labels`.
+        """
         tables = self.tables_many([data_file for data_file, _ in files_and_runs], schema)
         return features_and_labels(tables, [runs for _, runs in files_and_runs], schema)
 
     def prune(self, keep: AbstractSet[str], schema: Schema) -> None:
-        """Delete every copy but those of the files with these hashes, read by this schema; leftovers of dead writers too."""
+        """Delete every copy but those of the files with these hashes, read by this schema.
+
+        Leftovers of dead writers too.
+        """
         endings = {
             ending: self._digest(schema, ending) for ending in (".csv", ".csv.gz", ".parquet")
         }

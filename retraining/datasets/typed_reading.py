@@ -1,7 +1,9 @@
-"""A data file -> typed record batches and what they showed, by a schema that is never inferred from the file.
+"""A data file -> typed record batches and what they showed, by a schema that is never inferred from
+the file.
 
-A table has the schema's feature columns in order, then the label codes under the target's name (int32, -1 = no label), then the row
-hashes (uint64) under the empty name, which no column of a schema has.
+A table has the schema's feature columns in order, then the label codes under the target's name
+(int32, -1 = no label), then the row hashes (uint64) under the empty name, which no column of a
+schema has.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ def read_typed(
 ) -> FileFacts:
     """Read a file to its end, handing each batch of typed rows to `keep`.
 
-    `extra_columns` of the facts holds every column that the schema does not name, and `unseen_values` nothing: both are for
-    the caller to narrow down.
+    `extra_columns` of the facts holds every column that the schema does not name, and
+    `unseen_values` nothing: both are for the caller to narrow down.
 
     Raises:
         UnreadableFileError: the file must be refused; the message is the reason.

@@ -1,4 +1,6 @@
-"""Texts that were not there when the schema was made: how many rows of a file have one, where first, and what they are like."""
+"""Texts that were not there when the schema was made: how many rows of a file have one, where
+first, and what they are like.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,10 @@ class UnseenValues:
 
 
 def unseen_values(table: pa.Table, schema: Schema) -> dict[str, UnseenValues]:
-    """By string column with known categories, what was never seen before; columns without any are left out."""
+    """By string column with known categories, what was never seen before.
+
+    Columns without any are left out.
+    """
     found = {}
     for column in schema.columns:
         if column.kind == "string" and column.categories is not None:

@@ -94,7 +94,10 @@ def _request(project: Path, words: Sequence[str], workers: Engine) -> Request:
 
 
 def _why_not_elsewhere(project: Path, env_file: Path | None) -> UsageError | None:
-    """Why a project cannot be worked on by another machine; None where it can, or where its start will tell."""
+    """Why a project cannot be worked on by another machine.
+
+    None where it can, or where its start will tell.
+    """
     try:
         store = settings.load(project, os.environ, env_file).mlflow_tracking_uri
     except (RetrainingError, OSError):

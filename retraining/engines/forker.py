@@ -1,4 +1,5 @@
-"""A process beside a worker that forks a child for each cycle: `python -m retraining.engines.forker`.
+"""A process beside a worker that forks a child for each cycle:
+`python -m retraining.engines.forker`.
 
 A cycle wants a process of its own: it handles signals, and a recipe may crash. This process has the
 packages loaded and runs nothing itself, so that its forks are safe. It reads a request a line from

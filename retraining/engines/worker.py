@@ -1,4 +1,6 @@
-"""What a Dask worker does: a cycle, in a child of the process beside it, or a play, in its own thread."""
+"""What a Dask worker does: a cycle, in a child of the process beside it, or a play, in its own
+thread.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +169,9 @@ def play(task: PlayTask, history: History) -> dict[str, Play]:
 
 @cache
 def _folder_here(scratch: Path) -> Path:
-    """A folder for all plays of a replay in this process: in its own scratch, if that is to be seen here."""
+    """A folder for all plays of a replay in this process: in its own scratch, if that is to be seen
+    here.
+    """
     if scratch.is_dir():
         folder = scratch / f"{socket.gethostname()}-{os.getpid()}"
         folder.mkdir(exist_ok=True)

@@ -60,7 +60,10 @@ class Children:
 
     @contextmanager
     def reached_by_signals(self) -> Iterator[None]:
-        """Pass SIGTERM, SIGINT and SIGHUP on to every child meanwhile; one that is ignored stays so."""
+        """Pass SIGTERM, SIGINT and SIGHUP on to every child meanwhile.
+
+        One that is ignored stays so.
+        """
         before = {number: signal.getsignal(number) for number in PASSED_ON}
         heeded = [number for number in PASSED_ON if before[number] is not signal.SIG_IGN]
         for number in heeded:

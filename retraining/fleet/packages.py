@@ -1,4 +1,7 @@
-"""Loads what a cycle needs, so that children forked later have it. It opens nothing and starts nothing."""
+"""Loads what a cycle needs, so that children forked later have it.
+
+It opens nothing and starts nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Where learned files stand, by their bytes: names are never taken from another file, and nothing is overwritten."""
+"""Where learned files stand, by their bytes: names are never taken from another file, and nothing
+is overwritten.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ class Archive:
     durable: bool
 
     def contents(self) -> dict[str, list[str]]:
-        """SHA-256 -> names; a file whose stamp did not change since the last look is not read again."""
+        """SHA-256 -> names.
+
+        A file whose stamp did not change since the last look is not read again.
+        """
         names = [
             entry.name
             for entry in entries_of(self.folder, "USED_DATA_DIR")
@@ -52,7 +57,10 @@ class Archive:
         return tuple(named)
 
     def add(self, file: DataFile) -> bool:
-        """Link a claimed copy to the file's name; may be repeated. Returns whether it was not there."""
+        """Link a claimed copy to the file's name; may be repeated.
+
+        Returns whether it was not there.
+        """
         target = self.folder / file.name
         if os.path.lexists(target) and not holds(target, file.sha256):
             target = free_path(self.folder, file.name, file.sha256)

@@ -1,4 +1,6 @@
-"""A copy of one file that its producer may still be touching: whole, of one moment, known by its digest."""
+"""A copy of one file that its producer may still be touching: whole, of one moment, known by its
+digest.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ CLAIMS = ".claimed"  # a folder in the archive's
 
 
 def copy_aside(source: Path, claims: Path) -> DataFile | None:
-    """Copy a file into `claims` under its digest; None where it changed or vanished meanwhile, or is no regular file any more."""
+    """Copy a file into `claims` under its digest.
+
+    None where it changed or vanished meanwhile, or is no regular file any more.
+    """
     import hashlib
 
     from retraining.records import DataFile

@@ -1,4 +1,6 @@
-"""The three data folders as a cycle uses them: what waits in the inbox is claimed, refused or archived."""
+"""The three data folders as a cycle uses them: what waits in the inbox is claimed, refused or
+archived.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ SPARE_BYTES = 10_000_000  # for the store and what a cycle notes
 
 
 class Waiting(NamedTuple):
-    """The ready files by what is known of their bytes; `fresh`, `judged` and `copies` map name -> SHA-256, by arrival."""
+    """The ready files by what is known of their bytes.
+
+    `fresh`, `judged` and `copies` map name -> SHA-256, by arrival.
+    """
 
     fresh: Mapping[str, str]
     judged: Mapping[str, str]
@@ -79,7 +84,7 @@ class Inbox:
 
         return Quarantine(self.settings.quarantine_dir, self.durable)
 
-    # --- what waits -----------------------------------------------------------------------------------------------------
+    # --- what waits -------------------------------------------------------------------------------
     def listing(self) -> Listing:
         """Look at the inbox without opening a file.
 
@@ -94,7 +99,9 @@ class Inbox:
         )
 
     def waiting(self, judged: Collection[str], known: Collection[str]) -> Waiting:
-        """Sort the ready files by content: `judged` digests, copies of `known` ones or of each other, and fresh ones."""
+        """Sort the ready files by content: `judged` digests, copies of `known` ones or of each
+        other, and fresh ones.
+        """
         listing = self.listing()
         digests = self.state.digests(self.settings.new_data_dir, listing.ready)
         fresh: dict[str, str] = {}
@@ -111,7 +118,8 @@ class Inbox:
         return Waiting(fresh, old, copies, listing)
 
     def contents(self) -> tuple[dict[str, str], tuple[str, ...]]:
-        """What stands in the inbox whatever its age, since bytes that are known are whole: SHA-256 -> name.
+        """What stands in the inbox whatever its age, since bytes that are known are whole: SHA-256
+        -> name.
 
         Also the paths, there and in the archive, of files that could not be read.
         """
@@ -131,9 +139,12 @@ class Inbox:
             ]
         return found["NEW_DATA_DIR"], tuple(unread)
 
-    # --- claiming -------------------------------------------------------------------------------------------------------
+    # --- claiming ---------------------------------------------------------------------------------
     def claim(self, names: Iterable[str]) -> tuple[DataFile, ...]:
-        """Copy files aside while hashing them; one that changed or vanished meanwhile is left for the next cycle."""
+        """Copy files aside while hashing them.
+
+        One that changed or vanished meanwhile is left for the next cycle.
+        """
         from retraining.inbox.claiming import copy_aside
 
         self.claims.mkdir(parents=True, exist_ok=True)
@@ -167,13 +178,17 @@ class Inbox:
         remove_folder(self.claims)
 
     def sweep(self) -> None:
-        """Remove what dead processes left: claimed copies, and half of what they put into quarantine."""
+        """Remove what dead processes left: claimed copies, and half of what they put into
+        quarantine.
+        """
         self.release()
         remove_folder(self.state.folder / DRY_CLAIMS)
         self._quarantine.sweep()
 
     def check_rights(self, unchanged: str = NOTHING_CHANGED) -> None:
-        """Look whether files can be moved, before one is; `unchanged` is what an error says of that.
+        """Look whether files can be moved, before one is.
+
+        `unchanged` is what an error says of that.
 
         Raises:
             FolderClosedError: one of the folders may not be written to.
@@ -182,9 +197,12 @@ class Inbox:
 
         check_rights(self.settings, unchanged)
 
-    # --- refusing -------------------------------------------------------------------------------------------------------
+    # --- refusing ---------------------------------------------------------------------------------
     def refuse(self, name: str, reason: str, sha256: str | None = None) -> bool:
-        """Move a file from the inbox into quarantine, its reason beside it; False where it is gone or holds other bytes now."""
+        """Move a file from the inbox into quarantine, its reason beside it.
+
+        False where it is gone or holds other bytes now.
+        """
         source = self.settings.new_data_dir / name
         if sha256 is not None and not holds(source, sha256):
             return False
@@ -195,7 +213,10 @@ class Inbox:
         return True
 
     def quarantine(self, source: Path, reason: str, sha256: str | None, *, folder: str) -> Path:
-        """Move any file into quarantine under a free name, its reason beside it; `folder` tells whence."""
+        """Move any file into quarantine under a free name, its reason beside it.
+
+        `folder` tells whence.
+        """
         return self._quarantine.put(source, reason, sha256, folder=folder, when=self.now())
 
     def requeue(self, path: Path) -> Path:
@@ -206,19 +227,23 @@ class Inbox:
         """The files in quarantine, without their reasons."""
         return self._quarantine.files()
 
-    # --- archiving ------------------------------------------------------------------------------------------------------
+    # --- archiving --------------------------------------------------------------------------------
     def archived(self) -> dict[str, list[str]]:
         """SHA-256 -> names in the archive."""
         return self._archive.contents()
 
     def with_archive_names(self, files: Iterable[DataFile]) -> tuple[DataFile, ...]:
-        """The files under the names that they will have in the archive: another file's name is never taken."""
+        """The files under the names that they will have in the archive: another file's name is
+        never taken.
+        """
         return self._archive.named(files)
 
     def archive(self, file: DataFile, original: str | None) -> bool:
-        """Link a claimed copy into the archive under the file's name, then remove the original from the inbox.
+        """Link a claimed copy into the archive under the file's name, then remove the original from
+        the inbox.
 
-        May be repeated. An original whose bytes are others by now is a new delivery and stays. Returns whether anything moved.
+        May be repeated. An original whose bytes are others by now is a new delivery and stays.
+        Returns whether anything moved.
         """
         added = self._archive.add(file)
         kill_point("after_rename")
@@ -226,7 +251,10 @@ class Inbox:
         return added or removed
 
     def remove_archived(self, name: str, sha256: str) -> bool:
-        """Remove a file from the inbox whose bytes are in the archive already; whether it was there."""
+        """Remove a file from the inbox whose bytes are in the archive already.
+
+        Whether it was there.
+        """
         source = self.settings.new_data_dir / name
         if not holds(source, sha256):
             return False

@@ -1,4 +1,6 @@
-"""What stands in a folder, and which of it is read: told by names, kinds and ages, without opening a file."""
+"""What stands in a folder, and which of it is read: told by names, kinds and ages, without opening
+a file.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ GOES_WITHOUT_SAYING = ""
 
 
 class Listing(NamedTuple):
-    """What stands in the inbox: `ready` names by arrival, links to refuse, names that are not read with the reason."""
+    """What stands in the inbox: `ready` names by arrival, links to refuse, names that are not read
+    with the reason.
+    """
 
     ready: tuple[str, ...]
     links: tuple[str, ...]
@@ -38,7 +42,9 @@ class Listing(NamedTuple):
 
 
 def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
-    """List a folder that producers write to; a file younger than `min_age` seconds is left for the next look.
+    """List a folder that producers write to.
+
+    A file younger than `min_age` seconds is left for the next look.
 
     So is one whose time lies ahead by no more than that: the clock of another machine differs.
 
@@ -73,7 +79,9 @@ def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
 def _stable(
     ahead: list[tuple[os.DirEntry[str], os.stat_result]], skipped: dict[str, str], pause: float
 ) -> list[tuple[int, str]]:
-    """A time in the future says nothing of a file's age (a clock went back): it is ready when a second look finds it unchanged."""
+    """A time in the future says nothing of a file's age (a clock went back): it is ready when a
+    second look finds it unchanged.
+    """
     time.sleep(pause)
     stable = []
     for entry, before in ahead:
@@ -115,7 +123,10 @@ def entries_of(folder: Path, setting: str) -> list[os.DirEntry[str]]:
 
 
 def why_not_read(entry: os.DirEntry[str]) -> str | None:
-    """None for a file that is read; else why not, `GOES_WITHOUT_SAYING` where nobody need be told."""
+    """None for a file that is read.
+
+    Else why not, `GOES_WITHOUT_SAYING` where nobody need be told.
+    """
     name = entry.name.lower()
     if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):
         return GOES_WITHOUT_SAYING

@@ -1,4 +1,5 @@
-"""What stands in the inbox and is not read: told by a closed gate, by `status`, and by an alert after a day.
+"""What stands in the inbox and is not read: told by a closed gate, by `status`, and by an alert
+after a day.
 
 Standard library only, and imported only where there is something to tell.
 """

@@ -1,4 +1,6 @@
-"""Where refused and withdrawn files stand, each with its reason beside it: `name.csv` and `name.csv.reason.json`."""
+"""Where refused and withdrawn files stand, each with its reason beside it: `name.csv` and
+`name.csv.reason.json`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ class Quarantine:
     def put(
         self, source: Path, reason: str, sha256: str | None, *, folder: str, when: float
     ) -> Path:
-        """Move any file here under a free name: the reason is there before the file is. `folder` tells whence, `when` is in seconds."""
+        """Move any file here under a free name: the reason is there before the file is.
+
+        `folder` tells whence, `when` is in seconds.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         target = free_path(self.folder, source.name, sha256, room=ROOM)
         note = Note(source.name, sha256, reason, folder, when)
@@ -54,7 +59,9 @@ class Quarantine:
         )
 
     def sweep(self) -> None:
-        """Remove what dead processes left: notes cut short, and notes whose file never came or was sent back."""
+        """Remove what dead processes left: notes cut short, and notes whose file never came or was
+        sent back.
+        """
         for note in self.folder.glob(f"*{REASON_SUFFIX}"):
             if not os.path.lexists(self.folder / note.name.removesuffix(REASON_SUFFIX)):
                 note.unlink(missing_ok=True)

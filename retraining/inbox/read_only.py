@@ -26,7 +26,10 @@ class ReadOnlyInbox(Inbox):
 
     @cached_property
     def claims(self) -> Path:
-        """Copies of claimed files, outside the three folders; a reader may have to use their own."""
+        """Copies of claimed files, outside the three folders.
+
+        A reader may have to use their own.
+        """
         return writable_or_own(self.state.folder / DRY_CLAIMS)
 
     def sweep(self) -> None:

@@ -1,4 +1,6 @@
-"""Whether files may be moved into a folder and out of it: asked before anything is learned, not found out after the commit."""
+"""Whether files may be moved into a folder and out of it: asked before anything is learned, not
+found out after the commit.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def check_rights(settings: Settings, unchanged: str = NOTHING_CHANGED) -> None:
-    """Look whether this user may move files between a project's folders; `unchanged` is what an error says of that.
+    """Look whether this user may move files between a project's folders.
+
+    `unchanged` is what an error says of that.
 
     Raises:
         FolderClosedError: one of them may not be written to.

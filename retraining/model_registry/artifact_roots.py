@@ -1,4 +1,6 @@
-"""Where an experiment keeps its artifacts: a folder that a bare store and our server both see, and that must be in reach."""
+"""Where an experiment keeps its artifacts: a folder that a bare store and our server both see, and
+that must be in reach.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ def artifact_root(settings: Settings) -> str:
 
 
 def same_root_here(root: str, settings: Settings) -> str:
-    """Where this project would keep what some root holds; an experiment that was renamed keeps its folder's name."""
+    """Where this project would keep what some root holds.
+
+    An experiment that was renamed keeps its folder's name.
+    """
     return _in_the_project(root.rstrip("/").rpartition("/")[2], settings)
 
 
@@ -35,7 +40,10 @@ def _in_the_project(name: str, settings: Settings) -> str:
 
 
 def root_problem(experiment: Experiment, settings: Settings) -> ArtifactsElsewhereError | None:
-    """Why this machine cannot read and write what the experiment keeps, with what to do; None where it can."""
+    """Why this machine cannot read and write what the experiment keeps, with what to do.
+
+    None where it can.
+    """
     name, root = settings.mlflow_experiment_name, str(experiment.artifact_location)
     if root.startswith("mlflow-artifacts:"):
         if settings.mlflow_tracking_uri.startswith("http"):
@@ -66,9 +74,11 @@ def root_problem(experiment: Experiment, settings: Settings) -> ArtifactsElsewhe
 
 
 def is_of_another_place(experiment: Experiment, settings: Settings) -> bool:
-    """Whether the artifacts are read and written at another project's place, though this project has such files of its own.
+    """Whether the artifacts are read and written at another project's place, though this project
+    has such files of its own.
 
-    So it is where a project was copied and the original is still there: the copy would write into it.
+    So it is where a project was copied and the original is still there: the copy would write into
+    it.
     """
     root = str(experiment.artifact_location)
     here, there = local_folder(same_root_here(root, settings)), local_folder(root)

@@ -1,4 +1,6 @@
-"""Artifacts of runs and models: saved whole, read by name, and digested so that a changed file is noticed before it is used."""
+"""Artifacts of runs and models: saved whole, read by name, and digested so that a changed file is
+noticed before it is used.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ _SECONDS_A_FILE, _SECONDS_A_BYTE = (
 
 
 def folder_digest(folder: Path) -> str:
-    """SHA-256 over the sorted relative names and the digests of a folder's files; what loading leaves there is not counted."""
+    """SHA-256 over the sorted relative names and the digests of a folder's files.
+
+    What loading leaves there is not counted.
+    """
     whole = hashlib.sha256()
     for path in _own_files(folder):
         with path.open("rb") as file:
@@ -75,7 +80,9 @@ class Artifacts:
             self.upload(location, folder)
 
     def upload(self, location: str, folder: Path) -> None:
-        """Copy a folder's files into an artifact folder, one by one, each on the disk before the next."""
+        """Copy a folder's files into an artifact folder, one by one, each on the disk before the
+        next.
+        """
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             inside = path.parent.relative_to(folder).as_posix()
             allowance = _SECONDS_A_FILE + path.stat().st_size * _SECONDS_A_BYTE
@@ -118,7 +125,10 @@ class Artifacts:
         return Path(repository.download_artifacts(name, dst_path=str(folder))).read_bytes()
 
     def copy(self, location: str, into: Path) -> None:
-        """Copy an artifact folder into a private one, without what loading leaves there; an empty copy where it is gone."""
+        """Copy an artifact folder into a private one, without what loading leaves there.
+
+        An empty copy where it is gone.
+        """
         local = local_folder(location)
         if local is None:
             self._connection.ask(lambda _: self._copy_remote(location, into), allowance=60)
@@ -137,7 +147,10 @@ class Artifacts:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """A private folder that is removed afterwards; what the disk refuses meanwhile is an error of the store."""
+        """A private folder that is removed afterwards.
+
+        What the disk refuses meanwhile is an error of the store.
+        """
         try:
             folder = self.lasting_folder()
             try:
@@ -162,7 +175,10 @@ class Artifacts:
 
 
 def local_folder(location: str) -> Path | None:
-    """The folder behind a `file:` URI or a plain path; None for what a server or an object store keeps."""
+    """The folder behind a `file:` URI or a plain path.
+
+    None for what a server or an object store keeps.
+    """
     return (
         Path(local_file_uri_to_path(location))
         if urlsplit(location).scheme in ("", "file")

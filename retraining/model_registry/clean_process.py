@@ -1,4 +1,6 @@
-"""A model tried where nothing of the project can be imported, by a process of its own that loads it as whoever serves it will."""
+"""A model tried where nothing of the project can be imported, by a process of its own that loads it
+as whoever serves it will.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ REMEDY = (
 def try_in_a_clean_process(
     estimator: Any, schema: Schema, pip_requirements: Sequence[str], rows: pd.DataFrame
 ) -> None:
-    """Save a model aside, load it in a process that knows nothing of the project, and compare its answers on some rows.
+    """Save a model aside, load it in a process that knows nothing of the project, and compare its
+    answers on some rows.
 
     Raises:
         DamagedModelError: it cannot be saved, or not be loaded there, or answers otherwise.

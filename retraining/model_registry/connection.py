@@ -41,11 +41,14 @@ _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 class Connection:
-    """The client of one store or server. After the first `UnreachableError` every further call raises it at once.
+    """The client of one store or server.
+
+    After the first `UnreachableError` every further call raises it at once.
 
     Args:
         uri: the tracking URI, which is the registry's too.
-        patience: seconds that all calls together may take; transfers of artifacts get an allowance for their size.
+        patience: seconds that all calls together may take; transfers of artifacts get an allowance
+            for their size.
     """
 
     def __init__(self, uri: str, *, patience: float = PATIENCE) -> None:
@@ -69,18 +72,25 @@ class Connection:
         )
 
     def holds_a_store(self) -> bool:
-        """Whether reading can find anything: opening a sqlite file that is not there would create it."""
+        """Whether reading can find anything: opening a sqlite file that is not there would create
+        it.
+        """
         file = self.sqlite_file
         return file is None or (file.is_file() and file.stat().st_size > 0)
 
     def ask(self, question: Callable[[MlflowClient], T], *, allowance: float = 0.0) -> T:
-        """Read, or write what may be written twice. `allowance` is the seconds that are work and not waiting."""
+        """Read, or write what may be written twice.
+
+        `allowance` is the seconds that are work and not waiting.
+        """
         return self._tell(question, self._retries, allowance)
 
     def create(
         self, make: Callable[[MlflowClient], T], find: Callable[[MlflowClient], T | None]
     ) -> T:
-        """Write what must not be written twice: after an unclear answer it is looked up before it is tried once more."""
+        """Write what must not be written twice: after an unclear answer it is looked up before it
+        is tried once more.
+        """
         if self._lost is not None:
             raise self._lost
         try:
@@ -116,7 +126,9 @@ class Connection:
                 self._left -= max(0.0, time.monotonic() - began - allowance)
 
     def _limit_waiting(self, retries: int) -> None:
-        """MLflow reads its patience from the environment at every request: no request may outlast what is left of ours."""
+        """MLflow reads its patience from the environment at every request: no request may outlast
+        what is left of ours.
+        """
         pauses = (
             2.0 ** (retries + 1) if retries else 0.0
         )  # MLflow waits 2, 4, 8 s between its attempts
@@ -143,14 +155,20 @@ class Connection:
 
 
 def sqlite_uri(file: Path) -> str:
-    """The URI of a sqlite file: SQLAlchemy decodes it, MLflow makes its folder without decoding, so no more is quoted than must be."""
+    """The URI of a sqlite file: SQLAlchemy decodes it, MLflow makes its folder without decoding, so
+    no more is quoted than must be.
+    """
     return "sqlite:///" + str(file).replace("%", "%25").replace("?", "%3F")
 
 
 def _prepare_sqlite(file: Path) -> None:
-    """Name a file that is no database, or is locked, at once: MLflow tries it for 102 s; make sure that a store is whole or not there."""
+    """Name a file that is no database, or is locked, at once: MLflow tries it for 102 s.
+
+    Make sure that a store is whole or not there.
+    """
     if file.is_file() and file.stat().st_size > 0:
-        # not mode=ro: what a process left that died in the middle of a commit is rolled back by the first who may write
+        # not mode=ro: what a process left that died in the middle of a commit is rolled back by the
+        # first who may write
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
             tables = database.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -163,7 +181,10 @@ def _prepare_sqlite(file: Path) -> None:
 
 
 def _make_sqlite(file: Path) -> None:
-    """Create a store aside, then name it; of several processes one does, since two on one file leave it unopenable."""
+    """Create a store aside, then name it.
+
+    Of several processes one does, since two on one file leave it unopenable.
+    """
     folder = os.open(file.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -177,7 +198,10 @@ def _make_sqlite(file: Path) -> None:
 
 
 def _knock(uri: str) -> None:
-    """MLflow tries a database that is down, or refuses the user, for 102 s; one try here takes ten at most."""
+    """MLflow tries a database that is down, or refuses the user, for 102 s.
+
+    One try here takes ten at most.
+    """
     parts = urlsplit(uri)
     port = parts.port or _DATABASE_PORTS.get(parts.scheme.partition("+")[0])
     if parts.hostname and port:
@@ -198,7 +222,9 @@ def _whole_seconds(name: str, default: int) -> int:
 
 
 def _quiet_mlflow() -> None:
-    """MLflow logs a traceback for every error that we translate, gives advice that is not for our users, and prints links on stdout."""
+    """MLflow logs a traceback for every error that we translate, gives advice that is not for our
+    users, and prints links on stdout.
+    """
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
         for name in ("mlflow", "alembic"):

@@ -1,4 +1,6 @@
-"""A cycle in MLflow: one parent run, its nested stages, its point on the timeline, and the record that later cycles go on from."""
+"""A cycle in MLflow: one parent run, its nested stages, its point on the timeline, and the record
+that later cycles go on from.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,11 @@ class Cycles:
         self._store = store
         self._runs = runs
 
-    # --- reading ------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
     def cycle_records(self) -> tuple[CycleRecord, ...]:
-        """Every ended cycle and registration, oldest first, from `decision.json` of their runs (slow; for a lost cache)."""
+        """Every ended cycle and registration, oldest first, from `decision.json` of their runs
+        (slow; for a lost cache).
+        """
         ended = [
             run
             for run in self._runs.find(CYCLE)
@@ -86,7 +90,7 @@ class Cycles:
             return None
         return f"{without_credentials(self._store.connection.uri).rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{run_id}"
 
-    # --- writing ------------------------------------------------------------------------------------------------
+    # --- writing ----------------------------------------------------------------------------------
     def end_abandoned_runs(self) -> int:
         """End our runs that a dead cycle left RUNNING as KILLED; how many there were."""
         self._store.artifacts.sweep()
@@ -111,7 +115,10 @@ class Cycles:
         params: Mapping[str, str] | None = None,
         dataset: tuple[str, str, int] | None = None,
     ) -> None:
-        """Add a nested, FINISHED run such as `ModelMonitoring`; `dataset` = name, digest, rows of what it read."""
+        """Add a nested, FINISHED run such as `ModelMonitoring`.
+
+        `dataset` = name, digest, rows of what it read.
+        """
         run_id = self._runs.create_nested(parent, name, STAGE)
         self._runs.log(
             run_id,
@@ -135,7 +142,9 @@ class Cycles:
         batch_digest: str | None = None,
         note: str | None = None,
     ) -> None:
-        """Mark, rename and end the parent run, draw its point on the timeline; the cycle counts as ended once this returns.
+        """Mark, rename and end the parent run, draw its point on the timeline.
+
+        The cycle counts as ended once this returns.
 
         Repeating it changes nothing: a point is identified by its cycle's start and number.
         """
@@ -160,7 +169,10 @@ class Cycles:
         self._runs.end(record.run_id, status)
 
     def _timeline(self, started: datetime) -> str:
-        """The run whose metrics are the line chart over all cycles; one for ever, FINISHED between two cycles."""
+        """The run whose metrics are the line chart over all cycles.
+
+        One for ever, FINISHED between two cycles.
+        """
         found = self._runs.find(TIMELINE, at_most=1)
         if found:
             return str(found[0].info.run_id)
@@ -171,7 +183,10 @@ class Cycles:
 
 
 def _dataset_input(name: str, digest: str, rows: int) -> DatasetInput:
-    """What a stage read; the digest is ours, since MLflow's own reads 10,000 rows and takes seconds."""
+    """What a stage read.
+
+    The digest is ours, since MLflow's own reads 10,000 rows and takes seconds.
+    """
     dataset = Dataset(
         name=texts.cut(name, 500),
         digest=digest[:_DIGEST_LENGTH],

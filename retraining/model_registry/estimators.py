@@ -1,4 +1,6 @@
-"""An estimator as a plain MLflow model: saved with an explicit signature, loaded from a folder whose digest was checked."""
+"""An estimator as a plain MLflow model: saved with an explicit signature, loaded from a folder
+whose digest was checked.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ _LABEL_TYPES = {"integer": DataType.long, "boolean": DataType.boolean, "string":
 
 
 def signature(schema: Schema) -> ModelSignature:
-    """The schema as MLflow enforces it: any value may be missing, and numbers are doubles (it takes neither long for double nor back)."""
+    """The schema as MLflow enforces it: any value may be missing, and numbers are doubles (it takes
+    neither long for double nor back).
+    """
     inputs = [
         ColSpec(_COLUMN_TYPES[column.kind], column.name, required=False)
         for column in schema.columns
@@ -49,7 +53,10 @@ def save_estimator(
 
 
 def load_estimator(folder: Path) -> Any:
-    """The estimator in a folder; one that is not scikit-learn's is wrapped so that it has `predict`."""
+    """The estimator in a folder.
+
+    One that is not scikit-learn's is wrapped so that it has `predict`.
+    """
     uri = folder.as_uri()  # a plain path would be unquoted
     if "sklearn" in Model.load(str(folder)).flavors:
         return mlflow.sklearn.load_model(uri)
@@ -57,7 +64,10 @@ def load_estimator(folder: Path) -> Any:
 
 
 class AnyModel:
-    """A model of another flavour behind the one method that scoring needs; `predict` returns one label a row."""
+    """A model of another flavour behind the one method that scoring needs.
+
+    `predict` returns one label a row.
+    """
 
     def __init__(self, model: mlflow.pyfunc.PyFuncModel) -> None:
         self._model = model

@@ -1,4 +1,6 @@
-"""What MLflow, its server, its database or a disk raised -> one of our errors, in words that a person can act on."""
+"""What MLflow, its server, its database or a disk raised -> one of our errors, in words that a
+person can act on.
+"""
 
 from __future__ import annotations
 
@@ -67,12 +69,17 @@ def already_exists(error: Exception) -> bool:
 
 
 def is_locked(error: Exception) -> bool:
-    """Whether a sqlite store was locked by another process: the transaction did not happen and may be tried again."""
+    """Whether a sqlite store was locked by another process: the transaction did not happen and may
+    be tried again.
+    """
     return "database is locked" in str(error)
 
 
 def translated(error: Exception, store: str) -> RetrainingError:
-    """The error to raise in place of `error`; `store` is the tracking URI, shown without credentials."""
+    """The error to raise in place of `error`.
+
+    `store` is the tracking URI, shown without credentials.
+    """
     if isinstance(error, RetrainingError):
         return error
     shown, said, status = without_credentials(store), _said(error), _http_status(error)
@@ -195,7 +202,10 @@ def _is_full(error: Exception) -> bool:
 
 
 def _is_forbidden(error: Exception) -> bool:
-    """Whether a file may not be opened or written; sqlite does not say more of one that it cannot open."""
+    """Whether a file may not be opened or written.
+
+    Sqlite does not say more of one that it cannot open.
+    """
     said = str(error)
     return (
         disks.is_forbidden(error)

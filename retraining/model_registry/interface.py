@@ -1,7 +1,8 @@
 """What a cycle asks of a model registry: implemented on MLflow, and in memory for replay.
 
-Reading verbs change nothing; writing verbs say what they write. No verb decides anything. Every call may raise `UnreachableError`
-(the store or server cannot be reached; after the first no further call is made) or `StoreError` (it answered with an error).
+Reading verbs change nothing; writing verbs say what they write. No verb decides anything. Every
+call may raise `UnreachableError` (the store or server cannot be reached; after the first no further
+call is made) or `StoreError` (it answered with an error).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ EndStatus = Literal["FINISHED", "FAILED"]
 class Registry(Protocol):
     """The system of record: versions, aliases, marks and cycle records of one registered model."""
 
-    # --- reading -----------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
     def facts(self) -> RegistryFacts:
         """The registered model, read afresh."""
 
@@ -42,17 +43,24 @@ class Registry(Protocol):
         """All versions, oldest first, or those of one state, of one attempt, or both."""
 
     def manifest(self, version: Version) -> Manifest:
-        """What a version was made from. Raises `DamagedModelError` where its digest is not the one registered."""
+        """What a version was made from.
+
+        Raises `DamagedModelError` where its digest is not the one registered.
+        """
 
     def model(self, version: Version) -> Any:
-        """A version's estimator. Its files' digests are compared with those registered before anything is deserialised.
+        """A version's estimator.
+
+        Its files' digests are compared with those registered before anything is deserialised.
 
         Raises:
             DamagedModelError: files are missing or are not those that were registered.
         """
 
     def run_in_bin(self, version: Version) -> str | None:
-        """The id of the run that holds a version's manifest, where it lies in MLflow's bin; else None."""
+        """The id of the run that holds a version's manifest, where it lies in MLflow's bin;
+        else None.
+        """
 
     def recipe(self, version: Version) -> str | None:
         """The text of the recipe that made a version; None where it was trained elsewhere."""
@@ -64,13 +72,18 @@ class Registry(Protocol):
         """The drift reference that the version carries."""
 
     def calibration(self, version: Version) -> Mapping[str, Any] | None:
-        """What turns the version's probabilities into an estimated score; None where it carries nothing."""
+        """What turns the version's probabilities into an estimated score.
+
+        None where it carries nothing.
+        """
 
     def metrics(self, version: Version) -> Mapping[str, float]:
         """The metrics that a version was registered with."""
 
     def cycle_records(self) -> tuple[CycleRecord, ...]:
-        """Every ended cycle and registration, oldest first, from `decision.json` of their runs (slow; for a lost cache)."""
+        """Every ended cycle and registration, oldest first, from `decision.json` of their runs
+        (slow; for a lost cache).
+        """
 
     def cycle_record(self, run_id: str) -> CycleRecord | None:
         """The record in one run's `decision.json`, ended or not."""
@@ -84,7 +97,7 @@ class Registry(Protocol):
     def run_url(self, run_id: str) -> str | None:
         """Where a browser shows the run, or None on a bare store."""
 
-    # --- writing: runs ------------------------------------------------------------------------------------------
+    # --- writing: runs ----------------------------------------------------------------------------
     def end_abandoned_runs(self) -> int:
         """End our runs that a dead cycle left RUNNING as KILLED; how many there were."""
 
@@ -100,7 +113,10 @@ class Registry(Protocol):
         params: Mapping[str, str] | None = None,
         dataset: tuple[str, str, int] | None = None,
     ) -> None:
-        """Add a nested, FINISHED run such as `ModelMonitoring`; `dataset` = name, digest, rows of what it read."""
+        """Add a nested, FINISHED run such as `ModelMonitoring`.
+
+        `dataset` = name, digest, rows of what it read.
+        """
 
     def save_files(self, run_id: str, texts: Mapping[str, str]) -> None:
         """Save small text artifacts (name -> content) on a run."""
@@ -115,7 +131,8 @@ class Registry(Protocol):
         batch_digest: str | None = None,
         note: str | None = None,
     ) -> None:
-        """Mark the parent run with what the record tells, rename and end it, draw its point on the timeline.
+        """Mark the parent run with what the record tells, rename and end it, draw its point on the
+        timeline.
 
         The cycle counts as ended once this returns.
 
@@ -128,21 +145,29 @@ class Registry(Protocol):
             note: shown on the run's page, Markdown.
         """
 
-    # --- writing: versions --------------------------------------------------------------------------------------
+    # --- writing: versions ------------------------------------------------------------------------
     def register(self, candidate: Candidate, *, parent: str, run_name: str) -> int:
-        """Log the model on a nested run and create its version with all its marks in one call; the version's number.
+        """Log the model on a nested run and create its version with all its marks in one call.
 
-        After an ambiguous error the version is looked up by its cycle before anything is said: never two versions.
+        The version's number.
+
+        After an ambiguous error the version is looked up by its cycle before anything is said:
+        never two versions.
         """
 
     def adopt(self, version: Version, manifest: Manifest, marks: Marks) -> None:
-        """Put a manifest on a version that somebody else registered, so that it becomes one of ours."""
+        """Put a manifest on a version that somebody else registered, so that it becomes one of
+        ours.
+        """
 
     def log_model_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
         """Put bare metrics on the version's logged model, for the Models page."""
 
     def mark(self, version: int, marks: Marks, description: str | None = None) -> None:
-        """Write marks on a version in their order; before them its description, where one is given."""
+        """Write marks on a version in their order.
+
+        Before them its description, where one is given.
+        """
 
     def set_alias(self, alias: str, version: int) -> None:
         """Move an alias, or create it."""
@@ -150,7 +175,7 @@ class Registry(Protocol):
     def drop_alias(self, alias: str) -> None:
         """Remove an alias; nothing where it is not there."""
 
-    # --- writing: the registered model --------------------------------------------------------------------------
+    # --- writing: the registered model ------------------------------------------------------------
     def hold(self, why: str) -> None:
         """Hold promotions: `why` tells by whom, when and why."""
 

@@ -1,4 +1,7 @@
-"""A registry in memory, for replay: the same interface, no files, no MLflow. Estimators are kept as they are."""
+"""A registry in memory, for replay: the same interface, no files, no MLflow.
+
+Estimators are kept as they are.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,9 @@ class _Run:
 
 
 class MemoryRegistry:
-    """Versions, aliases, tags and cycle records of one registered model, for as long as this object lives."""
+    """Versions, aliases, tags and cycle records of one registered model, for as long as this object
+    lives.
+    """
 
     def __init__(self) -> None:
         self._versions: dict[int, _Stored] = {}
@@ -52,7 +57,7 @@ class MemoryRegistry:
         self._withdrawn: dict[str, str] = {}
         self._runs: dict[str, _Run] = {}
 
-    # --- reading ------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
     def facts(self) -> RegistryFacts:
         """The registered model."""
         return RegistryFacts(
@@ -139,7 +144,7 @@ class MemoryRegistry:
             )
         return stored.candidate
 
-    # --- writing: runs ------------------------------------------------------------------------------------------
+    # --- writing: runs ----------------------------------------------------------------------------
     def end_abandoned_runs(self) -> int:
         """End the runs that were begun and never ended; how many there were."""
         abandoned = [run for run in self._runs.values() if run.status == "RUNNING"]
@@ -177,7 +182,7 @@ class MemoryRegistry:
                 begun.cycle_id, begun.started, status, name, tags, note, metrics, record
             )
 
-    # --- writing: versions --------------------------------------------------------------------------------------
+    # --- writing: versions ------------------------------------------------------------------------
     def register(self, candidate: Candidate, *, parent: str, run_name: str) -> int:
         """Keep an estimator as the next version."""
         number = max(self._versions, default=0) + 1

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 class MlflowRegistry:
-    """Versions, aliases, marks and cycle records in the store that `MLFLOW_TRACKING_URI` names; opened at the first question.
+    """Versions, aliases, marks and cycle records in the store that `MLFLOW_TRACKING_URI` names.
+
+    Opened at the first question.
 
     Each part answers the verbs that it is about; all of them share one store.
 

@@ -1,19 +1,25 @@
-"""Every name that this job gives to things in MLflow: tags, aliases, artifacts, stages. Standard library only.
+"""Every name that this job gives to things in MLflow: tags, aliases, artifacts, stages.
 
-Nobody outside this room spells a tag: what is read there comes as a `Version` or as `RegistryFacts`, what is written goes as `Marks`
-or by a verb of the registry.
+Standard library only.
 
-The states of a version (its tag `validation_status`), who moves it there, and what a crash leaves for recovery to mend:
+Nobody outside this room spells a tag: what is read there comes as a `Version` or as
+`RegistryFacts`, what is written goes as `Marks` or by a verb of the registry.
+
+The states of a version (its tag `validation_status`), who moves it there, and what a crash leaves
+for recovery to mend:
 
 `pending`
     Registered and not judged yet; or it won, and waits for a person under the alias `challenger`.
     By: the cycle that registers its challenger.
-    A crash leaves: a version that nobody will judge. Recovery marks it `superseded`, unless it holds `challenger` or production.
+    A crash leaves: a version that nobody will judge. Recovery marks it `superseded`, unless it
+    holds `challenger` or production.
 `approved`
     It serves, or served until another one replaced it.
-    By: the registration of a first model; whoever finishes a promotion, after the alias moved; a roll-back, for the version that
+    By: the registration of a first model; whoever finishes a promotion, after the alias moved; a
+        roll-back, for the version that
     it puts back, before the alias moves.
-    A crash leaves: the alias on a version that is not `approved`, or whose files still wait. Recovery finishes the promotion.
+    A crash leaves: the alias on a version that is not `approved`, or whose files still wait.
+    Recovery finishes the promotion.
 `rejected`
     It lost its comparison, or a person refused it.
     By: the cycle that compared it, as the last thing that is written of it; `reject`.
@@ -25,10 +31,12 @@ The states of a version (its tag `validation_status`), who moves it there, and w
 `rolled_back`
     It served, and had to go.
     By: a roll-back, of probation or of `rollback`, before the alias moves back.
-    A crash leaves: the alias on it. Recovery puts back the version that its mark `rolled_back_to` names.
+    A crash leaves: the alias on it. Recovery puts back the version that its mark `rolled_back_to`
+    names.
 
-A person who moves the alias in the UI writes no state: the next start finds the alias elsewhere and writes what their move means
-(`cycle/recovery.py`). The state is written after all other marks but the probation, so that who reads a state reads whole marks.
+A person who moves the alias in the UI writes no state: the next start finds the alias elsewhere and
+writes what their move means (`cycle/recovery.py`). The state is written after all other marks but
+the probation, so that who reads a state reads whole marks.
 """
 
 from __future__ import annotations

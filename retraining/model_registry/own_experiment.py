@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def prepare_local_store(settings: Settings) -> Settings:
-    """Create the project's own sqlite store and our experiment in it, where they are not there yet; the settings that name that store."""
+    """Create the project's own sqlite store and our experiment in it, where they are not there yet.
+
+    The settings that name that store.
+    """
     file = settings.project / "mlflow_server" / "backend_db" / "mlflow.db"
     local = settings._replace(mlflow_tracking_uri=sqlite_uri(file))
     store_of(local).own_experiment()
@@ -23,13 +26,19 @@ def prepare_local_store(settings: Settings) -> Settings:
 
 
 def artifact_root_problem(settings: Settings) -> ArtifactsElsewhereError | None:
-    """What a cycle would end with because artifacts are out of reach; None where they are not, or nothing is kept yet."""
+    """What a cycle would end with because artifacts are out of reach.
+
+    None where they are not, or nothing is kept yet.
+    """
     experiment = store_of(settings).known_experiment()
     return None if experiment is None else root_problem(experiment, settings)
 
 
 def copied_from(settings: Settings) -> tuple[str, str] | None:
-    """Where the artifacts of a copied project are written to instead of here, and what to do; None where they are its own."""
+    """Where the artifacts of a copied project are written to instead of here, and what to do.
+
+    None where they are its own.
+    """
     experiment = store_of(settings).known_experiment()
     if experiment is None or not is_of_another_place(experiment, settings):
         return None

@@ -1,4 +1,6 @@
-"""A version of ours as cycles and services work with it: its manifest and schema at once, its estimator when it is needed."""
+"""A version of ours as cycles and services work with it: its manifest and schema at once, its
+estimator when it is needed.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ class Model:
 
     @classmethod
     def of(cls, version: Version, registry: Registry) -> Model:
-        """A version of ours. Raises `DamagedModelError` where its manifest is not the one that was registered."""
+        """A version of ours.
+
+        Raises `DamagedModelError` where its manifest is not the one that was registered.
+        """
         return cls(version, registry.manifest(version), registry)
 
     @property
@@ -41,7 +46,10 @@ class Model:
 
     @cached_property
     def estimator(self) -> Any:
-        """The fitted estimator. Raises `DamagedModelError` where its files are not those that were registered."""
+        """The fitted estimator.
+
+        Raises `DamagedModelError` where its files are not those that were registered.
+        """
         return self.registry.model(self.version)
 
     @cached_property

@@ -29,7 +29,7 @@ class RegisteredModel:
         self._store = store
         self._name = store.model_name
 
-    # --- reading ------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
     def facts(self) -> RegistryFacts:
         """The registered model, read afresh; all empty where there is no such model yet."""
         model = self._store.look(lambda mlflow: mlflow.get_registered_model(self._name))
@@ -65,9 +65,12 @@ class RegisteredModel:
             mlflow.search_model_versions, filter_string=" and ".join(conditions), max_results=PAGE
         )
 
-    # --- writing ------------------------------------------------------------------------------------------------
+    # --- writing ----------------------------------------------------------------------------------
     def mark(self, version: int, marks: Marks, description: str | None = None) -> None:
-        """Write marks on a version in their order; before them its description, where one is given."""
+        """Write marks on a version in their order.
+
+        Before them its description, where one is given.
+        """
         if description is not None:
             said = texts.cut(description, texts.DESCRIPTION)
             self._store.connection.ask(

@@ -1,4 +1,6 @@
-"""How a version comes into being: model and manifest first, then one call that creates it with all its tags."""
+"""How a version comes into being: model and manifest first, then one call that creates it with all
+its tags.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,10 @@ class Registration:
         self._stored = stored
 
     def register(self, candidate: Candidate, *, parent: str, run_name: str) -> int:
-        """Log the model on a nested run and create its version with all its tags in one call; the version's number."""
+        """Log the model on a nested run and create its version with all its tags in one call.
+
+        The version's number.
+        """
         manifest = json.dumps(manifest_to_json(candidate.manifest), indent=1)
         run_id = self._runs.create_nested(parent, run_name, TRAINING)
         self._runs.log(
@@ -104,7 +109,9 @@ class Registration:
         )
 
     def _upload_model(self, candidate: Candidate, model: LoggedModel) -> str:
-        """Save the model aside, digest it, and copy it to its place: a copy that went wrong will not match."""
+        """Save the model aside, digest it, and copy it to its place: a copy that went wrong will
+        not match.
+        """
         ids = {
             "run_id": model.source_run_id,
             "model_uuid": model.model_id,
@@ -176,7 +183,10 @@ class Registration:
                 raise
 
     def adopt(self, version: Version, manifest: Manifest, marks: Marks) -> None:
-        """Put a manifest on a version that somebody else registered; the last tag makes it one of ours."""
+        """Put a manifest on a version that somebody else registered.
+
+        The last tag makes it one of ours.
+        """
         with self._stored.copy_of(version, self._stored.location(version)) as copy:
             digest = folder_digest(copy)
         run_id = version.run_id
@@ -198,7 +208,10 @@ class Registration:
         self._registered.tag_version(version.number, {**tags_of(marks), **own_tags})
 
     def log_model_metrics(self, version: int, metrics: Mapping[str, float]) -> None:
-        """Put bare metrics on the version's logged model, for the Models page; an adopted version may have none."""
+        """Put bare metrics on the version's logged model, for the Models page.
+
+        An adopted version may have none.
+        """
         facts = self._registered.version(version)
         model_id = facts.logged_model if facts is not None else None
         if facts is not None and model_id is not None:

@@ -1,7 +1,8 @@
 """Points the artifact addresses of our experiment to where the project is now, after it was moved.
 
-MLflow keeps an absolute address with each experiment, run, model and version, and has no call that changes one: so the rows are changed
-in the database itself, in one transaction. Rows of other experiments and of other registered models stay as they are.
+MLflow keeps an absolute address with each experiment, run, model and version, and has no call that
+changes one: so the rows are changed in the database itself, in one transaction. Rows of other
+experiments and of other registered models stay as they are.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Relocation:
-    """The folder that addresses begin with, the one they are to begin with (both URIs), and how many there are of each kind."""
+    """The folder that addresses begin with, the one they are to begin with (both URIs), and how
+    many there are of each kind.
+    """
 
     experiment: str
     old: str
@@ -53,7 +56,9 @@ class _Addresses(NamedTuple):
 
 
 def plan_relocation(settings: Settings) -> Relocation | None:
-    """What is to be pointed from where to where; None where all addresses are of this place, or nothing is kept yet.
+    """What is to be pointed from where to where.
+
+    None where all addresses are of this place, or nothing is kept yet.
 
     Raises:
         UsageError: the store is behind a server, which lets nobody change an address.

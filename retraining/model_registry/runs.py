@@ -34,7 +34,10 @@ def in_milliseconds(moment: datetime) -> int:
 
 
 class Runs:
-    """Runs of this project. Each says so in its tags: its role, its cycle, and the registered model that it is about."""
+    """Runs of this project.
+
+    Each says so in its tags: its role, its cycle, and the registered model that it is about.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -72,7 +75,10 @@ class Runs:
     def create(
         self, name: str, role: str, cycle_id: str, started: datetime, parent: str | None = None
     ) -> str:
-        """Create a RUNNING run of ours; after an unclear answer the one that was created is found by its cycle, role and parent."""
+        """Create a RUNNING run of ours.
+
+        After an unclear answer the one that was created is found by its cycle, role and parent.
+        """
         experiment = self._store.own_experiment().experiment_id
         tags = {ROLE: role, CYCLE_ID: cycle_id, MODEL: self._store.model_name} | (
             {MLFLOW_PARENT_RUN_ID: parent} if parent else {}

@@ -19,10 +19,12 @@ TWICE = "params"  # scikit-learn lists each setting once more, as a dictionary
 
 
 def search_table(results: Any) -> str | None:
-    """A search's `cv_results_` as CSV, a line for each candidate, the best first where it has ranks.
+    """A search's `cv_results_` as CSV, a line for each candidate, the best first where it has
+    ranks.
 
     Args:
-        results: columns by name, all of one length, as scikit-learn's searches leave them; anything else is no table.
+        results: columns by name, all of one length, as scikit-learn's searches leave them; anything
+            else is no table.
 
     Returns:
         The text of the table, or None.

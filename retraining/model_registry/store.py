@@ -1,6 +1,8 @@
-"""The store that all parts of the registry share: the line to MLflow, our experiment in it, its artifacts, and the clock.
+"""The store that all parts of the registry share: the line to MLflow, our experiment in it, its
+artifacts, and the clock.
 
-The experiment is found by its name, and created with an artifact root that does not depend on the working directory.
+The experiment is found by its name, and created with an artifact root that does not depend on the
+working directory.
 """
 
 from __future__ import annotations
@@ -63,7 +65,9 @@ class Store:
         return self.settings.model_name
 
     def look(self, question: Callable[[MlflowClient], T]) -> T | None:
-        """The answer, or None where MLflow says that there is no such thing, or where there is no store yet."""
+        """The answer, or None where MLflow says that there is no such thing, or where there is no
+        store yet.
+        """
 
         def ask(mlflow: MlflowClient) -> T | None:
             try:
@@ -93,7 +97,9 @@ class Store:
         return self._experiment
 
     def _check_that_it_was_not_renamed(self) -> None:
-        """An experiment of that name is not there: a new one would begin without the records of past cycles."""
+        """An experiment of that name is not there: a new one would begin without the records of
+        past cycles.
+        """
         now = self.look(self._experiment_of_last_cycle)
         name = self.settings.mlflow_experiment_name
         if now is None or now.name == name or now.tags.get(MADE_AS) != name:
@@ -131,7 +137,8 @@ class Store:
         return found
 
     def _make_experiment(self, mlflow: MlflowClient) -> None:
-        # a server knows where its artifacts belong (it may proxy them); a bare store would put them into the working directory
+        # a server knows where its artifacts belong (it may proxy them); a bare store would put them
+        # into the working directory
         root = None if self.connection.is_server else artifact_root(self.settings)
         name = self.settings.mlflow_experiment_name
         try:

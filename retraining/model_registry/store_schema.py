@@ -1,4 +1,6 @@
-"""Whether a database holds the tables of another MLflow than the one installed here, and what to do about it."""
+"""Whether a database holds the tables of another MLflow than the one installed here, and what to do
+about it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _FOLLOWS = re.compile(r"^down_revision(?:: str)? = ['\"](\w+)['\"]", re.MULTILIN
 
 
 def check_revision(found: str | None, shown: str) -> None:
-    """Refuse a store before MLflow opens it, which would migrate an older one unasked; None stands for a store without tables.
+    """Refuse a store before MLflow opens it, which would migrate an older one unasked.
+
+    None stands for a store without tables.
 
     Raises:
         OtherMlflowError: its tables are those of an older MLflow, or of a newer one.
@@ -43,7 +47,10 @@ def _of_another(revision: str, shown: str) -> OtherMlflowError:
 
 
 def _how_to_upgrade(shown: str) -> str:
-    """The lines for backup and upgrade; afterwards an older MLflow cannot open the store any more."""
+    """The lines for backup and upgrade.
+
+    Afterwards an older MLflow cannot open the store any more.
+    """
     upgrade = shlex.join([sys.executable or "python3", "-m", "mlflow", "db", "upgrade", shown])
     file = shown.removeprefix("sqlite:///")
     if file == shown:
@@ -60,7 +67,10 @@ def _newest_revision() -> str:
 
 @cache
 def _migrations() -> dict[str, str | None]:
-    """Each migration that MLflow ships, with the one that it follows. Asking alembic would import all of them."""
+    """Each migration that MLflow ships, with the one that it follows.
+
+    Asking alembic would import all of them.
+    """
     folder = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
     texts = [path.read_text(encoding="utf-8") for path in folder.glob("*_*.py")]
     names = [(_REVISION.search(text), _FOLLOWS.search(text)) for text in texts]

@@ -42,7 +42,10 @@ class StoredVersions:
         self._looks_for_a_way_out = False
 
     def manifest(self, version: Version) -> Manifest:
-        """What a version was made from. Raises `DamagedModelError` where its digest is not the one registered."""
+        """What a version was made from.
+
+        Raises `DamagedModelError` where its digest is not the one registered.
+        """
         content, where = self._read_beside(version, MANIFEST)
         if content is None:
             raise self.damaged(
@@ -56,13 +59,17 @@ class StoredVersions:
         return manifest_from_json(json.loads(content))
 
     def damaged(self, version: Version, what: str) -> DamagedModelError:
-        """The error for a version that must not be used: where its files are out of reach it is told so, else the ways out."""
+        """The error for a version that must not be used: where its files are out of reach it is
+        told so, else the ways out.
+        """
         experiment = self._store.known_experiment()
         elsewhere = None if experiment is None else root_problem(experiment, self._store.settings)
         return elsewhere or DamagedModelError(what, remedy=self._way_out(version))
 
     def _way_out(self, version: Version) -> str:
-        """Advice that can be followed: it names another version only where that one was loaded just now."""
+        """Advice that can be followed: it names another version only where that one was loaded just
+        now.
+        """
         if self._looks_for_a_way_out:
             return RESTORE
         self._looks_for_a_way_out = True
@@ -83,7 +90,9 @@ class StoredVersions:
         )
 
     def _others(self, version: Version) -> list[Version]:
-        """Versions of ours that served: the one that this one replaced, then the others, newest first."""
+        """Versions of ours that served: the one that this one replaced, then the others, newest
+        first.
+        """
         before = version.previous
         served = [
             other
@@ -108,7 +117,10 @@ class StoredVersions:
         return None if content is None else content.decode()
 
     def requirements(self, version: Version) -> str:
-        """The packages that a version was made with, as a `requirements.txt`; empty where its model names none."""
+        """The packages that a version was made with, as a `requirements.txt`.
+
+        Empty where its model names none.
+        """
         content = self._store.artifacts.read(self.location(version), "requirements.txt")
         return "" if content is None else content.decode()
 
@@ -118,7 +130,10 @@ class StoredVersions:
         return None if content is None else json.loads(content)
 
     def calibration(self, version: Version) -> Mapping[str, Any] | None:
-        """What turns the version's probabilities into an estimated score; None where it carries nothing."""
+        """What turns the version's probabilities into an estimated score.
+
+        None where it carries nothing.
+        """
         content, _ = self._read_beside(version, CALIBRATION)
         return None if content is None else json.loads(content)
 
@@ -128,7 +143,9 @@ class StoredVersions:
         return {} if run is None else dict(run.data.metrics)
 
     def run_in_bin(self, version: Version) -> str | None:
-        """The id of the run that holds a version's manifest, where a person deleted it: until `mlflow gc` it can be restored."""
+        """The id of the run that holds a version's manifest, where a person deleted it: until
+        `mlflow gc` it can be restored.
+        """
         run = self._runs.run(version.manifest_run or version.run_id)
         is_deleted = run is not None and run.info.lifecycle_stage == "deleted"
         return version.manifest_run or version.run_id if is_deleted else None
@@ -146,7 +163,8 @@ class StoredVersions:
         """A version's estimator, loaded from a private copy whose digest is the one registered.
 
         Raises:
-            DamagedModelError: files are missing, are not those that were registered, or cannot be loaded here.
+            DamagedModelError: files are missing, are not those that were registered, or cannot be
+                loaded here.
         """
         location = self.location(version)
         with self.copy_of(version, location) as copy:
@@ -159,7 +177,9 @@ class StoredVersions:
 
     @contextmanager
     def copy_of(self, version: Version, location: str) -> Iterator[Path]:
-        """A private copy: what is checked is what is loaded, and loading writes nothing into the store."""
+        """A private copy: what is checked is what is loaded, and loading writes nothing into the
+        store.
+        """
         with self._store.artifacts.folder() as folder:
             self._store.artifacts.copy(location, folder)
             if not any(folder.iterdir()):
@@ -194,7 +214,10 @@ class StoredVersions:
         return estimator
 
     def location(self, version: Version) -> str:
-        """Where a version's model files are. Raises `StoreError` where the version is not there any more."""
+        """Where a version's model files are.
+
+        Raises `StoreError` where the version is not there any more.
+        """
         location = self._store.look(
             lambda mlflow: mlflow.get_model_version_download_uri(
                 self._store.model_name, str(version.number)

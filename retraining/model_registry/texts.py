@@ -1,4 +1,7 @@
-"""What a person typed or a file contained, cut to what MLflow takes; a text that was cut ends in an ellipsis."""
+"""What a person typed or a file contained, cut to what MLflow takes.
+
+A text that was cut ends in an ellipsis.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the columns of the files propose: which one is the label, what to measure, what to leave alone."""
+"""What the columns of the files propose: which one is the label, what to measure, what to leave
+alone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""How CSV files are written: encoding, separator and decimal mark, told from the first lines of one file."""
+"""How CSV files are written: encoding, separator and decimal mark, told from the first lines of one
+file.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def opened(file: Path) -> BinaryIO:
 
 
 def _encoding_of(head: bytes) -> str:
-    """UTF-8 where the bytes are that, UTF-16 by its mark, else what Windows writes in western Europe."""
+    """UTF-8 where the bytes are that, UTF-16 by its mark, else what Windows writes in western
+    Europe.
+    """
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     whole_lines = head.rpartition(b"\n")[0] or head

@@ -1,8 +1,10 @@
-"""Who is told that a cycle started and how it ended: a health check, a webhook, `alerts.jsonl` and Prometheus.
+"""Who is told that a cycle started and how it ended: a health check, a webhook, `alerts.jsonl` and
+Prometheus.
 
-Standard library only, since a closed gate sends notices too. Nothing here raises and nothing here changes how a cycle ends: what
-cannot be sent is a warning in the log. A dry run sends nothing, for it must not hide that the real one is dead. Neither does a
-start that found the lock held (75): the cycle that holds it speaks for itself.
+Standard library only, since a closed gate sends notices too. Nothing here raises and nothing here
+changes how a cycle ends: what cannot be sent is a warning in the log. A dry run sends nothing, for
+it must not hide that the real one is dead. Neither does a start that found the lock held (75): the
+cycle that holds it speaks for itself.
 """
 
 from __future__ import annotations
@@ -104,7 +106,8 @@ def send_traffic_alerts(
 
     Args:
         settings: the project's; what is not set there is not told.
-        begun: what holds since this look, as `alerts.alert` makes them: a line and a call each look at most.
+        begun: what holds since this look, as `alerts.alert` makes them: a line and a call each look
+            at most.
         holding: the kinds that hold now, told before or not: what the metrics show.
         now: when, aware.
     """
@@ -132,7 +135,8 @@ def _within(
 ) -> None:
     """Make the calls side by side and wait no longer than `seconds`.
 
-    A socket's time-out would not do: it bounds neither an answer that drips nor the look-up of a name.
+    A socket's time-out would not do: it bounds neither an answer that drips nor the look-up of a
+    name.
     """
     threads = {
         name: threading.Thread(
@@ -152,7 +156,9 @@ def _within(
 
 
 def _attempt(name: str, action: Callable[[], object], secrets: tuple[str, ...]) -> None:
-    """Run an action whose failure is only worth a warning, whatever it is: a notice must never fail the cycle that it tells of."""
+    """Run an action whose failure is only worth a warning, whatever it is: a notice must never fail
+    the cycle that it tells of.
+    """
     try:
         action()
     except Exception as error:  # noqa: BLE001 - the edge of the cycle: anything that a notice raises ends here

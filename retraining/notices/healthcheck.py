@@ -1,4 +1,6 @@
-"""A dead man's switch by the convention of healthchecks.io: `<url>/start`, `<url>` on success, `<url>/<exit code>` on failure."""
+"""A dead man's switch by the convention of healthchecks.io: `<url>/start`, `<url>` on success,
+`<url>/<exit code>` on failure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One HTTP request with the standard library: requests takes 0.1 s to import, a third of what a closed gate may cost."""
+"""One HTTP request with the standard library: requests takes 0.1 s to import, a third of what a
+closed gate may cost.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ PAUSES = (0.5, 1.5)  # seconds before the second and the third try
 
 
 class NotTakenError(Exception):
-    """The receiver answered, but not with success; the message holds the status and not the address, which may be a secret."""
+    """The receiver answered, but not with success.
+
+    The message holds the status and not the address, which may be a secret.
+    """
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the receiver answered {status}")
@@ -26,7 +31,9 @@ class NotTakenError(Exception):
 def send(
     url: str, body: bytes | None, headers: Mapping[str, str], *, timeout: float, tries: int = 3
 ) -> None:
-    """POST `body`, or GET without one; what may pass (no answer, 5xx, 408, 429) is tried again after a pause.
+    """POST `body`, or GET without one.
+
+    What may pass (no answer, 5xx, 408, 429) is tried again after a pause.
 
     Redirects are not followed.
 

@@ -1,7 +1,8 @@
 """Metrics for node_exporter's textfile collector, in Prometheus' text format.
 
-The file is its own memory: a start that failed keeps the time of the last success, and one that ended at the gate keeps the last
-scores. Every series is labelled with the model and the project, since the collector refuses one series in two files.
+The file is its own memory: a start that failed keeps the time of the last success, and one that
+ended at the gate keeps the last scores. Every series is labelled with the model and the project,
+since the collector refuses one series in two files.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Family:
-    """A metric: every one is a gauge; `remembered` ones keep their last values where this end has none."""
+    """A metric: every one is a gauge.
+
+    `remembered` ones keep their last values where this end has none.
+    """
 
     name: str
     meaning: str
@@ -74,7 +78,9 @@ TRAFFIC_ALERTS = ("data_drift", "concept_drift", "estimate_low")
 
 
 def update(path: Path, outcome: Outcome, settings: Settings, now: datetime) -> None:
-    """Write the file afresh, whole, readable by everybody the umask allows; the collector reads `*.prom` only.
+    """Write the file afresh, whole, readable by everybody the umask allows.
+
+    The collector reads `*.prom` only.
 
     Raises:
         OSError: it cannot be written.
@@ -128,7 +134,10 @@ def _part(family: Family, lines: Sequence[str]) -> list[str]:
 
 
 def _is_remembered(family: Family, settings: Settings) -> bool:
-    """Whether the last value goes on where this end has none; a threshold that decides no more does not."""
+    """Whether the last value goes on where this end has none.
+
+    A threshold that decides no more does not.
+    """
     return family.remembered and (
         family is not THRESHOLD or settings.threshold_that_decides is not None
     )

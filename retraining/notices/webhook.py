@@ -1,8 +1,10 @@
-"""The `--json` object to an address of the user's, signed so that the receiver can tell it from anybody else's.
+"""The `--json` object to an address of the user's, signed so that the receiver can tell it from
+anybody else's.
 
-The signature is HMAC-SHA256 over `<timestamp>.<body>` with WEBHOOK_SECRET, as hexadecimal after `sha256=`. The time stamp is part of
-what is signed, so a receiver that refuses old ones cannot be fed a recorded message again. The delivery id stays the same over
-tries, so that a message that came twice can be told from two.
+The signature is HMAC-SHA256 over `<timestamp>.<body>` with WEBHOOK_SECRET, as hexadecimal after
+`sha256=`. The time stamp is part of what is signed, so a receiver that refuses old ones cannot be
+fed a recorded message again. The delivery id stays the same over tries, so that a message that came
+twice can be told from two.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Rows of answered requests -> the table `predictions`, in a transaction that the caller holds. The first row of an id stands."""
+"""Rows of answered requests -> the table `predictions`, in a transaction that the caller holds.
+
+The first row of an id stands.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +31,18 @@ if TYPE_CHECKING:
 def append_all(
     connection: Connection, model_name: str, requests: Sequence[AnsweredRequest]
 ) -> list[tuple[str, ...]]:
-    """Append the rows of some requests; for each request the ids that were known before, each once."""
+    """Append the rows of some requests.
+
+    For each request the ids that were known before, each once.
+    """
     by_request = [request.records(model_name) for request in requests]
     own: list[Record] = []
     named: list[Record] = []
     for request, records in zip(requests, by_request, strict=True):
         (named if request.ids_are_the_callers else own).extend(records)
     if own:
-        # These ids are ours and new; but a request's id, which some are made of, may be the caller's.
+        # These ids are ours and new; but a request's id, which some are made of, may be the
+        # caller's.
         _insert(connection, own)
     if not named:
         return [() for _ in requests]
@@ -58,7 +65,8 @@ def _append_named(connection: Connection, model_name: str, records: list[Record]
     for prediction_id in _ids_where(connection, labels, model_name, first, STANDS):
         first[prediction_id]["label_waits"] = 1
     known = _ids_where(connection, predictions, model_name, first)
-    # In one order for all services: two that insert the same ids in different orders would wait for each other.
+    # In one order for all services: two that insert the same ids in different orders would wait for
+    # each other.
     fresh = [first[prediction_id] for prediction_id in sorted(first) if prediction_id not in known]
     known |= _lost_to_others(connection, model_name, fresh)
     repeats = [
@@ -89,7 +97,10 @@ def _ids_where(
 
 
 def _lost_to_others(connection: Connection, model_name: str, fresh: list[Record]) -> set[str]:
-    """Insert rows whose ids were not there; returns the ids that another service inserted at the same moment."""
+    """Insert rows whose ids were not there.
+
+    Returns the ids that another service inserted at the same moment.
+    """
     if not fresh:
         return set()
     inserted = _insert(connection, fresh)
@@ -146,8 +157,9 @@ def _note_repeats(connection: Connection, model_name: str, repeats: list[Record]
 def _insert(connection: Connection, records: list[Record]) -> int:
     """Insert the rows whose ids are free; how many that were.
 
-    The statement is compiled once and its values go to the driver as they are. SQLAlchemy would look at each value of each row, which
-    takes longer than all else that an answer's row costs here.
+    The statement is compiled once and its values go to the driver as they are. SQLAlchemy would
+    look at each value of each row, which takes longer than all else that an answer's row costs
+    here.
     """
     sql, order = _statement(connection.dialect, tuple(records[0]))
     if not order:  # the driver takes values by their names
@@ -160,7 +172,10 @@ def _insert(connection: Connection, records: list[Record]) -> int:
 
 @lru_cache
 def _statement(dialect: Dialect, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The INSERT in the driver's own words, and the order in which it takes values; empty where it takes them by name."""
+    """The INSERT in the driver's own words, and the order in which it takes values.
+
+    Empty where it takes them by name.
+    """
     statement = _insert_of(dialect, predictions).on_conflict_do_nothing()
     compiled = statement.compile(dialect=dialect, column_keys=names)
     order = compiled.positiontup if dialect.name == "sqlite" else None

@@ -1,4 +1,6 @@
-"""Which batch became which file: an id is claimed before its file has its name, so that it is never delivered twice."""
+"""Which batch became which file: an id is claimed before its file has its name, so that it is never
+delivered twice.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IngestedBatch:
-    """A batch and its file; `content_sha256` is of what was sent, `sha256` and `size` are of the file."""
+    """A batch and its file.
+
+    `content_sha256` is of what was sent, `sha256` and `size` are of the file.
+    """
 
     batch_id: str
     content_sha256: str

@@ -1,4 +1,5 @@
-"""Connections to the log that nobody waits for longer than they can spare, and its errors in our words.
+"""Connections to the log that nobody waits for longer than they can spare, and its errors in our
+words.
 
 No text of a driver's is shown that could hold a part of the address: it may quote the password.
 """
@@ -42,7 +43,8 @@ class Patience:
     for_an_answer: float = 60.0
 
 
-# A caller waits a second for the log; a writer that gave up tries again at once, so it need not wait longer.
+# A caller waits a second for the log; a writer that gave up tries again at once, so it need not
+# wait longer.
 SERVICE = Patience(to_connect=2.0, for_a_lock=1.0, for_an_answer=5.0)
 JOB = Patience()
 
@@ -74,8 +76,8 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A transaction that is committed at the end, or rolled back where anything raises.
 
-        In sqlite it holds the write lock from its beginning: a transaction that reads first and writes later can fail on what
-        others wrote in between, however long it waits.
+        In sqlite it holds the write lock from its beginning: a transaction that reads first and
+        writes later can fail on what others wrote in between, however long it waits.
 
         Raises:
             PredictionLogError: the log cannot be reached or written.
@@ -103,7 +105,8 @@ def open_database(uri: str, patience: Patience, *, waits_for_the_disk: bool = Tr
     Args:
         uri: `sqlite:///PATH` or `postgresql://...`, as `Settings.prediction_log_uri`.
         patience: how long its connections wait.
-        waits_for_the_disk: whether a commit to sqlite outlives a power cut too, not only a kill. PostgreSQL's own settings say so.
+        waits_for_the_disk: whether a commit to sqlite outlives a power cut too, not only a kill.
+            PostgreSQL's own settings say so.
 
     Raises:
         MissingDriverError: PostgreSQL's driver is not installed.
@@ -131,7 +134,8 @@ def _sqlite(url: URL, patience: Patience, *, waits_for_the_disk: bool) -> Databa
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
-        # The driver would begin a transaction only before the first change, and so too late: see `begin`.
+        # The driver would begin a transaction only before the first change, and so too late: see
+        # `begin`.
         connection.isolation_level = None
         connection.execute(f"PRAGMA synchronous = {'FULL' if waits_for_the_disk else 'NORMAL'}")
 

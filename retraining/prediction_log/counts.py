@@ -27,7 +27,9 @@ class LogCounts:
 
 @dataclass(frozen=True)
 class StrayLabels:
-    """Labels that cannot become a file: of no prediction since before `older_than`, of no known class, or changed too late."""
+    """Labels that cannot become a file: of no prediction since before `older_than`, of no known
+    class, or changed too late.
+    """
 
     unknown: int
     new_class: dict[str, int]  # class -> predictions

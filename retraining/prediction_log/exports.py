@@ -1,7 +1,9 @@
-"""Which rows left in which file: claimed in one transaction, so that each row is in one file, whatever is killed when.
+"""Which rows left in which file: claimed in one transaction, so that each row is in one file,
+whatever is killed when.
 
-An export is `prepared` once its rows are claimed, `delivered` once its file has its name, and `released` where its bytes were lost
-before that: its rows then leave in another file. Numbers are never used twice.
+An export is `prepared` once its rows are claimed, `delivered` once its file has its name, and
+`released` where its bytes were lost before that: its rows then leave in another file. Numbers are
+never used twice.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreparedExport:
-    """A file whose rows are claimed. `owner` says on which machine, for which project, it was written aside."""
+    """A file whose rows are claimed.
+
+    `owner` says on which machine, for which project, it was written aside.
+    """
 
     number: int
     file: str
@@ -50,7 +55,9 @@ class FileAside:
 def claim(
     database: Database, model_name: str, aside: FileAside, rows: Sequence[ReadyRow], now: datetime
 ) -> PreparedExport | None:
-    """Claim the rows for a file; None where one of them left, or its label changed, since they were read.
+    """Claim the rows for a file.
+
+    None where one of them left, or its label changed, since they were read.
 
     Raises:
         PredictionLogError: the log cannot be reached or written.

@@ -1,7 +1,7 @@
 """Labels -> the table `labels`: each is counted once, and the last by its own time stands.
 
-A label belongs to a prediction's id and may come before its prediction. The table keeps every label that differed from the one before;
-those that no longer stand are superseded.
+A label belongs to a prediction's id and may come before its prediction. The table keeps every label
+that differed from the one before; those that no longer stand are superseded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ AT_ONCE = 500  # labels in one transaction: rows that are appended meanwhile wai
 
 @dataclass(frozen=True, slots=True)
 class GivenLabel:
-    """A label as a caller gave it: its canonical text, and whether it is a class of the schema; times are aware."""
+    """A label as a caller gave it: its canonical text, and whether it is a class of the schema.
+
+    Times are aware.
+    """
 
     prediction_id: str
     label: str
@@ -90,7 +93,8 @@ def take_labels(
     """Write labels down; returns once they are committed. To send them again changes nothing.
 
     Raises:
-        PredictionLogError: the log cannot be reached or written. Some of the labels may be committed.
+        PredictionLogError: the log cannot be reached or written. Some of the labels may be
+            committed.
     """
     outcomes = LabelOutcomes()
     for some in in_chunks(given, AT_ONCE):

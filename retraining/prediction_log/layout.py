@@ -1,4 +1,7 @@
-"""The layout of the log: made, or brought up to date in place, by whoever comes first; any number may come at once."""
+"""The layout of the log: made, or brought up to date in place, by whoever comes first.
+
+Any number may come at once.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,8 @@ ADVISORY_LOCK = 0x72657472  # of PostgreSQL: who makes or upgrades the layout ho
 WAL_ATTEMPTS = 50
 PAUSE = 0.1  # seconds
 
-# Layout n -> what makes n + 1 of it. Each runs in the transaction that writes the new number, so it happens whole or not at all.
+# Layout n -> what makes n + 1 of it. Each runs in the transaction that writes the new number, so it
+# happens whole or not at all.
 UPGRADES: dict[int, Upgrade] = {}
 
 
@@ -37,7 +41,8 @@ def ensure_layout(database: Database) -> None:
     """Make the tables, or upgrade them; costs one query where they are as they should be.
 
     Raises:
-        PredictionLogError: the log cannot be reached or written, or a newer version of this program made it.
+        PredictionLogError: the log cannot be reached or written, or a newer version of this program
+            made it.
     """
     if layout_of(database) == LAYOUT:
         return
@@ -93,7 +98,8 @@ def _layout_found(connection: Connection) -> int | None:
 def _write_ahead(file: Path) -> None:
     """Put the file into WAL mode, in which readers and the writer do not wait for each other.
 
-    The driver's own waiting does not cover this change of mode, so it is tried again here. It is kept in the file.
+    The driver's own waiting does not cover this change of mode, so it is tried again here. It is
+    kept in the file.
     """
     for attempt in range(WAL_ATTEMPTS):
         try:

@@ -1,4 +1,6 @@
-"""Who may change labels while: in PostgreSQL a lock for each model, in sqlite the one write lock that every transaction holds."""
+"""Who may change labels while: in PostgreSQL a lock for each model, in sqlite the one write lock
+that every transaction holds.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ AT_ONCE = 1_000  # ids in one statement
 
 
 def lock_the_labels(connection: Connection, model_name: str, *, alone: bool) -> None:
-    """Until the transaction ends: rows with callers' ids are appended `SHARED`, labels are changed `ALONE`.
+    """Until the transaction ends: rows with callers' ids are appended `SHARED`, labels are changed
+    `ALONE`.
 
-    Else a label and its row, committed at the same moment, would not see each other, and the row would never leave in a file.
+    Else a label and its row, committed at the same moment, would not see each other, and the row
+    would never leave in a file.
     """
     if connection.dialect.name != "postgresql":
         return

@@ -1,4 +1,7 @@
-"""The labelled rows that may leave in a file, oldest first. What has left before costs nothing: it is in no index that is read here."""
+"""The labelled rows that may leave in a file, oldest first.
+
+What has left before costs nothing: it is in no index that is read here.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,9 @@ NO_LABEL_WAITS = predictions.c.label_waits == sa.literal_column("0")
 
 @dataclass(frozen=True, slots=True)
 class ReadyRow:
-    """A row that may leave: what was asked (`features`, JSON by column name), and the label that stands."""
+    """A row that may leave: what was asked (`features`, JSON by column name), and the label that
+    stands.
+    """
 
     prediction_id: str
     request_id: str
@@ -58,7 +63,10 @@ def ready_rows(
 def rows_of_other_classes(
     connection: Connection, model_name: str, classes: Sequence[str]
 ) -> Iterator[ReadyRow]:
-    """Rows whose label is none of those classes, oldest first; no export takes them until production knows the class."""
+    """Rows whose label is none of those classes, oldest first.
+
+    No export takes them until production knows the class.
+    """
     columns = predictions.c
     query: Select[Any] = (
         sa.select(

@@ -1,4 +1,6 @@
-"""Asks a sqlite log, before the gate, whether an export would find anything to do. Standard library only.
+"""Asks a sqlite log, before the gate, whether an export would find anything to do.
+
+Standard library only.
 
 `ready` asks the same when the answer is yes; this module only saves a closed gate its imports.
 """

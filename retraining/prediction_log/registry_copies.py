@@ -1,4 +1,6 @@
-"""Copies of what the registry holds, for SQL and Grafana: filled again as a whole, so that they never differ from it for long."""
+"""Copies of what the registry holds, for SQL and Grafana: filled again as a whole, so that they
+never differ from it for long.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Rows that leave the log for good: whole days that are over, and single rows that a person withdraws."""
+"""Rows that leave the log for good: whole days that are over, and single rows that a person
+withdraws.
+"""
 
 from __future__ import annotations
 
@@ -52,10 +54,12 @@ def first_kept(days: int, now: datetime) -> datetime:
 def remove_old(database: Database, model_name: str, days: int, now: datetime) -> Removed:
     """Remove the days before the last `days`, in small transactions.
 
-    Labelled rows that have not left in a file stay; unlabelled rows go, and labels whose prediction never came.
+    Labelled rows that have not left in a file stay; unlabelled rows go, and labels whose prediction
+    never came.
 
     Raises:
-        PredictionLogError: the log cannot be reached or written; what was removed before stays removed.
+        PredictionLogError: the log cannot be reached or written; what was removed before stays
+            removed.
     """
     cut = first_kept(days, now)
     rows = _remove_predictions(database, model_name, cut)
@@ -69,7 +73,9 @@ def remove_old(database: Database, model_name: str, days: int, now: datetime) ->
 def forget_predictions(
     database: Database, model_name: str, ids: Sequence[str]
 ) -> list[ForgottenPrediction]:
-    """Remove rows and their labels at once; ids without a row are left out of the answer, their labels are removed all the same.
+    """Remove rows and their labels at once.
+
+    Ids without a row are left out of the answer, their labels are removed all the same.
 
     Raises:
         PredictionLogError: the log cannot be reached or written.

@@ -27,8 +27,9 @@ TICKS = 4096  # in a millisecond: the twelve bits that RFC 9562 leaves for a fin
 class AnsweredRequest:
     """One request with its answer; sequences hold an element for each row, in the caller's order.
 
-    `features` are JSON values by column: the schema's columns, None or NaN where missing, and the ignored ones that were sent.
-    `predictions` are texts, as a CSV would hold them. `size` (bytes) is about what the rows take in memory.
+    `features` are JSON values by column: the schema's columns, None or NaN where missing, and the
+    ignored ones that were sent. `predictions` are texts, as a CSV would hold them. `size` (bytes)
+    is about what the rows take in memory.
     """
 
     request_id: str
@@ -109,7 +110,10 @@ def _storable(text: str | None) -> str | None:
 
 
 class TimeOrderedIds:
-    """Makes ids that sort by the time they were made: version 7 of RFC 9562, in hexadecimal. Safe to share among threads."""
+    """Makes ids that sort by the time they were made: version 7 of RFC 9562, in hexadecimal.
+
+    Safe to share among threads.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,6 +1,7 @@
 """The tables of the prediction log, the same on sqlite and PostgreSQL.
 
-Every table but `log_layout` and `leases` is kept by model name, so that several projects can share a log.
+Every table but `log_layout` and `leases` is kept by model name, so that several projects can share
+a log.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ predictions = sa.Table(
     sa.Column("schema_version", sa.Integer, nullable=False),
     sa.Column("exported_in", sa.Text),
     sa.Column("exported_label", sa.Text),
-    # 1 from the first label until the row has left in a file: what an export looks through is only this.
+    # 1 from the first label until the row has left in a file: what an export looks through is only
+    # this.
     sa.Column("label_waits", sa.Integer, nullable=False),
 )
 OLDEST_FIRST = (
@@ -234,7 +236,8 @@ model_versions = sa.Table(
     sa.Column("schema", JsonText),
 )
 
-# Who does what only one service at a time should do, and until when; which services run, and what they serve.
+# Who does what only one service at a time should do, and until when; which services run, and what
+# they serve.
 leases = sa.Table(
     "leases",
     metadata,

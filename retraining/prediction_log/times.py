@@ -1,4 +1,7 @@
-"""Times of the log: UTC, to the microsecond; as text they sort like the moments they stand for. Standard library only."""
+"""Times of the log: UTC, to the microsecond; as text they sort like the moments they stand for.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 

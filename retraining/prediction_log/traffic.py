@@ -1,4 +1,6 @@
-"""What was answered and what came true, for people who watch: read only, never more in memory than asked for."""
+"""What was answered and what came true, for people who watch: read only, never more in memory than
+asked for.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,10 @@ class TrafficGroup:
 
 @dataclass(frozen=True)
 class LabelledAnswer:
-    """A prediction whose label came, with the probabilities; `classes` and `probabilities` are JSON."""
+    """A prediction whose label came, with the probabilities.
+
+    `classes` and `probabilities` are JSON.
+    """
 
     request_time: datetime
     received_time: datetime  # of the label that stands
@@ -71,7 +76,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class WholeAnswer:
-    """A prediction with all that other tools want; `features`, `classes` and `probabilities` are JSON."""
+    """A prediction with all that other tools want.
+
+    `features`, `classes` and `probabilities` are JSON.
+    """
 
     prediction_id: str
     request_time: datetime
@@ -99,7 +107,8 @@ def traffic_groups(
 ) -> Iterator[TrafficGroup]:
     """All predictions of a model since a time; labels that were superseded do not count.
 
-    An hour is asked for at a time. The databases group by sorting: few rows often are sorted much sooner than all of them once.
+    An hour is asked for at a time. The databases group by sorting: few rows often are sorted much
+    sooner than all of them once.
     """
     start = _next_request(connection, model_name, since)
     while start is not None:
@@ -123,7 +132,9 @@ def _next_request(connection: Connection, model_name: str, since: datetime) -> d
 
 
 def _edges(hour: datetime, now: datetime) -> list[datetime]:
-    """Where an hour begins and ends, and where in it an age in whole days, told by now, becomes one less."""
+    """Where an hour begins and ends, and where in it an age in whole days, told by now, becomes one
+    less.
+    """
     end = hour + AN_HOUR
     just_as_late = hour.replace(minute=now.minute, second=now.second, microsecond=now.microsecond)
     younger = just_as_late + timedelta(microseconds=1)
@@ -172,7 +183,9 @@ def labelled_answers(
 def answers_since(
     connection: Connection, model_name: str, since: datetime, share: float
 ) -> Iterator[Answer]:
-    """The predictions since a time, or a share of them, always the same ones and spread over all of them."""
+    """The predictions since a time, or a share of them, always the same ones and spread over all of
+    them.
+    """
     columns = predictions.c
     query = sa.select(
         columns.request_time,
@@ -191,7 +204,8 @@ def answers_since(
 def _digest(connection: Connection) -> sa.ColumnElement[int]:
     """A number below `DIGESTS` that has nothing to do with what a row says.
 
-    In sqlite it is made of the row's place, which the index by time holds: rows that are not wanted are not read.
+    In sqlite it is made of the row's place, which the index by time holds: rows that are not wanted
+    are not read.
     """
     if connection.dialect.name == "postgresql":
         return sa.literal_column("(hashtext(predictions.prediction_id)::bigint & 4294967295)")

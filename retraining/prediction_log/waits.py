@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Waits:
-    """What a row waits for: its label, its age, and company. `classes` are the texts of the known classes."""
+    """What a row waits for: its label, its age, and company.
+
+    `classes` are the texts of the known classes.
+    """
 
     classes: tuple[str, ...]
     label_wait: timedelta = timedelta(0)  # LABEL_WAIT_DAYS

@@ -31,7 +31,8 @@ ALERTS = "alerts told"  # the name under which those of this spell are kept
 def begun_now(
     database: Database, model_name: str, holding: Sequence[str], now: datetime
 ) -> tuple[str, ...]:
-    """Of what holds now, what did not hold at the last look: of several who ask at once, one is told.
+    """Of what holds now, what did not hold at the last look: of several who ask at once, one is
+    told.
 
     What ceased to hold is forgotten, so that it begins anew when it comes back.
 
@@ -89,10 +90,12 @@ def take_lease(
 ) -> bool:
     """Hold a lease, or hold it longer; whether it is the holder's now.
 
-    Of several who ask at once one gets it. Where the holder dies, another gets it once it has run out.
+    Of several who ask at once one gets it. Where the holder dies, another gets it once it has run
+    out.
 
     Raises:
-        PredictionLogError: the log cannot be reached or written; also where two were the first ever at once.
+        PredictionLogError: the log cannot be reached or written; also where two were the first ever
+            at once.
     """
     until = now + length
     is_free = sa.or_(leases.c.holder == holder, leases.c.until_time <= now)

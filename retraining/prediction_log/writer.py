@@ -1,7 +1,9 @@
-"""The one thread of a service that appends to the log: requests that wait are committed together, each is told afterwards.
+"""The one thread of a service that appends to the log: requests that wait are committed together,
+each is told afterwards.
 
-A caller is never kept for long. What cannot be committed within a second is taken out of the queue and told `logged: false`; while the
-log is known to be unwell, nothing is queued at all, and the thread looks every second whether it is well again.
+A caller is never kept for long. What cannot be committed within a second is taken out of the queue
+and told `logged: false`; while the log is known to be unwell, nothing is queued at all, and the
+thread looks every second whether it is well again.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a request's rows: whether all of them are committed, and the ids that were known before."""
+    """What became of a request's rows: whether all of them are committed, and the ids that were
+    known before.
+    """
 
     logged: bool
     repeated_ids: tuple[str, ...] = ()
@@ -56,7 +60,10 @@ class Written:
 
 @dataclass(frozen=True)
 class LogHealth:
-    """How the log is: `problem` in our words where it is not ok; counts of rows since this service started."""
+    """How the log is: `problem` in our words where it is not ok.
+
+    Counts of rows since this service started.
+    """
 
     ok: bool
     problem: str | None
@@ -108,7 +115,10 @@ class _Waiting:
 
 
 class LogWriter:
-    """Appends the answers of one service, for one model, to the log at `uri`. `start` it once, `stop` it at the end."""
+    """Appends the answers of one service, for one model, to the log at `uri`.
+
+    `start` it once, `stop` it at the end.
+    """
 
     def __init__(
         self,
@@ -118,7 +128,8 @@ class LogWriter:
         *,
         patience: Patience = SERVICE,
     ) -> None:
-        # A commit outlives any kill at once. To wait for the disk too takes several times as long as an answer.
+        # A commit outlives any kill at once. To wait for the disk too takes several times as long
+        # as an answer.
         self.database: Database = open_database(uri, patience, waits_for_the_disk=False)
         self.model_name = model_name
         self._observer: Observer = observer or Unobserved()
@@ -136,23 +147,29 @@ class LogWriter:
         self._first_look = threading.Event()
         self._thread = threading.Thread(target=self._work, name="prediction log", daemon=True)
 
-    # --- for the service -------------------------------------------------------------------------------------------
+    # --- for the service --------------------------------------------------------------------------
     def start(self) -> None:
-        """Begin; the log is made or upgraded by the thread. Returns once it was looked at, or after two seconds."""
+        """Begin; the log is made or upgraded by the thread.
+
+        Returns once it was looked at, or after two seconds.
+        """
         self._thread.start()
         self._first_look.wait(2)
 
     async def append(self, request: AnsweredRequest) -> Written:
-        """Append the rows of a request; returns once they are committed, or cannot be within a second.
+        """Append the rows of a request.
 
-        Where the caller is told that they are not logged, they were taken out of the queue and are counted as dropped. A commit
-        that was under way at that moment may still succeed.
+        Returns once they are committed, or cannot be within a second.
+
+        Where the caller is told that they are not logged, they were taken out of the queue and are
+        counted as dropped. A commit that was under way at that moment may still succeed.
         """
         waiting = self._enqueue(request)
         if not isinstance(waiting, _Waiting):
             return self._not_logged(request, waiting)
         try:
-            # A time-out cancels the future, which takes the request out unless its commit is under way.
+            # A time-out cancels the future, which takes the request out unless its commit is under
+            # way.
             patience = LONGEST_WAIT + MORE_FOR_A_ROW * waiting.rows
             written = await asyncio.wait_for(asyncio.wrap_future(waiting.future), patience)
         except TimeoutError:
@@ -180,7 +197,7 @@ class LogWriter:
             self.database.close()
         return ended
 
-    # --- the queue -------------------------------------------------------------------------------------------------
+    # --- the queue --------------------------------------------------------------------------------
     def _enqueue(self, request: AnsweredRequest) -> _Waiting | Why:
         waiting = _Waiting(request)
         with self._changed:
@@ -223,7 +240,7 @@ class LogWriter:
                     rows += waiting.rows
         return taken
 
-    # --- the thread ------------------------------------------------------------------------------------------------
+    # --- the thread -------------------------------------------------------------------------------
     def _work(self) -> None:
         while self._wait_for_work():
             taken: list[_Waiting] = []
@@ -279,7 +296,9 @@ class LogWriter:
             self._file_seen = identity_of(self.database.file)
 
     def _is_another_file(self) -> bool:
-        """Whether the file was removed or replaced: sqlite would go on writing to the one that nobody sees."""
+        """Whether the file was removed or replaced: sqlite would go on writing to the one that
+        nobody sees.
+        """
         return self.database.file is not None and identity_of(self.database.file) != self._file_seen
 
     def _turn_well(self) -> None:

@@ -1,6 +1,7 @@
 """Put a version into the registry on a person's word: what `register_first_model.py` does.
 
-What is registered may have learned from everything that stands in the archive: it becomes the archive's lineage from here on.
+What is registered may have learned from everything that stands in the archive: it becomes the
+archive's lineage from here on.
 """
 
 from retraining.registering.ways import Request, register

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def named_files(job: Job, folder: Path) -> Iterator[tuple[DataFile, ...]]:
-    """Copies of the files of the folder that a person named, to be looked at before anything is moved; none where it is the archive.
+    """Copies of the files of the folder that a person named, to be looked at before anything is
+    moved; none where it is the archive.
 
     Raises:
         UsageError: the folder is not there, or holds no file that can be read.
@@ -55,7 +56,9 @@ def named_files(job: Job, folder: Path) -> Iterator[tuple[DataFile, ...]]:
 
 
 def bring_into_the_archive(job: Job, folder: Path, named: Sequence[DataFile]) -> None:
-    """Files to train on stand in the archive: from the inbox they move there, from any other folder they are copied."""
+    """Files to train on stand in the archive: from the inbox they move there, from any other folder
+    they are copied.
+    """
     there = job.inbox.archived()
     from_inbox = _same(folder, job.settings.new_data_dir)
     for file, archived in zip(named, job.inbox.with_archive_names(named), strict=True):
@@ -64,7 +67,9 @@ def bring_into_the_archive(job: Job, folder: Path, named: Sequence[DataFile]) ->
 
 
 def _no_table_in(folder: Path, there: Listing, remedy: str) -> UsageError:
-    """What to say of a folder with nothing to learn from: what lies there all the same is counted by the reason."""
+    """What to say of a folder with nothing to learn from: what lies there all the same is counted
+    by the reason.
+    """
     links = dict.fromkeys(there.links, "a symbolic link")
     lies_there = counted_by_reason({**there.skipped, **links})
     what = f"{folder} holds no CSV or Parquet file"
@@ -91,7 +96,9 @@ def archive_by_arrival(job: Job, recovered: Recovered) -> tuple[DataFile, ...]:
 def with_named_files(
     job: Job, recovered: Recovered, named: Sequence[DataFile]
 ) -> tuple[DataFile, ...]:
-    """The archive as it will be once the named files stand in it, by arrival: each content once, under its name there."""
+    """The archive as it will be once the named files stand in it, by arrival: each content once,
+    under its name there.
+    """
     known = {*job.inbox.archived(), *recovered.ledger.withdrawn}
     new = [file for file in job.inbox.with_archive_names(named) if file.sha256 not in known]
     return _by_arrival([*archive_by_arrival(job, recovered), *new])

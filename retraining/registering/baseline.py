@@ -1,4 +1,6 @@
-"""How well the new version does on rows that it has not learned, and how production does on the same rows."""
+"""How well the new version does on rows that it has not learned, and how production does on the
+same rows.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,10 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Beside:
-    """Production and the new version on rows that neither has learned; `why_not` says why that could not be had."""
+    """Production and the new version on rows that neither has learned.
+
+    `why_not` says why that could not be had.
+    """
 
     version: int
     production: Score | None = None

@@ -1,4 +1,7 @@
-"""Which files a registration learns together: all that have the same columns. Where they differ, the files that a person named decide."""
+"""Which files a registration learns together: all that have the same columns.
+
+Where they differ, the files that a person named decide.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Choice(NamedTuple):
-    """How files are read from here on; `left_out` are files of the archive that cannot be read so: SHA-256 -> name and reason."""
+    """How files are read from here on.
+
+    `left_out` are files of the archive that cannot be read so: SHA-256 -> name and reason.
+    """
 
     schema: Schema
     left_out: Mapping[str, str] = {}
@@ -25,7 +31,8 @@ def choose(job: Job, archived: tuple[DataFile, ...], named: tuple[DataFile, ...]
     """Columns and classes of all files together, else those of the named ones.
 
     Raises:
-        PersonNeededError: the named files (or the archive's, where none are named) do not fit each other.
+        PersonNeededError: the named files (or the archive's, where none are named) do not fit each
+            other.
     """
     given = {file.sha256 for file in named}
     others = tuple(file for file in archived if file.sha256 not in given)

@@ -1,4 +1,6 @@
-"""What a registration is made of beside the estimator: who, when, which files, which columns, and the manifest."""
+"""What a registration is made of beside the estimator: who, when, which files, which columns, and
+the manifest.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Papers:
-    """Everything a registration is made of but the estimator: who, when, which files, which columns."""
+    """Everything a registration is made of but the estimator: who, when, which files, which
+    columns.
+    """
 
     cycle_id: str
     started: datetime

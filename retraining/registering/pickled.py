@@ -1,4 +1,6 @@
-"""A pickled estimator, loaded with the code of one's own that it refers to, or the cause by name why it cannot be."""
+"""A pickled estimator, loaded with the code of one's own that it refers to, or the cause by name
+why it cannot be.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +39,13 @@ WAY_ON = "or train a first model here, with --train-from"
 def load_pickle(path: Path, project: Path) -> Any:
     """The estimator in a file that a person trusts.
 
-    Classes and functions of the script that wrote it, and modules that stood beside the script, are found in the
-    pickle's folder or the project's. What is found there is pickled by value from now on: the version needs none of these files.
+    Classes and functions of the script that wrote it, and modules that stood beside the script, are
+    found in the pickle's folder or the project's. What is found there is pickled by value from now
+    on: the version needs none of these files.
 
     Raises:
-        UsageError: it cannot be unpickled, for a cause that is named; or what it holds has no `predict`.
+        UsageError: it cannot be unpickled, for a cause that is named; or what it holds has no
+            `predict`.
     """
     import joblib
 
@@ -81,7 +85,9 @@ def _folders_of_code(path: Path, project: Path) -> list[Path]:
 
 
 def _pass_on(noted: Sequence[warnings.WarningMessage], path: Path) -> None:
-    """Show what the libraries said of this pickle, such as scikit-learn of another version: the first, and how many more."""
+    """Show what the libraries said of this pickle, such as scikit-learn of another version: the
+    first, and how many more.
+    """
     told = [one.message for one in noted if issubclass(one.category, UserWarning)]
     said = list(dict.fromkeys(" ".join(str(message).split()) for message in told))
     if said:
@@ -90,7 +96,9 @@ def _pass_on(noted: Sequence[warnings.WarningMessage], path: Path) -> None:
 
 
 def _carry_by_value(estimator: Any) -> None:
-    """Let cloudpickle put the code of every module into the version that no installed package brings."""
+    """Let cloudpickle put the code of every module into the version that no installed package
+    brings.
+    """
     asked: set[str] = set()
     while new := {name.partition(".")[0] for name in referred_to_by(estimator)} - asked:
         asked |= new
@@ -150,13 +158,17 @@ def _remedy(error: Exception, folders: Sequence[Path]) -> str:
 
 
 def packages_of(estimator: Any) -> frozenset[str]:
-    """Top-level modules that an estimator's pickle refers to: what must be installed where it is loaded."""
+    """Top-level modules that an estimator's pickle refers to: what must be installed where it is
+    loaded.
+    """
     names = (name.partition(".")[0] for name in referred_to_by(estimator))
     return frozenset(names) - sys.stdlib_module_names
 
 
 def _modules_referred_to(content: bytes) -> Iterator[str]:
-    """Modules by whose name a pickle's classes and functions are looked up, and modules that its functions use."""
+    """Modules by whose name a pickle's classes and functions are looked up, and modules that its
+    functions use.
+    """
     texts: list[str] = []  # in the order in which the pickle names them
     memo: list[str | None] = []
     last: str | None = None

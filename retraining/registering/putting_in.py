@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Made:
-    """What a version is made of: the estimator, the code that trained it as a text, and what it needs installed."""
+    """What a version is made of: the estimator, the code that trained it as a text, and what it
+    needs installed.
+    """
 
     estimator: Any
     recipe_text: str
@@ -144,7 +146,10 @@ def finish(
 
 
 def say_again(job: Job, recovered: Recovered, same: Version, *, set_alias: bool) -> Answer:
-    """Say that there is such a version already; give it the alias where that was asked for and nobody holds it."""
+    """Say that there is such a version already.
+
+    Give it the alias where that was asked for and nobody holds it.
+    """
     alias = job.settings.production_alias
     holder = recovered.facts.aliases.get(alias)
     text = f"It is registered already as v{same.number}; no new version was made."

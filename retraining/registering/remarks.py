@@ -17,7 +17,10 @@ SHOWN = 12  # more are not read; --json has them all
 
 
 def remarks_on(job: Job, papers: Papers) -> tuple[Remark, ...]:
-    """All remarks on the columns that are learned, most important first; none for a play, which nobody reads."""
+    """All remarks on the columns that are learned, most important first.
+
+    None for a play, which nobody reads.
+    """
     if not job.shows_pages:
         return ()
     tables = job.tables.tables_many(papers.files, papers.schema)

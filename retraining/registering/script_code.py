@@ -1,7 +1,9 @@
-"""What a pickle calls `__main__`: classes and functions of the script that wrote it, found in the project again.
+"""What a pickle calls `__main__`: classes and functions of the script that wrote it, found in the
+project again.
 
-Only the definitions that the pickle names are taken, with what these use themselves; the rest of the script, which would train
-again, is never run. They live in a module of their own that cloudpickle puts into the version by value.
+Only the definitions that the pickle names are taken, with what these use themselves; the rest of
+the script, which would train again, is never run. They live in a module of their own that
+cloudpickle puts into the version by value.
 """
 
 from __future__ import annotations
@@ -27,10 +29,13 @@ MAIN = "__main__"
 
 @contextmanager
 def scripts_as_main(folders: Sequence[Path]) -> Iterator[None]:
-    """Let `__main__` be what the scripts of these folders define, for a while; the first folder that has a name decides.
+    """Let `__main__` be what the scripts of these folders define, for a while.
+
+    The first folder that has a name decides.
 
     Raises:
-        UsageError: while it is looked up, two scripts of a folder are found to define a name differently.
+        UsageError: while it is looked up, two scripts of a folder are found to define a name
+            differently.
     """
     real = sys.modules[MAIN]
     sys.modules[MAIN] = _ScriptsAsMain(folders)
@@ -76,7 +81,9 @@ def _refuse_two_meanings(name: str, scripts: Sequence[_Script]) -> None:
 
 
 class _Script:
-    """One Python file: its statements by the names that they bind, executed one by one as they are needed."""
+    """One Python file: its statements by the names that they bind, executed one by one as they are
+    needed.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -127,7 +134,10 @@ class _Script:
 
 
 def _statements(source: bytes) -> list[ast.stmt]:
-    """The statements of a file, but for what it does when it is started; none where it is no Python."""
+    """The statements of a file, but for what it does when it is started.
+
+    None where it is no Python.
+    """
     try:
         body = ast.parse(decode_source(source)).body
     except (SyntaxError, UnicodeDecodeError):

@@ -80,7 +80,10 @@ class Request:
 
 
 def _check_the_archive(job: Job, recovered: Recovered) -> None:
-    """As a cycle does; before the first cycle there is a shorter way out of files mended in the archive."""
+    """As a cycle does.
+
+    Before the first cycle there is a shorter way out of files mended in the archive.
+    """
     try:
         check_the_archive(job, recovered.ledger)
     except ArchiveMismatchError as error:
@@ -95,7 +98,8 @@ def register(job: Job, request: Request) -> Answer:
 
     Raises:
         UsageError: there is nothing to register, or a pickle that nobody said is trusted.
-        PersonNeededError: a file of the archive cannot be read, or the version to adopt is not there.
+        PersonNeededError: a file of the archive cannot be read, or the version to adopt is not
+            there.
     """
     job.begin()
     for folder in (job.settings.new_data_dir, job.settings.used_data_dir):
@@ -119,7 +123,9 @@ def register(job: Job, request: Request) -> Answer:
 
 
 def _nothing_changed_since(job: Job, recovered: Recovered, version: Version) -> bool:
-    """Whether training from the archive now would make the version that is there: the same files, settings and recipe."""
+    """Whether training from the archive now would make the version that is there: the same files,
+    settings and recipe.
+    """
     there = {file.sha256 for file in archive_by_arrival(job, recovered)}
     if not there:
         return True  # there is nothing to make another one of
@@ -134,7 +140,9 @@ def _nothing_changed_since(job: Job, recovered: Recovered, version: Version) -> 
 
 
 def _without_production(job: Job, recovered: Recovered) -> Recovered:
-    """A new beginning: nothing is compared with, or rolled back to, a version whose manifest is gone."""
+    """A new beginning: nothing is compared with, or rolled back to, a version whose manifest is
+    gone.
+    """
     kept = dict(recovered.facts.aliases)
     del kept[job.settings.production_alias]
     return replace(recovered, facts=replace(recovered.facts, aliases=kept))
@@ -281,7 +289,9 @@ def _some_rows(job: Job, files: Sequence[DataFile], schema: Schema) -> pd.DataFr
 def _refuse_one_that_does_not_fit(
     path: Path, estimator: Any, rows: pd.DataFrame, schema: Schema
 ) -> None:
-    """Raise UsageError where the model fails on rows of the schema, or answers by what is none of its classes."""
+    """Raise UsageError where the model fails on rows of the schema, or answers by what is none of
+    its classes.
+    """
     nobody_knows = np.zeros(
         len(rows), dtype=np.int64
     )  # true labels and blocks, which are not asked for
@@ -337,7 +347,9 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
 
 
 def _digest_of(shape: Shape, made_of: Sequence[str]) -> str:
-    """What tells a registration from another: the settings and recipe that shape it, and what it is made of."""
+    """What tells a registration from another: the settings and recipe that shape it, and what it is
+    made of.
+    """
     content = json.dumps([asdict(shape), list(made_of)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 

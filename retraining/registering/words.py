@@ -144,9 +144,11 @@ def _alias_in_words(settings: Settings, papers: Papers, registered: Registered) 
 
 
 def suggested_threshold(baseline: Baseline, *, greater_is_better: bool) -> float:
-    """The worse end of the baseline's interval, cut to two decimals away from it: a fall below it is more than chance.
+    """The worse end of the baseline's interval, cut to two decimals away from it: a fall below it
+    is more than chance.
 
-    With too few blocks for an interval, a share's rows are taken as independent (Wald's 95 % interval).
+    With too few blocks for an interval, a share's rows are taken as independent (Wald's 95 %
+    interval).
     """
     value = float(baseline.value or 0.0)
     margin = _margin_of_independent_rows(value, _rows_it_rests_on(baseline))
@@ -174,7 +176,8 @@ def threshold_source(baseline: Baseline, *, greater_is_better: bool) -> str:
 
 
 def _rows_it_rests_on(baseline: Baseline) -> int:
-    """How many rows bear the score: all of them, where each counts alike, else fewer where one class is rare.
+    """How many rows bear the score: all of them, where each counts alike, else fewer where one
+    class is rare.
 
     A mean over K classes of n_k rows varies as a share of K^2 / sum(1 / n_k) rows does.
     """

@@ -1,4 +1,6 @@
-"""`--advise`: a few policies around the current one, and what each would have gained, cycle by cycle."""
+"""`--advise`: a few policies around the current one, and what each would have gained, cycle by
+cycle.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,10 @@ def with_candidates(lineup: Lineup) -> Lineup:
 def advise(
     plays: Mapping[str, Sequence[Play]], lineup: Lineup, cuts: Sequence[Cut]
 ) -> list[Advice]:
-    """The candidates, greatest gain first. Their intervals hold together at 95 % (Bonferroni), since the best of many is looked for."""
+    """The candidates, greatest gain first.
+
+    Their intervals hold together at 95 % (Bonferroni), since the best of many is looked for.
+    """
     names = [name for name in CANDIDATES if name in plays]
     whole = sum(rows_always_fits(cut) for cut in cuts)
     shares = {
@@ -120,7 +125,9 @@ def advise(
 
 
 def _by_cycle(played: Sequence[Play]) -> NDArray[np.float64]:
-    """(cycles,) served scores, averaged over the offsets: these play the same rows, so they are no further evidence."""
+    """(cycles,) served scores, averaged over the offsets: these play the same rows, so they are no
+    further evidence.
+    """
     shortest = min(len(play.served) for play in played)
     scores = np.array(
         [
@@ -135,7 +142,8 @@ def _by_cycle(played: Sequence[Play]) -> NDArray[np.float64]:
 def interval_by_stretches(
     gains: NDArray[np.float64], confidence: float
 ) -> tuple[float, float] | None:
-    """A t interval of the mean over stretches of five cycles: neighbouring cycles are served by one model, so they are alike.
+    """A t interval of the mean over stretches of five cycles: neighbouring cycles are served by one
+    model, so they are alike.
 
     None with fewer than five stretches.
     """

@@ -1,4 +1,7 @@
-"""The rows that are played: read once, typed, in order of time; and where they are cut into a first batch and cycles."""
+"""The rows that are played: read once, typed, in order of time.
+
+And where they are cut into a first batch and cycles.
+"""
 
 from __future__ import annotations
 
@@ -101,9 +104,11 @@ def _labelled(table: pa.Table) -> pa.Table:
 
 
 def sensible_rows_per_cycle(history: History, settings: Settings, files_per_cycle: int) -> int:
-    """The rows of a cycle where nobody said them: those of MIN_NEW_FILES files of the history, or a fiftieth of all rows.
+    """The rows of a cycle where nobody said them: those of MIN_NEW_FILES files of the history, or a
+    fiftieth of all rows.
 
-    The former where the history came in files enough for ten such cycles. At least 20 rows a file, as far as the history goes.
+    The former where the history came in files enough for ten such cycles. At least 20 rows a file,
+    as far as the history goes.
     """
     rows = len(history.table)
     if history.files >= 10 * settings.min_new_files:
@@ -118,7 +123,8 @@ def cut_at_offsets(
     """Offset i leaves out the first i * per_cycle / offsets rows; a partial last cycle is left out.
 
     Raises:
-        UsageError: the rows are fewer than the first model's and one cycle's, or the first model's are of one class.
+        UsageError: the rows are fewer than the first model's and one cycle's, or the first model's
+            are of one class.
     """
     rows, cuts = len(history.table), []
     for offset in range(offsets):

@@ -31,13 +31,18 @@ class Play:
     """One policy played from one offset; lists hold one value a cycle.
 
     Attributes:
-        served: the metric over all rows of the batch, by the version that served before the batch was learned.
+        served: the metric over all rows of the batch, by the version that served before the batch
+            was learned.
         version: that version's number.
-        rows_fitted: rows handed to the recipe, the first model's left out; so are its fit and its promotion.
+        rows_fitted: rows handed to the recipe, the first model's left out; so are its fit and its
+            promotion.
         wrong_promotions: those that were over half a point worse in the next three cycles.
-        harmful_promotions: those of which that is more than chance: the 95 % interval over files is below zero.
-        gains: what each promotion gained over the version that it replaced, in the next three cycles.
-        flattery: for each comparison, its difference less the same difference on the next batch; the mean is the comparison's bias.
+        harmful_promotions: those of which that is more than chance: the 95 % interval over files is
+            below zero.
+        gains: what each promotion gained over the version that it replaced, in the next three
+            cycles.
+        flattery: for each comparison, its difference less the same difference on the next batch;
+            the mean is the comparison's bias.
     """
 
     offset: int
@@ -66,7 +71,9 @@ class Play:
 
 @dataclass(frozen=True)
 class Promotion:
-    """What a promotion gained in the cycles after it, None where that is undefined or there are none."""
+    """What a promotion gained in the cycles after it, None where that is undefined or there are
+    none.
+    """
 
     gain: float | None
     interval: tuple[float, float] | None
@@ -111,7 +118,10 @@ class Judge:
         return value < other if self.settings.greater_is_better else value > other
 
     def gain(self, challenger: Any, champion: Any, cycles: Sequence[Run]) -> float | None:
-        """How much better the challenger does over consecutive cycles, > 0 for better; None where that is undefined."""
+        """How much better the challenger does over consecutive cycles, > 0 for better.
+
+        None where that is undefined.
+        """
         if not cycles:
             return None
         rows = (cycles[0][0], cycles[-1][1])
@@ -121,7 +131,9 @@ class Judge:
         return ours - theirs if self.settings.greater_is_better else theirs - ours
 
     def promotion(self, promoted: Any, replaced: Any, cycle: int) -> Promotion:
-        """What a promotion at the end of a cycle (from 0) gained in the next three, or in those that there are."""
+        """What a promotion at the end of a cycle (from 0) gained in the next three, or in those
+        that there are.
+        """
         cycles = self.cut.cycles[cycle + 1 : cycle + 1 + NEXT_CYCLES]
         if not cycles:
             return Promotion(None, None)
@@ -144,6 +156,8 @@ class Judge:
     def flattered_by(
         self, claimed: float, challenger: Any, champion: Any, cycle: int
     ) -> float | None:
-        """By how much a comparison at the end of a cycle (from 0) favoured the challenger, against the truth of the next batch."""
+        """By how much a comparison at the end of a cycle (from 0) favoured the challenger, against
+        the truth of the next batch.
+        """
         truth = self.gain(challenger, champion, self.cut.cycles[cycle + 1 : cycle + 2])
         return None if truth is None else claimed - truth

@@ -49,7 +49,10 @@ class Player:
     tick: Callable[[], None] = lambda: None
 
     def play(self, settings: Settings, deliveries: Deliveries) -> Play:
-        """Play one policy over every cycle of an offset; `settings` are those of its scratch project."""
+        """Play one policy over every cycle of an offset.
+
+        `settings` are those of its scratch project.
+        """
         registry, tables = self.open_registry(settings), SharedTables(self.tables, settings)
         tally = _Tally(registry, Judge(deliveries.history, deliveries.cut, settings))
         with _silence():
@@ -89,7 +92,9 @@ def _register_first_model(job: Job, deliveries: Deliveries) -> None:
 
 
 def _approve(registry: Registry, settings: Settings, outcome: Outcome) -> None:
-    """Under PROMOTE_WHEN=manual: the person whom the winner waits for says yes before the next cycle."""
+    """Under PROMOTE_WHEN=manual: the person whom the winner waits for says yes before the next
+    cycle.
+    """
     if outcome.ending == "awaiting_approval" and outcome.challenger_version is not None:
         registry.set_alias(settings.production_alias, outcome.challenger_version)
 

@@ -30,7 +30,10 @@ READING = (
 
 @dataclass(frozen=True)
 class Lineup:
-    """Policies by name, and yardsticks, in the order in which they were named; `current` says by which metric all are measured."""
+    """Policies by name, and yardsticks, in the order in which they were named.
+
+    `current` says by which metric all are measured.
+    """
 
     names: tuple[str, ...]
     policies: Mapping[str, Settings]
@@ -73,7 +76,9 @@ def line_up(
 def from_file(
     name: str, current: Settings, environment: Mapping[str, str], env_file: Path | None = None
 ) -> Settings:
-    """The project's settings with the lines of a file in their place, which beat the environment too; the data is read as ever."""
+    """The project's settings with the lines of a file in their place, which beat the environment
+    too; the data is read as ever.
+    """
     path = Path(name)
     if not path.is_file():
         raise UsageError(

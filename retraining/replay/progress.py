@@ -14,7 +14,10 @@ WIDTH = 30
 
 @dataclass
 class Progress:
-    """Counts cycles played; draws where `terminal` is one, and is silent elsewhere (a cron mail, a pipe)."""
+    """Counts cycles played.
+
+    Draws where `terminal` is one, and is silent elsewhere (a cron mail, a pipe).
+    """
 
     total: int
     terminal: TextIO | None

@@ -1,4 +1,6 @@
-"""The scratch folder of a replay: a project for each play, and each cycle's files, written once and shared by all plays of an offset."""
+"""The scratch folder of a replay: a project for each play, and each cycle's files, written once and
+shared by all plays of an offset.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,18 @@ ROOM = 6  # times the history's size: the files, their claimed copies, and typed
 
 @contextmanager
 def scratch_folder(size: int) -> Iterator[Path]:
-    """A temporary folder, in memory where there is room for a history of `size` bytes; it is gone at the end."""
+    """A temporary folder, in memory where there is room for a history of `size` bytes.
+
+    It is gone at the end.
+    """
     roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM * size + 2**28
     with tempfile.TemporaryDirectory(prefix="replay-", dir=MEMORY if roomy else None) as folder:
         yield Path(folder)
 
 
 def project_for(folder: Path, policy: Settings, recipe: Path, *, files_per_cycle: int) -> Settings:
-    """A project of its own for one play: the policy's settings, with folders in the scratch, no notices, and a gate that opens each cycle.
+    """A project of its own for one play: the policy's settings, with folders in the scratch, no
+    notices, and a gate that opens each cycle.
 
     The recipe is linked, not copied, since it may import modules that stand beside it.
     """
@@ -63,7 +69,9 @@ def project_for(folder: Path, policy: Settings, recipe: Path, *, files_per_cycle
 
 @dataclass(frozen=True)
 class Deliveries:
-    """The files of one offset: each is written when first asked for, and linked into the project of every play."""
+    """The files of one offset: each is written when first asked for, and linked into the project of
+    every play.
+    """
 
     folder: Path
     history: History
@@ -77,7 +85,9 @@ class Deliveries:
         return max(1, min(stop - start, round((stop - start) / a_file)))
 
     def deliver(self, cycle: int, into: Path, arrival: datetime) -> None:
-        """Put the files of a cycle, or those of the first model (cycle 0), into a folder, each a second younger than the one before."""
+        """Put the files of a cycle, or those of the first model (cycle 0), into a folder, each a
+        second younger than the one before.
+        """
         rows = self.cut.cycles[cycle - 1] if cycle else self.cut.initial
         batch = self.folder / f"{cycle:05d}"
         if not batch.is_dir():
@@ -98,7 +108,10 @@ class Deliveries:
 
 
 def write_rows(history: History, rows: Run, path: Path) -> None:
-    """Write a range of rows as Parquet, labels as they were; no two ranges give the same bytes, however alike their rows are."""
+    """Write a range of rows as Parquet, labels as they were.
+
+    No two ranges give the same bytes, however alike their rows are.
+    """
     part = history.table.slice(rows[0], rows[1] - rows[0])
     labels = [history.schema.classes[code] for code in label_codes(part).tolist()]
     columns = [*(part.column(name) for name in history.schema.names), pa.array(labels)]
@@ -110,7 +123,9 @@ def write_rows(history: History, rows: Run, path: Path) -> None:
 
 
 class SharedTables(TableStore):
-    """Typed copies that all plays share: each file is parsed once, and a play keeps its tables in memory."""
+    """Typed copies that all plays share: each file is parsed once, and a play keeps its tables in
+    memory.
+    """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         super().__init__(folder, settings)

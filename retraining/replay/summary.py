@@ -1,4 +1,6 @@
-"""What a replay shows: a line for each policy, averages over offsets, and the served score drawn cycle by cycle."""
+"""What a replay shows: a line for each policy, averages over offsets, and the served score drawn
+cycle by cycle.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,10 @@ def _line(
 
 
 def gap_of(name: str, place: int, plays: Plays, *, greater_is_better: bool) -> float | None:
-    """What a policy gained on the best yardstick in hindsight, from one offset; None unless all of those were played."""
+    """What a policy gained on the best yardstick in hindsight, from one offset.
+
+    None unless all of those were played.
+    """
     rivals = [plays[best][place].mean for best in BEST_OF if best in plays]
     own = plays[name][place].mean
     known = [value for value in rivals if value is not None]
@@ -95,7 +100,7 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-# --- as text --------------------------------------------------------------------------------------------------------------------
+# --- as text --------------------------------------------------------------------------------------
 
 
 def in_words(plays: Plays, cuts: Sequence[Cut], metric: str, *, greater_is_better: bool) -> str:
@@ -154,7 +159,10 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def drawing(values: Sequence[float | None], scale: tuple[float, float]) -> str:
-    """Bars between the lowest and the highest value of the scale; a blank where a value is undefined."""
+    """Bars between the lowest and the highest value of the scale.
+
+    A blank where a value is undefined.
+    """
     size = -(-len(values) // DRAWN)
     parts = [
         [value for value in values[start : start + size] if value is not None]

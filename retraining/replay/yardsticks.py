@@ -1,8 +1,12 @@
-"""Yardsticks: fixed ways of retraining that a policy is measured against. The one loop that is not the job's own cycle.
+"""Yardsticks: fixed ways of retraining that a policy is measured against.
 
-`static` never retrains, `always` does after each cycle on all rows, `window:K` on the newest K batches, `every:K` each K cycles on all
-rows. The first model's rows are one batch; nothing is held out, and what is trained serves. `tutorial` is what tutorials
-teach: a threshold two points under the first score, a random split, promoted if better on it, though the champion learned most of it.
+The one loop that is not the job's own cycle.
+
+`static` never retrains, `always` does after each cycle on all rows, `window:K` on the newest K
+batches, `every:K` each K cycles on all rows. The first model's rows are one batch; nothing is held
+out, and what is trained serves. `tutorial` is what tutorials
+teach: a threshold two points under the first score, a random split, promoted if better on it,
+    though the champion learned most of it.
 A window that holds one class only is not fitted.
 """
 
@@ -148,7 +152,10 @@ class Yardstick:
 def play_yardsticks(
     names: Sequence[str], judge: Judge, recipe: Recipe, tick: Callable[[], None] = lambda: None
 ) -> list[Play]:
-    """Play yardsticks of one offset side by side, so that they share fits; `tick` is called after each cycle of each."""
+    """Play yardsticks of one offset side by side, so that they share fits.
+
+    `tick` is called after each cycle of each.
+    """
     fits = Fits(judge, recipe)
     running = [_started(name, fits) for name in names]
     for cycle in range(len(judge.cut.cycles)):

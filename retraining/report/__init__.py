@@ -1,7 +1,8 @@
-"""What people see: the cycle's page, the index over all cycles, the note, the version's description, the terminal block.
+"""What people see: the cycle's page, the index over all cycles, the note, the version's
+description, the terminal block.
 
-Pure functions: records in, text out. Only the two pages need Jinja2 and numpy, so they are imported when asked for: a closed gate
-prints JSON or a line, and no page.
+Pure functions: records in, text out. Only the two pages need Jinja2 and numpy, so they are imported
+when asked for: a closed gate prints JSON or a line, and no page.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ __all__ = [
 
 
 def page(outcome: Outcome, *, material: ReportMaterial | None = None) -> str:
-    """`report.html`: one self-contained page about a cycle, under 1 MB. Parts whose material is absent are left out."""
+    """`report.html`: one self-contained page about a cycle, under 1 MB.
+
+    Parts whose material is absent are left out.
+    """
     from retraining.report.cycle_page import render
     from retraining.report.material import ReportMaterial
 
@@ -51,7 +55,8 @@ def index(
     Args:
         records: in any order; registrations may be among them.
         hindsight: by cycle id, what later rows say about that cycle's decision.
-        reports: by cycle id, the relative link to its report; cycles that are not named get no link.
+        reports: by cycle id, the relative link to its report; cycles that are not named get no
+            link.
         model_name: the registered model's.
         serving: the version that holds the production alias now.
     """

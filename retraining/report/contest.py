@@ -37,7 +37,10 @@ class Contest:
 
 
 def contest(outcome: Outcome) -> Contest | None:
-    """The comparison of this cycle, or the probation that it looked at; None where nothing was compared."""
+    """The comparison of this cycle, or the probation that it looked at.
+
+    None where nothing was compared.
+    """
     comparison = outcome.comparison or outcome.probation
     if comparison is None:
         return None
@@ -107,7 +110,10 @@ def _ranges(scores: tuple[Score, Score]) -> tuple[Range | None, ...]:
 
 
 def _titles(outcome: Outcome, *, on_probation: bool) -> tuple[str, str]:
-    """The champion's and the challenger's; the version on probation is the one that served when the cycle began."""
+    """The champion's and the challenger's.
+
+    The version on probation is the one that served when the cycle began.
+    """
     if not on_probation:
         return (
             f"Production {name(outcome.previous_version)}",

@@ -1,6 +1,9 @@
-"""How each ending is told in a report: every sentence of an ending stands here, once. Standard library only.
+"""How each ending is told in a report: every sentence of an ending stands here, once.
 
-In the texts `{old}` is the version that was in production before the cycle, `{serving}` the one that is now, `{new}` the challenger.
+Standard library only.
+
+In the texts `{old}` is the version that was in production before the cycle, `{serving}` the one
+that is now, `{new}` the challenger.
 """
 
 from __future__ import annotations
@@ -92,7 +95,10 @@ TEXTS: Mapping[EndingName, EndingTexts] = {
 
 
 def texts_of(ending: EndingName) -> EndingTexts:
-    """The texts of an ending; one without any of its own has those of an alias that was not moved."""
+    """The texts of an ending.
+
+    One without any of its own has those of an alias that was not moved.
+    """
     return TEXTS.get(ending, EndingTexts())
 
 

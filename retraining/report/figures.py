@@ -1,6 +1,9 @@
-"""Pictures as geometry: numbers in, coordinates out. The templates draw them as SVG that takes the page's colours.
+"""Pictures as geometry: numbers in, coordinates out.
 
-Written by hand, since matplotlib costs 0.65 s of import in every cycle and its colours cannot follow the reader's colour scheme.
+The templates draw them as SVG that takes the page's colours.
+
+Written by hand, since matplotlib costs 0.65 s of import in every cycle and its colours cannot
+follow the reader's colour scheme.
 """
 
 from __future__ import annotations
@@ -46,7 +49,9 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Served:
-    """One cycle as the timeline shows it: the score of the version that served, and the version that serves after it."""
+    """One cycle as the timeline shows it: the score of the version that served, and the version
+    that serves after it.
+    """
 
     number: int
     label: str
@@ -59,7 +64,9 @@ class Served:
 
 @dataclass(frozen=True)
 class Dot:
-    """A cycle's place in the timeline, in its pixels; `low` and `high` are the ends of its interval.
+    """A cycle's place in the timeline, in its pixels.
+
+    `low` and `high` are the ends of its interval.
 
     `tagged` where the version changes, and there is room to name the new one.
     """
@@ -86,7 +93,10 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Range:
-    """A value and its interval on a shared scale, as percentages of its width; `zero` where the scale holds zero and it matters."""
+    """A value and its interval on a shared scale, as percentages of its width.
+
+    `zero` where the scale holds zero and it matters.
+    """
 
     low: float
     high: float
@@ -96,7 +106,10 @@ class Range:
 
 
 def histogram(distribution: Distribution) -> Histogram | None:
-    """Shares per bin, both to the scale of the largest; None where either side is empty or they do not fit together."""
+    """Shares per bin, both to the scale of the largest.
+
+    None where either side is empty or they do not fit together.
+    """
     before, now = _shares(distribution.reference), _shares(distribution.current)
     if not before or len(before) != len(now):
         return None

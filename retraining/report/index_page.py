@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from retraining.records import CycleRecord, Hindsight
 
-# Without the script every cycle is listed and no button is shown. The page's policy names the script's digest, so nothing else runs.
+# Without the script every cycle is listed and no button is shown. The page's policy names the
+# script's digest, so nothing else runs.
 FILTER_SCRIPT = """
 const bar = document.querySelector(".filter"), rows = [...document.querySelectorAll("tr[data-ending]")];
 const buttons = [...bar.querySelectorAll("button")], shown = document.querySelector("#shown");

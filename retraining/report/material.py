@@ -1,4 +1,7 @@
-"""What the cycle's page shows beside the outcome. Every part may be absent, and is then left out of the page."""
+"""What the cycle's page shows beside the outcome.
+
+Every part may be absent, and is then left out of the page.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RefusedFile:
-    """A file that went to quarantine, and why; its name and the reason may hold anything that a stranger wrote."""
+    """A file that went to quarantine, and why.
+
+    Its name and the reason may hold anything that a stranger wrote.
+    """
 
     name: str
     sha256: str
@@ -26,7 +32,10 @@ class RefusedFile:
 
 @dataclass(frozen=True)
 class TestSet:
-    """What both models say about the same test rows; `classes` holds the name of each code, of two classes the positive one second."""
+    """What both models say about the same test rows.
+
+    `classes` holds the name of each code, of two classes the positive one second.
+    """
 
     __test__ = False  # the name is no test case's
 
@@ -37,7 +46,9 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Rows of one feature per bin, before (what production learned from) and now (this cycle's files)."""
+    """Rows of one feature per bin, before (what production learned from) and now (this cycle's
+    files).
+    """
 
     bins: tuple[str, ...]
     reference: tuple[float, ...]
@@ -53,10 +64,12 @@ class ReportMaterial:
         distributions: by feature, for the drift table's pictures.
         used: the files that this cycle judged.
         refused: the files that it moved to quarantine.
-        history: records of earlier cycles, in any order, for the timeline; this cycle's may be among them.
+        history: records of earlier cycles, in any order, for the timeline; this cycle's may be
+            among them.
         hindsight: by cycle id, what later rows say about that cycle's decision.
         model_name: the registered model's.
-        command: how the job is started in this project; the page shows it with its arguments, to be copied.
+        command: how the job is started in this project; the page shows it with its arguments, to be
+            copied.
     """
 
     test_set: TestSet | None = None

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A confusion matrix: per true class its name and (rows, share of the class) for each predicted class."""
+    """A confusion matrix: per true class its name and (rows, share of the class) for each predicted
+    class.
+    """
 
     name: str
     rows: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -35,7 +37,10 @@ class CurvePicture:
 
 
 def matrices(outcome: Outcome, test_set: TestSet | None) -> list[Matrix]:
-    """Confusion matrices of production and challenger; none where there are too many classes to read them."""
+    """Confusion matrices of production and challenger.
+
+    None where there are too many classes to read them.
+    """
     if (
         test_set is None
         or len(test_set.classes) > on_test_set.MOST_CLASSES

@@ -1,4 +1,6 @@
-"""Short texts about a cycle: the run's note, the version's description, the terminal block, `quarantine.csv`. Standard library only."""
+"""Short texts about a cycle: the run's note, the version's description, the terminal block,
+`quarantine.csv`. Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ LABEL_WIDTH = 9
 
 
 def note(outcome: Outcome, command: str = COMMAND) -> str:
-    """The comparison as a Markdown table, why it ended so and how to undo it, for the run's `mlflow.note.content`."""
+    """The comparison as a Markdown table, why it ended so and how to undo it, for the run's
+    `mlflow.note.content`.
+    """
     champion = outcome.production_version if outcome.ending == "kept" else outcome.previous_version
     heads = ("", f"production {name(champion)}", f"challenger {name(outcome.challenger_version)}")
     rows = [_row(heads), "| --- | --- | --- |", *map(_row, _note_rows(outcome))]
@@ -51,12 +55,17 @@ def note(outcome: Outcome, command: str = COMMAND) -> str:
 
 
 def _row(cells: Iterable[str]) -> str:
-    """A row of a Markdown table; MLflow's page puts no room between two columns, so each cell brings some."""
+    """A row of a Markdown table.
+
+    MLflow's page puts no room between two columns, so each cell brings some.
+    """
     return "| " + " | ".join(f"{_markdown(cell)} &emsp;" for cell in cells) + " |"
 
 
 def description(outcome: Outcome, command: str = COMMAND) -> str:
-    """A version's description: what it replaced, by how much, on how many rows, and how to undo it, in one paragraph."""
+    """A version's description: what it replaced, by how much, on how many rows, and how to undo it,
+    in one paragraph.
+    """
     if (
         outcome.ending == "rolled_back"
     ):  # told of the version that failed, which this cycle did not train
@@ -74,9 +83,11 @@ def description(outcome: Outcome, command: str = COMMAND) -> str:
 
 
 def verdict_block(outcome: Outcome, width: int = USUAL, command: str = COMMAND) -> str:
-    """What happened, why, the numbers, how to see more and how to undo it, as plain text for a terminal.
+    """What happened, why, the numbers, how to see more and how to undo it, as plain text for a
+    terminal.
 
-    Lines are wrapped at `width` columns; a command or an address longer than that is left whole, to be copied.
+    Lines are wrapped at `width` columns; a command or an address longer than that is left whole, to
+    be copied.
     """
     stamp = time_text(outcome.started) if outcome.started else ""
     head = ending_words(outcome.ending).upper() + (" (dry run)" if outcome.dry_run else "")
@@ -105,7 +116,10 @@ def verdict_block(outcome: Outcome, width: int = USUAL, command: str = COMMAND) 
 
 
 def quarantine_csv(rows: Iterable[RefusedFile]) -> str:
-    """`quarantine.csv`: one line a refused file. A cell that a spreadsheet would run as a formula gets a leading apostrophe (OWASP)."""
+    """`quarantine.csv`: one line a refused file.
+
+    A cell that a spreadsheet would run as a formula gets a leading apostrophe (OWASP).
+    """
     import csv
     import io
 

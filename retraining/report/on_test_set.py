@@ -1,4 +1,6 @@
-"""What both models said about the test set, counted for pictures: confusion matrices, ROC curves, calibration."""
+"""What both models said about the test set, counted for pictures: confusion matrices, ROC curves,
+calibration.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def _pairs(predictions: Predictions, count: int) -> Integers:
 
 
 def frequent_mistakes(test_set: TestSet) -> list[tuple[str, str, int, int]]:
-    """(true class, predicted class, champion's rows, challenger's rows) of the most frequent mistakes of both."""
+    """(true class, predicted class, champion's rows, challenger's rows) of the most frequent
+    mistakes of both.
+    """
     count = len(test_set.classes)
     pairs = [_pairs(model, count) for model in (test_set.champion, test_set.challenger)]
     codes, times = np.unique(np.concatenate(pairs), return_counts=True)
@@ -77,7 +81,9 @@ def frequent_mistakes(test_set: TestSet) -> list[tuple[str, str, int, int]]:
 
 
 def roc_curve(truth: Integers, probabilities: Floats) -> Curve | None:
-    """The ROC curve of class 1 of two, thinned to what a picture shows, and its exact area; None where one class is absent.
+    """The ROC curve of class 1 of two, thinned to what a picture shows, and its exact area.
+
+    None where one class is absent.
 
     Rows of equal probability make one step, so that ties count half (Fawcett 2006).
     """
@@ -93,7 +99,8 @@ def roc_curve(truth: Integers, probabilities: Floats) -> Curve | None:
 
 
 def calibration(truth: Integers, probabilities: Floats) -> Curve | None:
-    """Predicted probability against what came true, in ten bins of equal width, and the expected calibration error (Guo et al. 2017).
+    """Predicted probability against what came true, in ten bins of equal width, and the expected
+    calibration error (Guo et al. 2017).
 
     Of two classes the probability of class 1 is judged, of more that of the class predicted.
     """

@@ -21,7 +21,10 @@ MOST_CYCLES = 120
 
 @dataclass(frozen=True)
 class PastDecision:
-    """A decision of a past cycle; `hindsight` is what later rows say about it, None where there are none yet."""
+    """A decision of a past cycle.
+
+    `hindsight` is what later rows say about it, None where there are none yet.
+    """
 
     cycle_id: str
     day: str

@@ -24,7 +24,9 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def typeset(text: str) -> str:
-    """Numbers as a page sets them: a minus sign for the hyphen, no line break inside `84.2 %` or `[81.0, 87.1]`, a dash for nothing."""
+    """Numbers as a page sets them: a minus sign for the hyphen, no line break inside `84.2 %` or
+    `[81.0, 87.1]`, a dash for nothing.
+    """
     if text == words.NOTHING:
         return "\N{EN DASH}"
     text = re.sub(r"(?<![\w-])-(?=\d)", "\N{MINUS SIGN}", text)
@@ -33,7 +35,9 @@ def typeset(text: str) -> str:
 
 
 def render_template(template: str, *, width: str = "", **context: Any) -> str:
-    """The page that a template makes of a context; everything that is not markup of ours is escaped.
+    """The page that a template makes of a context.
+
+    Everything that is not markup of ours is escaped.
 
     Args:
         template: its name.

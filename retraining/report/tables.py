@@ -20,7 +20,8 @@ RATES = ("Recall", "Precision", "F1")
 
 @dataclass(frozen=True)
 class FactsTable:
-    """A table with a heading: its first column names the row, the next up to `words` hold text, the others numbers.
+    """A table with a heading: its first column names the row, the next up to `words` hold text, the
+    others numbers.
 
     A `folded` one shows its caption, and the rows when asked.
     """
@@ -77,7 +78,9 @@ def _rates(one: ClassResult) -> tuple[float | None, ...]:
 
 
 def by_slice(outcome: Outcome) -> FactsTable | None:
-    """What each slice gains with the challenger, the largest loss first, as `statistics.judge_slices` gives it."""
+    """What each slice gains with the challenger, the largest loss first, as
+    `statistics.judge_slices` gives it.
+    """
     comparison = outcome.comparison
     if comparison is None or not comparison.slices:
         return None

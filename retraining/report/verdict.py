@@ -22,7 +22,9 @@ COMMAND = "python pipeline_orchestrator.py"
 
 
 class Advice(NamedTuple):
-    """What a person can do about a decision: `command` is to be copied, and empty where the MLflow UI is the place."""
+    """What a person can do about a decision: `command` is to be copied, and empty where the MLflow
+    UI is the place.
+    """
 
     text: str
     command: str = ""
@@ -47,7 +49,10 @@ def verdict_sentence(outcome: Outcome) -> str:
 
 
 def headline(outcome: Outcome) -> str:
-    """What happened to production and challenger, in a few words; of a dry run what would happen."""
+    """What happened to production and challenger, in a few words.
+
+    Of a dry run what would happen.
+    """
     texts = texts_of(outcome.ending)
     text = texts.dry if outcome.dry_run else texts.headline
     if text and outcome.dry_run and outcome.challenger_version is None:

@@ -1,4 +1,6 @@
-"""Numbers and names as people read them: percent where the metric is a share, points for differences of shares, intervals in brackets."""
+"""Numbers and names as people read them: percent where the metric is a share, points for
+differences of shares, intervals in brackets.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ VERDICTS: Mapping[Verdict, str] = {
 
 
 def ending_words(ending: EndingName) -> str:
-    """The ending as a heading says it; one that a newer job wrote into the registry is told as it stands there."""
+    """The ending as a heading says it.
+
+    One that a newer job wrote into the registry is told as it stands there.
+    """
     known = ENDINGS.get(ending)
     return ending.replace("_", " ").capitalize() if known is None else known.heading
 
@@ -49,7 +54,10 @@ def value_text(metric: str | None, value: float | None) -> str:
 def interval_text(
     metric: str | None, interval: tuple[float, float] | None, *, signed: bool = False
 ) -> str:
-    """An interval in brackets, in the unit of `value_text` (percent, or points where `signed`); empty where there is none."""
+    """An interval in brackets, in the unit of `value_text` (percent, or points where `signed`).
+
+    Empty where there is none.
+    """
     if interval is None:
         return ""
     if (
@@ -98,7 +106,9 @@ def time_text(moment: datetime | None) -> str:
 
 
 def printable(text: object, limit: int = 500) -> str:
-    """Untrusted text on one line: control characters and lone surrogates shown as escapes, the rest cut at `limit` characters."""
+    """Untrusted text on one line: control characters and lone surrogates shown as escapes, the rest
+    cut at `limit` characters.
+    """
     shown = "".join(
         c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
         for c in str(text)[: limit + 1]

@@ -52,7 +52,10 @@ def given_labels(body: Mapping[str, Any], schema: Schema, *, at_most: int) -> li
 
 
 def label_cell(value: Any) -> str | None:
-    """A label that came as JSON, as a CSV would hold it; None where it is missing or no label at all."""
+    """A label that came as JSON, as a CSV would hold it.
+
+    None where it is missing or no label at all.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -64,7 +67,9 @@ def label_cell(value: Any) -> str | None:
 
 
 def canonical(cell: str, schema: Schema) -> str | None:
-    """The one text of a label, whatever way it was written; None where the cell says that there is none.
+    """The one text of a label, whatever way it was written.
+
+    None where the cell says that there is none.
 
     What cannot be read as the label's type is no class of the schema, and stays as it is.
     """

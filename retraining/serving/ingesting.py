@@ -1,6 +1,8 @@
-"""A batch becomes one file in the inbox, once, by the door that the sources use: aside, claimed, named, marked.
+"""A batch becomes one file in the inbox, once, by the door that the sources use: aside, claimed,
+named, marked.
 
-The batches of all workers go through one lock of the project, so that two that bring the same id or the same bytes see each other.
+The batches of all workers go through one lock of the project, so that two that bring the same id or
+the same bytes see each other.
 """
 
 from __future__ import annotations
@@ -46,8 +48,10 @@ def ingest(
     """Deliver a batch; whether it had been delivered before.
 
     Raises:
-        Refusal: 409 an id that is known with other content, or bytes that another batch brought; 422 a cycle would refuse the file.
-        PredictionLogError: the log cannot be reached or written; nothing was delivered, or the same request finishes it.
+        Refusal: 409 an id that is known with other content, or bytes that another batch brought;
+            422 a cycle would refuse the file.
+        PredictionLogError: the log cannot be reached or written; nothing was delivered, or the same
+            request finishes it.
         FolderGoneError, StoreError: the inbox is missing, or cannot be written to.
     """
     with _one_at_a_time(settings):
@@ -75,7 +79,10 @@ def finish_what_a_dead_service_left(settings: Settings, database: Database) -> N
 
 
 def _is_there(batch: IngestedBatch, outbox: Outbox, database: Database, model_name: str) -> bool:
-    """Whether a known batch was delivered, or is now; one whose bytes are nowhere is forgotten: nobody was told of it."""
+    """Whether a known batch was delivered, or is now.
+
+    One whose bytes are nowhere is forgotten: nobody was told of it.
+    """
     if batch.state == "delivered":
         return True
     if outbox.finish(batch):
@@ -127,7 +134,10 @@ def _deliver(
 def _refuse_what_a_cycle_would(
     outbox: Outbox, sha256: str, schema: Schema, settings: Settings
 ) -> None:
-    """Read the file as a cycle will. What this finds was not foreseen where the request was read, so it has no words of its own."""
+    """Read the file as a cycle will.
+
+    What this finds was not foreseen where the request was read, so it has no words of its own.
+    """
     file = DataFile("batch.csv", sha256, outbox.path_aside(sha256, refused=False))
     try:
         facts = read_typed(file, schema, settings, _let_go)

@@ -192,7 +192,10 @@ def _time_in(job_id: str) -> datetime:
 
 
 def _last_line(path: Path) -> str:
-    """The last line that a job wrote to its standard error, without its time; a long file is not read whole."""
+    """The last line that a job wrote to its standard error, without its time.
+
+    A long file is not read whole.
+    """
     try:
         with path.open("rb") as said:
             said.seek(max(0, path.stat().st_size - LAST_LINES))

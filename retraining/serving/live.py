@@ -1,4 +1,6 @@
-"""What the live page shows, gathered from the service's parts; never slower than the log's last rows.
+"""What the live page shows, gathered from the service's parts.
+
+Never slower than the log's last rows.
 
 The registry is read in the background, and what it told before is shown meanwhile.
 """
@@ -149,7 +151,10 @@ class LivePage:
 
 
 class _InTheBackground:
-    """The registry's facts, read again when they are old and somebody asks; nobody waits but the first."""
+    """The registry's facts, read again when they are old and somebody asks.
+
+    Nobody waits but the first.
+    """
 
     def __init__(self, read: Callable[[], Books]) -> None:
         self._read = read
@@ -161,7 +166,10 @@ class _InTheBackground:
         self._problem: str | None = None
 
     def newest(self) -> tuple[Books | None, str | None]:
-        """What was read last, None where nothing could be; and why the last reading failed, if it did."""
+        """What was read last, None where nothing could be.
+
+        And why the last reading failed, if it did.
+        """
         with self._lock:
             before, reading = self._reading, self._reading
             is_old = datetime.now(UTC) - self._asked > BOOKS_ARE_FRESH

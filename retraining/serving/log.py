@@ -114,10 +114,15 @@ class PredictionLog(Protocol):
         """
 
     def last_rows(self, count: int) -> Sequence[Mapping[str, Any]]:
-        """Features by column name of the newest logged rows: a new version is tried on them. Empty where they cannot be read."""
+        """Features by column name of the newest logged rows: a new version is tried on them.
+
+        Empty where they cannot be read.
+        """
 
     def recent(self, limit: int) -> Sequence[Mapping[str, Any]]:
-        """The last rows of the log by its column names, newest first, as JSON has them; empty where there is no log.
+        """The last rows of the log by its column names, newest first, as JSON has them.
+
+        Empty where there is no log.
 
         Raises:
             PredictionLogError: it cannot be reached or read.

@@ -171,7 +171,9 @@ class Metrics:
             self._loaded.set(model.since.timestamp())
 
     def request_times(self, routes: Collection[str]) -> dict[float, float]:
-        """Answers on some routes since the start that took so many seconds or less, over all workers."""
+        """Answers on some routes since the start that took so many seconds or less, over all
+        workers.
+        """
         name, counts = "retraining_request_seconds_bucket", dict.fromkeys((*SECONDS, math.inf), 0.0)
         for family in self._together().collect():
             for sample in family.samples:

@@ -1,4 +1,6 @@
-"""The prediction log of a project, as the service uses it: answers are appended, labels taken, old days removed."""
+"""The prediction log of a project, as the service uses it: answers are appended, labels taken, old
+days removed.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,7 @@ class ProjectLog:
         self._ended = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep, name="retention", daemon=True)
 
-    # --- answers ---------------------------------------------------------------------------------------------------
+    # --- answers ----------------------------------------------------------------------------------
     def start(self) -> None:
         """Make or upgrade the log where that is needed, and begin."""
         self._writer.start()
@@ -129,10 +131,12 @@ class ProjectLog:
             log.warning("the prediction log did not take the last rows in time")
         self._database.close()
 
-    # --- labels ----------------------------------------------------------------------------------------------------
+    # --- labels -----------------------------------------------------------------------------------
     @property
     def database(self) -> Database:
-        """The log itself, for what is written beside answers; made and upgraded where that is needed.
+        """The log itself, for what is written beside answers.
+
+        Made and upgraded where that is needed.
 
         Raises:
             PredictionLogError: it cannot be reached or made.
@@ -155,11 +159,14 @@ class ProjectLog:
         self._metrics.labelled(outcomes.counts)
         return outcomes
 
-    # --- batches ---------------------------------------------------------------------------------------------------
+    # --- batches ----------------------------------------------------------------------------------
     def ingest(
         self, sent: SentBatch, schema: Schema, caller: str | None
     ) -> tuple[IngestedBatch, bool]:
-        """Put a batch into the inbox as one file; whether it was there before. Raises as `ingesting.ingest`."""
+        """Put a batch into the inbox as one file; whether it was there before.
+
+        Raises as `ingesting.ingest`.
+        """
         return ingesting.ingest(self._settings, self.database, schema, sent, caller)
 
     def _finish_batches(self) -> None:
@@ -168,7 +175,7 @@ class ProjectLog:
         except (RetrainingError, OSError) as error:
             log.warning("batches of an earlier service were not looked after: %s", error)
 
-    # --- retention -------------------------------------------------------------------------------------------------
+    # --- retention --------------------------------------------------------------------------------
     def _sweep(self) -> None:
         days = self._settings.prediction_retention_days
         assert days is not None
@@ -221,7 +228,9 @@ def _as_request(predicted: Predicted) -> AnsweredRequest:
 
 
 def _as_sent(values: Any, kind: Kind) -> Sequence[Any]:
-    """A column's values as JSON has them: booleans are numbers in the frame and booleans in the log."""
+    """A column's values as JSON has them: booleans are numbers in the frame and booleans in the
+    log.
+    """
     if kind != "boolean":
         return values  # type: ignore[no-any-return]
     return [None if np.isnan(value) else bool(value) for value in values]

@@ -58,7 +58,10 @@ class PulseTaker:
         self._readings.append(_Reading(datetime.now(UTC), counts))
 
     def told(self) -> tuple[Pulse, ...]:
-        """The stretches between readings, oldest first; neighbours are joined where they are many."""
+        """The stretches between readings, oldest first.
+
+        Neighbours are joined where they are many.
+        """
         readings = list(self._readings)
         every = max(1, -(-(len(readings) - 1) // MOST_STRETCHES))
         chosen = readings[::-1][::every][::-1]
@@ -73,7 +76,10 @@ class PulseTaker:
 
 
 def _stretch(before: _Reading, after: _Reading) -> Pulse:
-    """What came between two readings; a worker that died takes its counts along, never below zero."""
+    """What came between two readings.
+
+    A worker that died takes its counts along, never below zero.
+    """
     seconds = sorted(after.counts)
     counts = [max(0.0, after.counts[one] - before.counts.get(one, 0.0)) for one in seconds]
     return Pulse(

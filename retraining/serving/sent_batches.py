@@ -35,7 +35,9 @@ BESIDES_ROWS = ("batch_id", "labels")
 
 @dataclass(frozen=True)
 class SentBatch:
-    """A batch that a cycle would take: its file's bytes, and the digest of what was sent, however it was spelled."""
+    """A batch that a cycle would take: its file's bytes, and the digest of what was sent, however
+    it was spelled.
+    """
 
     batch_id: str
     rows: int
@@ -122,7 +124,10 @@ def _cells(values: Any, kind: Kind, decimal: str) -> list[str]:
 
 
 def number_cell(value: float, decimal: str) -> str:
-    """A number in the shortest digits that read back as the same double; a whole one without its fraction."""
+    """A number in the shortest digits that read back as the same double.
+
+    A whole one without its fraction.
+    """
     if value != value:  # noqa: PLR0124 - NaN
         return ""
     if value.is_integer() and abs(value) < 2**53:

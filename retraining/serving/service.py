@@ -68,7 +68,10 @@ class Service:
             self.rates.take(payer, rows)
 
     def start(self) -> None:
-        """Open the log, load the version that holds the alias, where one does, and follow it; begin to answer."""
+        """Open the log, load the version that holds the alias, where one does, and follow it.
+
+        Begin to answer.
+        """
         self.batches.start()
         self.log.start()
         self.production.start()

@@ -1,4 +1,5 @@
-"""Somebody watches between cycles: `monitor` in a process of its own, now and then, and for who asks.
+"""Somebody watches between cycles: `monitor` in a process of its own, now and then, and for who
+asks.
 
 Page, gauges and routes all read what it found; none of them computes anything itself.
 """
@@ -49,14 +50,16 @@ class Gauges(Protocol):
 
 
 class Watch:
-    """Looks at the traffic by `monitor --json`, one look at a time, and keeps what it found in the log.
+    """Looks at the traffic by `monitor --json`, one look at a time, and keeps what it found in the
+    log.
 
     Args:
         settings: of the project.
         environment: what `monitor`'s process gets.
         open_log: the log's database; raises `PredictionLogError`.
         gauges: told what each look in time found.
-        looks_in_time: whether to look every MONITOR_EVERY_SECONDS; of several copies one at a time does.
+        looks_in_time: whether to look every MONITOR_EVERY_SECONDS; of several copies one at a time
+            does.
     """
 
     def __init__(
@@ -125,7 +128,10 @@ class Watch:
             self._asked.release()
 
     def _at_least(self, days: int, oldest: datetime, somebody_waits: bool) -> Seen:
-        """A result of a look that began at `oldest` or later; of those who wait, all share the next one."""
+        """A result of a look that began at `oldest` or later.
+
+        Of those who wait, all share the next one.
+        """
         kept = self._kept(days)
         if kept is not None and kept.made_time >= oldest:
             seen: Seen = json.loads(kept.content)
@@ -141,7 +147,10 @@ class Watch:
         return looked
 
     def _ask_monitor(self, days: int, somebody_waits: bool) -> str:
-        """Run the command. Unless somebody waits for it, answers come first: it gives way to them."""
+        """Run the command.
+
+        Unless somebody waits for it, answers come first: it gives way to them.
+        """
         command = [*shlex.split(self._settings.command), "monitor", "--json", "--days", str(days)]
         if not somebody_waits:  # a look in time is the one that tells
             command.append("--alert")
@@ -176,7 +185,7 @@ class Watch:
         except PredictionLogError:
             return None
 
-    # --- in time ----------------------------------------------------------------------------------------------------
+    # --- in time ----------------------------------------------------------------------------------
     def _tick(self) -> None:
         every = self._settings.monitor_every_seconds
         while not self._stop.wait(every):

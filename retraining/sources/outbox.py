@@ -2,13 +2,16 @@
 
 The order of an export, which every source keeps:
 
-1. `set_aside`: the file is written beside where it will stand, whole and on the disk, named by the digest of its bytes.
-2. The source *claims* the rows: it notes name and digest of the file with them, in one transaction of its own.
+1. `set_aside`: the file is written beside where it will stand, whole and on the disk, named by the
+   digest of its bytes.
+2. The source *claims* the rows: it notes name and digest of the file with them, in one transaction
+   of its own.
 3. `publish`: the file gets its name.
 4. The source notes that it was delivered.
 
-A start that finds claims without that note calls `finish` for each: a file that is aside gets its name, one that stands in a folder
-was delivered, and the rows of one that is nowhere are given back. Then `discard_all_aside` removes what was set aside and never claimed.
+A start that finds claims without that note calls `finish` for each: a file that is aside gets its
+name, one that stands in a folder was delivered, and the rows of one that is nowhere are given back.
+Then `discard_all_aside` removes what was set aside and never claimed.
 """
 
 from __future__ import annotations
@@ -73,7 +76,8 @@ class Named(Protocol):
 
 @dataclass(frozen=True)
 class Outbox:
-    """The folders that an export writes to (`inbox`, `quarantine`), and where what it wrote may be found later (`archive` too).
+    """The folders that an export writes to (`inbox`, `quarantine`), and where what it wrote may be
+    found later (`archive` too).
 
     `key` and `name` are those of whoever delivers.
     """
@@ -90,7 +94,8 @@ class Outbox:
         """The folders of a project, for one of its sources.
 
         Raises:
-            FolderGoneError: the inbox or the archive is not there, so nobody could tell what was delivered before.
+            FolderGoneError: the inbox or the archive is not there, so nobody could tell what was
+                delivered before.
         """
         inbox, archive = settings.new_data_dir, settings.used_data_dir
         for folder, setting in ((inbox, "NEW_DATA_DIR"), (archive, "USED_DATA_DIR")):
@@ -116,7 +121,8 @@ class Outbox:
         """
         sha256 = hashlib.sha256(content).hexdigest()
         path = self._aside(sha256, refused=refused)
-        # The minimum age guards against files that are still being written; these are whole when they get their name.
+        # The minimum age guards against files that are still being written; these are whole when
+        # they get their name.
         born = now.timestamp() - self.minimum_age - 1
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +150,10 @@ class Outbox:
         sync(aside.parent)
 
     def finish(self, claimed: Claimed) -> bool:
-        """What a dead export left: whether the file was delivered, or is now. False: its bytes are nowhere here."""
+        """What a dead export left: whether the file was delivered, or is now.
+
+        False: its bytes are nowhere here.
+        """
         if self._is_aside(claimed):
             self.publish(claimed)
             return True

@@ -1,4 +1,7 @@
-"""Metrics, intervals, paired comparison by blocks, slices, and drift. Arrays in, frozen records out; no files, no MLflow."""
+"""Metrics, intervals, paired comparison by blocks, slices, and drift.
+
+Arrays in, frozen records out; no files, no MLflow.
+"""
 
 from retraining.metrics import Metric, check_metric, metric
 from retraining.statistics.calibration import (

@@ -1,7 +1,9 @@
-"""How often a model is right at a probability that it gives: what turns its probabilities into an estimated score.
+"""How often a model is right at a probability that it gives: what turns its probabilities into an
+estimated score.
 
-A model that says 0.9 need not be right nine times of ten. On rows that it has not learned, isotonic regression finds for each
-class against the rest how often the class was true at each probability (Zadrozny and Elkan, 2002).
+A model that says 0.9 need not be right nine times of ten. On rows that it has not learned, isotonic
+regression finds for each class against the rest how often the class was true at each probability
+(Zadrozny and Elkan, 2002).
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ RUNS = 10  # each is left out once, which tells how far the curves may be off
 
 @dataclass(frozen=True)
 class Curve:
-    """Probability as given -> frequency: straight between the points, flat beyond them; `given` rises strictly."""
+    """Probability as given -> frequency: straight between the points, flat beyond them.
+
+    `given` rises strictly.
+    """
 
     given: tuple[float, ...]
     true: tuple[float, ...]
@@ -46,7 +51,8 @@ class Calibration:
     Attributes:
         classes: labels as text, in the order of their codes.
         rows: of each class, that were fitted.
-        curves: one a class, of all rows; of two classes the second one's alone, since it tells the other.
+        curves: one a class, of all rows; of two classes the second one's alone, since it tells the
+            other.
         without_a_run: the same, each without one of ten runs of neighbouring rows.
     """
 
@@ -120,7 +126,10 @@ def fit_calibration(answers: Predictions, classes: Sequence[str]) -> Calibration
 
 
 def calibrated(curves: Sequence[Curve], probabilities: Floats) -> Floats:
-    """(n, k) how likely each class is, each row adding up to 1; `probabilities` (n, k) are as the model gave them."""
+    """(n, k) how likely each class is, each row adding up to 1.
+
+    `probabilities` (n, k) are as the model gave them.
+    """
     if len(curves) == 1:
         second = curves[0].at(probabilities[:, 1])
         return np.stack([1 - second, second], axis=1)

@@ -1,8 +1,9 @@
 """How sure a score is, and whether the challenger is better than the champion on the same rows.
 
-Intervals are the estimate plus or minus Student's t times its error over blocks, with one degree of freedom less than there are
-blocks. Percentiles of a bootstrap were tried and hold 87 % instead of 95 % with ten blocks; t also reaches the levels that spent
-alpha asks for, far out where 2,000 resamples have no percentile.
+Intervals are the estimate plus or minus Student's t times its error over blocks, with one degree of
+freedom less than there are blocks. Percentiles of a bootstrap were tried and hold 87 % instead of
+95 % with ten blocks; t also reaches the levels that spent alpha asks for, far out where 2,000
+resamples have no percentile.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value over rows, and its standard error over blocks: None where undefined, or under two blocks."""
+    """A value over rows, and its standard error over blocks: None where undefined, or under two
+    blocks.
+    """
 
     value: float | None
     standard_error: float | None
@@ -40,10 +43,10 @@ class PairedResult:
     """Champion against challenger on the same rows.
 
     Attributes:
-        improvement: the plain difference of the two scores, signed so that > 0 means that the challenger is better; None where
-            either score is undefined.
-        interval: always holds the improvement. Where there are too few rows or blocks to judge it is stretched to hold zero too,
-            so that words and numbers agree; None under two blocks.
+        improvement: the plain difference of the two scores, signed so that > 0 means that the
+            challenger is better; None where either score is undefined.
+        interval: always holds the improvement. Where there are too few rows or blocks to judge it
+            is stretched to hold zero too, so that words and numbers agree; None under two blocks.
         verdict: `better` or `worse` exactly if the interval leaves out zero.
         standard_error: of the improvement, over blocks.
         rows: on which both were scored.
@@ -89,7 +92,10 @@ def estimate_improvement(
 def score_interval(
     metric: Metric, predictions: Predictions, confidence: float = 0.95, *, seed: int = 0
 ) -> tuple[float, float] | None:
-    """Interval of a model's score, kept within the metric's range; None under five blocks or where the score is undefined."""
+    """Interval of a model's score, kept within the metric's range.
+
+    None under five blocks or where the score is undefined.
+    """
     found = estimate(metric, predictions, seed=seed)
     interval = t_interval(found, confidence)
     if interval is None or found.blocks < BLOCKS_FOR_AN_INTERVAL:
@@ -146,7 +152,10 @@ def spent_alpha(alpha: float, attempt: int) -> float:
 
 
 def t_interval(found: Estimate, confidence: float) -> tuple[float, float] | None:
-    """The estimate's interval by Student's t with blocks - 1 degrees of freedom; None where its error is not known."""
+    """The estimate's interval by Student's t with blocks - 1 degrees of freedom.
+
+    None where its error is not known.
+    """
     if found.value is None or found.standard_error is None or found.blocks < 2:
         return None
     half = float(special.stdtrit(found.blocks - 1, (1 + confidence) / 2)) * found.standard_error

@@ -7,14 +7,15 @@ them would be a score of the rare ones. Labels are never looked at. Four things 
 1. *Whole stretches.* A window of rows that stands in the same order among the learned rows is a
    copy, whatever its values, where the order is too surprising for chance (`_in_stretches`).
 2. *Pairs.* Let two rows be drawn from one delivery, or from two deliveries. If rows are independent
-   both pairs are equal equally often (Good, 1953, counts such repeats to tell what is still unseen).
-   A file delivered again makes pairs between deliveries more frequent; a join that doubles rows does
-   so within one. The smaller of the two rates is what chance explains. Values are judged in groups
-   of like frequency, for a common value says nothing about a rare one: given that a value occurs t
-   times, independent rows put these t anywhere, so the group needs no model of its distribution.
-3. *Columns.* Designs such as "each machine reports once a file" never repeat a row within a delivery.
-   There the rate is taken as if columns were independent: the product of the columns' own rates over
-   distinct rows. The larger answer of 2 and 3 counts.
+   both pairs are equal equally often (Good, 1953, counts such repeats to tell what is still
+   unseen). A file delivered again makes pairs between deliveries more frequent; a join that doubles
+   rows does so within one. The smaller of the two rates is what chance explains. Values are judged
+   in groups of like frequency, for a common value says nothing about a rare one: given that a value
+   occurs t times, independent rows put these t anywhere, so the group needs no model of its
+   distribution.
+3. *Columns.* Designs such as "each machine reports once a file" never repeat a row within a
+   delivery. There the rate is taken as if columns were independent: the product of the columns' own
+   rates over distinct rows. The larger answer of 2 and 3 counts.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class _Universe:
-    """The asked and the learned rows of all deliveries, one after the other; values are coded 0, 1, ..."""
+    """The asked and the learned rows of all deliveries, one after the other.
+
+    Values are coded 0, 1, ...
+    """
 
     codes: Codes
     delivery: Codes
@@ -182,7 +186,10 @@ def _in_stretches(universe: _Universe) -> Mask:
 
 
 def _surprise_of_transitions(universe: _Universe) -> Floats:
-    """-log of how often the value before is followed by this one (n,); 0 for a delivery's first row."""
+    """-log of how often the value before is followed by this one (n,).
+
+    0 for a delivery's first row.
+    """
     before, after = universe.codes[:-1], universe.codes[1:]
     inside = universe.delivery[:-1] == universe.delivery[1:]
     key = before[inside] * universe.distinct + after[inside]

@@ -1,9 +1,11 @@
 """Whether features moved between a reference and the current rows, told from histograms by block.
 
-Rows of a file are alike, so a test that takes rows as its unit alarms without drift (84 % of windows at design effect 4). Here blocks
-are the unit: a p value is how often a random labelling of blocks as reference or current moves them as far apart (Pitman, 1937;
-for drift Rabanser et al., Failing Loudly, 2019), corrected for the number of features (Benjamini and Hochberg, 1995). `detected`
-is that, `material` says that it is also large: PSI less what PSI is expected to be without drift (Yurdakul, 2018).
+Rows of a file are alike, so a test that takes rows as its unit alarms without drift (84 % of
+windows at design effect 4). Here blocks are the unit: a p value is how often a random labelling of
+blocks as reference or current moves them as far apart (Pitman, 1937; for drift Rabanser et al.,
+Failing Loudly, 2019), corrected for the number of features (Benjamini and Hochberg, 1995).
+`detected` is that, `material` says that it is also large: PSI less what PSI is expected to be
+without drift (Yurdakul, 2018).
 """
 
 from __future__ import annotations
@@ -92,7 +94,9 @@ def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
 
 
 def expected_psi(bins: int, reference_rows: float, current_rows: float) -> float:
-    """PSI's mean without drift, (bins - 1)(1/n + 1/m) (Yurdakul, Statistical Properties of PSI, 2018), rows independent."""
+    """PSI's mean without drift, (bins - 1)(1/n + 1/m) (Yurdakul, Statistical Properties of PSI,
+    2018), rows independent.
+    """
     return (bins - 1) * (1 / reference_rows + 1 / current_rows)
 
 

@@ -1,7 +1,9 @@
-"""The score that a model's answers may be expected to have, from how likely each class is for each row.
+"""The score that a model's answers may be expected to have, from how likely each class is for each
+row.
 
-Confidence-based performance estimation (CBPE; NannyML's documentation, "Estimation of performance"). It takes the labels to
-depend on the features as they did when the model was calibrated: where that turns, nothing here can see it.
+Confidence-based performance estimation (CBPE; NannyML's documentation, "Estimation of
+performance"). It takes the labels to depend on the features as they did when the model was
+calibrated: where that turns, nothing here can see it.
 """
 
 from __future__ import annotations
@@ -54,7 +56,10 @@ def expected_score(
 def noise_of_labels(
     chosen: Metric, predicted: Integers, given: Floats, likely: Floats, *, seed: int = 0
 ) -> float:
-    """The standard deviation of the score over labels that may turn out one way or the other; 0 where it is undefined."""
+    """The standard deviation of the score over labels that may turn out one way or the other.
+
+    0 where it is undefined.
+    """
     every = -(-predicted.size // MOST_ROWS_DRAWN)
     predicted, given, likely = predicted[::every], given[::every], likely[::every]
     random, up_to = np.random.default_rng(seed), likely.cumsum(axis=1)[:, :-1]

@@ -1,7 +1,8 @@
 """Histograms of a feature, one a block of rows: all that drift needs to keep of the data.
 
-Numbers fall into bins between quantiles of the reference; a value that many rows share has a bin of its own, so that a constant or
-a zero-inflated column still shows when it moves. Categories have a bin each. Both end with a bin for missing values.
+Numbers fall into bins between quantiles of the reference; a value that many rows share has a bin of
+its own, so that a constant or a zero-inflated column still shows when it moves. Categories have a
+bin each. Both end with a bin for missing values.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ MOST_CATEGORIES = (
 
 @dataclass(frozen=True)
 class NumberBins:
-    """Bins between edges: bin i holds edges[i-1] <= value < edges[i]; then comes the bin of the missing."""
+    """Bins between edges: bin i holds edges[i-1] <= value < edges[i].
+
+    Then comes the bin of the missing.
+    """
 
     edges: tuple[float, ...]
 
@@ -73,7 +77,10 @@ def category_bins(categories: Sequence[str], counts: Sequence[int]) -> CategoryB
 def number_histograms(
     values: Floats, bins: NumberBins, blocks: Integers, block_count: int
 ) -> NDArray[np.int64]:
-    """(blocks, bins) rows of `values` (n,) in each bin; `blocks` (n,) are numbers in 0..block_count-1."""
+    """(blocks, bins) rows of `values` (n,) in each bin.
+
+    `blocks` (n,) are numbers in 0..block_count-1.
+    """
     places = np.searchsorted(np.asarray(bins.edges), values, side="right")
     places[np.isnan(values)] = bins.count - 1
     return _count(places, bins.count, blocks, block_count)
@@ -88,7 +95,10 @@ def category_histograms(
 
 
 def category_codes(values: Sequence[str | None], bins: CategoryBins) -> NDArray[np.int64]:
-    """The bin of each value: MISSING for None. Give it a dictionary's values once and index the result by the rows' codes."""
+    """The bin of each value: MISSING for None.
+
+    Give it a dictionary's values once and index the result by the rows' codes.
+    """
     known = {category: place for place, category in enumerate(bins.categories)}
     other = len(bins.categories)
     return np.array(

@@ -1,8 +1,9 @@
-"""Metrics of predicted labels, told from counts per class, so that thousands of resamples cost one matrix product.
+"""Metrics of predicted labels, told from counts per class, so that thousands of resamples cost one
+matrix product.
 
-Counts are arrays (..., k, 3) that hold, for each class, its true positives, the rows predicted as it, and its rows.
-Zero over zero counts as 0 where the model is to blame (it never predicts the class), as in scikit-learn, and is NaN where the
-rows are (the positive class has none of them).
+Counts are arrays (..., k, 3) that hold, for each class, its true positives, the rows predicted as
+it, and its rows. Zero over zero counts as 0 where the model is to blame (it never predicts the
+class), as in scikit-learn, and is NaN where the rows are (the positive class has none of them).
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def count_labels_by_block(
 
 
 def label_score(name: str, counts: Floats) -> Floats:
-    """Scores (...) of counts (..., k, 3), NaN where undefined; formulas as in scikit-learn's user guide."""
+    """Scores (...) of counts (..., k, 3), NaN where undefined.
+
+    Formulas as in scikit-learn's user guide.
+    """
     if name == "matthews_corrcoef":
         return _matthews(counts)
     hits, predicted, support = counts[..., 0], counts[..., 1], counts[..., 2]
@@ -88,7 +92,10 @@ def _mean_over(chosen: NDArray[np.bool_], values: Floats) -> Floats:
 
 
 def _matthews(counts: Floats) -> Floats:
-    """Gorodkin (2004), which for two classes is Matthews (1975); 0 where either side has one class, as in scikit-learn."""
+    """Gorodkin (2004), which for two classes is Matthews (1975).
+
+    0 where either side has one class, as in scikit-learn.
+    """
     hits, predicted, support = counts[..., 0].sum(axis=-1), counts[..., 1], counts[..., 2]
     rows = support.sum(axis=-1)
     together = hits * rows - (predicted * support).sum(axis=-1)

@@ -1,7 +1,8 @@
 """What a model scored on labelled rows, under any of scikit-learn's classification metrics.
 
-Labels are codes 0..k-1, given by the caller; with two classes the positive class is coded 1. A score is None where the rows
-cannot tell it (no rows, one class only for ROC AUC): never NaN, never an exception.
+Labels are codes 0..k-1, given by the caller; with two classes the positive class is coded 1. A
+score is None where the rows cannot tell it (no rows, one class only for ROC AUC): never NaN, never
+an exception.
 """
 
 from __future__ import annotations
@@ -70,10 +71,13 @@ class Predictions:
 
 
 def score(chosen: Metric, predictions: Predictions) -> float | None:
-    """The metric's value over all rows, equal to that of scikit-learn's scorer; None where it is undefined.
+    """The metric's value over all rows, equal to that of scikit-learn's scorer.
 
-    Two differences, both where the truth lacks a class that the model knows: log loss and Brier score are told (the scorer
-    raises), and recall, F1 or Jaccard of a positive class that has no row is None (the scorer warns and says 0).
+    None where it is undefined.
+
+    Two differences, both where the truth lacks a class that the model knows: log loss and Brier
+    score are told (the scorer raises), and recall, F1 or Jaccard of a positive class that has no
+    row is None (the scorer warns and says 0).
     """
     if predictions.truth.size == 0 or not _has_what_it_needs(chosen, predictions):
         return None
@@ -87,7 +91,10 @@ def score(chosen: Metric, predictions: Predictions) -> float | None:
 
 
 def weighted_score(chosen: Metric, predictions: Predictions, weights: Floats) -> float | None:
-    """What scikit-learn's scorer says where rows weigh (n,) more or less; None where it is undefined, or takes no weights."""
+    """What scikit-learn's scorer says where rows weigh (n,) more or less.
+
+    None where it is undefined, or takes no weights.
+    """
     if predictions.truth.size == 0 or not _has_what_it_needs(chosen, predictions):
         return None
     return _defined(_scorer_value(chosen, predictions, weights))
@@ -172,7 +179,10 @@ def _defined(value: float) -> float | None:
 
 
 class _Replay(ClassifierMixin, BaseEstimator):
-    """An estimator that gives stored answers: its rows are their numbers. It lets the public scorers do the scoring."""
+    """An estimator that gives stored answers: its rows are their numbers.
+
+    It lets the public scorers do the scoring.
+    """
 
     def __init__(self, predictions: Predictions) -> None:
         self.predictions = predictions

@@ -1,6 +1,8 @@
-"""What many batches say together: hindsight on a decision, and whether a version falls behind its own record.
+"""What many batches say together: hindsight on a decision, and whether a version falls behind its
+own record.
 
-Both work on one `Estimate` a batch (value, standard error, rows, blocks), so that they never need the rows again.
+Both work on one `Estimate` a batch (value, standard error, rows, blocks), so that they never need
+the rows again.
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
 
 
 def combine(batches: Sequence[Estimate]) -> Estimate:
-    """The mean over batches, weighted by rows, and its error. `t_interval` makes the interval of it.
+    """The mean over batches, weighted by rows, and its error.
 
-    It tells what was gained on those batches, not on batches to come: how much batches differ is no part of the error. Batches
-    without a value are left out; an error that one batch lacks is lacking altogether.
+    `t_interval` makes the interval of it.
+
+    It tells what was gained on those batches, not on batches to come: how much batches differ is no
+    part of the error. Batches without a value are left out; an error that one batch lacks is
+    lacking altogether.
     """
     known = [batch for batch in batches if batch.value is not None and batch.rows > 0]
     if not known:
@@ -39,11 +44,13 @@ def combine(batches: Sequence[Estimate]) -> Estimate:
 def compare_with_record(
     metric: Metric, record: Sequence[Estimate], current: Estimate, *, confidence: float = 0.95
 ) -> PairedResult:
-    """A version's score on the newest batch against its own earlier batches, oldest first: `worse` is a significant drop.
+    """A version's score on the newest batch against its own earlier batches, oldest first: `worse`
+    is a significant drop.
 
-    `improvement` is current less record, > 0 where it now does better. With three earlier batches or more, the error also holds
-    how much its score moves from batch to batch beyond chance, by successive differences (von Neumann, 1941): a slow decline
-    stays visible against them, where a plain variance would take it for noise.
+    `improvement` is current less record, > 0 where it now does better. With three earlier batches
+    or more, the error also holds how much its score moves from batch to batch beyond chance, by
+    successive differences (von Neumann, 1941): a slow decline stays visible against them, where a
+    plain variance would take it for noise.
     """
     known = [
         batch for batch in record if batch.value is not None and batch.standard_error is not None

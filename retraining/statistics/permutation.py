@@ -1,10 +1,13 @@
-"""A permutation test for blocks of different sizes, whose rows are alike, and whose neighbours may be.
+"""A permutation test for blocks of different sizes, whose rows are alike, and whose neighbours may
+be.
 
-Swapping the labels of blocks of 5,000 and of 50 rows would compare groups that no delivery ever made. So what is swapped is each
-block's departure from the common profile, in units of its own noise: with blocks of one size that is the plain swap of labels.
+Swapping the labels of blocks of 5,000 and of 50 rows would compare groups that no delivery ever
+made. So what is swapped is each block's departure from the common profile, in units of its own
+noise: with blocks of one size that is the plain swap of labels.
 
-A *profile* (blocks, values) is what a distance is taken of: a block's cumulative shares where bins have an order, else its shares.
-Every value is thus a mean over rows of zeros and ones, which is all that the formulas below need.
+A *profile* (blocks, values) is what a distance is taken of: a block's cumulative shares where bins
+have an order, else its shares. Every value is thus a mean over rows of zeros and ones, which is all
+that the formulas below need.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ ROUNDING = 1e-20  # what is left of squares that are zero but for rounding
 
 @dataclass(frozen=True)
 class Side:
-    """The blocks of the reference or of the current rows: rows (blocks,) and profiles (blocks, values)."""
+    """The blocks of the reference or of the current rows: rows (blocks,) and profiles (blocks,
+    values).
+    """
 
     sizes: Floats
     profiles: Floats
@@ -57,7 +62,9 @@ def side_of(histograms: Integers, *, nominal: bool) -> Side:
 
 
 def distance(difference: Floats, *, nominal: bool) -> Floats:
-    """Distances (...) of differences of profiles (..., values): Kolmogorov-Smirnov, or total variation without an order."""
+    """Distances (...) of differences of profiles (..., values): Kolmogorov-Smirnov, or total
+    variation without an order.
+    """
     if nominal:
         halves: Floats = np.abs(difference).sum(axis=-1) / 2
         return halves
@@ -66,7 +73,9 @@ def distance(difference: Floats, *, nominal: bool) -> Floats:
 
 
 def likeness(sides: tuple[Side, Side]) -> float:
-    """The intra-block correlation of rows, 0..1, within each side: the analysis of variance estimator (Donner, 1986)."""
+    """The intra-block correlation of rows, 0..1, within each side: the analysis of variance
+    estimator (Donner, 1986).
+    """
     rows, blocks = (
         sum(float(side.sizes.sum()) for side in sides),
         sum(side.sizes.size for side in sides),
@@ -86,15 +95,19 @@ def likeness(sides: tuple[Side, Side]) -> float:
 
 
 def independent_rows(side: Side, alike: float) -> float:
-    """How many independent rows the blocks are worth: n^2 / sum n_i (1 + (n_i - 1) likeness) (Kish, 1965)."""
+    """How many independent rows the blocks are worth: n^2 / sum n_i (1 + (n_i - 1) likeness) (Kish,
+    1965).
+    """
     return float(side.sizes.sum() ** 2 / (side.sizes * (1 + (side.sizes - 1) * alike)).sum())
 
 
 def run_length(sides: tuple[Side, Side], alike: float) -> int:
-    """How many neighbouring blocks must stay together, because blocks that follow each other are alike.
+    """How many neighbouring blocks must stay together, because blocks that follow each other are
+    alike.
 
-    Four times the lag up to which the autocorrelation within the sides is above its standard error, and one more (simulated: twice
-    leaves a sixth of the windows alarmed at a correlation of 0.5); never so long that fewer than eight runs would be left.
+    Four times the lag up to which the autocorrelation within the sides is above its standard error,
+    and one more (simulated: twice leaves a sixth of the windows alarmed at a correlation of 0.5);
+    never so long that fewer than eight runs would be left.
     """
     scaled = [side.departures / _noise(side.sizes, alike)[:, None] for side in sides]
     blocks = sum(side.sizes.size for side in sides)
@@ -112,19 +125,24 @@ def run_length(sides: tuple[Side, Side], alike: float) -> int:
 def permuted_distances(
     sides: tuple[Side, Side], alike: float, labellings: Integers, *, nominal: bool
 ) -> Floats:
-    """(permutations,) distances under random labels; `labellings` (permutations, blocks) say who takes whose place."""
+    """(permutations,) distances under random labels.
+
+    `labellings` (permutations, blocks) say who takes whose place.
+    """
     both = Side(
         np.concatenate([s.sizes for s in sides]), np.concatenate([s.profiles for s in sides])
     )
     noise = _noise(both.sizes, alike)
-    # a block pulls the pooled profile to itself, a large one more, which hides part of its departure
+    # a block pulls the pooled profile to itself, a large one more, which hides part of its
+    # departure
     pull = both.weights
     seen = 1 - 2 * pull + (pull**2 @ noise**2) / noise**2
     departures = (
         both.departures / (noise * np.sqrt(np.maximum(seen, 1e-9) / (1 - 1 / noise.size)))[:, None]
     )
     weights = np.concatenate([-sides[0].weights, sides[1].weights]) * noise
-    # weights of blocks of one size add up to zero, and so do their departures; a sum of others would vary too little
+    # weights of blocks of one size add up to zero, and so do their departures; a sum of others
+    # would vary too little
     spread = _spread_kept(weights) * _spread_kept(departures)
     moved = weights[labellings] @ (departures - departures.mean(axis=0))
     return distance(moved, nominal=nominal) / math.sqrt(spread)
@@ -146,6 +164,8 @@ def _spread_kept(values: Floats) -> float:
 
 
 def _noise(sizes: Floats, alike: float) -> Floats:
-    """(blocks,) the standard deviation of a block's profile, up to a factor that all blocks have in common."""
+    """(blocks,) the standard deviation of a block's profile, up to a factor that all blocks have in
+    common.
+    """
     noise: Floats = np.sqrt(alike + (1 - alike) / sizes)
     return noise

@@ -1,7 +1,8 @@
 """Standard errors that take blocks, not rows, as the unit, because rows of a file are alike.
 
-Every function takes one model's predictions (the error of its score) or two models' on the same rows (the error of the second
-score less the first), and `blocks`, (n,) numbers in 0..B-1. They return None where the error cannot be told.
+Every function takes one model's predictions (the error of its score) or two models' on the same
+rows (the error of the second score less the first), and `blocks`, (n,) numbers in 0..B-1. They
+return None where the error cannot be told.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def standard_error(
 ) -> float | None:
     """The error over blocks, but never less than it would be if all rows were independent.
 
-    Rows of a block are alike or independent, never less than that. A smaller error over blocks is the luck of having few of
+    Rows of a block are alike or independent, never less than that. A smaller error over blocks is
+    the luck of having few of
     them: three blocks that each gained one row would otherwise prove anything.
     """
     differences = _row_differences(chosen, models)
@@ -73,8 +75,9 @@ def numbered(blocks: Integers) -> tuple[Integers, int]:
 def mean_error(values: Floats, blocks: Integers) -> float | None:
     """Error of a mean over rows, leaving out one block at a time.
 
-    For equal blocks this is the textbook error of a ratio estimate (Cochran, Sampling Techniques, 1977, section 6.4); one block
-    larger than all others together widens it, where the textbook formula would shrink.
+    For equal blocks this is the textbook error of a ratio estimate (Cochran, Sampling Techniques,
+    1977, section 6.4); one block larger than all others together widens it, where the textbook
+    formula would shrink.
     """
     sizes = np.zeros(int(blocks.max()) + 1, dtype=np.int64)
     for start in range(0, values.size, ROWS_PER_PART):
@@ -92,10 +95,11 @@ def mean_error(values: Floats, blocks: Integers) -> float | None:
 def bootstrap_error(
     chosen: Metric, models: Sequence[Predictions], blocks: Integers, *, seed: int
 ) -> float | None:
-    """Error by 2,000 resamples of whole blocks, the same ones for both models (Efron and Tibshirani, 1993, chapter 6).
+    """Error by 2,000 resamples of whole blocks, the same ones for both models (Efron and
+    Tibshirani, 1993, chapter 6).
 
-    Resampling B blocks understates their spread by (B-1)/B, which is given back. Resamples in which the score is undefined are
-    left out; None where they are more than half.
+    Resampling B blocks understates their spread by (B-1)/B, which is given back. Resamples in which
+    the score is undefined are left out; None where they are more than half.
     """
     joined, count = join_neighbours(blocks, MOST_RESAMPLED_BLOCKS)
     if count < 2:
@@ -116,9 +120,11 @@ def bootstrap_error(
 def jackknife_error(
     chosen: Metric, models: Sequence[Predictions], blocks: Integers
 ) -> float | None:
-    """Error by leaving out one group of blocks at a time, for metrics that only scikit-learn's scorer can tell.
+    """Error by leaving out one group of blocks at a time, for metrics that only scikit-learn's
+    scorer can tell.
 
-    Some forty scorings instead of thousands (Shao and Tu, The Jackknife and Bootstrap, 1995, section 2.3).
+    Some forty scorings instead of thousands (Shao and Tu, The Jackknife and Bootstrap, 1995,
+    section 2.3).
     """
     joined, count = join_neighbours(blocks, MOST_GROUPS)
     if count < 2:
@@ -140,9 +146,11 @@ def join_neighbours(blocks: Integers, most: int) -> tuple[Integers, int]:
 
 
 def pair_counts(truth: Integers, scores: Floats, blocks: Integers, block_count: int) -> Floats:
-    """(B, B) Mann-Whitney counts: pairs of a positive of block i above a negative of block j, ties counting half.
+    """(B, B) Mann-Whitney counts: pairs of a positive of block i above a negative of block j, ties
+    counting half.
 
-    Their weighted sum over pairs of blocks is the AUC of any resample, so blocks that lack a class are pooled with the others.
+    Their weighted sum over pairs of blocks is the AUC of any resample, so blocks that lack a class
+    are pooled with the others.
     """
     positive = np.flatnonzero(truth == 1)
     positive = positive[np.argsort(scores[positive], kind="stable")]
@@ -171,7 +179,8 @@ def _row_mean_error(chosen: Metric, models: Sequence[Predictions], values: Float
     if values.size < 2:
         return None
     if len(models) == 1 and chosen.is_proportion:
-        # Agresti and Coull (1998): a hundred right of a hundred do not prove that none will be wrong
+        # Agresti and Coull (1998): a hundred right of a hundred do not prove that none will be
+        # wrong
         share = (float(values.sum()) + 2) / (values.size + 4)
         return math.sqrt(share * (1 - share) / (values.size + 4))
     return _deviation(values) / math.sqrt(values.size)

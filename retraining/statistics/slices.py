@@ -1,8 +1,10 @@
-"""Who gains and who pays: per class, and per slice of the rows with a guard that can veto a promotion.
+"""Who gains and who pays: per class, and per slice of the rows with a guard that can veto a
+promotion.
 
-A veto needs two things: the slice loses more than the largest loss allowed, as printed, and that it loses at all is significant by
-blocks, corrected for the number of slices (Holm, 1979). Without the correction ten slices at 5 % each refuse 40 % of challengers
-that are as good; a test against the allowed loss itself would wave through a slice that lost 8 points on 300 rows.
+A veto needs two things: the slice loses more than the largest loss allowed, as printed, and that it
+loses at all is significant by blocks, corrected for the number of slices (Holm, 1979). Without the
+correction ten slices at 5 % each refuse 40 % of challengers that are as good; a test against the
+allowed loss itself would wave through a slice that lost 8 points on 300 rows.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ MIN_SLICE_ROWS = 100
 def per_class(
     champion: Predictions, challenger: Predictions, classes: Sequence[Label]
 ) -> tuple[ClassResult, ...]:
-    """Recall, precision and F1 of both models for each class; `classes` holds the name of each code."""
+    """Recall, precision and F1 of both models for each class.
+
+    `classes` holds the name of each code.
+    """
     before, after = _rates(champion), _rates(challenger)
     support = np.bincount(champion.truth, minlength=champion.class_count)
     return tuple(
@@ -50,7 +55,10 @@ def judge_slices(
     alpha: float = 0.05,
     seed: int = 0,
 ) -> tuple[SliceResult, ...]:
-    """Each slice's loss, in the order given; `slices` has a name and its rows, a mask (n,), of each."""
+    """Each slice's loss, in the order given.
+
+    `slices` has a name and its rows, a mask (n,), of each.
+    """
     found = {
         name: estimate_improvement(
             metric, subset(champion, rows), subset(challenger, rows), seed=seed

@@ -40,7 +40,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Answers:
-    """What an estimator says about some rows; `probabilities` has shape (rows, classes), None where it has no predict_proba."""
+    """What an estimator says about some rows.
+
+    `probabilities` has shape (rows, classes), None where it has no predict_proba.
+    """
 
     labels: np.ndarray
     probabilities: np.ndarray | None
@@ -55,8 +58,9 @@ def train(
 ) -> Trained:
     """Have the recipe fit a model, and try that model on some of the training rows.
 
-    The recipe is handed copies that share memory until they are written to (pandas copies on write): it cannot harm `X` and `y`.
-    A KeyboardInterrupt passes, so that is what a signal handler should raise; SystemExit is taken for the recipe's own.
+    The recipe is handed copies that share memory until they are written to (pandas copies on
+    write): it cannot harm `X` and `y`. A KeyboardInterrupt passes, so that is what a signal handler
+    should raise; SystemExit is taken for the recipe's own.
 
     Args:
         recipe: as loaded.
@@ -81,7 +85,8 @@ def train_in_parts(
     rows: int,
     needs_probabilities: bool = False,
 ) -> Trained:
-    """The same from parts of the rows: the recipe calls each when it wants it, as often as it likes.
+    """The same from parts of the rows: the recipe calls each when it wants it, as often as it
+    likes.
 
     Args:
         recipe: one that learns in parts.
@@ -117,7 +122,8 @@ def _trained(
 
 
 def fit(recipe: Recipe, X: pd.DataFrame, y: pd.Series) -> Any:
-    """Call the recipe, its helpers importable, and return what it returned if that looks like an estimator.
+    """Call the recipe, its helpers importable, and return what it returned if that looks like an
+    estimator.
 
     Raises:
         BrokenContractError: the recipe raised, or returned something that has no `predict`.
@@ -165,7 +171,8 @@ def ask(
     """Return the estimator's answers about `rows`, after checking that they can be used.
 
     Raises:
-        BrokenContractError: it raises, answers by other than one known class per row, or lacks probabilities that are needed.
+        BrokenContractError: it raises, answers by other than one known class per row, or lacks
+            probabilities that are needed.
     """
     labels = _array(estimator, "predict", rows, path)
     if labels.shape != (len(rows),):
@@ -235,7 +242,8 @@ def call(function: Callable[..., Any], *arguments: Any, path: Path, failed: str)
     """Call code that is not ours, its stdout kept apart.
 
     Raises:
-        BrokenContractError: `failed`, and what was raised; sys.exit and os._exit in a recipe are errors like any other.
+        BrokenContractError: `failed`, and what was raised; sys.exit and os._exit in a recipe are
+            errors like any other.
     """
     try:
         with stdout_to_log(), no_sudden_end():

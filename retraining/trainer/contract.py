@@ -82,7 +82,10 @@ def _of_a_function(
     answers: Callable[[Any, pd.DataFrame], Answers],
     rows: pd.DataFrame,
 ) -> Iterator[str]:
-    """What is wrong with one of the recipe's functions; `fits` calls it, each time with the same rows."""
+    """What is wrong with one of the recipe's functions.
+
+    `fits` calls it, each time with the same rows.
+    """
     try:
         estimator = fits()
         expected = answers(estimator, rows)
@@ -164,7 +167,9 @@ def _first_that_fails(
 
 
 def _each_once(rows: pd.DataFrame, columns: list[Any], value: str | None) -> pd.DataFrame:
-    """Return the rows with `value` put once into each of the columns, repeating rows where there are fewer than columns."""
+    """Return the rows with `value` put once into each of the columns, repeating rows where there
+    are fewer than columns.
+    """
     table = rows.iloc[np.arange(max(len(rows), len(columns))) % len(rows)].reset_index(drop=True)
     for place, name in enumerate(columns):
         cells = (

@@ -1,8 +1,9 @@
 """From a recipe's bytes to a module, which may import helper modules that stand beside it.
 
-The modules of a project are held apart: while its recipe runs they are importable, before and after they are not in `sys.modules`.
-So two projects in one process never see each other's helpers, an edited helper is read again, and cloudpickle, which pickles by
-reference only what it finds in `sys.modules`, puts the helpers' code into each version (the recipe's own is registered for that).
+The modules of a project are held apart: while its recipe runs they are importable, before and after
+they are not in `sys.modules`. So two projects in one process never see each other's helpers, an
+edited helper is read again, and cloudpickle, which pickles by reference only what it finds in
+`sys.modules`, puts the helpers' code into each version (the recipe's own is registered for that).
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """A loaded recipe: its functions, the text and digest of its file, its module, and the modules it imported from its own folder.
+    """A loaded recipe: its functions, the text and digest of its file, its module, and the modules
+    it imported from its own folder.
 
     `train_model_in_parts` is None where it learns from one table only.
     """
@@ -54,7 +56,9 @@ class Recipe:
 
     @property
     def code_sha256(self) -> str:
-        """A digest of all code of the project's own that trains: the file, and what it imported from beside it."""
+        """A digest of all code of the project's own that trains: the file, and what it imported
+        from beside it.
+        """
         files = {Path(str(module.__file__)) for module in self.helpers.values() if module.__file__}
         digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)]
         return hashlib.sha256("\n".join([self.sha256, *digests]).encode()).hexdigest()
@@ -64,7 +68,8 @@ def load_recipe(path: Path) -> Recipe:
     """Execute the file afresh and return its `train_model` with what a version has to carry.
 
     Raises:
-        RecipeError: the file cannot be read, is no Python, fails when executed, or has no `train_model(X_train, y_train)`.
+        RecipeError: the file cannot be read, is no Python, fails when executed, or has no
+            `train_model(X_train, y_train)`.
     """
     path = path.resolve()
     source = _bytes_of(path)
@@ -163,7 +168,10 @@ def _place_of(error: BaseException, path: Path) -> str:
 
 @contextmanager
 def project_importable(folder: Path, helpers: dict[str, types.ModuleType]) -> Iterator[None]:
-    """Make the modules in `folder` importable for a while; `helpers` holds those that were imported so far, and is added to."""
+    """Make the modules in `folder` importable for a while.
+
+    `helpers` holds those that were imported so far, and is added to.
+    """
     path_before, bytecode_before = list(sys.path), sys.dont_write_bytecode
     with project_hidden(folder):
         sys.path.insert(0, str(folder))
@@ -179,7 +187,9 @@ def project_importable(folder: Path, helpers: dict[str, types.ModuleType]) -> It
 
 @contextmanager
 def project_hidden(folder: Path) -> Iterator[None]:
-    """Make the modules in `folder` not importable for a while, as they will be where a version is served."""
+    """Make the modules in `folder` not importable for a while, as they will be where a version is
+    served.
+    """
     path_before, modules_before = list(sys.path), _modules_in(folder)
     _forget(modules_before)
     sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != str(folder)]
@@ -192,7 +202,10 @@ def project_hidden(folder: Path) -> Iterator[None]:
 
 
 def _modules_in(folder: Path) -> dict[str, types.ModuleType]:
-    """Return the modules imported from the project; not the script that runs, nor the recipe itself: these two have no spec."""
+    """Return the modules imported from the project.
+
+    Not the script that runs, nor the recipe itself: these two have no spec.
+    """
     found = {}
     for name, module in list(sys.modules.items()):
         spec = getattr(module, "__spec__", None)
@@ -208,7 +221,9 @@ def _forget(modules: dict[str, types.ModuleType]) -> None:
 
 
 def _is_inside(file: str, folder: Path) -> bool:
-    """Tell whether a file is the project's own: in its folder, but neither ours nor of a Python installed there."""
+    """Tell whether a file is the project's own: in its folder, but neither ours nor of a Python
+    installed there.
+    """
     return file.startswith(f"{folder}{os.sep}") and not file.startswith(_foreign_parts(folder))
 
 

@@ -22,7 +22,9 @@ LONGEST_LINE = 500
 
 @contextmanager
 def stdout_to_log() -> Iterator[None]:
-    """Send to the log what is printed meanwhile, by Python, by compiled code or by a child process alike."""
+    """Send to the log what is printed meanwhile, by Python, by compiled code or by a child process
+    alike.
+    """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as spool:
         try:
             with _descriptor_on(spool), redirect_stdout(spool):

@@ -1,4 +1,6 @@
-"""What has to be installed where a version is loaded, read from the recipe's imports (MLflow's own inference takes seconds)."""
+"""What has to be installed where a version is loaded, read from the recipe's imports (MLflow's own
+inference takes seconds).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ IN_ALWAYS = {"cloudpickle", "numpy", "pandas", "sklearn"}
 
 
 def pip_requirements(recipe: Recipe) -> list[str]:
-    """Return `name==version` lines, sorted, for the packages that the recipe and its helpers import, anywhere in their code.
+    """Return `name==version` lines, sorted, for the packages that the recipe and its helpers
+    import, anywhere in their code.
 
     A package that is imported but not installed is left out: the recipe evidently did without.
     """
@@ -48,14 +51,19 @@ def pip_requirements(recipe: Recipe) -> list[str]:
 
 
 def requirements_of_packages(imported: frozenset[str]) -> list[str]:
-    """Return `name==version` lines, sorted, for the packages that bring these top-level modules, and for those of any version."""
+    """Return `name==version` lines, sorted, for the packages that bring these top-level modules,
+    and for those of any version.
+    """
     packages = {*ALWAYS, *_distributions_of(imported - IN_ALWAYS)}
     return [f"{name}=={metadata.version(name)}" for name in sorted(packages, key=str.lower)]
 
 
 @functools.cache  # it opens the records of every package there is
 def _distributions_of(imported: frozenset[str]) -> frozenset[str]:
-    """Names of the distributions that brought these modules; importlib.metadata takes every record apart, five times as slow."""
+    """Names of the distributions that brought these modules.
+
+    Importlib.metadata takes every record apart, five times as slow.
+    """
     if not imported:
         return frozenset()
     brings = re.compile(

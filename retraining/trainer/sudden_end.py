@@ -1,4 +1,6 @@
-"""Keeps a recipe from ending the job's process without a word, and has a crash of compiled code say where it was."""
+"""Keeps a recipe from ending the job's process without a word, and has a crash of compiled code say
+where it was.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,11 @@ STDERR = 2
 
 @contextmanager
 def no_sudden_end() -> Iterator[None]:
-    """Make `os._exit` raise SystemExit meanwhile, and a segmentation fault print the lines of Python that led there.
+    """Make `os._exit` raise SystemExit meanwhile, and a segmentation fault print the lines of
+    Python that led there.
 
-    Processes that the recipe forks may end as they like: `multiprocessing` ends its workers by `os._exit`.
+    Processes that the recipe forks may end as they like: `multiprocessing` ends its workers by
+    `os._exit`.
     """
     really_exit, ours = os._exit, os.getpid()
 

@@ -1,4 +1,6 @@
-"""`check` reads what waits as the dry run does, and ends with the code that the cycle would end with."""
+"""`check` reads what waits as the dry run does, and ends with the code that the cycle would end
+with.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One blank among a thousand cells makes a number column words: it is said where, and what mending it is worth."""
+"""One blank among a thousand cells makes a number column words: it is said where, and what mending
+it is worth.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def bills(cell: str) -> list[str]:
-    """Ten files of 100 rows; in the seventh, row 42 has `cell` for its amount. One label in ten is turned round."""
+    """Ten files of 100 rows; in the seventh, row 42 has `cell` for its amount.
+
+    One label in ten is turned round.
+    """
     rng = random.Random(1)
     texts = []
     for number in range(10):

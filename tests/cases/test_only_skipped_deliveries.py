@@ -1,4 +1,6 @@
-"""A producer changes to packed files, or to Spark's folders: what is never looked at is not passed over in silence."""
+"""A producer changes to packed files, or to Spark's folders: what is never looked at is not passed
+over in silence.
+"""
 
 from __future__ import annotations
 

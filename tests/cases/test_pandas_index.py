@@ -1,4 +1,6 @@
-"""Frames of positives and negatives that were put together, shuffled, and written to Parquet with their index."""
+"""Frames of positives and negatives that were put together, shuffled, and written to Parquet with
+their index.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def day(seed: int, *, shuffled: bool) -> pd.DataFrame:
-    """200 rows whose label follows `a`, one in five turned round; the index tells the side of the concat."""
+    """200 rows whose label follows `a`, one in five turned round.
+
+    The index tells the side of the concat.
+    """
     rng = np.random.default_rng(seed)
     a, b = rng.normal(size=200), rng.normal(size=200)
     word = rng.choice(["x", "y"], 200)

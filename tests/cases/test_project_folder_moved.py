@@ -1,4 +1,6 @@
-"""The project folder was moved: the cycle says what `check` says, no roll-back is advised, and `relocate` mends it."""
+"""The project folder was moved: the cycle says what `check` says, no roll-back is advised, and
+`relocate` mends it.
+"""
 
 from __future__ import annotations
 

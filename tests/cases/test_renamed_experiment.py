@@ -1,4 +1,6 @@
-"""The experiment was renamed in the UI: no new one is begun without the records, and both names lead back."""
+"""The experiment was renamed in the UI: no new one is begun without the records, and both names
+lead back.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A full dump every night is scored on what is new in it; few distinct rows can be compared all the same."""
+"""A full dump every night is scored on what is new in it.
+
+Few distinct rows can be compared all the same.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ SETTINGS = {
 
 
 def few_distinct_rows(seed: int, count: int, *, turned: bool) -> str:
-    """Three columns of two values; one label in ten is noise, and all are turned round where asked."""
+    """Three columns of two values.
+
+    One label in ten is noise, and all are turned round where asked.
+    """
     rng = random.Random(seed)
     lines = ["a,b,c,target"]
     for _ in range(count):
@@ -59,7 +65,10 @@ def project_of(
 
 
 def dumps(folder: Path, store: Path) -> Project:
-    """2,000 rows in the archive; three dumps of the whole table, each with 100 rows more, whose labels are turned."""
+    """2,000 rows in the archive.
+
+    Three dumps of the whole table, each with 100 rows more, whose labels are turned.
+    """
     rng = random.Random(3)
     table = numbers(rng, 2000, turned=False)
     used = [file_of(table[start : start + 200]) for start in range(0, 2000, 200)]
@@ -112,7 +121,9 @@ def test_few_distinct_rows_are_compared_and_the_better_version_is_promoted(
 def test_nothing_comparable_below_the_threshold_has_words_of_its_own_and_an_alert(
     tmp_path: Path, empty_store: Path
 ) -> None:
-    """Each dump holds the whole table in an order of its own: what would test is learned from another."""
+    """Each dump holds the whole table in an order of its own: what would test is learned from
+    another.
+    """
     rng = random.Random(7)
     table = numbers(rng, 1000, turned=False)
     used = [file_of(table[start : start + 100]) for start in range(0, 1000, 100)]

@@ -1,4 +1,6 @@
-"""Runs deleted in the UI to tidy up, then `mlflow gc`: told before it is too late, and a way on without a backup after it."""
+"""Runs deleted in the UI to tidy up, then `mlflow gc`: told before it is too late, and a way on
+without a backup after it.
+"""
 
 from __future__ import annotations
 

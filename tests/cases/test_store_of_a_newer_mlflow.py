@@ -1,4 +1,6 @@
-"""The store was opened by a newer MLflow: the cycle and `check` say so, with exit code 3 and a way that leads somewhere."""
+"""The store was opened by a newer MLflow: the cycle and `check` say so, with exit code 3 and a way
+that leads somewhere.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Eight classes that production does not know, delivered in two files: a person must read all of them at once."""
+"""Eight classes that production does not know, delivered in two files: a person must read all of
+them at once.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def labelled_table(classes: list[str], seed: int) -> str:
 
 
 def delivered(folder: Path, empty_store: Path, new_classes: list[str]) -> Project:
-    """A project that knows the classes k1 and k2, and two files with k1 and the new ones in its inbox."""
+    """A project that knows the classes k1 and k2, and two files with k1 and the new ones in its
+    inbox.
+    """
     project = Project.made(folder, MIN_NEW_FILES="2")
     known = [labelled_table(["k1", "k2"], seed) for seed in range(10)]
     project.deliver(*known, to="used_data", age=7200)

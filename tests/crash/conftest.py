@@ -1,4 +1,6 @@
-"""One forking process a session, and projects in memory where there is room for them: nothing here is about the disk's speed."""
+"""One forking process a session, and projects in memory where there is room for them: nothing here
+is about the disk's speed.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,10 @@ def forked(in_memory: Path, zygote: Zygote) -> Iterator[ForkedProject]:
 
 @pytest.fixture(scope="session")
 def stages(in_memory: Path, zygote: Zygote) -> Callable[[str], Stage]:
-    """The eve of a scenario by its name; each is prepared once a session, and put back for every test that asks."""
+    """The eve of a scenario by its name.
+
+    Each is prepared once a session, and put back for every test that asks.
+    """
     made: dict[str, Stage] = {}
 
     def stage(name: str) -> Stage:

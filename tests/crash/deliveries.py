@@ -1,4 +1,6 @@
-"""The reading corpus as deliveries: many files in one inbox, and how a whole cycle deals with each of them."""
+"""The reading corpus as deliveries: many files in one inbox, and how a whole cycle deals with each
+of them.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,10 @@ def groups(*, huge: bool) -> list[Group]:
 
 
 def registered_for(project: Project, schema: Schema) -> Project:
-    """Version 1 takes rows of that schema, whatever stands in them; it is never bad enough to be replaced."""
+    """Version 1 takes rows of that schema, whatever stands in them.
+
+    It is never bad enough to be replaced.
+    """
     dice = random.Random(1)
     rows = [",".join((*(column.name for column in schema.columns), schema.target))]
     for place in range(60):
@@ -74,7 +79,9 @@ def registered_for(project: Project, schema: Schema) -> Project:
 def judged_as_they_should(
     project: Project, settings: dict[str, str], cases: Iterable[Case]
 ) -> list[str]:
-    """Deliver all, run one cycle, and say of which files it made something else than the corpus demands; the inbox is empty afterwards."""
+    """Deliver all, run one cycle, and say of which files it made something else than the corpus
+    demands; the inbox is empty afterwards.
+    """
     project.configure(**settings)
     names = {f"{place:03d} {case.name}": case for place, case in enumerate(cases)}
     for place, (name, case) in enumerate(names.items()):

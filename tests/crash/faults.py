@@ -25,7 +25,8 @@ ERRNOS = ("EIO", "ENOSPC", "EACCES")
 
 @dataclass
 class Fault:
-    """`call` number `nth` that touches a path below `root` raises, and all that follow where it is `lasting`.
+    """`call` number `nth` that touches a path below `root` raises, and all that follow where it is
+    `lasting`.
 
     `seen` counts such calls, `nth` 0 only counts.
     """

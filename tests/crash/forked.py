@@ -1,4 +1,7 @@
-"""Projects whose starts are forked workers that can be killed, failed and overlapped; snapshots of them at the same path."""
+"""Projects whose starts are forked workers that can be killed, failed and overlapped.
+
+Snapshots of them at the same path.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,9 @@ class Zygote:
 
     @cached_property
     def empty_store(self) -> Path:
-        """A database with MLflow's tables and nothing in them: making one takes longer than most starts."""
+        """A database with MLflow's tables and nothing in them: making one takes longer than most
+        starts.
+        """
         store = self._scratch / "empty.db"
         made = {
             "registry_side": ["make_store", f"sqlite:///{store}", "", ""],
@@ -111,7 +116,10 @@ class Zygote:
 
 @dataclass(frozen=True)
 class Ended(Finished):
-    """How a worker ended: a negative code is the signal that killed it; `fault` tells how many calls were seen, and whether one failed."""
+    """How a worker ended: a negative code is the signal that killed it.
+
+    `fault` tells how many calls were seen, and whether one failed.
+    """
 
     seconds: float = 0.0
     fault: dict[str, Any] = field(default_factory=dict)
@@ -139,12 +147,12 @@ class ForkedProject(Project):
     def recipe(self, text: str) -> None:
         (self.folder / "train_classification_model.py").write_text(text)
 
-    # --- starts -----------------------------------------------------------------------------------------------------------
+    # --- starts -----------------------------------------------------------------------------------
     def start(self, *words: str, script: str = ORCHESTRATOR, **how: Any) -> Ended:
         """One start, killed, failed or disturbed as `how` says.
 
-        `kill_at`, `kill_after`, `kill_in_commit`, `fault` with the folder `below` which it strikes, and `person`: a place,
-        and what is asked there.
+        `kill_at`, `kill_after`, `kill_in_commit`, `fault` with the folder `below` which it strikes,
+        and `person`: a place, and what is asked there.
         """
         return self.zygote.fork(self._request(*words, script=script, **how))[0]
 
@@ -172,7 +180,7 @@ class ForkedProject(Project):
         start = {"words": words, "script": script, "environment": environment_of_cron(self.folder)}
         return {**start, "fault": failing, "person": acting, **how}
 
-    # --- the registry, as a person sees it ----------------------------------------------------------------------------------
+    # --- the registry, as a person sees it --------------------------------------------------------
     @property
     def store(self) -> str:
         return self.settings.get(
@@ -209,7 +217,7 @@ class ForkedProject(Project):
         """What a person does in the UI."""
         self.ask("set_registered_model_alias", alias, str(version))
 
-    # --- files ------------------------------------------------------------------------------------------------------------
+    # --- files ------------------------------------------------------------------------------------
     def whereabouts(self) -> dict[str, list[str]]:
         """SHA-256 -> folders that hold it, one entry for each file."""
         found: dict[str, list[str]] = {}
@@ -232,7 +240,7 @@ class ForkedProject(Project):
             if not any(s in p.parents for s in skipped) and "__pycache__" not in p.parts
         }
 
-    # --- snapshots: the same path again, since a store holds absolute paths ---------------------------------------------------
+    # --- snapshots: the same path again, since a store holds absolute paths -----------------------
     def save(self, name: str = "saved") -> Snapshot:
         """The folder and the settings as they are."""
         kept = self.folder.with_name(f"{self.folder.name}.{name}")

@@ -1,4 +1,6 @@
-"""What must be true after any crash and one more run, written from the specification and not from the code."""
+"""What must be true after any crash and one more run, written from the specification and not from
+the code.
+"""
 
 from __future__ import annotations
 

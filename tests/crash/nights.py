@@ -1,4 +1,6 @@
-"""Many cycles in a row on one project: nights on which nothing comes, and nights on which files come and starts die."""
+"""Many cycles in a row on one project: nights on which nothing comes, and nights on which files
+come and starts die.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ def thirty_nights(project: ForkedProject, nights: int = 30) -> list[str]:
 def hundreds_of_cycles(
     project: ForkedProject, cycles: int, *, seed: int, look_every: int = 10
 ) -> list[str]:
-    """Files come, good, bad and twice; the concept turns, recipes change, and a fifth of the starts is killed by the clock."""
+    """Files come, good, bad and twice.
+
+    The concept turns, recipes change, and a fifth of the starts is killed by the clock.
+    """
     dice = random.Random(seed)
     delivered = SCENARIOS["keep"].made(project)
     left_at_first, wrong = temporary_files(project), []
@@ -69,7 +74,10 @@ def hundreds_of_cycles(
 def _settled(
     project: ForkedProject, delivered: Counter[str], first: set[str], cycle: int
 ) -> list[str]:
-    """One more run, which copies need to be put away; a start of which every file was refused ends 3 and did so."""
+    """One more run, which copies need to be put away.
+
+    A start of which every file was refused ends 3 and did so.
+    """
     project.start("run", "--force")
     return [f"after cycle {cycle}: {one}" for one in broken(project, delivered, first)]
 

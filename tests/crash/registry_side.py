@@ -1,4 +1,6 @@
-"""MLflow in the hands of a person: its own client, without a line of the project's, asked in a worker of its own."""
+"""MLflow in the hands of a person: its own client, without a line of the project's, asked in a
+worker of its own.
+"""
 
 from __future__ import annotations
 

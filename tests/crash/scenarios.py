@@ -1,4 +1,6 @@
-"""Projects brought to the eve of a start worth killing: one scenario for each way that a start can change something."""
+"""Projects brought to the eve of a start worth killing: one scenario for each way that a start can
+change something.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ FIRST = ("--train-from", "used_data", "--set-alias")
 
 @dataclass
 class Delivered:
-    """The digests of all files that were ever put into the project, and of those that version 1 found."""
+    """The digests of all files that were ever put into the project, and of those that version 1
+    found.
+    """
 
     all: Counter[str] = field(default_factory=Counter)
     first: set[str] = field(default_factory=set)
@@ -28,7 +32,10 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Scenario:
-    """`prepare` brings a new project to where `words` are worth killing; `ending` is how they end when nobody does."""
+    """`prepare` brings a new project to where `words` are worth killing.
+
+    `ending` is how they end when nobody does.
+    """
 
     name: str
     prepare: Callable[[ForkedProject], None]

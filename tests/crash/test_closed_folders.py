@@ -1,4 +1,6 @@
-"""A folder that this user may not write to is said before anything is learned, and what waits for it is not taken for lost."""
+"""A folder that this user may not write to is said before anything is learned, and what waits for
+it is not taken for lost.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What is delivered is judged, refused, left or waited for, each file exactly as it should be, by a whole cycle."""
+"""What is delivered is judged, refused, left or waited for, each file exactly as it should be, by a
+whole cycle.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def test_a_file_that_production_cannot_predict_stops_the_others_for_one_start_on
 def test_what_is_no_file_to_read_is_left_and_said_by_a_start_that_has_nothing_of_a_login(
     forked: ForkedProject,
 ) -> None:
-    """As cron may start it: an empty environment, the root folder, and a user who owns the project and nothing else."""
+    """As cron may start it: an empty environment, the root folder, and a user who owns the project
+    and nothing else.
+    """
     SCENARIOS["keep"].made(forked)
     inbox = forked.folder / "new_data"
     os.mkfifo(inbox / "pipe.csv")
@@ -110,7 +114,10 @@ def test_what_is_no_file_to_read_is_left_and_said_by_a_start_that_has_nothing_of
 
 
 def somebody_who_owns(folder: Path) -> list[str]:
-    """Words that start a command as an ordinary user, to whom the folder is given; none where we are one, or they could not reach it."""
+    """Words that start a command as an ordinary user, to whom the folder is given.
+
+    None where we are one, or they could not reach it.
+    """
     needed = (folder, CLONE, Path(sys.executable), Path(sys.executable).resolve())
     ways = {parent for path in needed for parent in path.parents}
     folder.parent.parent.chmod(0o755)

@@ -1,4 +1,6 @@
-"""Disks, clocks, databases and servers that fail: a clear error in time, nothing lost, and the next clean start succeeds."""
+"""Disks, clocks, databases and servers that fail: a clear error in time, nothing lost, and the next
+clean start succeeds.
+"""
 
 from __future__ import annotations
 
@@ -82,13 +84,16 @@ def test_many_cycles_in_one_process_open_no_more_descriptors(forked: ForkedProje
     assert counts[-1] <= counts[1], counts
 
 
-# --- deliveries that are not what they seem --------------------------------------------------------------------------------------
+# --- deliveries that are not what they seem -------------------------------------------------------
 
 
 def test_a_file_that_cannot_be_read_is_not_taken_for_one_that_was_withdrawn(
     stages: Callable[[str], Stage],
 ) -> None:
-    """A person approved; while the job looks for the files to archive, one of them refuses to be read for a moment."""
+    """A person approved.
+
+    While the job looks for the files to archive, one of them refuses to be read for a moment.
+    """
     forked = stages("finish what a person approved").project
     assert forked.start("run", fault=("open", "EACCES", 1), below="new_data").fault["happened"]
     forked.start("run").expect(0)

@@ -1,4 +1,7 @@
-"""Killed anywhere, a start loses nothing: one more run, and every invariant holds. `make soak` does this everywhere, hundreds of times."""
+"""Killed anywhere, a start loses nothing: one more run, and every invariant holds.
+
+`make soak` does this everywhere, hundreds of times.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,7 @@ def test_a_kill_point_kills_only_who_was_asked_to_die_there(forked: ForkedProjec
     assert forked.start("run", kill_at="after_lock").code == KILLED
 
 
-# --- what the matrix of kills does not reach by itself ---------------------------------------------------------------------------
+# --- what the matrix of kills does not reach by itself --------------------------------------------
 
 
 def killed(ended: Ended) -> None:

@@ -1,4 +1,6 @@
-"""A person deletes what a cycle works with: theirs stands, no file is lost, and no later start is stuck over it."""
+"""A person deletes what a cycle works with: theirs stands, no file is lost, and no later start is
+stuck over it.
+"""
 
 from __future__ import annotations
 

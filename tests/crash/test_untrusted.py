@@ -1,4 +1,6 @@
-"""Names, cells and categories that somebody chose to hurt: nothing is lost, and no shell, path, page or formula runs them."""
+"""Names, cells and categories that somebody chose to hurt: nothing is lost, and no shell, path,
+page or formula runs them.
+"""
 
 from __future__ import annotations
 

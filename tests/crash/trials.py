@@ -1,4 +1,6 @@
-"""One trial each: bring a project to the eve of something, let one thing go wrong, start once more, and say what does not hold."""
+"""One trial each: bring a project to the eve of something, let one thing go wrong, start once more,
+and say what does not hold.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,10 @@ class Stage:
         return cls(scenario, project, delivered, project.save("eve"))
 
     def put_back(self) -> Stage:
-        """The same eve, whatever was done to the project since; what a test adds to `delivered` is its own."""
+        """The same eve, whatever was done to the project since.
+
+        What a test adds to `delivered` is its own.
+        """
         self.eve.restore()
         return replace(
             self, delivered=Delivered(Counter(self.delivered.all), set(self.delivered.first))
@@ -76,7 +81,9 @@ class Stage:
         return self.scenario.broken(self.project, self.delivered)
 
     def killed_in_commit(self, number: int) -> list[str]:
-        """Kill while the database is half changed: every command that reads can read it as it is then, and one more start loses nothing."""
+        """Kill while the database is half changed: every command that reads can read it as it is
+        then, and one more start loses nothing.
+        """
         self.eve.restore()
         ended = self.scenario.start(self.project, kill_in_commit=number)
         if ended.code != KILLED:
@@ -109,7 +116,9 @@ class Stage:
         return [*told_badly(ended), *wrong]
 
     def failed_copy(self, nth: int) -> list[str]:
-        """Let the nth opening of a private copy fail once: no model is damaged for that, and no copy stays."""
+        """Let the nth opening of a private copy fail once: no model is damaged for that, and no
+        copy stays.
+        """
         self.eve.restore()
         ended = self.scenario.start(
             self.project, fault=("open", "EACCES", nth), below=".retraining/tmp"
@@ -123,7 +132,9 @@ class Stage:
         ]
 
     def deleted_under_it(self, place: str, *what: str) -> list[str]:
-        """A person deletes something when the start comes to `place`, sees to the alias afterwards, and the job starts once more."""
+        """A person deletes something when the start comes to `place`, sees to the alias afterwards,
+        and the job starts once more.
+        """
         self.eve.restore()
         wrong = told_badly(self.scenario.start(self.project, person=(place, *what)))
         consumed = self.project.digests("used_data") - self.delivered.first
@@ -156,7 +167,8 @@ class Stage:
 
 
 def see_to_the_alias(project: ForkedProject) -> None:
-    """What the error asks a person to do: give the alias to a version that is there, or register a first model again.
+    """What the error asks a person to do: give the alias to a version that is there, or register a
+    first model again.
 
     A closed gate does not look at the alias, so the marker that closes it goes.
     """
@@ -180,12 +192,14 @@ def told_badly(ended: Ended) -> list[str]:
     return wrong
 
 
-# --- stores ---------------------------------------------------------------------------------------------------------------------
+# --- stores ---------------------------------------------------------------------------------------
 
 
 @contextmanager
 def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[Snapshot]:
-    """A new project on a real server, whose database and artifacts stand where a bare store's would."""
+    """A new project on a real server, whose database and artifacts stand where a bare store's
+    would.
+    """
     from tests.model_registry.conftest import wait_for
     from tests.ports import free_port
 
@@ -234,7 +248,7 @@ def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[Snapsho
         server.wait()
 
 
-# --- troubles -------------------------------------------------------------------------------------------------------------------
+# --- troubles -------------------------------------------------------------------------------------
 
 
 def locked_for(seconds: float) -> Callable[[ForkedProject], Iterator[None]]:
@@ -289,7 +303,10 @@ def damaged(how: str) -> Callable[[ForkedProject], Iterator[None]]:
 def answering(
     front: Front, what: str, after: int, *, once: bool
 ) -> Callable[[ForkedProject], Iterator[None]]:
-    """The server misbehaves from some request on, or at that one alone; `what` is one of `misbehaving`'s words."""
+    """The server misbehaves from some request on, or at that one alone.
+
+    `what` is one of `misbehaving`'s words.
+    """
 
     def trouble(project: ForkedProject) -> Iterator[None]:
         seen = itertools.count()
@@ -350,13 +367,15 @@ def disk_with(kilobytes: int) -> Callable[[ForkedProject], Iterator[None]]:
     return trouble
 
 
-# --- starts that overlap ----------------------------------------------------------------------------------------------------------
+# --- starts that overlap --------------------------------------------------------------------------
 
 
 def overlapping(project: ForkedProject, count: int = 8) -> list[str]:
-    """Real processes, started at once: one works, the others end 75 after less than a second of work.
+    """Real processes, started at once: one works, the others end 75 after less than a second of
+    work.
 
-    Work is time on a core, not on a clock: a machine that does other things too makes eight processes wait for each other.
+    Work is time on a core, not on a clock: a machine that does other things too makes eight
+    processes wait for each other.
     """
     command = [
         sys.executable,

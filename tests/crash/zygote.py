@@ -1,8 +1,9 @@
-"""A process that has imported everything and forks a worker for each start: a start with all imports costs five seconds, a fork none.
+"""A process that has imported everything and forks a worker for each start: a start with all
+imports costs five seconds, a fork none.
 
-Reads one JSON request a line from stdin, a list of starts that run at the same time, and answers with one line: how each ended. A worker
-takes the real lock and opens the real store; it may be told to die at a kill point or by the clock, or that a call to the operating
-system fails.
+Reads one JSON request a line from stdin, a list of starts that run at the same time, and answers
+with one line: how each ended. A worker takes the real lock and opens the real store; it may be told
+to die at a kill point or by the clock, or that a call to the operating system fails.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ HEAVY = (
 
 
 def import_everything() -> None:
-    """What a cycle would import on its way; modules only: no store is opened and no thread started."""
+    """What a cycle would import on its way.
+
+    Modules only: no store is opened and no thread started.
+    """
     for module in pkgutil.walk_packages(retraining.__path__, "retraining."):
         importlib.import_module(module.name)
     for name in HEAVY:
@@ -59,7 +63,9 @@ def import_everything() -> None:
 
 
 def prepare_for_forks() -> None:
-    """Do here once what no start can change, and spare the workers a garbage collection that copies every page of this process."""
+    """Do here once what no start can change, and spare the workers a garbage collection that copies
+    every page of this process.
+    """
     # MLflow finds its newest schema by reading 68 files of its own, each time a store is opened
     newest_schema = functools.cache(mlflow.store.db.utils._get_latest_schema_revision)
     newest_schema()
@@ -102,7 +108,10 @@ def work(start: dict[str, Any]) -> int:
 
 
 def let_a_person_act(place: str, asked: list[Any]) -> None:
-    """Have a person's client do something when this worker comes to a named place; it is a process of its own, as theirs would be."""
+    """Have a person's client do something when this worker comes to a named place.
+
+    It is a process of its own, as theirs would be.
+    """
     waits, says = os.pipe()
     person = os.fork()
     if not person:
@@ -121,9 +130,11 @@ def let_a_person_act(place: str, asked: list[Any]) -> None:
 
 
 def die_in_commit(number: int) -> None:
-    """Let this worker die in the Nth transaction that sqlite has begun to write into the database's file, its journal beside it.
+    """Let this worker die in the Nth transaction that sqlite has begun to write into the database's
+    file, its journal beside it.
 
-    In a kill by the clock that moment is some microseconds of a second; a cache of one page brings it forward to where we stand.
+    In a kill by the clock that moment is some microseconds of a second; a cache of one page brings
+    it forward to where we stand.
     """
     left = number
 
@@ -178,7 +189,10 @@ def fork(start: dict[str, Any]) -> int:
 
 
 def wait_for_all(starts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Fork all starts at once; kill those whose time is over. A negative code is the signal that a worker died of."""
+    """Fork all starts at once; kill those whose time is over.
+
+    A negative code is the signal that a worker died of.
+    """
     began = time.monotonic()
     running = {fork(start): (place, start) for place, start in enumerate(starts)}
     ended: dict[int, dict[str, Any]] = {}

@@ -1,4 +1,6 @@
-"""The estimated score of traffic: which rows count, by whose calibration, and what it sees and does not see."""
+"""The estimated score of traffic: which rows count, by whose calibration, and what it sees and does
+not see.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +111,7 @@ def test_the_label_as_answered_counts_not_the_likeliest_class(calibration: Calib
     assert found.value == pytest.approx(1 - chance_of_one(x).mean(), abs=0.03)
 
 
-# --- which rows ----------------------------------------------------------------------------------------------------------------
+# --- which rows -----------------------------------------------------------------------------------
 
 
 def answer(**changed: Any) -> Answer:

@@ -1,4 +1,6 @@
-"""Settings that name columns and classes are compared with production's: a name that is nowhere is an error with the nearest."""
+"""Settings that name columns and classes are compared with production's: a name that is nowhere is
+an error with the nearest.
+"""
 
 from __future__ import annotations
 

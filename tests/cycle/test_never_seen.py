@@ -19,7 +19,10 @@ DAYS = [f"2026-03-{day:02d}" for day in range(1, 29)]
 
 
 def coded_table(seed: int, *, written: str = "{}", day: str = "2026-01-01") -> str:
-    """60 rows whose label follows a code of 1 to 8; two codes are words, so that the column is one of texts."""
+    """60 rows whose label follows a code of 1 to 8.
+
+    Two codes are words, so that the column is one of texts.
+    """
     rng = random.Random(seed)
     lines = ["code,day,load,target"]
     for _ in range(60):

@@ -48,7 +48,10 @@ def seen(database: Database, metric: str = "accuracy", days: int = 30) -> Traffi
 
 
 def ten_days(database: Database) -> tuple[np.ndarray[Any, Any], ...]:
-    """Thirty rows a day, twenty of them labelled the next day; truth, predicted, scores of the labelled ones."""
+    """Thirty rows a day, twenty of them labelled the next day.
+
+    Truth, predicted, scores of the labelled ones.
+    """
     random = np.random.default_rng(3)
     told = []
     for day in range(A_WEEK_AND_MORE):
@@ -145,7 +148,7 @@ def test_without_labels_nothing_is_scored(database: Database) -> None:
         assert traffic.labels_in_days is None
 
 
-# --- drift --------------------------------------------------------------------------------------------------------------------
+# --- drift ----------------------------------------------------------------------------------------
 
 
 def reference() -> Sketch:
@@ -219,7 +222,7 @@ def test_the_first_moment_is_a_midnight() -> None:
     assert first_moment(1, LAST_DAY) == datetime(2026, 3, 19, tzinfo=NOON.tzinfo)
 
 
-# --- since the last cycle -----------------------------------------------------------------------------------------------------
+# --- since the last cycle -------------------------------------------------------------------------
 
 
 def test_a_trigger_looks_at_what_was_asked_since_the_last_cycle(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Which alerts hold: what is significant against a version's record, or under the threshold that decides."""
+"""Which alerts hold: what is significant against a version's record, or under the threshold that
+decides.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,7 @@ def test_only_material_drift_is_told_with_the_columns_that_moved(accuracy: Setti
     assert line["try"] == line["action_required"] == alert.action_required
 
 
-# --- the record ----------------------------------------------------------------------------------------------------------------
+# --- the record -----------------------------------------------------------------------------------
 
 
 def served(value: float, version: int = 3, metric: str = "accuracy") -> CycleRecord:

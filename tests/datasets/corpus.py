@@ -1,6 +1,7 @@
 """Every kind of input that was thought of, made by code, each with its exact outcome.
 
-The schema: numbers `speed` and `load`, boolean `ok`, string `city`, integer label `target` with classes 0 and 1.
+The schema: numbers `speed` and `load`, boolean `ok`, string `city`, integer label `target` with
+classes 0 and 1.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ SEMICOLONS = {"csv_separator": ";", "csv_decimal": ","}
 
 @dataclass(frozen=True)
 class Case:
-    """A file's content, and either the rows it must be read as or words that the reason for refusing it must hold."""
+    """A file's content, and either the rows it must be read as or words that the reason for
+    refusing it must hold.
+    """
 
     title: str
     content: bytes

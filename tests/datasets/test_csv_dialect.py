@@ -1,4 +1,6 @@
-"""A file in another separator or decimal mark than the settings say is told to be that, before anything else."""
+"""A file in another separator or decimal mark than the settings say is told to be that, before
+anything else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What must hold for any bytes: nothing but a reason is raised, and what is accepted is what Python's strict CSV reader sees."""
+"""What must hold for any bytes: nothing but a reason is raised, and what is accepted is what
+Python's strict CSV reader sees.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,10 @@ def accepted(
 def strictly(
     content: bytes, encoding: str = "utf-8-sig", separator: str = ","
 ) -> list[tuple[str | None, ...]]:
-    """The oracle: rows by Python's own reader, strict; blank lines are no rows, an empty text is missing."""
+    """The oracle: rows by Python's own reader, strict.
+
+    Blank lines are no rows, an empty text is missing.
+    """
     text = io.StringIO(content.decode(encoding), newline="")
     records = [record for record in csv.reader(text, delimiter=separator, strict=True) if record]
     assert all(len(record) == len(records[0]) for record in records)

@@ -1,4 +1,6 @@
-"""The corpus: every file is read as exactly these rows, or refused with a reason that a person can act on."""
+"""The corpus: every file is read as exactly these rows, or refused with a reason that a person can
+act on.
+"""
 
 from __future__ import annotations
 

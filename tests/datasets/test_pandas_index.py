@@ -73,7 +73,9 @@ def test_a_label_that_stands_in_the_index_is_read(tmp_path: Path) -> None:
 
 
 def test_a_version_that_learned_it_still_reads_it(tmp_path: Path) -> None:
-    """Registered before this was noticed: its columns are its columns, and a file that lacks one is refused."""
+    """Registered before this was noticed: its columns are its columns, and a file that lacks one is
+    refused.
+    """
     file = parquet(tmp_path, SHUFFLED.rename_axis("row"), "0.parquet")
     chosen = settings(tmp_path)
     plain = put(tmp_path, b"row,a,b,target\n1,2,3,0\n2,3,4,1\n", "1.csv")

@@ -1,4 +1,6 @@
-"""What is remarked on the columns of a registration, with the first file and row, and what is left in peace."""
+"""What is remarked on the columns of a registration, with the first file and row, and what is left
+in peace.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def surveyed(folder: Path, *texts: str, **changed: Any) -> tuple[Remark, ...]:
 
 
 def of_cells(folder: Path, cells: Sequence[str], **changed: Any) -> tuple[Remark, ...]:
-    """The remarks on a column `c` with these cells, half of them in a second file; the label is a coin's."""
+    """The remarks on a column `c` with these cells, half of them in a second file.
+
+    The label is a coin's.
+    """
     coin = random.Random(1)
     separator = changed.get("csv_separator", ",")
     lines = [f"{cell}{separator}{coin.randint(0, 1)}" for cell in cells]

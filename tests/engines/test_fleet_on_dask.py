@@ -1,4 +1,6 @@
-"""`fleet` on an engine: each project ends as it would alone, whatever becomes of a worker or of the scheduler."""
+"""`fleet` on an engine: each project ends as it would alone, whatever becomes of a worker or of the
+scheduler.
+"""
 
 from __future__ import annotations
 

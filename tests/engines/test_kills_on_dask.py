@@ -1,4 +1,6 @@
-"""Seeded kills of workers, of what they forked, and of the scheduler, under a fleet: nothing is lost or doubled."""
+"""Seeded kills of workers, of what they forked, and of the scheduler, under a fleet: nothing is
+lost or doubled.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def kill_one(whom: str, cluster: Cluster) -> bool:
 def start_with_kills(
     projects: list[Project], port: int, rng: random.Random, wanted: int
 ) -> tuple[int, int]:
-    """One fleet under which up to `wanted` processes are killed; how many were, and its exit code."""
+    """One fleet under which up to `wanted` processes are killed.
+
+    How many were, and its exit code.
+    """
     cluster = Cluster(port)
     killed = 0
     try:

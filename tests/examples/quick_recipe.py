@@ -1,4 +1,6 @@
-"""The clinic's recipe without the families that take longest, for tests that do not depend on what is searched."""
+"""The clinic's recipe without the families that take longest, for tests that do not depend on what
+is searched.
+"""
 
 from __future__ import annotations
 

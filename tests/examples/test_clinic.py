@@ -65,7 +65,9 @@ def test_the_table_looks_like_the_real_one() -> None:
 
 @pytest.mark.parametrize("guideline", CLINIC.RISK)
 def test_outcomes_are_drawn_from_the_model_that_is_named(guideline: str) -> None:
-    """A logistic regression on whole records must find the weights again, within its own standard error."""
+    """A logistic regression on whole records must find the weights again, within its own standard
+    error.
+    """
     rng = np.random.default_rng(0)
     whole = CLINIC.patients(40_000, rng)
     ill = rng.random(40_000) < CLINIC.probability_of_illness(whole, guideline)

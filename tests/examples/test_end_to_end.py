@@ -1,4 +1,6 @@
-"""Both examples, played by the commands of their READMEs: real files, a real store, the shipped recipes and settings."""
+"""Both examples, played by the commands of their READMEs: real files, a real store, the shipped
+recipes and settings.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +111,10 @@ class Example:
 
 
 def static_score(fleet: Example, folder: str) -> float:
-    """What the first model, had it been left alone, scores on the files of a folder; loaded as anybody loads it."""
+    """What the first model, had it been left alone, scores on the files of a folder.
+
+    Loaded as anybody loads it.
+    """
     set_tracking_uri(fleet.store)
     first = pyfunc.load_model("models:/driver-assistance/1")
     rows = pd.concat(

@@ -46,7 +46,9 @@ def as_read(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def disagreement(table: pd.DataFrame, rule: dict[str, object]) -> float:
-    """The share of labels that a rule does not explain, over the readings whose sensors lost nothing."""
+    """The share of labels that a rule does not explain, over the readings whose sensors lost
+    nothing.
+    """
     whole = table.dropna()
     return float(np.mean(FLEET.needs_intervention(whole, rule, 0.25) != whole[FLEET.TARGET]))
 

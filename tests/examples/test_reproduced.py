@@ -1,4 +1,6 @@
-"""`reproduce` on real histories: versions of the demo and of both examples are made again to the last bit."""
+"""`reproduce` on real histories: versions of the demo and of both examples are made again to the
+last bit.
+"""
 
 from __future__ import annotations
 

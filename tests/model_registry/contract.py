@@ -1,4 +1,6 @@
-"""What every registry must do, as checks that any implementation passes: each takes a fresh one with a name of its own."""
+"""What every registry must do, as checks that any implementation passes: each takes a fresh one
+with a name of its own.
+"""
 
 from __future__ import annotations
 

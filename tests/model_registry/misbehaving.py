@@ -1,4 +1,6 @@
-"""A real HTTP server in front of a real MLflow server, that misbehaves on the requests a test names."""
+"""A real HTTP server in front of a real MLflow server, that misbehaves on the requests a test
+names.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ _PASSED_ON = ("Content-Type", "Authorization")
 
 
 class Front(ThreadingHTTPServer):
-    """`rule` decides each request; `seen` keeps them all. Threads of hanging answers end with the test."""
+    """`rule` decides each request; `seen` keeps them all.
+
+    Threads of hanging answers end with the test.
+    """
 
     daemon_threads = True
 
@@ -38,7 +43,10 @@ class Front(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """pass; 503, 500, 401 = answered so without asking; after-503, after-500, after-drop = done, and then answered so; hang = no answer."""
+    """pass; 503, 500, 401 = answered so without asking.
+
+    After-503, after-500, after-drop = done, and then answered so; hang = no answer.
+    """
 
     server: Front
     protocol_version = "HTTP/1.1"

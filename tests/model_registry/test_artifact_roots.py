@@ -1,4 +1,6 @@
-"""Where artifacts are kept: the project's own place can always be made, another one must be in reach."""
+"""Where artifacts are kept: the project's own place can always be made, another one must be in
+reach.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A version with its manifest and model, as cycles and services take it: shown on the registry in memory."""
+"""A version with its manifest and model, as cycles and services take it: shown on the registry in
+memory.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Our own server and the bare store are one: either writes, both read; the model is served; the server ends with its children."""
+"""Our own server and the bare store are one: either writes, both read; the model is served.
+
+The server ends with its children.
+"""
 
 from __future__ import annotations
 

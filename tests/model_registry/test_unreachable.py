@@ -1,4 +1,6 @@
-"""A server that is refused, hangs, breaks down, or breaks down after it did what it was asked: an error in time, nothing twice."""
+"""A server that is refused, hangs, breaks down, or breaks down after it did what it was asked: an
+error in time, nothing twice.
+"""
 
 from __future__ import annotations
 
@@ -242,7 +244,9 @@ def test_a_store_that_stays_locked_is_said_to_be_in_time(on_sqlite: Settings) ->
 def test_a_store_that_cannot_be_written_names_the_cause_and_no_server(
     on_sqlite: Settings, trouble: str, cause: str, remedy: str
 ) -> None:
-    """As sqlite and MLflow tell it: a full disk and a file without permission look the same to a test that may write everything."""
+    """As sqlite and MLflow tell it: a full disk and a file without permission look the same to a
+    test that may write everything.
+    """
 
     def in_trouble(connection: sqlite3.Connection, _: object) -> None:
         connection.execute(trouble)

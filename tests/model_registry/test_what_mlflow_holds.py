@@ -1,4 +1,6 @@
-"""What a person sees in MLflow after a cycle, and what other programs can do with it, this code not importable."""
+"""What a person sees in MLflow after a cycle, and what other programs can do with it, this code not
+importable.
+"""
 
 from __future__ import annotations
 

@@ -98,7 +98,10 @@ def test_many_labels_at_once_are_all_counted(database: Database) -> None:
 def test_a_label_and_its_row_that_come_at_the_same_moment_find_each_other(
     database: Database,
 ) -> None:
-    """Both are committed by threads of their own; whoever is first, the row must wait for a file afterwards."""
+    """Both are committed by threads of their own.
+
+    Whoever is first, the row must wait for a file afterwards.
+    """
     rounds = 60
     barrier = threading.Barrier(2)
 

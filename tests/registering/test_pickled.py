@@ -1,4 +1,6 @@
-"""Pickles with classes of one's own: found in the project, carried by value, tried in a clean process before anything is registered."""
+"""Pickles with classes of one's own: found in the project, carried by value, tried in a clean
+process before anything is registered.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +106,10 @@ def unregistered(tmp_path: Path, empty_store: Path) -> Project:
 
 
 def written_by(project: Project, script: str, **beside: str) -> None:
-    """Let a script of the project write `own.pkl`, as its user once did; forked, so that nothing is imported anew."""
+    """Let a script of the project write `own.pkl`, as its user once did.
+
+    Forked, so that nothing is imported anew.
+    """
     for name, text in beside.items():
         project.put(f"{name}.py", text, to=".")
     path = project.put("train.py", script, to=".")

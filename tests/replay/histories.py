@@ -22,7 +22,9 @@ def train_model(X_train, y_train):
 
 
 def drifting(rows: int, *, turn_at: float = 0.5, seed: int = 0) -> pd.DataFrame:
-    """Two numbers and a label that follows the first of them, and from some share of the rows on the second; one row in twenty is wrong."""
+    """Two numbers and a label that follows the first of them, and from some share of the rows on
+    the second; one row in twenty is wrong.
+    """
     rng = np.random.default_rng(seed)
     table = pd.DataFrame(rng.normal(size=(rows, 2)).round(4), columns=["speed", "load"])
     turned = np.arange(rows) >= turn_at * rows

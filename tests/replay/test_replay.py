@@ -51,7 +51,7 @@ def only(told: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(play)
 
 
-# --- the same cycle -------------------------------------------------------------------------------------------------------------
+# --- the same cycle -------------------------------------------------------------------------------
 
 
 def test_ten_cycles_in_memory_and_on_sqlite_decide_the_same(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def decisions_of_ten_cycles(folder: Path, open_registry: Any) -> list[tuple[Any,
     return seen
 
 
-# --- the answer -----------------------------------------------------------------------------------------------------------------
+# --- the answer -----------------------------------------------------------------------------------
 
 
 def test_the_answer_has_the_contract_s_shape(replaying: Replaying) -> None:
@@ -236,7 +236,7 @@ def test_winners_that_wait_for_a_person_are_approved_before_the_next_cycle(
     assert only(better, "current")["fits"] == manual["fits"]
 
 
-# --- what is played -------------------------------------------------------------------------------------------------------------
+# --- what is played -------------------------------------------------------------------------------
 
 
 def test_without_files_the_archive_is_played_by_arrival_and_nothing_of_the_project_is_touched(

@@ -1,4 +1,7 @@
-"""A threshold that no model reaches does not train every night; one that every model reaches trains no more than the clock asks."""
+"""A threshold that no model reaches does not train every night.
+
+One that every model reaches trains no more than the clock asks.
+"""
 
 from __future__ import annotations
 

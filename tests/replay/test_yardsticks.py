@@ -114,7 +114,9 @@ class Always:
 
 @pytest.fixture
 def evenly(tmp_path: Path) -> Judge:
-    """A stream in which `load` runs through 0..99 in each hundred rows and the label is always `speed` > 0."""
+    """A stream in which `load` runs through 0..99 in each hundred rows and the label is always
+    `speed` > 0.
+    """
     table = drifting(720)
     table["load"] = np.arange(720) % 60 / 60
     table["target"] = (table["speed"] > 0).astype(int)

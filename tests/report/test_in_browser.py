@@ -1,4 +1,7 @@
-"""The pages in a real Chromium, in both colour schemes and at phone width. Screenshots land in build/screenshots/."""
+"""The pages in a real Chromium, in both colour schemes and at phone width.
+
+Screenshots land in build/screenshots/.
+"""
 
 import html
 from collections.abc import Iterator
@@ -12,7 +15,8 @@ from tests.browser import NEEDS_CHROMIUM, SCREENSHOTS, Tab, chromium
 from tests.report import samples
 
 VIEWS = [("light", 1100), ("dark", 1100), ("light", 360)]
-# Text on what stands behind it: the first background on the way up that is not transparent (WCAG 2.2, 1.4.3).
+# Text on what stands behind it: the first background on the way up that is not transparent (WCAG
+# 2.2, 1.4.3).
 CONTRAST = """() => {
   const channel = value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
   const parts = colour => colour.match(/[\\d.]+/g).map(Number);

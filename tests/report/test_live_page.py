@@ -1,4 +1,6 @@
-"""The live page: its sentence, its cards, its charts with their tables, and a stranger's words in every field."""
+"""The live page: its sentence, its cards, its charts with their tables, and a stranger's words in
+every field.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ from tests.report import samples
 
 
 class Reader(HTMLParser):
-    """What a browser would see: tags with attributes, visible text, and whether every tag was closed in order."""
+    """What a browser would see: tags with attributes, visible text, and whether every tag was
+    closed in order.
+    """
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)

@@ -1,7 +1,8 @@
-"""A process that has imported service and export, and forks one of them for each line it reads: a start with imports costs seconds.
+"""A process that has imported service and export, and forks one of them for each line it reads: a
+start with imports costs seconds.
 
-Reads one JSON object a line: `{"what": "service" or "job", "project", "settings", "port"}`, and "kill_at" for one that is to die at a
-named place; answers with the child's process id.
+Reads one JSON object a line: `{"what": "service" or "job", "project", "settings", "port"}`, and
+"kill_at" for one that is to die at a named place; answers with the child's process id.
 """
 
 from __future__ import annotations

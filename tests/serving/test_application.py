@@ -1,4 +1,6 @@
-"""The application as a whole: mounted in another one, bodies that are too long or too slow, too many at once."""
+"""The application as a whole: mounted in another one, bodies that are too long or too slow, too
+many at once.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What `/openapi.json` says holds: requests made from it, good and bad, get answers that it describes."""
+"""What `/openapi.json` says holds: requests made from it, good and bad, get answers that it
+describes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""kill -9 of the service, of the export, and of both, while clients predict, label and ingest: nothing acknowledged is lost or doubled."""
+"""kill -9 of the service, of the export, and of both, while clients predict, label and ingest:
+nothing acknowledged is lost or doubled.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +129,10 @@ class Loop:
             return answer.status, json.loads(answer.read())
 
     def work(self, stop: threading.Event, seed: int) -> None:
-        """One client: predictions, their labels, and now and then a batch; what was not acknowledged is sent again, as clients do."""
+        """One client: predictions, their labels, and now and then a batch.
+
+        What was not acknowledged is sent again, as clients do.
+        """
         chance = random.Random(seed)
         while not stop.is_set():
             ids = [uuid.UUID(int=chance.getrandbits(128)).hex for _ in range(ROWS)]
@@ -232,7 +237,10 @@ def test_a_batch_whose_sender_never_asks_again_is_finished_or_undone_by_the_next
 
 
 def play(loop: Loop, kills: int, seed: int) -> None:
-    """Kill as often as that at moments of chance, while three clients go on; then look at everything."""
+    """Kill as often as that at moments of chance, while three clients go on.
+
+    Then look at everything.
+    """
     chance = random.Random(seed)
     stop = threading.Event()
     loop.start()

@@ -1,4 +1,6 @@
-"""`/labels` and `/ingest/batch` over HTTP: what is taken, what is refused, and what an answer never shows."""
+"""`/labels` and `/ingest/batch` over HTTP: what is taken, what is refused, and what an answer never
+shows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The live page over HTTP: who sees it, what it may load, what starts a cycle, and what it says in bad times."""
+"""The live page over HTTP: who sees it, what it may load, what starts a cycle, and what it says in
+bad times.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The live page in Debian's Chromium, of a service that answers: both schemes, desk and phone, keyboard alone.
+"""The live page in Debian's Chromium, of a service that answers: both schemes, desk and phone,
+keyboard alone.
 
 Screenshots land in build/screenshots/.
 """
@@ -39,7 +40,10 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Running]:
-    """Version 2 was promoted, answers, and some of its answers were labelled; somebody has looked."""
+    """Version 2 was promoted, answers, and some of its answers were labelled.
+
+    Somebody has looked.
+    """
     folder = tmp_path_factory.mktemp("page") / "project"
     project = Project.with_first_model(folder, empty_store)
     project.deliver(*tables(12, seed=50, turned=True))

@@ -25,7 +25,9 @@ MONITORING = "/mlops/api/monitoring"
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Running]:
-    """A service that answered 0, 1, 0 and 1 in two requests, and was told that the third should be 1."""
+    """A service that answered 0, 1, 0 and 1 in two requests, and was told that the third should be
+    1.
+    """
     folder = tmp_path_factory.mktemp("watched") / "project"
     settings = probe_project(empty_store, folder, MONITOR_EVERY_SECONDS="1")
     with running(settings) as service:

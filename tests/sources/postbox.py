@@ -1,4 +1,5 @@
-"""A second source, as small as one can be: rows in a sqlite file of the project, exported three to a file.
+"""A second source, as small as one can be: rows in a sqlite file of the project, exported three to
+a file.
 
 `SOURCES` names this module in the tests, so all that the product knows of it stands there.
 """

@@ -15,7 +15,9 @@ def alike(blocks, rows_per_block, likeness, rng):
 
 
 def two_models(blocks=20, rows_per_block=50, *, gain=0.0, likeness=0.0, seed=0):
-    """A champion right on some 83 % of rows, and a challenger that is better for a `gain` > 0 and equal for 0."""
+    """A champion right on some 83 % of rows, and a challenger that is better for a `gain` > 0 and
+    equal for 0.
+    """
     rng = np.random.default_rng(seed)
     common, block = alike(blocks, rows_per_block, 0.0, rng)
     truth = rng.integers(0, 2, block.size)

@@ -70,7 +70,9 @@ def test_of_three_classes_each_row_adds_up_to_one() -> None:
 
 
 def test_estimates_without_one_run_of_rows_differ_most_where_runs_differ() -> None:
-    """Rows that follow each other in time are left out together: else a bad week would not widen the interval."""
+    """Rows that follow each other in time are left out together: else a bad week would not widen
+    the interval.
+    """
     _, given, truth = too_sure()
     turned = truth.copy()
     turned[: ROWS // 10] = 1 - turned[: ROWS // 10]

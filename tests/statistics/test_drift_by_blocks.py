@@ -62,7 +62,8 @@ def sides(before, after, nominal=False):
 
 
 def test_benjamini_hochberg_on_the_example_of_its_paper():
-    # Benjamini and Hochberg (1995), section 3.2: fifteen p values, of which the first four are rejected at 5 %
+    # Benjamini and Hochberg (1995), section 3.2: fifteen p values, of which the first four are
+    # rejected at 5 %
     published = [.0001, .0004, .0019, .0095, .0201, .0278, .0298, .0344, .0459, .3240, .4262, .5719, .6528, .7590, 1.0]  # fmt: skip
     assert [q <= 0.05 for q in benjamini_hochberg(published)] == [True] * 4 + [False] * 11
 
@@ -141,7 +142,8 @@ def test_likeness_is_what_the_rows_were_drawn_with(share):
     side = histograms(
         rng, 4000, 50, likeness=share, bins=number_bins(np.array([-0.01, 0.0, 0.01]), 2)
     )
-    # two halves of a normal that correlates by r agree with correlation 2 asin(r) / pi (Sheppard, 1899)
+    # two halves of a normal that correlates by r agree with correlation 2 asin(r) / pi (Sheppard,
+    # 1899)
     assert likeness(sides(side[:2500], side[2500:])) == pytest.approx(
         2 * np.arcsin(share) / np.pi, abs=0.015
     )

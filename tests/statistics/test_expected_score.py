@@ -18,7 +18,9 @@ ROWS, DRAWS = 1000, 100
 
 
 def traffic(classes: int) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """Answers, the model's probabilities, and how likely each class is: not the same, and not always the likeliest answered."""
+    """Answers, the model's probabilities, and how likely each class is: not the same, and not
+    always the likeliest answered.
+    """
     random = np.random.default_rng(classes)
     likely = random.dirichlet([0.7] * classes, ROWS)
     given = likely**0.5

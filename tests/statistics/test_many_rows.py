@@ -1,4 +1,6 @@
-"""Scores and comparisons of many rows: what they hold beside the answers does not grow beyond some bytes a row."""
+"""Scores and comparisons of many rows: what they hold beside the answers does not grow beyond some
+bytes a row.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ def histograms(rng: Any, blocks: int, rows: int, *, burst: int, moved: float = 0
 
 
 def alarms(burst: int, moved: float = 0.0) -> float:
-    """The share of windows with p under 3 %: 16 blocks of one burst each, against files of many bursts."""
+    """The share of windows with p under 3 %: 16 blocks of one burst each, against files of many
+    bursts.
+    """
     found = []
     for seed in range(REPEATS):
         rng = np.random.default_rng(seed)

@@ -135,7 +135,8 @@ def test_blocks_that_happen_to_agree_prove_no_more_than_their_rows():
     blocks = np.repeat(np.arange(5), 10)
     champion = answers(np.tile([0] + [1] * 9, 5), blocks)
     challenger = answers(np.ones(50), blocks)
-    # one row gained in each of five blocks: McNemar's exact test says p = .06, and the blocks alone would say p = 0
+    # one row gained in each of five blocks: McNemar's exact test says p = .06, and the blocks alone
+    # would say p = 0
     result = judged("accuracy", champion, challenger)
     assert result.improvement == pytest.approx(0.1)
     assert result.verdict == "not_enough_evidence"

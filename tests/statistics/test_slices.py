@@ -19,7 +19,10 @@ def judged(champion, challenger, slices, **options):
 
 
 def a_slice_that_loses(share, rows=200, blocks=10):
-    """The first half of every block is `north`; there the challenger is wrong on `share` of the rows, else both are right."""
+    """The first half of every block is `north`.
+
+    There the challenger is wrong on `share` of the rows, else both are right.
+    """
     block = np.repeat(np.arange(blocks), 2 * rows // blocks)
     place = np.arange(block.size) % (2 * rows // blocks)
     north = place < rows // blocks
@@ -32,7 +35,8 @@ def a_slice_that_loses(share, rows=200, blocks=10):
 
 
 def test_holm_on_a_hand_worked_example():
-    # the example of R's p.adjust and of most textbooks: .01 x 3, .04 x 1 (but not under .06), .03 x 2, .005 x 4
+    # the example of R's p.adjust and of most textbooks: .01 x 3, .04 x 1 (but not under .06), .03 x
+    # 2, .005 x 4
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
     assert holm([0.5, 0.9]) == pytest.approx((1.0, 1.0))
     assert holm([]) == ()

@@ -1,4 +1,6 @@
-"""Columns that tell rows apart, or tell when they came: a model learns them by heart, and no later row has these values."""
+"""Columns that tell rows apart, or tell when they came: a model learns them by heart, and no later
+row has these values.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ def _id(rows: Rows, column: str, why: str, row: int = 0) -> Remark:
 
 
 def _no_accident(distinct: NDArray[np.float64], column: str) -> bool:
-    """Whether whole numbers that never repeat are ids: chance would repeat some, or name or length say it."""
+    """Whether whole numbers that never repeat are ids: chance would repeat some, or name or length
+    say it.
+    """
     count, width = len(distinct), distinct[-1] - distinct[0] + 1
     pairs = count * (count - 1) / 2
     return bool(

@@ -98,7 +98,10 @@ def _by_number(
 
 
 def _exceptions(codes: Codes, labels: Codes, values: int, classes: int) -> int:
-    """Rows whose label is not the most frequent one of their value; code -1, a missing value, is a value too."""
+    """Rows whose label is not the most frequent one of their value.
+
+    Code -1, a missing value, is a value too.
+    """
     cells = np.bincount((codes + 1) * classes + labels, minlength=(values + 1) * classes)
     return int(len(codes) - cells.reshape(-1, classes).max(axis=1).sum())
 
@@ -115,7 +118,10 @@ def _exceptions_beside_a_threshold(values: NDArray[np.float64], labels: Codes) -
 
 
 def _classes_named(distinct: pa.Array, classes: Sequence[Label]) -> NDArray[np.int64]:
-    """By distinct text, the one class whose text stands in it as a word of its own, else -2; the last is for a missing text."""
+    """By distinct text, the one class whose text stands in it as a word of its own, else -2.
+
+    The last is for a missing text.
+    """
     found = np.full(len(distinct) + 1, -2, np.int64)
     words = [rf"(?<![0-9A-Za-z]){re.escape(label_text(one))}(?![0-9A-Za-z])" for one in classes]
     patterns = [re.compile(word, re.IGNORECASE) for word in words]

@@ -1,4 +1,6 @@
-"""Text columns that are numbers but for a few cells, or for the way in which the numbers are written."""
+"""Text columns that are numbers but for a few cells, or for the way in which the numbers are
+written.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ _UNITS = (
 def numbers_in_words(rows: Rows, column: str, settings: Settings) -> Remark | None:
     """What keeps a text column from being one of numbers (or of true and false), if that is little.
 
-    Cells that stand for a missing value in other people's tables (`?`, `-`, `n/a`, `#N/A`, a blank) never count against it.
+    Cells that stand for a missing value in other people's tables (`?`, `-`, `n/a`, `#N/A`, a blank)
+    never count against it.
     """
     cells = _Cells(rows, column, rows.texts(column), settings)
     return (
@@ -81,7 +84,9 @@ class _Cells:
         return int(self.texts.counts[chosen].sum())
 
     def are_nearly_all(self, chosen: Mask) -> bool:
-        """Whether the chosen texts fill nearly all rows that have a value, and are not one and the same."""
+        """Whether the chosen texts fill nearly all rows that have a value, and are not one and the
+        same.
+        """
         placeholders = self.texts.matching(MISSING_LIKE)
         with_value = self.count(~self.missing & ~placeholders)
         return int(chosen.sum()) > 1 and self.count(chosen) >= ENOUGH * with_value

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-# Most important first: what makes every score wrong, what hides numbers, what no later row will have.
+# Most important first: what makes every score wrong, what hides numbers, what no later row will
+# have.
 Subject = Literal[
     "label told",
     "label rare",

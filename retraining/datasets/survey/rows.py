@@ -21,7 +21,10 @@ _TEXTS = pa.dictionary(pa.int32(), pa.string())
 
 @dataclass(frozen=True)
 class Texts:
-    """A text column: `codes` (n,) are places in `distinct`, -1 where there is no text; every distinct text occurs."""
+    """A text column: `codes` (n,) are places in `distinct`, -1 where there is no text.
+
+    Every distinct text occurs.
+    """
 
     codes: NDArray[np.int32]
     distinct: pa.Array

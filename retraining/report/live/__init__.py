@@ -1,1 +1,4 @@
-"""The live page: one look says whether production is well. Facts in, HTML out; nothing is computed from rows here."""
+"""The live page: one look says whether production is well.
+
+Facts in, HTML out; nothing is computed from rows here.
+"""

@@ -1,4 +1,5 @@
-"""What the live page shows: facts from the service, the last look at traffic, the registry and the log.
+"""What the live page shows: facts from the service, the last look at traffic, the registry and the
+log.
 
 Any part may be absent; the page says so. Times are aware and in UTC.
 """

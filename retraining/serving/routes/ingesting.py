@@ -38,7 +38,10 @@ router = APIRouter(route_class=ScopedRoute)
     ),
 )
 async def ingest_batch(request: Request) -> Response:
-    """Put one batch of labelled rows into the inbox as one whole file; sending it again changes nothing."""
+    """Put one batch of labelled rows into the inbox as one whole file.
+
+    Sending it again changes nothing.
+    """
     service = service_of(request)
     must_be_json(request)
     body = await service.intake.body_of(request)

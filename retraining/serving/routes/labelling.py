@@ -29,7 +29,10 @@ router = APIRouter(route_class=ScopedRoute)
     ),
 )
 async def labels(request: Request) -> Response:
-    """Write down the true labels of predictions, before or after these are logged; sending them again changes nothing."""
+    """Write down the true labels of predictions, before or after these are logged.
+
+    Sending them again changes nothing.
+    """
     service = service_of(request)
     must_be_json(request)
     body = json_object(await service.intake.body_of(request))

@@ -1,4 +1,6 @@
-"""The live page, what its script fetches, its log-in, and the one thing that it does: start a cycle."""
+"""The live page, what its script fetches, its log-in, and the one thing that it does: start a
+cycle.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """BSON values -> the text of a CSV cell, by the kind of its column.
 
-A missing field, `null` and NaN are a missing value: the empty cell. A value that its column cannot hold raises `MisfitError`, so that one
-document is refused instead of the file that it would have spoiled. Texts are those that the reader of the inbox takes back.
+A missing field, `null` and NaN are a missing value: the empty cell. A value that its column cannot
+hold raises `MisfitError`, so that one document is refused instead of the file that it would have
+spoiled. Texts are those that the reader of the inbox takes back.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ TRUTHS = {"true": "true", "false": "false", "1": "true", "0": "false"}
 
 
 class MisfitError(Exception):
-    """A value or a document that does not fit its columns; the message is the reason a person reads."""
+    """A value or a document that does not fit its columns.
+
+    The message is the reason a person reads.
+    """
 
 
 def number_cell(value: Any) -> str:
@@ -77,7 +81,9 @@ def boolean_cell(value: Any) -> str:
 
 
 def text_cell(value: Any) -> str:
-    """A scalar as text, as `mongoexport` writes it: dates in ISO 8601 (UTC), a whole double without its fraction, `true`, `false`."""
+    """A scalar as text, as `mongoexport` writes it: dates in ISO 8601 (UTC), a whole double without
+    its fraction, `true`, `false`.
+    """
     text = _text(value)
     if "\0" in text:
         raise MisfitError("a text with a NUL character")
@@ -177,7 +183,10 @@ def _is_uuid(value: Any) -> bool:
 
 
 def _missing(value: Any, *, expected: str) -> str:
-    """The empty cell for a missing value; anything else is of a type that the column cannot hold."""
+    """The empty cell for a missing value.
+
+    Anything else is of a type that the column cannot hold.
+    """
     if value is None:
         return ""
     names = {

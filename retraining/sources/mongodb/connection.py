@@ -1,6 +1,8 @@
-"""A connection to MongoDB that is never waited for longer than a night's run can spare, and its errors in our words.
+"""A connection to MongoDB that is never waited for longer than a night's run can spare, and its
+errors in our words.
 
-No text of the driver's is shown that could hold a part of the address: a password with an unescaped `@` or `:` makes the driver quote it.
+No text of the driver's is shown that could hold a part of the address: a password with an unescaped
+`@` or `:` makes the driver quote it.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ NO_MAJORITY_READS = (
     148,
     238,
 )  # InvalidOptions, CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented
-# One odd document must not end the scan: a date beyond the year 9999 and broken UTF-8 reach the checks of the cells.
+# One odd document must not end the scan: a date beyond the year 9999 and broken UTF-8 reach the
+# checks of the cells.
 TOLERANT = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler="surrogateescape",
@@ -58,7 +61,10 @@ UNCHANGED = "Files that were complete before stay delivered; nothing is half-del
 
 @dataclass(frozen=True)
 class Patience:
-    """Longest waits in milliseconds. The driver tries a call twice and the first error ends the export: under two minutes in all."""
+    """Longest waits in milliseconds.
+
+    The driver tries a call twice and the first error ends the export: under two minutes in all.
+    """
 
     find_a_server: int = 10_000
     hear_an_answer: int = 45_000
@@ -67,7 +73,9 @@ class Patience:
 
 @dataclass(frozen=True)
 class Source:
-    """The user's documents, the collection beside them for the ledger, and the server's time as this connection began."""
+    """The user's documents, the collection beside them for the ledger, and the server's time as
+    this connection began.
+    """
 
     documents: Collection[dict[str, Any]]
     ledger: Collection[dict[str, Any]]
@@ -122,7 +130,8 @@ def _client(settings: Settings, patience: Patience) -> MongoClient[dict[str, Any
 def _source(client: MongoClient[dict[str, Any]], settings: Settings, patience: Patience) -> Source:
     database = client[str(settings.database_name)]
     name = str(settings.collection_name)
-    # Reads from a secondary could count a document that the next read, from a staler one, does not show.
+    # Reads from a secondary could count a document that the next read, from a staler one, does not
+    # show.
     options: Mapping[str, Any] = {
         "codec_options": TOLERANT,
         "read_preference": ReadPreference.PRIMARY,
@@ -194,7 +203,9 @@ def _hosts(settings: Settings) -> str:
 
 
 def _short(error: PyMongoError, settings: Settings) -> str:
-    """The first clause of the driver's message, which goes on for lines, with every secret blotted out."""
+    """The first clause of the driver's message, which goes on for lines, with every secret blotted
+    out.
+    """
     text = (
         re.split(r",? (?:full error|Timeout|\(configured timeouts)\b", str(error))[0].strip()
         or type(error).__name__

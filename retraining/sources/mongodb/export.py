@@ -1,4 +1,6 @@
-"""One export: documents -> rows -> files that are set aside, claimed, named and marked as delivered, one after another."""
+"""One export: documents -> rows -> files that are set aside, claimed, named and marked as
+delivered, one after another.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ PAUSE = 0.05  # seconds until the ledger is looked at again after another export
 
 @dataclass(frozen=True)
 class Item:
-    """A document on its way: its id, the key of it, and its cells; a refused one has its line of JSON as the only cell."""
+    """A document on its way: its id, the key of it, and its cells.
+
+    A refused one has its line of JSON as the only cell.
+    """
 
     id: Any
     key: bytes
@@ -72,7 +77,8 @@ class Pending:
 
 @dataclass(frozen=True)
 class Export:
-    """Where an export writes and what it remembers of the ledger: the keys of the ids, and the SHA-256 of the files.
+    """Where an export writes and what it remembers of the ledger: the keys of the ids, and the
+    SHA-256 of the files.
 
     `rows` is the number of rows in a full file.
     """
@@ -87,7 +93,9 @@ class Export:
     clock: Callable[[], datetime]
 
     def run(self, documents: Iterable[Mapping[str, Any]]) -> list[Delivery]:
-        """Deliver the documents in full files, then what is left in one that is not: nothing waits for company."""
+        """Deliver the documents in full files, then what is left in one that is not: nothing waits
+        for company.
+        """
         delivered: list[Delivery] = []
         fitting, refused = Pending(refused=False), Pending(refused=True)
         for document in documents:
@@ -107,7 +115,10 @@ class Export:
         return delivered
 
     def _deliver(self, pending: Pending) -> list[Delivery]:
-        """One file; none where another exporter claimed first: what it left of these documents stays pending."""
+        """One file.
+
+        None where another exporter claimed first: what it left of these documents stays pending.
+        """
         pending.leave_out(self.known)
         if not pending.items:
             return []
@@ -135,7 +146,8 @@ class Export:
         rows = [item.cells for item in pending.items]
         content = self.layout.file(rows)
         if hashlib.sha256(content).hexdigest() in self.digests:
-            # Other documents with the same values: without their ids the inbox would take the file for a copy.
+            # Other documents with the same values: without their ids the inbox would take the file
+            # for a copy.
             content = self.layout.file(rows, [item.id for item in pending.items])
         return content
 

@@ -1,10 +1,14 @@
-"""An export from MongoDB: every new document becomes a row of exactly one file in the inbox, or a line of one in quarantine.
+"""An export from MongoDB: every new document becomes a row of exactly one file in the inbox, or a
+line of one in quarantine.
 
-The order of `outbox` makes that hold after a crash at any point: documents are claimed in the ledger, and last the watermark moves.
+The order of `outbox` makes that hold after a crash at any point: documents are claimed in the
+ledger, and last the watermark moves.
 
-ObjectIds do not arrive in their order: writers' clocks differ and inserts commit late. So a scan begins `MONGO_SETTLE_SECONDS` before the
-last one, leaving out what the ledger knows, and the ids below that are counted: a count that changed means that something came even
-later, or was deleted, and has every id compared with the ledger. Ids that are no ObjectIds have no time and are always compared.
+ObjectIds do not arrive in their order: writers' clocks differ and inserts commit late. So a scan
+begins `MONGO_SETTLE_SECONDS` before the last one, leaving out what the ledger knows, and the ids
+below that are counted: a count that changed means that something came even later, or was deleted,
+and has every id compared with the ledger. Ids that are no ObjectIds have no time and are always
+compared.
 """
 
 from __future__ import annotations
@@ -49,12 +53,14 @@ def fetch(
 
     Args:
         settings: where MongoDB is, and how files are written.
-        schema: the production version's; None before there is one: the scalar fields of the first documents are the columns.
+        schema: the production version's; None before there is one: the scalar fields of the first
+            documents are the columns.
         clock: the time now, aware.
         patience: how long the server is waited for.
 
     Raises:
-        UnreachableError: the server cannot be reached or went away; what was delivered before stays delivered.
+        UnreachableError: the server cannot be reached or went away; what was delivered before stays
+            delivered.
         CredentialsRefusedError: the server refused the user, or the user may not write the ledger.
         FolderGoneError, StoreError: a folder is missing, or cannot be written to.
     """
@@ -125,7 +131,9 @@ def nothing_there(settings: Settings) -> str:
 def finish_what_a_dead_export_left(
     ledger: Ledger, outbox: Outbox, *, owner: str, clock: Clock
 ) -> None:
-    """Deliver what was claimed here, give back what was lost here, and leave what another machine claimed."""
+    """Deliver what was claimed here, give back what was lost here, and leave what another machine
+    claimed.
+    """
     for delivery in ledger.unfinished(ledger.open().released):
         if outbox.finish(delivery):
             ledger.mark_delivered(delivery, clock())

@@ -1,13 +1,16 @@
 """What was exported, kept in the database beside the documents: `<COLLECTION_NAME>_retraining`.
 
-There, neither a second machine, a restored disk nor a deleted `.retraining/` can lead to a second delivery. One model has one ledger;
-two models may feed from one collection, and each gets every document. It holds
+There, neither a second machine, a restored disk nor a deleted `.retraining/` can lead to a second
+delivery. One model has one ledger; two models may feed from one collection, and each gets every
+document. It holds
 
-- one record a delivery: number, file, SHA-256 and the `_id` of every document in it. A delivery is *claimed* when its record is
-  inserted, in state `prepared`, and it is `delivered` once its file has its name. Numbers are never used twice: who inserts number n
-  has seen every record before it, so no document is claimed by two exporters, however many run at once.
-- the watermark: ids below `cut` were all looked at, when there were `below` of them. It also lists the deliveries that were released:
-  their bytes were lost before they were delivered, and their documents are exported again.
+- one record a delivery: number, file, SHA-256 and the `_id` of every document in it. A delivery is
+  *claimed* when its record is inserted, in state `prepared`, and it is `delivered` once its file
+  has its name. Numbers are never used twice: who inserts number n has seen every record before it,
+  so no document is claimed by two exporters, however many run at once.
+- the watermark: ids below `cut` were all looked at, when there were `below` of them. It also lists
+  the deliveries that were released: their bytes were lost before they were delivered, and their
+  documents are exported again.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file with the documents that are in it. `owner` says on which machine, for which project, it was prepared."""
+    """A file with the documents that are in it.
+
+    `owner` says on which machine, for which project, it was prepared.
+    """
 
     number: int
     file: str
@@ -48,7 +54,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Watermark:
-    """How far the collection was exported; `cut` None means that every document has to be looked at again."""
+    """How far the collection was exported.
+
+    `cut` None means that every document has to be looked at again.
+    """
 
     revision: int
     cut: ObjectId | None = None
@@ -58,7 +67,11 @@ class Watermark:
 
 
 class Ledger:
-    """The records of one model. `last` is the highest number that this object has seen, `last_owner` who delivered under it then."""
+    """The records of one model.
+
+    `last` is the highest number that this object has seen, `last_owner` who delivered under it
+    then.
+    """
 
     def __init__(self, collection: Collection[dict[str, Any]], model: str) -> None:
         self._records = collection
@@ -100,7 +113,10 @@ class Ledger:
         return Watermark(found["revision"], found.get("cut"), found.get("below"), released, columns)
 
     def advance(self, seen: Watermark, cut: ObjectId, below: int) -> bool:
-        """Move the watermark; False where somebody else moved it, or released a delivery, since it was `seen`."""
+        """Move the watermark.
+
+        False where somebody else moved it, or released a delivery, since it was `seen`.
+        """
         change = {"$set": {"cut": cut, "below": below}, "$inc": {"revision": 1}}
         answer = self._records.update_one(
             {"_id": self._watermark_id, "revision": seen.revision}, change
@@ -112,7 +128,10 @@ class Ledger:
         self._records.update_one({"_id": self._watermark_id}, {"$set": {"columns": list(columns)}})
 
     def release(self, delivery: Delivery) -> None:
-        """Give the documents of a delivery back, and have the next scan look at all ids; one update, so it cannot be half done."""
+        """Give the documents of a delivery back, and have the next scan look at all ids.
+
+        One update, so it cannot be half done.
+        """
         change = {
             "$push": {"released": delivery.number},
             "$set": {"cut": None, "below": None},
@@ -127,7 +146,10 @@ class Ledger:
         return tuple(sorted(deliveries, key=lambda delivery: delivery.number))
 
     def known(self, watermark: Watermark) -> set[bytes]:
-        """The keys of all claimed ids that a scan from the watermark can meet. Sets `last` and `last_owner`."""
+        """The keys of all claimed ids that a scan from the watermark can meet.
+
+        Sets `last` and `last_owner`.
+        """
         newest = self._records.find_one(
             {"model": self._model}, {"number": 1, "owner": 1}, sort=[("number", -1)]
         )
@@ -164,7 +186,10 @@ class Ledger:
         return {record["sha256"] for record in found if record["number"] not in released}
 
     def claim(self, delivery: Delivery) -> Delivery | None:
-        """Claim the documents of a delivery under the next number; None where another exporter was first."""
+        """Claim the documents of a delivery under the next number.
+
+        None where another exporter was first.
+        """
         number = self.last + 1
         stem, _, suffix = delivery.file.partition(".")
         numbered = replace(

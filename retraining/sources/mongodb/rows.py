@@ -1,7 +1,7 @@
 """Documents -> rows of a CSV file, by the production version's schema.
 
-Without a schema (no first model yet) the scalar fields of the first documents are the columns; they are kept in the ledger, so that
-every file that the first model is trained from has the same ones.
+Without a schema (no first model yet) the scalar fields of the first documents are the columns; they
+are kept in the ledger, so that every file that the first model is trained from has the same ones.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Layout:
         """The document's cells, in the order of the columns.
 
         Raises:
-            MisfitError: a value does not fit its column, or the document has a value for none of them.
+            MisfitError: a value does not fit its column, or the document has a value for none of
+                them.
         """
         cells = []
         for name, cell in self.cells.items():
@@ -88,7 +89,9 @@ class Layout:
 
 
 def layout_of(schema: Schema, settings: Settings) -> Layout:
-    """The columns that the production version reads, its label, and those that are carried along (`IGNORE_COLUMNS`)."""
+    """The columns that the production version reads, its label, and those that are carried along
+    (`IGNORE_COLUMNS`).
+    """
     learned: dict[str, Cell] = {column.name: cell_of(column.kind) for column in schema.columns}
     learned[schema.target] = cell_of(schema.label_kind)
     carried = [name for name in (*settings.ignore_columns, *schema.ignored) if name not in learned]
@@ -105,7 +108,10 @@ def layout_without_schema(columns: Sequence[str], settings: Settings) -> Layout:
 
 
 def columns_found(documents: Iterable[Mapping[str, Any]], settings: Settings) -> tuple[str, ...]:
-    """Every scalar field of the documents by its dotted path, the target last; `_id` only where `IGNORE_COLUMNS` names it."""
+    """Every scalar field of the documents by its dotted path, the target last.
+
+    `_id` only where `IGNORE_COLUMNS` names it.
+    """
     seen: dict[str, None] = {}
     for document in documents:
         seen.update(dict.fromkeys(_paths(document)))
@@ -135,7 +141,9 @@ def plain_cell(value: Any) -> str:
 
 
 def carried_cell(value: Any) -> str:
-    """A cell that no model reads: what cannot be written is left empty, and never a reason to refuse a document."""
+    """A cell that no model reads: what cannot be written is left empty, and never a reason to
+    refuse a document.
+    """
     try:
         text = text_cell(value)
         text.encode()
@@ -150,7 +158,9 @@ def id_text(value: Any) -> str:
 
 
 def refused_line(document: Mapping[str, Any], reason: str) -> str:
-    """One line of JSON for a refused document: its `_id`, the reason, and all of it as canonical extended JSON."""
+    """One line of JSON for a refused document: its `_id`, the reason, and all of it as canonical
+    extended JSON.
+    """
     line = {ID: document[ID], "reason": reason, "document": document}
     return str(json_util.dumps(line, json_options=json_util.CANONICAL_JSON_OPTIONS))
 

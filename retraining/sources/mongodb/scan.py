@@ -1,7 +1,9 @@
-"""Which documents an export looks at: those from the watermark on, or from the first that came later than that.
+"""Which documents an export looks at: those from the watermark on, or from the first that came
+later than that.
 
-What was exported long ago must cost little: it is counted by the server, and where the count differs its ids are compared with the
-ledger. Whole documents are read from an index, beginning at the first one that is new.
+What was exported long ago must cost little: it is counted by the server, and where the count
+differs its ids are compared with the ledger. Whole documents are read from an index, beginning at
+the first one that is new.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     Documents = Iterator[Document]
 
 AT_ONCE = 500  # ids in one query
-# All types of ids but ObjectId that drivers make. Named, because MongoDB answers `$type` from the index of `_id`, and `$not` from no index.
+# All types of ids but ObjectId that drivers make. Named, because MongoDB answers `$type` from the
+# index of `_id`, and `$not` from no index.
 OTHER_TYPES = ["number", "string", "object", "binData", "bool", "date", "null", "timestamp"]
 
 log = logging.getLogger(__name__)
@@ -67,10 +70,11 @@ def scan_start(
 
 @dataclass
 class Scan:
-    """The documents from `start` on in the order of their ids, and those without a time in their ids that are not `known`.
+    """The documents from `start` on in the order of their ids, and those without a time in their
+    ids that are not `known`.
 
-    `below` counts the ObjectIds below `cut`: those below the start, and those looked at since. What commits behind the back of the
-    scan is not in it, so the next start finds another count.
+    `below` counts the ObjectIds below `cut`: those below the start, and those looked at since. What
+    commits behind the back of the scan is not in it, so the next start finds another count.
     """
 
     documents: Collection[Document]

@@ -1,4 +1,7 @@
-"""Labelled predictions as a source. A sqlite log is asked by the standard library; what loads a driver is imported by `fetch` alone."""
+"""Labelled predictions as a source.
+
+A sqlite log is asked by the standard library; what loads a driver is imported by `fetch` alone.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class Predictions:
     needs_schema: bool = True
 
     def has_news(self, schema: Schema | None, clock: Clock) -> bool:
-        """Whether a file of labelled rows may leave, or one that was begun must be finished; True where only a server could tell."""
+        """Whether a file of labelled rows may leave, or one that was begun must be finished.
+
+        True where only a server could tell.
+        """
         file = self.settings.prediction_log_file
         if file is None or schema is None:
             return True
@@ -36,13 +42,19 @@ class Predictions:
         return waits is None or has_work(file, self.settings.model_name, waits, clock())
 
     def fetch(self, schema: Schema | None, clock: Clock) -> Fetched:
-        """Export the labelled rows that are ready and that no export has delivered yet; see `fetching`."""
+        """Export the labelled rows that are ready and that no export has delivered yet.
+
+        See `fetching`.
+        """
         from retraining.sources.predictions import fetching
 
         return fetching.fetch(self, schema, clock)
 
     def findings(self, schema: Schema | None) -> Iterator[Finding]:
-        """Labels that nobody can join, ids that came again with other features, and the like; see `looking`."""
+        """Labels that nobody can join, ids that came again with other features, and the like.
+
+        See `looking`.
+        """
         from retraining.sources.predictions import looking
 
         return looking.findings(self.settings, schema)

@@ -1,7 +1,8 @@
-"""One export of labelled predictions: rows -> a file set aside -> claimed in the log -> named -> marked, one file after another.
+"""One export of labelled predictions: rows -> a file set aside -> claimed in the log -> named ->
+marked, one file after another.
 
-A row leaves once, with the label that stood when it was claimed. What a dead export left is finished or given back first, by the
-digest of its file: see `sources/outbox.py`.
+A row leaves once, with the label that stood when it was claimed. What a dead export left is
+finished or given back first, by the digest of its file: see `sources/outbox.py`.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class ClaimedFile:
 
 
 def fetch(source: Predictions, schema: Schema | None, clock: Clock) -> Fetched:
-    """Export the labelled rows that are ready, in full files, and in one that is not full once it has waited long enough.
+    """Export the labelled rows that are ready, in full files, and in one that is not full once it
+    has waited long enough.
 
     Raises:
         UnreachableError: the log cannot be reached; what was delivered before stays delivered.
@@ -119,7 +121,10 @@ class Export:
         return found if leaves else ()
 
     def _deliver(self, rows: Sequence[ReadyRow], schema: Schema) -> PreparedExport | None:
-        """One file; None where a row left or a label changed while it was written: it is written again."""
+        """One file.
+
+        None where a row left or a label changed while it was written: it is written again.
+        """
         model, now = self.settings.model_name, self.clock()
         content = file_of(rows, schema)
         sha256 = self.outbox.set_aside(content, refused=False, now=now)
@@ -137,7 +142,9 @@ class Export:
         return prepared
 
     def finish_what_a_dead_one_left(self) -> None:
-        """Deliver what was claimed here, give back what was lost here, and leave what another machine claimed."""
+        """Deliver what was claimed here, give back what was lost here, and leave what another
+        machine claimed.
+        """
         model = self.settings.model_name
         for export in exports.unfinished(self.database, model):
             if self.outbox.finish(ClaimedFile.of(export, self.clock())):

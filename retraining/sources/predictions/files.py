@@ -1,4 +1,6 @@
-"""Labelled rows -> the bytes of a Parquet file: its types are the schema's, so that nothing is lost on the way through text."""
+"""Labelled rows -> the bytes of a Parquet file: its types are the schema's, so that nothing is lost
+on the way through text.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,11 @@ _TYPES: dict[Kind | LabelKind, pa.DataType] = {
 
 
 def file_of(rows: Sequence[ReadyRow], schema: Schema) -> bytes:
-    """A file with the schema's columns, its ignored ones where any row has them, `prediction_id` and the target.
+    """A file with the schema's columns, its ignored ones where any row has them, `prediction_id`
+    and the target.
 
-    What an older row lacks, since its version had other columns, is missing; so is what the column cannot hold.
+    What an older row lacks, since its version had other columns, is missing; so is what the column
+    cannot hold.
     """
     features = [json.loads(row.features) for row in rows]
     columns: dict[str, pa.Array] = {}
@@ -48,7 +52,10 @@ def file_of(rows: Sequence[ReadyRow], schema: Schema) -> bytes:
 
 
 def _fitting(value: Any, kind: Kind) -> Any:
-    """The value as the column holds it; an older version may have had another kind of column under the name."""
+    """The value as the column holds it.
+
+    An older version may have had another kind of column under the name.
+    """
     if kind == "string":
         return _as_text(value)
     if isinstance(value, bool):

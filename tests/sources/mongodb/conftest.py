@@ -49,7 +49,10 @@ def program() -> str | None:
 
 
 def start(folder: Path, *, password: str | None = None) -> Server:
-    """A server of our own, on a free port, with its data in `folder`; with a password only FerretDB is meant."""
+    """A server of our own, on a free port, with its data in `folder`.
+
+    With a password only FerretDB is meant.
+    """
     found = program()
     if found is None:
         pytest.skip(MISSING)

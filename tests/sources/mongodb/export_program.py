@@ -1,4 +1,6 @@
-"""One export as a process of its own, so that it can be killed: `python -m tests.sources.mongodb.export_program PROJECT`."""
+"""One export as a process of its own, so that it can be killed:
+`python -m tests.sources.mongodb.export_program PROJECT`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the tests of the source share: a schema, documents that fit it, a project, and what stands in its folders."""
+"""What the tests of the source share: a schema, documents that fit it, a project, and what stands
+in its folders.
+"""
 
 from __future__ import annotations
 

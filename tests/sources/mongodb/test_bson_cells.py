@@ -1,4 +1,7 @@
-"""What a BSON value becomes in a cell, type by type; values go through BSON's bytes, as they come from a server."""
+"""What a BSON value becomes in a cell, type by type.
+
+Values go through BSON's bytes, as they come from a server.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A server that is away, refuses, goes away or hangs: a clear error soon, no secret in it, and nothing half-delivered."""
+"""A server that is away, refuses, goes away or hangs: a clear error soon, no secret in it, and
+nothing half-delivered.
+"""
 
 from __future__ import annotations
 
@@ -204,7 +206,9 @@ def test_server_killed_during_an_export_leaves_whole_files_only(
 
 
 class CuttingProxy:
-    """Passes bytes on until the server has sent `budget` of them, then cuts every connection and lets nobody in."""
+    """Passes bytes on until the server has sent `budget` of them, then cuts every connection and
+    lets nobody in.
+    """
 
     def __init__(self, port: int, budget: int) -> None:
         self.budget, self._port = budget, port

@@ -192,7 +192,9 @@ def test_of_documents_delivered_long_ago_only_the_ids_are_read_again(
 def test_an_export_that_looked_at_everything_counts_what_it_saw(
     project: Settings, readings: Readings
 ) -> None:
-    """The next one may then begin at the watermark, though documents came late or were deleted before."""
+    """The next one may then begin at the watermark, though documents came late or were deleted
+    before.
+    """
     insert(readings, range(30), age=HOUR)
     export(project)
     readings.delete_many({"serial": {"$lt": 5}})
@@ -403,7 +405,9 @@ def test_file_that_was_archived_before_the_mark_is_not_written_again(
 def test_claim_lost_to_another_exporter_is_neither_lost_nor_doubled(
     project: Settings, readings: Readings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second exporter runs to its end between the first one's file being set aside and its claim."""
+    """The second exporter runs to its end between the first one's file being set aside and its
+    claim.
+    """
     from retraining.sources.mongodb import export as module
 
     insert(readings, range(25))
@@ -433,7 +437,9 @@ def test_claim_lost_to_another_exporter_is_neither_lost_nor_doubled(
 def test_watermark_stays_where_a_delivery_was_released_meanwhile(
     project: Settings, readings: Readings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other exporter took the released documents for delivered, so it must not call everything below its watermark done."""
+    """The other exporter took the released documents for delivered, so it must not call everything
+    below its watermark done.
+    """
     insert(readings, range(15), age=HOUR)
     export(project)
     other = project_at(tmp_path / "other", str(project.mongo_uri), str(project.database_name))

@@ -1,4 +1,6 @@
-"""Exporters that are killed, or run beside each other: every document still ends in exactly one file."""
+"""Exporters that are killed, or run beside each other: every document still ends in exactly one
+file.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,10 @@ def finish(process: subprocess.Popen[bytes]) -> int:
 
 
 def write(uri: str, database: str, serials: range, storm: Storm, weather: Weather) -> None:
-    """Insert in small groups, as many in the time between two kills as in any other; some documents commit late."""
+    """Insert in small groups, as many in the time between two kills as in any other.
+
+    Some documents commit late.
+    """
     dice = random.Random(storm.seed + serials.start)
     late: list[dict[str, Any]] = []
     with MongoClient[dict[str, Any]](uri) as client:
@@ -185,7 +190,9 @@ def test_exporters_beside_each_other_share_the_documents(
 def wait_for_a_seeded_moment(
     process: subprocess.Popen[bytes], settings: Settings, dice: random.Random, longest_life: float
 ) -> None:
-    """One in three at any moment of an exporter's life, two in three while it delivers: a scan takes most of that life."""
+    """One in three at any moment of an exporter's life, two in three while it delivers: a scan
+    takes most of that life.
+    """
     if dice.random() < 1 / 3:
         time.sleep(dice.uniform(0.2, longest_life))
         return
@@ -196,7 +203,10 @@ def wait_for_a_seeded_moment(
 
 
 def ride_out(storm: Storm, settings: Settings, readings: Collection[dict[str, Any]]) -> None:
-    """Kill exporters at seeded moments while writers write and a cycle archives; then let two run to their end."""
+    """Kill exporters at seeded moments while writers write and a cycle archives.
+
+    Then let two run to their end.
+    """
     weather, dice = Weather(), random.Random(storm.seed)
     address = (str(settings.mongo_uri), str(settings.database_name))
     writers = [

@@ -1,4 +1,7 @@
-"""Labelled predictions become files, each row in one, whatever is killed when; and what `check` says of the log."""
+"""Labelled predictions become files, each row in one, whatever is killed when.
+
+And what `check` says of the log.
+"""
 
 from __future__ import annotations
 
