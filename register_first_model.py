@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from retraining.commands import Answer
     from retraining.logs import OpenLog
     from retraining.settings import Settings
-WHAT = "Put a first model into the registry. With nothing named: the one file in model/, else trained on the files in used_data/."
+WHAT = (
+    "Put a first model into the registry. With nothing named: the one file in model/, else trained"
+    " on the files in used_data/."
+)
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:

@@ -47,7 +47,9 @@ NEW_FILES, NEW_ROWS = 15, 60
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one file: feature words (n, columns), labels (n,), and which observation each row is."""
+    """Rows of one file: feature words (n, columns), labels (n,), and which observation each row
+    is.
+    """
 
     words: Words
     labels: Codes
@@ -362,7 +364,9 @@ def remembered(files: Sequence[Rows], learned: Sequence[Mask]) -> Memory:
 
 
 def score(files: Sequence[Rows], asked: Sequence[Mask], model: Memory) -> float | None:
-    """Accuracy to expect: an observation that was not learned is a coin toss, whatever is answered."""
+    """Accuracy to expect: an observation that was not learned is a coin toss, whatever is
+    answered.
+    """
     rows = _chosen(files, asked)
     if not len(rows.labels):
         return None

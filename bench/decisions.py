@@ -359,7 +359,9 @@ def main() -> None:
     parser.add_argument(
         "--policy",
         action="append",
-        help="a settings file; may be given again; `defaults` and bench/unless_worse.env by default",
+        help=(
+            "a settings file; may be given again; `defaults` and bench/unless_worse.env by default"
+        ),
     )
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--no-simulations", action="store_true", help="leave the simulations out")

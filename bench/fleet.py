@@ -119,11 +119,13 @@ def main(words: Sequence[str] | None = None) -> int:
     promoting = sum(run["promotions"] > 0 for run in played)
     share = promoting / len(played)
     print(
-        f"\n{asked.scenario}: {promoting} of {len(played)} seeded runs of {asked.cycles} cycles promote ({share:.1%}), ",
+        f"\n{asked.scenario}: {promoting} of {len(played)} seeded runs of {asked.cycles} cycles"
+        f" promote ({share:.1%}), ",
         end="",
     )
     print(
-        f"{sum(run['promotions'] for run in played)} promotions of {sum(run['fits'] for run in played)} challengers"
+        f"{sum(run['promotions'] for run in played)} promotions of"
+        f" {sum(run['fits'] for run in played)} challengers"
     )
     if asked.scenario != "none":
         return 0

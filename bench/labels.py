@@ -53,7 +53,8 @@ def taken(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which orders an export of today takes (n,), and the label of each (n,)."""
     leaves = known.day + wait
-    if silence:  # a row leaves once, on the day its wait is over: who had not reported by then counts as honest
+    # a row leaves once, on the day its wait is over: who had not reported by then counts as honest
+    if silence:
         return leaves <= TODAY, known.fraud & (known.label_day <= leaves)
     return np.maximum(leaves, known.label_day) <= TODAY, known.fraud
 

@@ -114,12 +114,14 @@ def main() -> None:
 def print_the_recipes(streams: Sequence[Path]) -> None:
     """The first table, a line for each stream and recipe."""
     print(
-        "| stream | recipe | accuracy, next 3 cycles | answers that change a cycle later | CPU seconds a fit |\n|---|---|---:|---:|---:|"
+        "| stream | recipe | accuracy, next 3 cycles | answers that change a cycle later | CPU"
+        " seconds a fit |\n|---|---|---:|---:|---:|"
     )
     for stream, (name, recipe) in product(streams, RECIPES.items()):
         accuracy, changed, seconds = np.mean(list(as_it_goes_on(recipe, stream)), axis=0)
         print(
-            f"| {stream.name.split('.')[0]} | {name} | {100 * accuracy:.1f} % | {100 * changed:.1f} % | {seconds:.2f} |",
+            f"| {stream.name.split('.')[0]} | {name} | {100 * accuracy:.1f} % | {100 * changed:.1f}"
+            f" % | {seconds:.2f} |",
             flush=True,
         )
 
@@ -128,7 +130,8 @@ def print_the_favour(streams: Sequence[Path]) -> None:
     """The second table, a line for each share of the rare class; means over streams and seeds."""
     print(f"\n{len(streams)} streams of two classes, {SEEDS} seeds each, in points:\n")
     print(
-        "| rare class | its F1, plain | favoured | accuracy, plain | favoured | average precision |\n|---:|---:|---:|---:|---:|---:|"
+        "| rare class | its F1, plain | favoured | accuracy, plain | favoured | average precision"
+        " |\n|---:|---:|---:|---:|---:|---:|"
     )
     for share in SHARES:
         plays = [

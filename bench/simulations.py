@@ -36,7 +36,8 @@ FEATURES = 15
 FILES = 15  # in a window
 REFERENCE = (20, 5000)  # files, rows a file
 NIGHTS = 30
-COMMON = 0.93  # what two models have in common: they differ on a tenth of the answers, as measured on real streams
+# what two models have in common: they differ on a tenth of the answers, as measured on real streams
+COMMON = 0.93
 ACCURACY = metric("accuracy")
 
 
@@ -174,7 +175,9 @@ def design_effect(alike: float, rows_a_block: int) -> float:
 
 
 def mcnemar(champion: Predictions, challenger: Predictions) -> float:
-    """The one-sided exact p value of the challenger being better, rows independent (McNemar, 1947)."""
+    """The one-sided exact p value of the challenger being better, rows independent (McNemar,
+    1947).
+    """
     gained = int(
         ((challenger.predicted == champion.truth) & (champion.predicted != champion.truth)).sum()
     )
@@ -230,7 +233,10 @@ def power_rows(repeats: int) -> Iterator[Row]:
             [(b.predicted == b.truth).mean() - (a.predicted == a.truth).mean() for a, b in pairs]
         )
         differ = np.mean([(a.predicted != b.predicted).mean() for a, b in pairs])
-        setting = f"60 blocks of 100, {differ:.0%} of answers differ, design effect {design_effect(alike, 100):.1f}"
+        setting = (
+            f"60 blocks of 100, {differ:.0%} of answers differ, design effect"
+            f" {design_effect(alike, 100):.1f}"
+        )
         for rule, sides in (("alpha spent", 1), ("alpha spent on one side", 2)):
             level = 1 - sides * spent_alpha(0.05, 1)
             found = np.mean(

@@ -85,14 +85,18 @@ class Figures:
         return any(f"{kind}: {name}" not in self.keys for name in names)
 
     def table(self, goals: Mapping[str, int]) -> str:
-        """One line for each goal: what was done, how much of it is asked, and whether that is met."""
+        """One line for each goal: what was done, how much of it is asked, and whether that is
+        met.
+        """
         lines = [f"{'':42} {'done':>7} {'goal':>7}"]
         for what, goal in goals.items():
             lines.append(
-                f"{what:42} {self.done[what]:7,} {goal:7,}  {'met' if self.done[what] >= goal else 'NOT MET'}"
+                f"{what:42} {self.done[what]:7,} {goal:7,} "
+                f" {'met' if self.done[what] >= goal else 'NOT MET'}"
             )
         lines.append(
-            f"{'violations':42} {len(self.violations):7,} {0:7,}  {'NOT MET' if self.violations else 'met'}"
+            f"{'violations':42} {len(self.violations):7,} {0:7,} "
+            f" {'NOT MET' if self.violations else 'met'}"
         )
         lines.append(f"{self.seconds / 60:.0f} minutes of work")
         return "\n".join(lines)

@@ -37,8 +37,8 @@ BARE = "import argparse, pathlib"
 IDLE_GOAL = 2.3
 FEW_JUDGED = 15
 SAME_PACKAGES = (
-    "import mlflow.sklearn, mlflow.store.tracking.sqlalchemy_store, sklearn.ensemble, sklearn.metrics, pandas, pyarrow.csv, scipy.stats,"
-    " jinja2"
+    "import mlflow.sklearn, mlflow.store.tracking.sqlalchemy_store, sklearn.ensemble,"
+    " sklearn.metrics, pandas, pyarrow.csv, scipy.stats, jinja2"
 )
 
 
@@ -216,7 +216,10 @@ def cycles(table: Table, where: Path, used: int, times: int, rows: int, *, fores
             json.loads(ours[0].out)["scores"]["challenger_on_test"],
             json.loads(trees.out)["accuracy"],
         )
-        told = f"whole cycle, {used} used files / the tutorial with RandomForest (accuracy {scores[0]:.4f} against {scores[1]:.4f})"
+        told = (
+            f"whole cycle, {used} used files / the tutorial with RandomForest (accuracy"
+            f" {scores[0]:.4f} against {scores[1]:.4f})"
+        )
         _compare(table, told, 0.05, ours[:1], [trees])
 
 
@@ -246,7 +249,8 @@ def growth(table: Table, where: Path, size: Size) -> None:
         [*crowded.start("run", "--json"), "--env-file", str(crowded.folder / "open.env")]
     )
     print(
-        f"cycle that keeps production with {size.judged} judged files in new_data: {_seconds([kept])}",
+        f"cycle that keeps production with {size.judged} judged files in new_data:"
+        f" {_seconds([kept])}",
         flush=True,
     )
 
@@ -339,13 +343,17 @@ def _rows_learned(run: Measured) -> int:
 def _memory(table: Table, ours: Sequence[Measured], used: int) -> None:
     bare, rows = measured(python(SAME_PACKAGES)), _rows_learned(ours[0])
     print(
-        f"peak {ours[0].peak / 1e6:.0f} MB; the packages alone: {bare.peak / 1e6:.0f} MB, {bare.cpu:.1f} s of CPU; {rows:,} rows learned",
+        f"peak {ours[0].peak / 1e6:.0f} MB; the packages alone: {bare.peak / 1e6:.0f} MB,"
+        f" {bare.cpu:.1f} s of CPU; {rows:,} rows learned",
         flush=True,
     )
     ratios = ratio(
         [run.peak - bare.peak for run in ours], [_rows_learned(run) * BYTES_A_ROW for run in ours]
     )
-    what = f"peak memory less that of its packages / bytes of the typed training table, {used} used files"
+    what = (
+        f"peak memory less that of its packages / bytes of the typed training table, {used} used"
+        " files"
+    )
     table.add(what, 3 if used >= MANY else None, bytes=ratios)
 
 
@@ -365,13 +373,17 @@ def _compare(
 
 def _stages(whose: str, runs: Sequence[Measured]) -> None:
     print(
-        f"{whose}: {_seconds(runs)}; seconds a stage: {json.dumps(json.loads(runs[-1].out)['seconds'])}",
+        f"{whose}: {_seconds(runs)}; seconds a stage:"
+        f" {json.dumps(json.loads(runs[-1].out)['seconds'])}",
         flush=True,
     )
 
 
 def _seconds(runs: Sequence[Measured]) -> str:
-    return f"{min(run.wall for run in runs):.2f} s by clock, {min(run.cpu for run in runs):.2f} s of CPU, the best of {len(runs)}"
+    return (
+        f"{min(run.wall for run in runs):.2f} s by clock, {min(run.cpu for run in runs):.2f} s of"
+        f" CPU, the best of {len(runs)}"
+    )
 
 
 def _busyness() -> str:

@@ -90,7 +90,9 @@ def prepare(folder: Path) -> None:
 
 
 def register(model: Any, table: pd.DataFrame) -> int:
-    """Log and register as a tutorial does: signature from the data, requirements found by MLflow."""
+    """Log and register as a tutorial does: signature from the data, requirements found by
+    MLflow.
+    """
     example = table.drop(columns=TARGET).head(5)
     signature = mlflow.models.infer_signature(example, model.predict(example))
     info = mlflow.sklearn.log_model(

@@ -25,7 +25,9 @@ def _tell_of_damaged_code(
 
 
 def _refuse_windows() -> None:
-    """End a start on Windows, which has neither the locks nor the renames that the job stands on."""
+    """End a start on Windows, which has neither the locks nor the renames that the job stands
+    on.
+    """
     try:
         import fcntl  # noqa: F401 - not there on Windows alone
     except ImportError:

@@ -11,9 +11,8 @@ from retraining.errors import NOTHING_CHANGED, DamagedCodeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READER = (
-    "_compile_bytecode"  # importlib's function that reads a .pyc; `bytecode_path` is its argument
-)
+# importlib's function that reads a .pyc; `bytecode_path` is its argument
+READER = "_compile_bytecode"
 
 
 def damaged_code(error: BaseException) -> DamagedCodeError | None:
@@ -26,7 +25,10 @@ def damaged_code(error: BaseException) -> DamagedCodeError | None:
             return DamagedCodeError(
                 f"The compiled code {path} is cut short or damaged, which a full disk does.",
                 unchanged=NOTHING_CHANGED,
-                remedy=f"Free space, then delete the file (`rm {path}`): Python reads the source instead.",
+                remedy=(
+                    f"Free space, then delete the file (`rm {path}`): Python reads the source"
+                    " instead."
+                ),
             )
     return None
 

@@ -39,7 +39,8 @@ ENVIRONMENT_DEFAULTS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
     "PYTHONDONTWRITEBYTECODE": "1",  # read by the processes that this one starts
-    "OMP_WAIT_POLICY": "passive",  # read when the libraries load; a thread that spins holds up others
+    # read when the libraries load; a thread that spins holds up others
+    "OMP_WAIT_POLICY": "passive",
 }
 
 DECIDING = ("run", "check")  # commands that need every setting that a cycle decides by

@@ -31,7 +31,9 @@ def started_as_command() -> bool:
 
 
 def program_name(script: str) -> str:
-    """What help and errors call a script: its file's name, or the installed command and its word."""
+    """What help and errors call a script: its file's name, or the installed command and its
+    word.
+    """
     if not started_as_command():
         return script
     return " ".join(("retraining", *SUBCOMMANDS[script]))
@@ -57,7 +59,10 @@ def default_project(clone: Path) -> Path:
         return here
     raise UsageError(
         f"The working directory {here} is no project: it has neither .env nor used_data/.",
-        remedy="Go to the project's folder, name it with --project DIR, or make one with `retraining init DIR`.",
+        remedy=(
+            "Go to the project's folder, name it with --project DIR, or make one with `retraining"
+            " init DIR`."
+        ),
     )
 
 

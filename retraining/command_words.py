@@ -26,17 +26,26 @@ HELP_WIDTH = 100
 DEFAULT_COMMAND = "run"
 COMMANDS = {
     "run": "one cycle (the default)",
-    "check": "settings, store, alias, folders, recipe and every invariant: each problem with what to do",
-    "status": "waiting, judged, used and quarantined files, the production version, the last cycle, probation, hold",
+    "check": (
+        "settings, store, alias, folders, recipe and every invariant: each problem with what to do"
+    ),
+    "status": (
+        "waiting, judged, used and quarantined files, the production version, the last cycle,"
+        " probation, hold"
+    ),
     "history": "the last cycles, one line each, with hindsight",
-    "monitor": "what traffic shows: predictions, labels, realised score and drift, from the prediction log",
+    "monitor": (
+        "what traffic shows: predictions, labels, realised score and drift, from the prediction log"
+    ),
     "explain": "why a version was (not) promoted, or a cycle ended as it did",
     "rollback": "move the alias back and hold promotions, or lift the hold",
     "approve": "give the production alias to the version that waits for a person",
     "reject": "turn that version down: it no longer waits",
     "requeue": "move mended files from quarantine back to the inbox",
     "forget": "withdraw a poisoned file from the archive and from all later training",
-    "relocate": "after the project was moved: point the store's artifact addresses to where it is now",
+    "relocate": (
+        "after the project was moved: point the store's artifact addresses to where it is now"
+    ),
     "init": "make a project: folders, recipe, and a .env proposed from your files",
     "reproduce": "make a version again from its recipe and its rows, and compare",
     "fleet": "one cycle each of many projects, packages loaded once",

@@ -1,4 +1,6 @@
-"""Every choice of a cycle: pure functions of facts and settings, each returning what to do and why."""
+"""Every choice of a cycle: pure functions of facts and settings, each returning what to do and
+why.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,8 @@ def enough_files(fresh: int, settings: Settings, *, judged: int = 0) -> Decision
         return Decision(False, f"no new files{already}; {opens}")
     return Decision(
         False,
-        f"{fresh} of {needed} files not yet judged{already}; {needed - fresh} more open the next cycle",
+        f"{fresh} of {needed} files not yet judged{already}; {needed - fresh} more open the next"
+        " cycle",
     )
 
 
@@ -72,7 +75,8 @@ def enough_rows(rows: int, settings: Settings) -> Decision:
         return Decision(True, f"{rows:,} rows")
     return Decision(
         False,
-        f"{rows:,} of {settings.min_new_rows:,} labelled rows (MIN_NEW_ROWS); more rows open the next cycle",
+        f"{rows:,} of {settings.min_new_rows:,} labelled rows (MIN_NEW_ROWS); more rows open the"
+        " next cycle",
     )
 
 
@@ -92,7 +96,8 @@ def below_threshold(health: Health, settings: Settings) -> Decision:
     if value is None:
         return Decision(
             False,
-            f"{settings.metric} is undefined on the new files (one class only?), so no threshold was judged",
+            f"{settings.metric} is undefined on the new files (one class only?), so no threshold"
+            " was judged",
         )
     worse = value < limit if settings.greater_is_better else value > limit
     side = "worse than" if worse else "no worse than"
@@ -175,7 +180,9 @@ def always(_health: Health, _settings: Settings) -> Decision:
 
 
 def adaptive_interval(gains: Sequence[float], base_days: float) -> float:
-    """The adaptive interval in days; `gains` are what each training brought on its first fresh batch.
+    """The adaptive interval in days.
+
+    `gains` are what each training brought on its first fresh batch.
 
     A training that could not be graded is not among them, and changes nothing.
 
@@ -265,7 +272,8 @@ def reaches_floors(scores: Mapping[str, float | None], settings: Settings) -> De
             shown = "is undefined on the test rows" if value is None else f"{value:.4f}"
             return Decision(
                 False,
-                f"the challenger's {name} {shown}, under the floor MIN_MODEL_{name.upper()}={floor:g}",
+                f"the challenger's {name} {shown}, under the floor"
+                f" MIN_MODEL_{name.upper()}={floor:g}",
             )
     return Decision(True, "every floor is reached")
 
@@ -275,7 +283,8 @@ def wins(comparison: Comparison, settings: Settings, floors: Decision, veto: Dec
     if comparison.rows < settings.min_test_rows:
         return Decision(
             False,
-            f"{comparison.rows} test rows, fewer than MIN_TEST_ROWS={settings.min_test_rows}: not enough evidence",
+            f"{comparison.rows} test rows, fewer than MIN_TEST_ROWS={settings.min_test_rows}: not"
+            " enough evidence",
         )
     if comparison.improvement is None:
         return Decision(
@@ -344,7 +353,8 @@ def may_move_the_alias(settings: Settings, hold: str | None, values: Decision) -
     if hold:
         return Decision(
             False,
-            f"promotions are held ({hold}); `rollback --resume` or deleting the tag retraining.hold lifts that",
+            f"promotions are held ({hold}); `rollback --resume` or deleting the tag retraining.hold"
+            " lifts that",
         )
     if settings.promote_when == "manual":
         return Decision(False, "PROMOTE_WHEN is manual: a person moves the alias (`approve`)")

@@ -59,7 +59,10 @@ class SettingsError(RetrainingError):
         count = f"{len(problems)} settings are wrong" if len(problems) > 1 else "A setting is wrong"
         super().__init__(
             f"{count} ({where}): {'; '.join(problems)}",
-            remedy="Correct the settings named above in .env or the environment; .env.example lists them all.",
+            remedy=(
+                "Correct the settings named above in .env or the environment; .env.example lists"
+                " them all."
+            ),
         )
         self.problems = problems
         self.in_short = (

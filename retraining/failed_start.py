@@ -31,7 +31,10 @@ class FailedStart(NamedTuple):
 
     def in_words(self) -> str:
         """One line for people."""
-        return f"{self.ended[:16].replace('T', ' ')} exit {self.exit_code}: {self.what} Try: {self.remedy}"
+        return (
+            f"{self.ended[:16].replace('T', ' ')} exit {self.exit_code}: {self.what} Try:"
+            f" {self.remedy}"
+        )
 
 
 def note_failed_start(folder: Path, ended: datetime, code: int, what: str, remedy: str) -> None:

@@ -41,7 +41,10 @@ def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
     return 1, (
         what,
         LATER,
-        "Look at the log in .retraining/logs/, or run again with -v; if it stays, report it with that log.",
+        (
+            "Look at the log in .retraining/logs/, or run again with -v; if it stays, report it"
+            " with that log."
+        ),
     )
 
 
@@ -60,7 +63,10 @@ def _of_the_disk(error: OSError) -> tuple[str, str] | None:
     if is_forbidden(error) and error.filename:
         remedy = "Give the job's user the right to it, or start as the user who owns the project."
         return (
-            f"This user may not read or write {error.filename}: {error.strerror} ({_place(error)}).",
+            (
+                f"This user may not read or write {error.filename}: {error.strerror}"
+                f" ({_place(error)})."
+            ),
             remedy,
         )
     return None

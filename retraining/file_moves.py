@@ -21,7 +21,9 @@ LONGEST_STEM = 200  # leaves room for a digest and for what stands beside a refu
 
 
 def holds(path: Path, sha256: str) -> bool:
-    """Whether a regular file stands at `path` with those bytes, and stayed so while they were read."""
+    """Whether a regular file stands at `path` with those bytes, and stayed so while they were
+    read.
+    """
     try:
         before = path.lstat()
         return (

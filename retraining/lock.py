@@ -71,5 +71,8 @@ def _held_by(content: bytes, state_dir: Path) -> LockHeldError:
         who = "a process that has only just started"
     return LockHeldError(
         f"Another cycle holds the lock {state_dir / 'lock'}: {who}.",
-        remedy="Wait for it to end; if it hangs, look at its log in .retraining/logs/, then end that process.",
+        remedy=(
+            "Wait for it to end; if it hangs, look at its log in .retraining/logs/, then end that"
+            " process."
+        ),
     )

@@ -129,8 +129,9 @@ def check_metric(chosen: Metric, class_count: int) -> None:
     """
     if class_count > 2 and chosen.for_more_classes is not None:
         raise ValueError(
-            f"{chosen.name} is for two classes and the target has {class_count}: {chosen.for_more_classes} is for any number "
-            "(f1_macro for labels, roc_auc_ovr for probabilities)"
+            f"{chosen.name} is for two classes and the target has {class_count}:"
+            f" {chosen.for_more_classes} is for any number (f1_macro for labels, roc_auc_ovr for"
+            " probabilities)"
         )
     if class_count < chosen.fewest_classes:
         raise ValueError(

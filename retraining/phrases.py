@@ -37,7 +37,9 @@ def how_many(number: int, one: str, several: str | None = None) -> str:
 
 
 def gained_or_lost(difference: float, interval: tuple[float, float] | None = None) -> str:
-    """A difference in plain words; what was lost is told as a loss, its interval turned round with it.
+    """A difference in plain words.
+
+    What was lost is told as a loss, its interval turned round with it.
 
     >>> gained_or_lost(0.012, (-0.003, 0.021)), gained_or_lost(-0.0205, (-0.03, -0.01))
     ('gained 0.0120 [-0.0030, +0.0210]', 'lost 0.0205 [+0.0100, +0.0300]')
@@ -79,8 +81,8 @@ def copies_in_words(copies: Copies, which: str = "new") -> str:
     if copies.share < WORTH_A_WORD:
         return ""
     told = (
-        f"{copies.rows:,} of {copies.of:,} {which} rows ({copies.share:.0%}), in {how_many(copies.files, 'file')}, "
-        "are copies of rows seen before and were left out"
+        f"{copies.rows:,} of {copies.of:,} {which} rows ({copies.share:.0%}), in"
+        f" {how_many(copies.files, 'file')}, are copies of rows seen before and were left out"
     ).replace("%", " %")
     return f"{told}: is each file a full dump?" if copies.most else told
 

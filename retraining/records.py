@@ -63,9 +63,8 @@ __all__ = [
     "VersionFacts",
 ]
 
-PREDICTION_ID = (
-    "prediction_id"  # a column that is carried along where a file has it, and never a feature
-)
+# a column that is carried along where a file has it, and never a feature
+PREDICTION_ID = "prediction_id"
 Label = int | bool | str
 Kind = Literal["number", "boolean", "string"]
 LabelKind = Literal["integer", "boolean", "string"]

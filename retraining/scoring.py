@@ -80,7 +80,10 @@ def predict(
         except Exception as error:
             raise DamagedModelError(
                 f"The model could not predict rows of the schema: {type(error).__name__}: {error}.",
-                remedy="Look at the version's run in the MLflow UI; if it is production, `python pipeline_orchestrator.py rollback`.",
+                remedy=(
+                    "Look at the version's run in the MLflow UI; if it is production, `python"
+                    " pipeline_orchestrator.py rollback`."
+                ),
             ) from error
     return Predictions(
         truth=_joined(truth),

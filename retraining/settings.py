@@ -144,7 +144,8 @@ def _window(text: str) -> TrainWindow | None:
         return TrainWindow(int(_whole(1)(batches)), int(_whole(1)(sampled)) if plus else 0)
     except ValueError:
         raise ValueError(
-            "`all`, a number of batches such as 8, or 8+8: with a sample of 8 batches' rows of older ones"
+            "`all`, a number of batches such as 8, or 8+8: with a sample of 8 batches' rows of"
+            " older ones"
         ) from None
 
 
@@ -534,7 +535,8 @@ def _contradictions(
     mongo = [name for name in ("MONGO_URI", "DATABASE_NAME", "COLLECTION_NAME") if name in texts]
     if 0 < len(mongo) < 3:
         problems.append(
-            f"MONGO_URI, DATABASE_NAME, COLLECTION_NAME: set all three or none; set now: {', '.join(mongo)}"
+            "MONGO_URI, DATABASE_NAME, COLLECTION_NAME: set all three or none; set now:"
+            f" {', '.join(mongo)}"
         )
     problems += _contradictions_of_access(texts)
     folders = [
@@ -577,8 +579,8 @@ def _threshold_problems(
             one.name for one in METRICS.values() if one.usual_threshold is not None
         )
         yield (
-            f"RETRAIN_THRESHOLD: required, since RETRAIN_WHEN has threshold and METRIC is {metric.name} "
-            f"(only {usual} has a default); register_first_model.py suggests one"
+            "RETRAIN_THRESHOLD: required, since RETRAIN_WHEN has threshold and METRIC is"
+            f" {metric.name} (only {usual} has a default); register_first_model.py suggests one"
         )
 
 

@@ -49,7 +49,9 @@ def shape_of(settings: Settings, recipe_sha256: str | None) -> Shape:
 
 
 def shape_of_challenger(champion: Manifest, settings: Settings, recipe_sha256: str) -> Shape:
-    """The shape of a version that a cycle trains: it takes over the champion's columns and classes."""
+    """The shape of a version that a cycle trains: it takes over the champion's columns and
+    classes.
+    """
     now = shape_of(settings, recipe_sha256)
     before = champion.shape
     return replace(

@@ -193,7 +193,9 @@ class Project:
         return self.start("run", "--json", *flags, **extra).expect(0).json
 
     def register(self, *words: str) -> Finished:
-        """Register version 1 from the archive and give it the alias, unless other words are named."""
+        """Register version 1 from the archive and give it the alias, unless other words are
+        named.
+        """
         return self.start(
             *(words or ("--train-from", "used_data", "--set-alias")), script=REGISTER
         ).expect(0)

@@ -78,13 +78,19 @@ MOVED = FeatureDrift("x", 0.4, 0.001, 0.002, 0.5, 0.4, detected=True, material=T
             3,
             20,
             False,
-            "3 of 15 files not yet judged; 20 judged files wait with them; 12 more open the next cycle",
+            (
+                "3 of 15 files not yet judged; 20 judged files wait with them; 12 more open the"
+                " next cycle"
+            ),
         ),
         (
             0,
             20,
             False,
-            "no new files; 20 judged files wait with them; the next cycle opens at 15 (MIN_NEW_FILES)",
+            (
+                "no new files; 20 judged files wait with them; the next cycle opens at 15"
+                " (MIN_NEW_FILES)"
+            ),
         ),
     ],
 )

@@ -369,7 +369,9 @@ def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
                 "interval": "5m",
                 "input_series": [
                     {
-                        "series": 'retraining_last_success_timestamp_seconds{model="classifier",project="/srv/a"}',
+                        "series": (
+                            'retraining_last_success_timestamp_seconds{model="classifier",project="/srv/a"}'
+                        ),
                         "values": "0x400",
                     }
                 ],
@@ -380,9 +382,9 @@ def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
                         "eval_time": "27h",
                         "exp_samples": [
                             {
-                                "labels": "{"
-                                + ", ".join(f'{k}="{v}"' for k, v in labels.items())
-                                + "}",
+                                "labels": (
+                                    "{" + ", ".join(f'{k}="{v}"' for k, v in labels.items()) + "}"
+                                ),
                                 "value": 1,
                             }
                         ],

@@ -239,7 +239,7 @@ STAGES: dict[str, Callable[[Project], None]] = {
 def type_in(project: Project, words: list[str], line: str) -> None:
     """Type a line in the project's folder; our scripts run in this process."""
     if words[0] == PYTHON:
-        expanded = [name for word in words[2:] for name in (sorted(glob.glob(word)) or [word])]  # noqa: PTH207 - as a shell does
+        expanded = [name for word in words[2:] for name in sorted(glob.glob(word)) or [word]]  # noqa: PTH207 - as a shell does
         done = project.start(*expanded, script=words[1], **QUICK)
         assert done.code == 0, f"{line}\n{done}"
         return

@@ -1,4 +1,6 @@
-"""Past decisions in words: an interval is told the same way round as the number that it belongs to."""
+"""Past decisions in words: an interval is told the same way round as the number that it belongs
+to.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,9 @@ def test_promotions_are_told_together_with_those_that_harmed() -> None:
 def test_promotions_that_lost_together_are_told_as_a_loss() -> None:
     found = promotions_together([promotion(2, -0.02, -0.03, -0.01)])
     assert found is not None
-    assert promotions_in_words(found, "accuracy") == (
-        "1 promotion lost 2.0 points on average [+1.0, +3.0]; 1 harmed (v2)"
+    assert (
+        promotions_in_words(found, "accuracy")
+        == "1 promotion lost 2.0 points on average [+1.0, +3.0]; 1 harmed (v2)"
     )
 
 

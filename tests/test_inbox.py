@@ -130,12 +130,12 @@ def test_what_is_passed_over_is_counted_with_a_first_name_for_each_reason(inbox:
     put(new(inbox), "one.csv", b"x\n1\n", age=20_000)
     put(new(inbox), "two.csv", b"x\n1\n", age=10_000)
     entries = passed_over(inbox.waiting((), ()))
-    assert in_words(entries) == (
-        "5 entries are not read: 'a.json' and 1 more (neither .csv, .csv.gz nor .parquet), "
-        "'dt=2026-01-01' (a folder: files in it are not read), "
-        "'link.csv' (a symbolic link: refused once the gate opens), "
-        "'two.csv' (the same bytes are archived, withdrawn, or waiting: refused once the gate opens); "
-        "`status` lists them"
+    assert (
+        in_words(entries)
+        == "5 entries are not read: 'a.json' and 1 more (neither .csv, .csv.gz nor .parquet),"
+        " 'dt=2026-01-01' (a folder: files in it are not read), 'link.csv' (a symbolic link:"
+        " refused once the gate opens), 'two.csv' (the same bytes are archived, withdrawn, or"
+        " waiting: refused once the gate opens); `status` lists them"
     )
     assert in_words({}) == ""
     assert older_than_a_day(entries, new(inbox), time.time()) == ("a.json", "b.json")

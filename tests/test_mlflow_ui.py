@@ -127,7 +127,8 @@ def tab(server: str) -> Iterator[Tab]:
         # MLflow's advertisements, which a person has seen once: a dialog over the models, an
         # assistant over a quarter of the window
         page.add_init_script(
-            "try { localStorage.setItem('_mlflow_model_registry_promo_modal_dismissed', 'true') } catch {}"
+            "try { localStorage.setItem('_mlflow_model_registry_promo_modal_dismissed', 'true') }"
+            " catch {}"
         )
         page.goto(f"{server}/#/experiments", wait_until="commit")
         page.get_by_role("button", name="Close").first.click()

@@ -366,10 +366,11 @@ def test_nothing_set_nothing_written(settings: Settings) -> None:
 
 def test_a_closed_gate_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from pathlib import Path; from retraining import notices; from retraining.settings import Settings;"
-        "from retraining.outcomes import Outcome;"
-        "notices.send(Settings(project=Path('/nowhere')), Outcome('unchanged', 'no file'));"
-        "print(*sorted({name.partition('.')[0] for name in sys.modules} & {'requests', 'numpy', 'jinja2', 'mlflow', 'ssl', 'email'}))"
+        "import sys; from pathlib import Path; from retraining import notices; from"
+        " retraining.settings import Settings;from retraining.outcomes import"
+        " Outcome;notices.send(Settings(project=Path('/nowhere')), Outcome('unchanged', 'no"
+        " file'));print(*sorted({name.partition('.')[0] for name in sys.modules} & {'requests',"
+        " 'numpy', 'jinja2', 'mlflow', 'ssl', 'email'}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -207,7 +207,10 @@ def test_the_wheel_holds_the_recipe_the_templates_and_every_setting(command: Pat
 
 def test_a_missing_driver_is_installed_without_a_clone(command: Path) -> None:
     (packages,) = command.parents[1].glob("lib/python*/site-packages")
-    program = "from retraining.drivers import missing_driver as m; print(m(ImportError(name='psycopg')).remedy)"
+    program = (
+        "from retraining.drivers import missing_driver as m;"
+        " print(m(ImportError(name='psycopg')).remedy)"
+    )
     python = command.parent / "python"
     said = subprocess.run(
         [python, "-c", program], cwd="/", capture_output=True, text=True, check=True

@@ -249,8 +249,8 @@ def test_what_is_accepted_but_seldom_meant_is_a_line_in_the_log(registered: Proj
     assert "column 'load': no value in any row, in 2 of 4 files; the first is 'empty.csv'" in said
     assert "column 'speed': numbers beyond 3.4e+38" in said
     assert (
-        "column 'city': texts of more than 10,000 characters, in 1 of 4 files; the first is 'long.csv'"
-        in said
+        "column 'city': texts of more than 10,000 characters, in 1 of 4 files; the first is"
+        " 'long.csv'" in said
     )
 
 

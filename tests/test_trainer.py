@@ -208,7 +208,9 @@ def test_two_projects_do_not_see_each_others_helpers(tmp_path: Path) -> None:
 def test_a_helper_added_later_is_found_though_the_folder_looks_unchanged(
     written: Written, tmp_path: Path
 ) -> None:
-    """Python remembers a folder's names until its time of change moves on, which it does in steps."""
+    """Python remembers a folder's names until its time of change moves on, which it does in
+    steps.
+    """
     written("try:\n    import helper\nexcept ImportError: ...\n" + SOUND)
     before = tmp_path.stat().st_mtime_ns
     (tmp_path / "helper.py").touch()
@@ -355,11 +357,17 @@ UNUSABLE = {
         "returned the class Above",
     ),
     "returns it unfitted": (
-        "from sklearn.tree import DecisionTreeClassifier\ndef train_model(X, y):\n    return DecisionTreeClassifier()\n",
+        (
+            "from sklearn.tree import DecisionTreeClassifier\ndef train_model(X, y):\n    return"
+            " DecisionTreeClassifier()\n"
+        ),
         "not fitted",
     ),
     "takes no raw columns": (
-        "from sklearn.tree import DecisionTreeClassifier as T\ndef train_model(X, y):\n    return T().fit(X[['x']].fillna(0), y)\n",
+        (
+            "from sklearn.tree import DecisionTreeClassifier as T\ndef train_model(X, y):\n   "
+            " return T().fit(X[['x']].fillna(0), y)\n"
+        ),
         "whose predict raises ValueError",
     ),
     "predicts an unknown class": (
@@ -494,7 +502,10 @@ def test_a_recipe_cannot_harm_the_table_it_is_given(written: Written, harm: str)
 def test_nothing_that_a_recipe_prints_reaches_stdout(
     written: Written, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    noise = "print('from Python'); import os; os.write(1, b'from C\\n'); os.system('echo from a child'); print('{n}', flush=True)"
+    noise = (
+        "print('from Python'); import os; os.write(1, b'from C\\n'); os.system('echo from a"
+        " child'); print('{n}', flush=True)"
+    )
     text = noise.format(n=1) + OWN.replace(
         "    return Above()", f"    {noise.format(n=2)}\n    return Above()"
     )
@@ -525,9 +536,9 @@ def test_a_job_started_with_stdout_closed_still_trains(
 ) -> None:
     written("print('loaded')\n" + OWN)
     program = (
-        "from pathlib import Path\nimport pandas as pd\nfrom retraining.trainer import load_recipe, train\n"
-        "recipe = load_recipe(Path('train_classification_model.py'))\n"
-        "train(recipe, pd.DataFrame({'x': [1.0, -1.0]}), pd.Series([1, 0]))\n"
+        "from pathlib import Path\nimport pandas as pd\nfrom retraining.trainer import load_recipe,"
+        " train\nrecipe = load_recipe(Path('train_classification_model.py'))\ntrain(recipe,"
+        " pd.DataFrame({'x': [1.0, -1.0]}), pd.Series([1, 0]))\n"
     )
     command = f'{sys.executable} -B -c "$PROGRAM" >&-'
     environment = {**os.environ, "PROGRAM": program, "PYTHONPATH": str(pytestconfig.rootpath)}
@@ -628,7 +639,10 @@ def test_a_check_leaves_its_rows_as_they_were(written: Written) -> None:
 
 
 def test_requirements_are_pins_of_what_the_recipe_and_its_helpers_import(written: Written) -> None:
-    helper = "import imblearn.under_sampling\nfrom os import path\ntry:\n    import no_such_package\nexcept ImportError: ...\n"
+    helper = (
+        "import imblearn.under_sampling\nfrom os import path\ntry:\n    import"
+        " no_such_package\nexcept ImportError: ...\n"
+    )
     pins = pip_requirements(written("import json, helper\n" + SOUND, helper=helper))
     assert [pin.split("==")[0] for pin in pins] == [
         "cloudpickle",

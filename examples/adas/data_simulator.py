@@ -115,9 +115,9 @@ def readings(rows: int, rng: np.random.Generator, *, usual_traffic: bool = True)
             "driver_attention_level": rng.beta(5, 2, rows).round(3),
             **drawn,
             "steering_angle_degrees": np.clip(rng.normal(0, 12, rows), -90, 90).round(1),
-            "accelerator_pedal_position": np.where(
-                brake > 25, 0, np.clip(rng.normal(35, 18, rows), 0, 100)
-            ).round(1),
+            "accelerator_pedal_position": (
+                np.where(brake > 25, 0, np.clip(rng.normal(35, 18, rows), 0, 100)).round(1)
+            ),
             "brake_pedal_position": brake.round(1),
             "gps_latitude": rng.normal(48.78, 0.12, rows).round(5),
             "gps_longitude": rng.normal(9.18, 0.18, rows).round(5),
@@ -284,7 +284,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         now = truth(options.scenario, batch, drift_at=options.drift_at, width=options.width)
         traffic = "usual traffic" if now.usual_traffic else "winter nights in town"
         print(
-            f"batch {batch}: {len(table)} readings, {table[TARGET].mean():.0%} positive, {now.new_rule:.0%} by the new rule, {traffic}"
+            f"batch {batch}: {len(table)} readings, {table[TARGET].mean():.0%} positive,"
+            f" {now.new_rule:.0%} by the new rule, {traffic}"
         )
     return 0
 

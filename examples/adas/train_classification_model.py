@@ -135,7 +135,8 @@ def smote(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from imblearn.over_sampling import SMOTE
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "RESAMPLING is 'smote', which needs imbalanced-learn: pip install -r requirements-extras.txt"
+            "RESAMPLING is 'smote', which needs imbalanced-learn: pip install -r"
+            " requirements-extras.txt"
         ) from error
     neighbours = min(5, int(np.unique(y, return_counts=True)[1].min()) - 1)
     resampled: tuple[np.ndarray, np.ndarray] = SMOTE(

@@ -64,18 +64,20 @@ def patients(rows: int, rng: np.random.Generator) -> pd.DataFrame:
         {
             "Pregnancies": np.minimum(rng.poisson(np.clip((age - 18) / 3.4, 0.2, 7)), 17),
             "Glucose": glucose.astype(int),
-            "BloodPressure": np.clip(rng.normal(72 + 0.3 * (age - 33), 11), 24, 122)
-            .round()
-            .astype(int),
-            "SkinThickness": np.clip(rng.normal(29 + 0.9 * (bmi - 32.5), 7), 7, 99)
-            .round()
-            .astype(int),
-            "Insulin": np.clip(rng.lognormal(np.log(125) + 0.012 * (glucose - 122), 0.5), 14, 846)
-            .round()
-            .astype(int),
+            "BloodPressure": (
+                np.clip(rng.normal(72 + 0.3 * (age - 33), 11), 24, 122).round().astype(int)
+            ),
+            "SkinThickness": (
+                np.clip(rng.normal(29 + 0.9 * (bmi - 32.5), 7), 7, 99).round().astype(int)
+            ),
+            "Insulin": (
+                np.clip(rng.lognormal(np.log(125) + 0.012 * (glucose - 122), 0.5), 14, 846)
+                .round()
+                .astype(int)
+            ),
             "BMI": bmi,
-            "DiabetesPedigreeFunction": np.clip(rng.lognormal(-0.95, 0.6, rows), 0.08, 2.42).round(
-                3
+            "DiabetesPedigreeFunction": (
+                np.clip(rng.lognormal(-0.95, 0.6, rows), 0.08, 2.42).round(3)
             ),
             "Age": age.astype(int),
         }
@@ -149,7 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.into / f"clinic_{options.guideline}_{options.seed}_{number:02d}.csv",
         )
     print(
-        f"{options.files} files, {len(table)} records, {table[TARGET].mean():.0%} ill, guideline: {options.guideline}"
+        f"{options.files} files, {len(table)} records, {table[TARGET].mean():.0%} ill, guideline:"
+        f" {options.guideline}"
     )
     return 0
 

@@ -238,7 +238,10 @@ def _all_models(story: Story) -> Iterator[Problem]:
             story.project.registry.manifest(version)
             story.project.registry.model(version)
         except RetrainingError as error:
-            remedy = f"v{version.number} does not serve: no cycle needs it. Restore its files from a backup before you roll back to it."
+            remedy = (
+                f"v{version.number} does not serve: no cycle needs it. Restore its files from a"
+                " backup before you roll back to it."
+            )
             yield Problem(error.what, f"v{version.number}", remedy, 0)
 
 
@@ -249,15 +252,22 @@ def _invariants(story: Story) -> Iterator[Problem]:
     job, settings, ledger = story.project, story.project.settings, story.ledger
     hold = story.facts.hold
     if hold is not None:
-        remedy = f"`{settings.command} rollback --resume` lifts the hold; until then cycles compare, but promote nothing."
+        remedy = (
+            f"`{settings.command} rollback --resume` lifts the hold; until then cycles compare, but"
+            " promote nothing."
+        )
         yield Problem(
             f"Promotions are held: {hold}.", f"tag {HOLD} of the registered model", remedy, 0
         )
     strangers = strangers_in_the_archive(job, ledger)
     if strangers and ledger.records:
-        remedy = "Deliver them through the inbox, or run `python register_first_model.py --train-from used_data` to take them up."
+        remedy = (
+            "Deliver them through the inbox, or run `python register_first_model.py --train-from"
+            " used_data` to take them up."
+        )
         yield Problem(
-            f"{len(strangers)} files in the archive came by another way and are not learned: {strangers[0]}",
+            f"{len(strangers)} files in the archive came by another way and are not learned:"
+            f" {strangers[0]}",
             "used_data",
             remedy,
             0,
@@ -299,7 +309,8 @@ def _full_dumps(story: Story) -> Iterator[Problem]:
     copied, new = scored[-1].copied_rows or 0, scored[-1].new_rows or 0
     if copied > new:
         yield Problem(
-            f"{copied:,} of the {copied + new:,} rows that came last are copies of rows seen before.",
+            f"{copied:,} of the {copied + new:,} rows that came last are copies of rows seen"
+            " before.",
             str(story.project.settings.new_data_dir),
             "If each file is a dump of the whole table, deliver only what is new.",
             0,
@@ -318,12 +329,18 @@ def _production(story: Story) -> Iterator[Problem]:
     }
     left -= {*ledger.withdrawn, *job.inbox.archived()}
     if left:
-        what = f"v{production.number} is in production, but {len(left)} of its files are not archived yet."
+        what = (
+            f"v{production.number} is in production, but {len(left)} of its files are not archived"
+            " yet."
+        )
         yield Problem(what, "used_data", MENDED_BY_ITSELF, 0)
     poisoned = [file.name for file in manifest.files if file.sha256 in ledger.withdrawn]
     if poisoned:
         command = job.settings.command
-        remedy = f"`{command} rollback`, or, once a new file waits, `{command} run --force` to train a version without them."
+        remedy = (
+            f"`{command} rollback`, or, once a new file waits, `{command} run --force` to train a"
+            " version without them."
+        )
         yield Problem(
             f"v{production.number} learned from withdrawn files: {first_few(poisoned, 5)}",
             "production",

@@ -37,7 +37,9 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
-    """Tell one cycle's decision: scores, interval, counts, rule, trigger, and what later rows say."""
+    """Tell one cycle's decision: scores, interval, counts, rule, trigger, and what later rows
+    say.
+    """
     story = read_story(settings)
     record = find(story.ledger.records, asked.which)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence).get(record.cycle_id)
@@ -80,7 +82,9 @@ def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
     if not found:
         raise UsageError(
             f"There is no decision about {which or 'anything'} on record.",
-            remedy="`python pipeline_orchestrator.py history` lists the cycles; name vN or a cycle id.",
+            remedy=(
+                "`python pipeline_orchestrator.py history` lists the cycles; name vN or a cycle id."
+            ),
         )
     return found[-1]
 
@@ -148,7 +152,10 @@ def _today(story: Story, challenger: int | None) -> Iterator[tuple[str, str]]:
     if version is not None and challenger != story.holder:
         yield (
             "today",
-            f"v{challenger} is {version.status.replace('_', ' ')}; {name(story.holder)} is in production",
+            (
+                f"v{challenger} is {version.status.replace('_', ' ')}; {name(story.holder)} is in"
+                " production"
+            ),
         )
 
 

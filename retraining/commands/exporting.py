@@ -186,7 +186,8 @@ def labelled_in_words(found: Labelled, folder: Path, command: str) -> str:
 def _needed(production: Model | None, settings: Settings) -> Model:
     if production is None:
         raise NoProductionModelError(
-            f"No version of this job holds the alias {settings.production_alias!r}, so nobody knows the columns.",
+            f"No version of this job holds the alias {settings.production_alias!r}, so nobody knows"
+            " the columns.",
             remedy="Register a model and give it the alias: `register_first_model.py --set-alias`.",
         )
     return production

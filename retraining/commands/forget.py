@@ -113,7 +113,10 @@ def _forget_files(asked: argparse.Namespace, settings: Settings) -> Answer:
         learned = _versions_that_learned(job, set(shas))
     names = [recovered.ledger.archive.get(sha, sha[:12]) for sha in shas]
     told = {"withdrawn": shas, "learned_by": learned}
-    text = f"Withdrew {', '.join(names)}: no later version learns them, and the same bytes are refused."
+    text = (
+        f"Withdrew {', '.join(names)}: no later version learns them, and the same bytes are"
+        " refused."
+    )
     versions = ", ".join(f"v{number}" for number in learned)
     text += (
         f"\nVersions that learned them: {versions}." if learned else "\nNo version learned them."

@@ -41,21 +41,28 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--alert",
         action="store_true",
-        help="tell what begins to hold, once a spell: alerts.jsonl, WEBHOOK_URL, METRICS_TEXTFILE; "
-        f"exit {ALERTS} while anything holds",
+        help=(
+            "tell what begins to hold, once a spell: alerts.jsonl, WEBHOOK_URL, METRICS_TEXTFILE; "
+            f"exit {ALERTS} while anything holds"
+        ),
     )
 
     command.add_argument(
         "--export",
         type=Path,
         metavar="DIR",
-        help="write predictions.csv (of these days) and reference.csv (what production learned) for other tools",
+        help=(
+            "write predictions.csv (of these days) and reference.csv (what production learned) for"
+            " other tools"
+        ),
     )
     command.add_argument(
         "--export-labelled",
         type=Path,
         metavar="DIR",
-        help="write the rows whose label is of a new class, for register_first_model.py --train-from",
+        help=(
+            "write the rows whose label is of a new class, for register_first_model.py --train-from"
+        ),
     )
 
 

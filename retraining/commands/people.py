@@ -23,7 +23,9 @@ def version_number(text: str) -> int:
 
 
 def add_version_that_waits(command: argparse.ArgumentParser) -> None:
-    """The version that waits may be named, so that no other one is approved or rejected by mistake."""
+    """The version that waits may be named, so that no other one is approved or rejected by
+    mistake.
+    """
     command.add_argument(
         "version",
         nargs="?",

@@ -211,7 +211,8 @@ def _check_numbers(asked: argparse.Namespace) -> None:
         asked.files_per_cycle, asked.offsets
     ):
         raise UsageError(
-            f"--rows-per-cycle {asked.rows_per_cycle} is fewer than the {asked.files_per_cycle} files a cycle, or than the offsets.",
+            f"--rows-per-cycle {asked.rows_per_cycle} is fewer than the {asked.files_per_cycle}"
+            " files a cycle, or than the offsets.",
             remedy="Name more rows, or fewer files with --files-per-cycle.",
         )
 

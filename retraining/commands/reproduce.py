@@ -94,7 +94,8 @@ def _recipe(story: Story, model: Model) -> str:
         )
     if manifest.sampled and not manifest.shares and manifest.row_limit is None:
         raise UsageError(
-            f"v{model.number} learned a sample, and its manifest is of 0.1.0, which did not say which.",
+            f"v{model.number} learned a sample, and its manifest is of 0.1.0, which did not say"
+            " which.",
             remedy="Name a version that was made since the upgrade.",
         )
     return recipe
@@ -103,7 +104,8 @@ def _recipe(story: Story, model: Model) -> str:
 def _without_files(model: Model, missing: tuple[BatchFile, ...], packages: Packages) -> Answer:
     names = [file.name for file in missing]
     failure = ArchiveMismatchError(
-        f"{len(missing)} files that v{model.number} was made from are nowhere: {first_few(names, 5)}.",
+        f"{len(missing)} files that v{model.number} was made from are nowhere:"
+        f" {first_few(names, 5)}.",
         remedy=RESTORE,
     )
     told = _told(model, packages, None, names)

@@ -81,7 +81,9 @@ def _why_it_stays(path: Path, known: dict[str, str]) -> str | None:
 
 
 def _noted_digests(project: Project) -> dict[str, str]:
-    """SHA-256 -> why a file with these bytes would be refused again, from the last cycle's notes."""
+    """SHA-256 -> why a file with these bytes would be refused again, from the last cycle's
+    notes.
+    """
     notes = project.state.read("gate") or {}
     archived = dict.fromkeys(notes.get("archive", ()), ARCHIVED)
     withdrawn = dict.fromkeys(notes.get("withdrawn", ()), WITHDRAWN)

@@ -80,7 +80,10 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
     registry.mark(holder, marks_of_one_rolled_back(current, target, hold))
     put_back(job, target, holder, hold)
     books.leave(job, recovered.ledger, replace(recovered.left, production_version=target))
-    text = f"v{target} is in production again, v{holder} is out. Promotions are held until `{job.settings.command} rollback --resume`."
+    text = (
+        f"v{target} is in production again, v{holder} is out. Promotions are held until"
+        f" `{job.settings.command} rollback --resume`."
+    )
     return Answer({"production_version": target, "previous_version": holder, "hold": hold}, text)
 
 

@@ -126,7 +126,10 @@ def _own_up(error: BaseException, job: Job) -> None:
         refused = (
             f"{len(job.tally.refused)} refused file{'s' if len(job.tally.refused) > 1 else ''}"
         )
-        error.unchanged = f"No alias moved; {refused} went to {job.settings.quarantine_dir} before that, no other file moved."
+        error.unchanged = (
+            f"No alias moved; {refused} went to {job.settings.quarantine_dir} before that, no other"
+            " file moved."
+        )
 
 
 def _failed(job: Job, error: BaseException) -> Outcome:

@@ -61,7 +61,10 @@ def look_at_waiting_files(
     yield from _refused(job, read, first)
     if not whole:
         left = [name for name in waiting.fresh if name not in read]
-        what = f"{len(left):,} of {len(waiting.fresh):,} waiting files were not read within {SECONDS:g} s: {first_few(left, SHOWN)}."
+        what = (
+            f"{len(left):,} of {len(waiting.fresh):,} waiting files were not read within"
+            f" {SECONDS:g} s: {first_few(left, SHOWN)}."
+        )
         command = "`python pipeline_orchestrator.py run --dry-run` reads them all."
         yield Problem(what, WHERE, command, 0)
 

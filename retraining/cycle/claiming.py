@@ -70,9 +70,15 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
     if files and not claimed.files:
         raise EveryFileRefusedError(
             f"Every file that waited in {job.settings.new_data_dir} was refused: {_why(job)}.",
-            unchanged=f"The files are in {job.settings.quarantine_dir}, each with its reason beside it; no alias moved.",
-            remedy="Mend the files or their producer, then send them back with `python pipeline_orchestrator.py requeue FILE...`; "
-            "if the columns changed on purpose, docs/columns.md says how to register the next version.",
+            unchanged=(
+                f"The files are in {job.settings.quarantine_dir}, each with its reason beside it;"
+                " no alias moved."
+            ),
+            remedy=(
+                "Mend the files or their producer, then send them back with `python"
+                " pipeline_orchestrator.py requeue FILE...`; if the columns changed on purpose,"
+                " docs/columns.md says how to register the next version."
+            ),
         )
     _say_once(claimed)
     _warn_of_oddities(claimed)
@@ -122,11 +128,14 @@ def _unknown_class(
     known = first_few(map(repr, schema.classes), MOST_CLASSES_NAMED)
     told = _classes_in_words(files, schema)
     return UnknownClassError(
-        f"{len(files)} files bring a class of {schema.target!r} that the production version has never seen: {told}; "
-        f"the files are {names}, the classes known are {known}.",
+        f"{len(files)} files bring a class of {schema.target!r} that the production version has"
+        f" never seen: {told}; the files are {names}, the classes known are {known}.",
         unchanged=f"These files are still in {job.settings.new_data_dir}; no alias moved.",
-        remedy=f"If the class is real, move the files to {job.settings.used_data_dir.name}/ and run `python register_first_model.py "
-        f"--train-from {job.settings.used_data_dir.name} --set-alias`; if not, mend the labels.",
+        remedy=(
+            f"If the class is real, move the files to {job.settings.used_data_dir.name}/ and run"
+            f" `python register_first_model.py --train-from {job.settings.used_data_dir.name}"
+            " --set-alias`; if not, mend the labels."
+        ),
     )
 
 

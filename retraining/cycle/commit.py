@@ -43,9 +43,16 @@ def complete_promotion(
         ledger = archive_consumed(job, ledger, manifest)
     except OSError as error:
         raise StoreError(
-            f"v{version.number} is in production, but not all of its files could be archived: {error.strerror}: {error.filename!r}.",
-            unchanged=f"The alias {job.settings.production_alias!r} stays on v{version.number}; what was archived stays so.",
-            remedy="Mend what is named above; the next start archives the others, which still wait in the inbox.",
+            f"v{version.number} is in production, but not all of its files could be archived:"
+            f" {error.strerror}: {error.filename!r}.",
+            unchanged=(
+                f"The alias {job.settings.production_alias!r} stays on v{version.number}; what was"
+                " archived stays so."
+            ),
+            remedy=(
+                "Mend what is named above; the next start archives the others, which still wait in"
+                " the inbox."
+            ),
         ) from error
     last = facts.left.production_version if facts.left is not None else None
     previous = manifest.champion if last in (None, version.number) else last
@@ -104,9 +111,13 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
     kill_point("after_last_file")
     if gone and unread:
         raise StoreError(
-            f"{len(gone)} files that the promoted version learned are not to be found, and {unread[0]!r} cannot be read.",
+            f"{len(gone)} files that the promoted version learned are not to be found, and"
+            f" {unread[0]!r} cannot be read.",
             unchanged="The version stays in production; what was archived stays so.",
-            remedy="Make the files in the inbox and the archive readable; the next start goes on from here.",
+            remedy=(
+                "Make the files in the inbox and the archive readable; the next start goes on from"
+                " here."
+            ),
         )
     if gone:
         log.warning(

@@ -43,7 +43,9 @@ SLICES_AT_MOST = 50  # by column, the most frequent values
 
 @dataclass(frozen=True)
 class Compared:
-    """The comparison, what the floors and the slices say, and both models' answers for the report."""
+    """The comparison, what the floors and the slices say, and both models' answers for the
+    report.
+    """
 
     comparison: Comparison
     floors: Mapping[str, float | None]

@@ -90,7 +90,10 @@ def why_not_estimated(
         return f"v{newest}: {found.why}"
     if set(found.classes) != set(classes):
         return f"v{newest}: it knows other classes than production"
-    return f"{chosen.name} cannot be told from answers and probabilities, or no row was answered with any"
+    return (
+        f"{chosen.name} cannot be told from answers and probabilities, or no row was answered"
+        " with any"
+    )
 
 
 def _calibration_of(registry: Registry, number: int) -> Calibration | NotCalibrated:

@@ -32,7 +32,10 @@ def problems_of_names(settings: Settings, schema: Schema, version: int) -> tuple
 def _slices(settings: Settings, schema: Schema, version: int) -> Iterator[str]:
     for name in settings.slice_columns:
         if name in schema.ignored:
-            yield f"SLICE_COLUMNS: {name!r} is ignored by v{version} (IGNORE_COLUMNS), so nothing is compared by it"
+            yield (
+                f"SLICE_COLUMNS: {name!r} is ignored by v{version} (IGNORE_COLUMNS), so nothing is"
+                " compared by it"
+            )
         elif name not in schema.names:
             yield _nowhere("SLICE_COLUMNS", name, f"column of v{version}", schema.names)
 

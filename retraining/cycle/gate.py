@@ -95,7 +95,10 @@ def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) 
         mark_the_end(job, recovered.facts)
     reason = gate.decision.reason
     if job.tally.archived:
-        reason = f"archived {job.tally.archived} files of v{production}, which a person approved or a dead cycle left; then {reason}"
+        reason = (
+            f"archived {job.tally.archived} files of v{production}, which a person approved or a"
+            f" dead cycle left; then {reason}"
+        )
     waiting = gate.waiting if recovered is None else what_waits(job)
     not_read = tell_what_is_not_read(job, _passed_over(waiting))
     if not_read:
@@ -145,8 +148,8 @@ def _alert_of(entries: Mapping[str, str], job: Job) -> None:
 
     what = f"in {job.settings.new_data_dir} for over a day, {in_words(entries)}"
     remedy = (
-        "Deliver CSV (.csv, .csv.gz) or Parquet files, not folders or links, into the inbox itself; "
-        "move away what is not meant for the job."
+        "Deliver CSV (.csv, .csv.gz) or Parquet files, not folders or links, into the inbox itself;"
+        " move away what is not meant for the job."
     )
     notices.send_alert(job.settings, "not_read", what, remedy, job.now(), entries=len(entries))
 

@@ -1,4 +1,6 @@
-"""What a recipe is handed: all rows in one table or, where that would take too much memory, parts."""
+"""What a recipe is handed: all rows in one table or, where that would take too much memory,
+parts.
+"""
 
 from __future__ import annotations
 
@@ -172,8 +174,10 @@ def _too_much(
         f"Learning {rows:,} rows would take some {in_words(TABLES_A_FIT_TAKES * typed)} of memory "
         f"({TABLES_A_FIT_TAKES:g} times their table of {in_words(typed)}); "
         f"MAX_TRAINING_MEMORY allows {in_words(granted)}.",
-        remedy="Learn fewer rows: MAX_TRAINING_ROWS, or a shorter TRAIN_WINDOW; or let the recipe "
-        f"{recipe.path} learn in parts: train_model_in_parts, see docs/recipe.md.",
+        remedy=(
+            "Learn fewer rows: MAX_TRAINING_ROWS, or a shorter TRAIN_WINDOW; or let the recipe "
+            f"{recipe.path} learn in parts: train_model_in_parts, see docs/recipe.md."
+        ),
     )
 
 

@@ -224,9 +224,13 @@ def _refuse_those_to_blame(cycle: Cycle) -> None:
         )
     first = next(iter(reasons))
     raise UnpredictableRowsError(
-        f"v{cycle.production.number} cannot predict the rows of {len(reasons)} of {len(files)} files: {first.name!r}: {reasons[first]}.",
+        f"v{cycle.production.number} cannot predict the rows of {len(reasons)} of {len(files)}"
+        f" files: {first.name!r}: {reasons[first]}.",
         unchanged=f"These files are in {folder}, each with its reason beside it; no alias moved.",
-        remedy="The next start goes on without them. Mend and `requeue` them, or let the recipe cope with such values.",
+        remedy=(
+            "The next start goes on without them. Mend and `requeue` them, or let the recipe cope"
+            " with such values."
+        ),
     )
 
 

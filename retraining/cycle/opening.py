@@ -107,8 +107,10 @@ def archive_readable(project: Project) -> Iterator[None]:
     except UnreadableFileError as error:
         raise ArchiveMismatchError(
             f"A learned file in {project.settings.used_data_dir} cannot be read any more: {error}.",
-            remedy="If a CSV_* setting was changed, set it back or convert the archived files and register again; "
-            "else restore the file from a backup.",
+            remedy=(
+                "If a CSV_* setting was changed, set it back or convert the archived files and"
+                " register again; else restore the file from a backup."
+            ),
         ) from error
 
 

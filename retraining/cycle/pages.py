@@ -64,7 +64,10 @@ def _drawn(outcome: Outcome, material: ReportMaterial) -> str:
         return page(outcome, material=material)
     except Exception:  # noqa: BLE001 - whatever it was, it is told, and drawing is all that failed
         log.exception("the report could not be drawn; the cycle is not affected")
-        return f"<!doctype html><title>Report</title><p>The report could not be drawn: see cycle.log. {escape(outcome.reason)}</p>"
+        return (
+            "<!doctype html><title>Report</title><p>The report could not be drawn: see cycle.log."
+            f" {escape(outcome.reason)}</p>"
+        )
 
 
 def _test_set(cycle: Cycle, compared: Compared) -> TestSet:

@@ -53,13 +53,18 @@ def find_production(project: Project, recovered: Recovered) -> Model:
     if version is None:
         store = public_uri(settings.mlflow_tracking_uri)
         raise NoProductionModelError(
-            f"No version of the registered model {name!r} holds the alias {alias!r} in {store}{_unless_there(store)}.",
+            f"No version of the registered model {name!r} holds the alias {alias!r} in"
+            f" {store}{_unless_there(store)}.",
             remedy=how_to_assign(alias, name, *_best_to_hold_it(project, recovered)),
         )
     if not version.is_ours:
         raise UnknownVersionError(
-            f"The alias {alias!r} of {name!r} is on version {holder}, which this job does not know.",
-            remedy=f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a version of this job.",
+            f"The alias {alias!r} of {name!r} is on version {holder}, which this job does not"
+            " know.",
+            remedy=(
+                f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a"
+                " version of this job."
+            ),
         )
     model = Model.of(version, project.registry)
     deleted = run_in_bin(project.registry, version)
@@ -141,10 +146,14 @@ def how_to_assign(alias: str, name: str, best: int | None = None, why: str = "")
     `best` is the version to name first.
     """
     if best is not None:
-        return f"Open the MLflow UI, Models > {name} > version {best} ({why}) or another > Aliases, and add {alias!r}."
+        return (
+            f"Open the MLflow UI, Models > {name} > version {best} ({why}) or another > Aliases,"
+            f" and add {alias!r}."
+        )
     return (
-        f"Open the MLflow UI, Models > {name} > a version > Aliases, and add {alias!r}; "
-        f"or run `{REGISTER} --set-alias`, which gives it to the newest, and registers a first model where there is none."
+        f"Open the MLflow UI, Models > {name} > a version > Aliases, and add {alias!r}; or run"
+        f" `{REGISTER} --set-alias`, which gives it to the newest, and registers a first model"
+        " where there is none."
     )
 
 
@@ -176,8 +185,12 @@ def check_the_archive(project: Project, ledger: Ledger, unless: Container[str] =
     if missing:
         shown = first_few((f"{name} ({sha[:12]})" for sha, name in missing.items()), 5)
         raise ArchiveMismatchError(
-            f"{len(missing)} learned files are missing from {project.settings.used_data_dir}, or were changed there: {shown}.",
-            remedy=f"Restore them from a backup, or withdraw each with `{ORCHESTRATOR} forget SHA --why TEXT`.",
+            f"{len(missing)} learned files are missing from {project.settings.used_data_dir}, or"
+            f" were changed there: {shown}.",
+            remedy=(
+                f"Restore them from a backup, or withdraw each with `{ORCHESTRATOR} forget SHA"
+                " --why TEXT`."
+            ),
         )
 
 

@@ -189,7 +189,9 @@ def _finish_roll_back(
     if target is None:
         raise NoProductionModelError(
             f"v{production.number} was being rolled back, and no mark of it says to which version.",
-            unchanged=f"The alias {job.settings.production_alias!r} is still on v{production.number}.",
+            unchanged=(
+                f"The alias {job.settings.production_alias!r} is still on v{production.number}."
+            ),
             remedy="Give the alias to another version in the MLflow UI.",
         )
     put_back(job, target, production.number, production.reason or "rolled back")
@@ -223,7 +225,10 @@ def _person_rolled_back(
     else:
         job.registry.mark(production.number, marks_of_one_put_back(production, last, MOVED))
     if facts.hold is None and not ours:
-        why = f"by a person, seen {job.now():%Y-%m-%dT%H:%M:%SZ}: the alias was moved back from v{last} to v{production.number}"
+        why = (
+            f"by a person, seen {job.now():%Y-%m-%dT%H:%M:%SZ}: the alias was moved back from"
+            f" v{last} to v{production.number}"
+        )
         job.registry.hold(why)
         log.warning("promotions are held: %s", why)
     job.registry.leave(_left_now(facts, ledger, production.number))

@@ -1,4 +1,6 @@
-"""A cycle's end fills the tables of the prediction log that show the registry to SQL and Grafana."""
+"""A cycle's end fills the tables of the prediction log that show the registry to SQL and
+Grafana.
+"""
 
 from __future__ import annotations
 

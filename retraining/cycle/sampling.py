@@ -100,7 +100,9 @@ def drawn_rows(file: DataFile, share: float) -> Mask:
 def _limited(
     project: Project, files: Sequence[DataFile], masks: Sequence[Mask], schema: Schema, limit: int
 ) -> list[Mask]:
-    """Mark `limit` labelled rows, each class keeping its share (one row at least), last rows first."""
+    """Mark `limit` labelled rows, each class keeping its share (one row at least), last rows
+    first.
+    """
     counts = np.zeros(len(schema.classes), dtype=np.int64)
     for mask, table in zip(masks, project.tables_of(files, schema), strict=True):
         codes = label_codes(table)[mask]

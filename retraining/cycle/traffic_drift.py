@@ -199,7 +199,9 @@ def answered_classes(
 
 
 def blocks_of(rows: Sequence[WindowRow]) -> Integers:
-    """(n,) the block of each row: about equal numbers of rows, and never a request in two of them."""
+    """(n,) the block of each row: about equal numbers of rows, and never a request in two of
+    them.
+    """
     blocks = np.empty(len(rows), dtype=np.int64)
     block, before = 0, None
     for place, row in enumerate(rows):

@@ -46,7 +46,9 @@ class Challenger:
 
 
 def lost_before(cycle: Cycle, key: str) -> Version | None:
-    """The last version that lost this very attempt: the same files, champion, settings and recipe."""
+    """The last version that lost this very attempt: the same files, champion, settings and
+    recipe.
+    """
     lost = cycle.registry.versions("rejected", attempt_key=key)
     return lost[-1] if lost else None
 

@@ -29,10 +29,12 @@ class Block:
 
 
 def cut_into_blocks(files: Sequence[tuple[str, int]]) -> list[Block]:
-    """Cut a batch of (sha256, rows) files into blocks: whole files, or where there are fewer than 10 files, runs of them.
+    """Cut a batch of (sha256, rows) files into blocks: whole files, or where there are fewer than
+    10 files, runs of them.
 
-    Then each file gives the same number of contiguous runs, the smallest for which there are at least 10 blocks; their lengths
-    differ by one row at most, and the longer ones come first. No run is empty: a file gives at most as many as it has rows.
+    Then each file gives the same number of contiguous runs, the smallest for which there are at
+    least 10 blocks; their lengths differ by one row at most, and the longer ones come first. No run
+    is empty: a file gives at most as many as it has rows.
 
     >>> [(block.start, block.stop) for block in cut_into_blocks([("a", 12)])][:4]
     [(0, 2), (2, 4), (4, 5), (5, 6)]

@@ -28,7 +28,9 @@ ROWS_NAMED = 5
 
 @dataclass(frozen=True)
 class UnknownLabel:
-    """A label that is no class of the schema: how often a file has it, and where it stands first."""
+    """A label that is no class of the schema: how often a file has it, and where it stands
+    first.
+    """
 
     count: int
     where: tuple[str, ...]

@@ -52,7 +52,8 @@ def refuse_other_formats(head: bytes, encoding: str) -> None:
         )
     if head.startswith(UTF16_MARKS) and encoding in {"utf-8", "utf-8-sig"}:
         raise UnreadableFileError(
-            "the file is UTF-16 text; save it as UTF-8, or set CSV_ENCODING=utf-16 if every file is like this"
+            "the file is UTF-16 text; save it as UTF-8, or set CSV_ENCODING=utf-16 if every file is"
+            " like this"
         )
 
 
@@ -155,5 +156,8 @@ def _lines_before_the_header(wanted: Sequence[str], rest: Segment | None) -> str
     for line in lines:
         if all(name in line for name in wanted):
             count = lines.index(line) + 1
-            return f"the header must be the first line; here {count} other line{'s come' if count > 1 else ' comes'} before it"
+            return (
+                f"the header must be the first line; here {count} other"
+                f" line{'s come' if count > 1 else ' comes'} before it"
+            )
     return None

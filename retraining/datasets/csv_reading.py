@@ -150,7 +150,10 @@ class _CsvPart:
 
     def where(self, index: int) -> str:
         starts, _ = _records(self.segment.data)
-        return f"row {self.first_row + index + 1:,} (line {self.segment.line_at(int(starts[index])):,})"
+        return (
+            f"row {self.first_row + index + 1:,} (line"
+            f" {self.segment.line_at(int(starts[index])):,})"
+        )
 
     def refuse_ragged_rows(self) -> None:
         data = self.segment.data
@@ -164,7 +167,8 @@ class _CsvPart:
         if ragged.size:
             found = int(cells[ragged[0]])
             raise UnreadableFileError(
-                f"{self.where(int(ragged[0]))} has {found} cell{'s' * (found != 1)} where the header has {len(self.names)}"
+                f"{self.where(int(ragged[0]))} has {found} cell{'s' * (found != 1)} where the"
+                f" header has {len(self.names)}"
                 + (f" ({ragged.size:,} rows are like this)" if ragged.size > 1 else "")
             )
 

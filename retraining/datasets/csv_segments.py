@@ -118,8 +118,8 @@ def _utf8_chunks(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
 
 def _wrong_encoding(encoding: str, offset: int) -> UnreadableFileError:
     return UnreadableFileError(
-        f"the bytes at offset {offset:,} are no {encoding.upper()} text; save the file as {encoding.upper()}, "
-        "or set CSV_ENCODING to the encoding that the producer writes"
+        f"the bytes at offset {offset:,} are no {encoding.upper()} text; save the file as"
+        f" {encoding.upper()}, or set CSV_ENCODING to the encoding that the producer writes"
     )
 
 
@@ -145,7 +145,8 @@ def _refuse_bad_structure(segment: Segment, offset: int, separator: str) -> None
     nul = data.find(b"\0")
     if nul >= 0:
         raise UnreadableFileError(
-            f"a NUL byte on line {segment.line_at(nul)}: this is no text file, or it was written damaged"
+            f"a NUL byte on line {segment.line_at(nul)}: this is no text file, or it was written"
+            " damaged"
         )
     if not data.isascii():
         try:
@@ -182,7 +183,8 @@ def _refuse_bad_quotes(segment: Segment, separator: str) -> None:
     if stray.size:
         line = segment.line_at(int(stray.min()))
         raise UnreadableFileError(
-            f"a stray quote on line {line}: a cell that holds a quote must be quoted whole, and its quotes doubled"
+            f"a stray quote on line {line}: a cell that holds a quote must be quoted whole, and its"
+            " quotes doubled"
         )
     if quotes.size % 2:
         raise UnreadableFileError(

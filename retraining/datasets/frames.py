@@ -153,7 +153,9 @@ def column_words(table: pa.Table, features: int) -> list[NDArray[np.uint64]]:
 
 
 def label_values(codes: NDArray[np.int32], schema: Schema) -> Any:
-    """Label codes, none of them -1, as the array that a recipe takes: int64, bool or pandas' `str`."""
+    """Label codes, none of them -1, as the array that a recipe takes: int64, bool or pandas'
+    `str`.
+    """
     if schema.label_kind == "string":
         indices = pa.array(codes)
         return pd.array(

@@ -18,14 +18,16 @@ _NAMES_GIVEN_BY_PANDAS = re.compile(r"__index_level_\d+__|Unnamed: \d+(\.\d+)*")
 
 
 def index_columns(pandas_metadata: Mapping[str, Any], names: Collection[str]) -> frozenset[str]:
-    """The columns among `names` that hold an index, by the file's own metadata or by the name that pandas gave.
+    """The columns among `names` that hold an index, by the file's own metadata or by the name that
+    pandas gave.
 
     >>> sorted(index_columns({"index_columns": ["day"]}, ["day", "a", "Unnamed: 0"]))
     ['Unnamed: 0', 'day']
 
     Args:
-        pandas_metadata: what pandas wrote beside the schema of a Parquet file; empty where there is nothing.
-            `index_columns` holds names of columns, and dictionaries for ranges, which are not stored as columns.
+        pandas_metadata: what pandas wrote beside the schema of a Parquet file; empty where there is
+            nothing. `index_columns` holds names of columns, and dictionaries for ranges, which are
+            not stored as columns.
         names: all columns of the file.
     """
     said = pandas_metadata.get("index_columns") or ()

@@ -174,7 +174,10 @@ def _numbers(column: pa.Array, name: str, first_row: int) -> pa.Array:
     ):
         for index in np.flatnonzero(np.abs(values) >= LARGEST_EXACT_INTEGER).tolist():
             if abs(int(column[index].as_py())) > LARGEST_EXACT_INTEGER:
-                what = "is an integer beyond 2^53 and would lose digits (a key? name it in IGNORE_COLUMNS)"
+                what = (
+                    "is an integer beyond 2^53 and would lose digits (a key? name it in"
+                    " IGNORE_COLUMNS)"
+                )
                 raise _refused(column, index, name, first_row, what)
     return pa.array(values, from_pandas=True)  # NaN is missing
 
@@ -189,9 +192,9 @@ def _refused(
 def _texts(column: pa.Array, name: str, kind: Wanted) -> pa.Array:
     readable = {
         "string": is_text(column.type) or pa.types.is_integer(column.type),
-        "boolean": is_text(column.type)
-        or is_number(column.type)
-        or pa.types.is_boolean(column.type),
+        "boolean": (
+            is_text(column.type) or is_number(column.type) or pa.types.is_boolean(column.type)
+        ),
         "label": is_text(column.type) or is_number(column.type) or pa.types.is_boolean(column.type),
     }[kind]
     if not readable:

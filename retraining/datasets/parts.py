@@ -1,4 +1,6 @@
-"""Rows in parts: callables that read some rows when called, for recipes that never hold them all."""
+"""Rows in parts: callables that read some rows when called, for recipes that never hold them
+all.
+"""
 
 from __future__ import annotations
 

@@ -118,8 +118,9 @@ class _Inference:
                 f"has also {listed(extra)}"
             ] * bool(extra)
             raise UnreadableFileError(
-                f"its columns are not those of {shown(self._first_name, 100)}: it {' and '.join(parts)}; "
-                "name columns that are not to be learned from in IGNORE_COLUMNS"
+                f"its columns are not those of {shown(self._first_name, 100)}: it"
+                f" {' and '.join(parts)}; name columns that are not to be learned from in"
+                " IGNORE_COLUMNS"
             )
 
     def _add_csv(self, file: CsvFile) -> int:
@@ -142,8 +143,8 @@ class _Inference:
                 self._columns[name].add_typed_booleans()
             elif not pa.types.is_null(kind):
                 raise UnreadableFileError(
-                    f"column {shown(name)} is of type {shown(str(kind))}; write it as numbers, texts or booleans, "
-                    "or name it in IGNORE_COLUMNS"
+                    f"column {shown(name)} is of type {shown(str(kind))}; write it as numbers,"
+                    " texts or booleans, or name it in IGNORE_COLUMNS"
                 )
         count = 0
         for rows in file.rows(
@@ -164,7 +165,8 @@ class _Inference:
         if len(self._labels) > MAX_CLASSES:
             raise self._wrong(
                 "TARGET_COLUMN",
-                f"column {shown(self._settings.target_column)} has over {MAX_CLASSES:,} distinct labels: no classes",
+                f"column {shown(self._settings.target_column)} has over {MAX_CLASSES:,} distinct"
+                " labels: no classes",
             )
 
     def schema(self) -> Schema:
@@ -198,7 +200,8 @@ class _Inference:
             if found is None:
                 raise self._wrong(
                     "POSITIVE_CLASS",
-                    f"{shown(named)} is no class; the classes are {listed(sorted(map(str, counts)))}",
+                    f"{shown(named)} is no class; the classes are"
+                    f" {listed(sorted(map(str, counts)))}",
                 )
             return found if len(counts) == 2 else None
         if len(counts) != 2:

@@ -1,4 +1,6 @@
-"""What was seen of one column over all files of a registration, and the kind that follows from it."""
+"""What was seen of one column over all files of a registration, and the kind that follows from
+it.
+"""
 
 from __future__ import annotations
 

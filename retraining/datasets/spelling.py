@@ -14,7 +14,8 @@ _WHOLE_NUMBER = re.compile(r"([+-]?)0*([0-9]+)([.,]0*)?")
 
 
 def spelling_key(text: str) -> str:
-    """What a text is once case, spaces around it, a full stop at its end and the form of a whole number are left aside.
+    """What a text is once case, spaces around it, a full stop at its end and the form of a whole
+    number are left aside.
 
     >>> spelling_key(" <=50K.") == spelling_key("<=50k")
     True

@@ -67,8 +67,9 @@ class TableStore:
         facts = self._facts(data_file, schema)
         if facts.unlabelled_rows > self._settings.max_unlabelled_share * facts.rows:
             raise UnreadableFileError(
-                f"{facts.unlabelled_rows:,} of {facts.rows:,} rows have no label in column {shown(schema.target)}: "
-                f"more than MAX_UNLABELLED_SHARE={self._settings.max_unlabelled_share:g}"
+                f"{facts.unlabelled_rows:,} of {facts.rows:,} rows have no label in column"
+                f" {shown(schema.target)}: more than"
+                f" MAX_UNLABELLED_SHARE={self._settings.max_unlabelled_share:g}"
             )
         return facts
 

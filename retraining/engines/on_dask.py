@@ -168,8 +168,10 @@ def _refuse_other_versions(named: str, sites: Mapping[str, worker.Site]) -> None
         install = shlex.join([sys.executable, "-m", "pip", "install", "-c", "constraints.txt"])
         raise OtherVersionsError(
             f"The workers of {named} have other versions: {told}.",
-            remedy=f"Install the same there: `{install} -r requirements.txt -r "
-            "requirements-scale.txt`, and start them again.",
+            remedy=(
+                f"Install the same there: `{install} -r requirements.txt -r "
+                "requirements-scale.txt`, and start them again."
+            ),
         )
 
 

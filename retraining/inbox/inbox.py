@@ -169,7 +169,8 @@ class Inbox:
         free = disk.f_bavail * disk.f_frsize
         if free < needed:
             raise StoreError(
-                f"The disk of {self.settings.used_data_dir} has {free:,} bytes free; this cycle needs {needed:,}.",
+                f"The disk of {self.settings.used_data_dir} has {free:,} bytes free; this cycle"
+                f" needs {needed:,}.",
                 remedy="Free some space; the next start goes on from here.",
             )
 

@@ -118,7 +118,10 @@ def entries_of(folder: Path, setting: str) -> list[os.DirEntry[str]]:
     except OSError as error:
         raise FolderGoneError(
             f"The folder {folder} ({setting}) cannot be read: {error.strerror}.",
-            remedy="Mount or create the folder, or correct the setting; an unmounted disk is the usual cause.",
+            remedy=(
+                "Mount or create the folder, or correct the setting; an unmounted disk is the usual"
+                " cause."
+            ),
         ) from error
 
 

@@ -41,7 +41,10 @@ def _check(folder: Path, setting: str, unchanged: str) -> None:
         why, remedy = "its disk is mounted read-only", "Mount the disk for writing"
     else:
         mode = stat.filemode(found.st_mode)
-        why = f"the user {_name_of(os.geteuid())} may not write there, it is {mode} and belongs to {_name_of(found.st_uid)}"
+        why = (
+            f"the user {_name_of(os.geteuid())} may not write there, it is {mode} and belongs to"
+            f" {_name_of(found.st_uid)}"
+        )
         remedy = f"Give that user the right to write in {place}, or start the job as another user"
     raise FolderClosedError(
         f"No file can be moved into or out of {folder} ({setting}): {why}.",

@@ -49,9 +49,12 @@ def root_problem(experiment: Experiment, settings: Settings) -> ArtifactsElsewhe
         if settings.mlflow_tracking_uri.startswith("http"):
             return None
         return ArtifactsElsewhereError(
-            f"The experiment {name!r} keeps its artifacts behind a server ({root}), which a bare store cannot reach.",
+            f"The experiment {name!r} keeps its artifacts behind a server ({root}), which a bare"
+            " store cannot reach.",
             unchanged=NOTHING_CHANGED,
-            remedy="Set MLFLOW_TRACKING_URI to that server, or MLFLOW_EXPERIMENT_NAME to a new name.",
+            remedy=(
+                "Set MLFLOW_TRACKING_URI to that server, or MLFLOW_EXPERIMENT_NAME to a new name."
+            ),
         )
     folder = local_folder(root)
     is_ours = folder == local_folder(same_root_here(root, settings))
@@ -62,12 +65,13 @@ def root_problem(experiment: Experiment, settings: Settings) -> ArtifactsElsewhe
     )
     if has_artifacts_here(root, settings):
         remedy = (
-            f"If the project was moved here, `{RELOCATE} --dry-run` shows what would be pointed here, "
-            f"and `{RELOCATE}` does it; else move the files back, or mount that folder."
+            f"If the project was moved here, `{RELOCATE} --dry-run` shows what would be pointed"
+            f" here, and `{RELOCATE}` does it; else move the files back, or mount that folder."
         )
     return ArtifactsElsewhereError(
-        f"The experiment {name!r} keeps its artifacts in {folder}, which cannot be reached or written from here "
-        f"(this project would use {local_folder(same_root_here(root, settings))}).",
+        f"The experiment {name!r} keeps its artifacts in {folder}, which cannot be reached or"
+        " written from here (this project would use"
+        f" {local_folder(same_root_here(root, settings))}).",
         unchanged=NOTHING_CHANGED,
         remedy=remedy,
     )

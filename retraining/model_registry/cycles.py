@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from retraining.records import CycleRecord
 
 _ENDED = ("FINISHED", "FAILED")  # KILLED is a cycle that died, perhaps between its tags and its end
-_ABOUT_THE_TIMELINE = "The metrics of every cycle, one point each; the step is the cycle's number. The charts are under *Model metrics*."
+_ABOUT_THE_TIMELINE = (
+    "The metrics of every cycle, one point each; the step is the cycle's number. The charts are"
+    " under *Model metrics*."
+)
 _DIGEST_LENGTH = 36  # MLflow's limit for a data set's digest
 
 

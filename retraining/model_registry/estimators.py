@@ -73,7 +73,9 @@ class AnyModel:
         self._model = model
 
     def predict(self, X: pd.DataFrame) -> np.ndarray[Any, Any]:
-        """Labels of the rows, whose numbers are given the types that the model's signature wants."""
+        """Labels of the rows, whose numbers are given the types that the model's signature
+        wants.
+        """
         wanted = self._model.metadata.get_input_schema()
         types = (
             {c.name: c.type.to_numpy() for c in wanted.inputs if c.name in X and c.type in _NUMBERS}

@@ -22,25 +22,30 @@ UNCERTAIN = (
 _OUT_OF_REACH = (408, 429, 502, 503, 504)
 _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 _STATUS = re.compile(
-    r"too many (\d{3}) error responses|failed with error code (\d{3})|^(\d{3}) (?:Client|Server) Error"
+    r"too many (\d{3}) error responses|failed with error code (\d{3})|^(\d{3}) (?:Client|Server)"
+    r" Error"
 )
 
 _CAUSE = re.compile(
-    r"Connection refused|[Tt]imed out|too many \d{3} error responses|Name or service not known|Temporary failure in name resolution"
-    r"|Connection reset by peer|Remote end closed connection without response|certificate verify failed|No route to host"
+    r"Connection refused|[Tt]imed out|too many \d{3} error responses|Name or service not"
+    r" known|Temporary failure in name resolution"
+    r"|Connection reset by peer|Remote end closed connection without response|certificate verify"
+    r" failed|No route to host"
 )
 _DRIVER = re.compile(
     r"\((?:\w+\.)+\w*Error\) (.+)"
 )  # SQLAlchemy puts words of its own before what the database said
 
 _USER_REFUSED = re.compile(
-    r"password authentication failed|no password supplied|no pg_hba.conf entry|role \S+ does not exist"
+    r"password authentication failed|no password supplied|no pg_hba.conf entry|role \S+ does not"
+    r" exist"
     r"|Access denied for user|Login failed for user"
 )
 _NO_SUCH_DATABASE = re.compile(r"database \S+ does not exist|Unknown database")
 _DATABASE_AWAY = re.compile(
     r"server closed the connection|terminating connection|the connection is (closed|lost)"
-    r"|database system is (starting up|shutting down|in recovery)|too many clients|Lost connection to MySQL"
+    r"|database system is (starting up|shutting down|in recovery)|too many clients|Lost connection"
+    r" to MySQL"
 )
 
 
@@ -90,7 +95,10 @@ def translated(error: Exception, store: str) -> RetrainingError:
         return UnreachableError(
             f"The MLflow store {shown} stayed locked by another process.",
             unchanged=UNCERTAIN,
-            remedy="Find what holds it (`fuser` on the file shows the process), or run `make server` and point MLFLOW_TRACKING_URI to it.",
+            remedy=(
+                "Find what holds it (`fuser` on the file shows the process), or run `make server`"
+                " and point MLFLOW_TRACKING_URI to it."
+            ),
         )
     if _is_full(error):
         what, remedy = (
@@ -99,7 +107,10 @@ def translated(error: Exception, store: str) -> RetrainingError:
         )
     elif _is_forbidden(error):
         what = f"This user may not read and write all that the MLflow store {shown} consists of"
-        remedy = "Give the job's user the right to read and write the database's file, its folder and the artifacts."
+        remedy = (
+            "Give the job's user the right to read and write the database's file, its folder and"
+            " the artifacts."
+        )
     elif not is_file(store) and (
         status in _OUT_OF_REACH or (status is None and _is_out_of_reach(error))
     ):
@@ -115,7 +126,10 @@ def translated(error: Exception, store: str) -> RetrainingError:
             if isinstance(error, OSError)
             else f"MLflow ({shown}) answered with an error"
         )
-        remedy = "The log in .retraining/logs/ has the whole answer, and the server's log, where there is one, says more."
+        remedy = (
+            "The log in .retraining/logs/ has the whole answer, and the server's log, where there"
+            " is one, says more."
+        )
     kind = UnclearStoreError if status is not None and status >= 500 else StoreError
     return kind(f"{what}: {said}", unchanged=UNCERTAIN, remedy=remedy)
 
@@ -137,7 +151,10 @@ def _user_refused(store: str, said: str, status: int | None) -> CredentialsRefus
         return CredentialsRefusedError(
             f"The MLflow server at {shown} refused the request ({status}): {said}",
             unchanged=UNCERTAIN,
-            remedy="Check MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD or MLFLOW_TRACKING_TOKEN, and the server's --allowed-hosts.",
+            remedy=(
+                "Check MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD or MLFLOW_TRACKING_TOKEN,"
+                " and the server's --allowed-hosts."
+            ),
         )
     if not is_file(store) and _USER_REFUSED.search(said):
         return CredentialsRefusedError(
@@ -150,7 +167,10 @@ def _user_refused(store: str, said: str, status: int | None) -> CredentialsRefus
 def unreachable(store: str, said: str) -> UnreachableError:
     """The error for a store that does not answer, or not in time."""
     if is_file(store):
-        remedy = "Look at the disk that the file is on, and at what else uses it; the next run goes on from here."
+        remedy = (
+            "Look at the disk that the file is on, and at what else uses it; the next run goes on"
+            " from here."
+        )
     else:
         what = "the MLflow server (`make server`)" if store.startswith("http") else "the database"
         remedy = (

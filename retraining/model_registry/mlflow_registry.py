@@ -1,4 +1,6 @@
-"""The registry on MLflow: `Registry` of `interface.py` over a local database or a tracking server."""
+"""The registry on MLflow: `Registry` of `interface.py` over a local database or a tracking
+server.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Our experiment, asked for by those who need nothing else of the registry: the server and `check`."""
+"""Our experiment, asked for by those who need nothing else of the registry: the server and
+`check`.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,9 @@ def copied_from(settings: Settings) -> tuple[str, str] | None:
     if experiment is None or not is_of_another_place(experiment, settings):
         return None
     what = (
-        f"The experiment {experiment.name!r} keeps its artifacts in {experiment.artifact_location}, "
-        "though this project has such files of its own: a cycle here would write to the other place."
+        f"The experiment {experiment.name!r} keeps its artifacts in {experiment.artifact_location},"
+        " though this project has such files of its own: a cycle here would write to the other"
+        " place."
     )
     return what, f"If this project is a copy, `{RELOCATE}` lets it use its own files."
 

@@ -13,7 +13,9 @@ _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;#]+)", re.MULTILINE)
 
 
 def packages_then_and_now(requirements: str) -> dict[str, tuple[str, str | None]]:
-    """Name -> its version in a `requirements.txt`, and the installed one, None where there is none."""
+    """Name -> its version in a `requirements.txt`, and the installed one, None where there is
+    none.
+    """
     return {name: (then, _installed(name)) for name, then in _PINNED.findall(requirements)}
 
 

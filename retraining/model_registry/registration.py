@@ -132,7 +132,10 @@ class Registration:
             except Exception as error:
                 raise RecipeError(
                     f"The trained estimator cannot be saved ({type(error).__name__}: {error}).",
-                    remedy="Let train_model return an estimator that cloudpickle can save: no open file, lock or connection in it.",
+                    remedy=(
+                        "Let train_model return an estimator that cloudpickle can save: no open"
+                        " file, lock or connection in it."
+                    ),
                 ) from error
             self._store.artifacts.upload(model.artifact_location, folder)
             return folder_digest(folder)

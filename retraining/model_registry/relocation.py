@@ -67,7 +67,10 @@ def plan_relocation(settings: Settings) -> Relocation | None:
     if settings.mlflow_tracking_uri.startswith("http"):
         raise UsageError(
             "A server lets nobody change where artifacts are.",
-            remedy="Stop the server, set MLFLOW_TRACKING_URI to its database for this one command, and start it again.",
+            remedy=(
+                "Stop the server, set MLFLOW_TRACKING_URI to its database for this one command, and"
+                " start it again."
+            ),
         )
     return _Project(store_of(settings)).plan()
 
@@ -119,8 +122,12 @@ class _Project:
             return
         missing = "there are none" if version is None else f"those of v{version.number} are not"
         raise ArtifactsElsewhereError(
-            f"The artifacts of the experiment {wanted.experiment!r} are not in {local_folder(wanted.new)}: {missing} there.",
-            remedy=f"Copy them there from {local_folder(wanted.old) or wanted.old} or from a backup, then relocate.",
+            f"The artifacts of the experiment {wanted.experiment!r} are not in"
+            f" {local_folder(wanted.new)}: {missing} there.",
+            remedy=(
+                f"Copy them there from {local_folder(wanted.old) or wanted.old} or from a backup,"
+                " then relocate."
+            ),
         )
 
     def _is_here(self, version: Version, wanted: Relocation) -> bool:

@@ -91,8 +91,12 @@ class Store:
         if self._experiment is not None and self._experiment.lifecycle_stage == "deleted":
             number = self._experiment.experiment_id
             raise StoreError(
-                f"The MLflow experiment {name!r} ({number}) was deleted, and with it the record of the cycles.",
-                remedy=f"Restore it (`mlflow experiments restore --experiment-id {number}`), or set another MLFLOW_EXPERIMENT_NAME.",
+                f"The MLflow experiment {name!r} ({number}) was deleted, and with it the record of"
+                " the cycles.",
+                remedy=(
+                    f"Restore it (`mlflow experiments restore --experiment-id {number}`), or set"
+                    " another MLFLOW_EXPERIMENT_NAME."
+                ),
             )
         return self._experiment
 
@@ -109,8 +113,12 @@ class Store:
             f"mlflow experiments rename --experiment-id {number} --new-name {shlex.quote(name)}"
         )
         raise RenamedExperimentError(
-            f"The MLflow experiment {name!r}, which holds the record of the cycles, is called {now.name!r} now.",
-            remedy=f"Set MLFLOW_EXPERIMENT_NAME={now.name} in .env, or give it its name back: `{rename}`.",
+            f"The MLflow experiment {name!r}, which holds the record of the cycles, is called"
+            f" {now.name!r} now.",
+            remedy=(
+                f"Set MLFLOW_EXPERIMENT_NAME={now.name} in .env, or give it its name back:"
+                f" `{rename}`."
+            ),
         )
 
     def _experiment_of_last_cycle(self, mlflow: MlflowClient) -> Experiment | None:
@@ -128,8 +136,12 @@ class Store:
             found = self.known_experiment()
         if found is None:
             raise StoreError(
-                f"MLflow created the experiment {self.settings.mlflow_experiment_name!r} but does not find it.",
-                remedy="Look at the experiments in the MLflow UI; set MLFLOW_EXPERIMENT_NAME to another name if it stays so.",
+                f"MLflow created the experiment {self.settings.mlflow_experiment_name!r} but does"
+                " not find it.",
+                remedy=(
+                    "Look at the experiments in the MLflow UI; set MLFLOW_EXPERIMENT_NAME to"
+                    " another name if it stays so."
+                ),
             )
         problem = root_problem(found, self.settings)
         if problem is not None:  # nothing is written to where an older place of the project was

@@ -34,15 +34,19 @@ def _of_another(revision: str, shown: str) -> OtherMlflowError:
     here = f"the {mlflow.__version__} installed here"
     if revision in _migrations():
         return OtherMlflowError(
-            f"The MLflow store {shown} was made by an older MLflow than {here} (schema {revision}).",
+            f"The MLflow store {shown} was made by an older MLflow than {here} (schema"
+            f" {revision}).",
             unchanged=NOTHING_CHANGED,
             remedy=_how_to_upgrade(shown),
         )
     return OtherMlflowError(
-        f"The MLflow store {shown} was opened by a newer MLflow than {here}: its schema {revision} is not known to this one.",
+        f"The MLflow store {shown} was opened by a newer MLflow than {here}: its schema {revision}"
+        " is not known to this one.",
         unchanged=NOTHING_CHANGED,
-        remedy="Install the MLflow that opened it last beside this job, or restore the database's backup from before; "
-        "`mlflow db upgrade` does not go back.",
+        remedy=(
+            "Install the MLflow that opened it last beside this job, or restore the database's"
+            " backup from before; `mlflow db upgrade` does not go back."
+        ),
     )
 
 
@@ -56,7 +60,10 @@ def _how_to_upgrade(shown: str) -> str:
     if file == shown:
         return f"Back the database up, then `{upgrade}`: an older MLflow cannot open it afterwards."
     backup = shlex.join(["sqlite3", file, f".backup {file}.before-upgrade"])
-    return f"Stop what uses it, then `{backup}` and `{upgrade}`: an older MLflow cannot open it afterwards."
+    return (
+        f"Stop what uses it, then `{backup}` and `{upgrade}`: an older MLflow cannot open it"
+        " afterwards."
+    )
 
 
 def _newest_revision() -> str:

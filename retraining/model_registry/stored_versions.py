@@ -54,7 +54,8 @@ class StoredVersions:
         if hashlib.sha256(content).hexdigest() != version.manifest_sha256:
             raise self.damaged(
                 version,
-                f"{MANIFEST} of version {version.number} {where} is not the one that was registered.",
+                f"{MANIFEST} of version {version.number} {where} is not the one that was"
+                " registered.",
             )
         return manifest_from_json(json.loads(content))
 
@@ -155,9 +156,10 @@ class StoredVersions:
         run = self._runs.run(version.manifest_run or version.run_id)
         if run is None:
             return None, "with its run"
-        return self._store.artifacts.read(
-            run.info.artifact_uri, name
-        ), f"in {run.info.artifact_uri}"
+        return (
+            self._store.artifacts.read(run.info.artifact_uri, name),
+            f"in {run.info.artifact_uri}",
+        )
 
     def model(self, version: Version) -> Any:
         """A version's estimator, loaded from a private copy whose digest is the one registered.
@@ -171,7 +173,8 @@ class StoredVersions:
             if folder_digest(copy) != version.model_sha256:
                 raise self.damaged(
                     version,
-                    f"The model files of version {version.number} in {location} are not those that were registered.",
+                    f"The model files of version {version.number} in {location} are not those that"
+                    " were registered.",
                 )
             return self._load(version, copy)
 
@@ -207,8 +210,10 @@ class StoredVersions:
             if made_with:
                 raise DamagedModelError(
                     f"{what}; it was made with {made_with}.",
-                    remedy="Install those versions beside this job, or train anew with those here: "
-                    "`python register_first_model.py --train-from used_data --set-alias`.",
+                    remedy=(
+                        "Install those versions beside this job, or train anew with those here: "
+                        "`python register_first_model.py --train-from used_data --set-alias`."
+                    ),
                 ) from error
             raise self.damaged(version, f"{what}.") from error
         return estimator
@@ -225,7 +230,11 @@ class StoredVersions:
         )
         if location is None:
             raise StoreError(
-                f"Version {version.number} of {self._store.model_name!r} is not in the registry any more.",
-                remedy="Give the alias to a version that is there, in the UI or by `python pipeline_orchestrator.py rollback --to N`.",
+                f"Version {version.number} of {self._store.model_name!r} is not in the registry any"
+                " more.",
+                remedy=(
+                    "Give the alias to a version that is there, in the UI or by `python"
+                    " pipeline_orchestrator.py rollback --to N`."
+                ),
             )
         return str(location)

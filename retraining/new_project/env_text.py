@@ -28,7 +28,9 @@ def env_text(example: str, proposals: Sequence[Proposal]) -> str:
 
 
 def _quoted(value: str) -> str:
-    """The value as `.env` holds it: in quotes where spaces, quotes or `#` would be read otherwise."""
+    """The value as `.env` holds it: in quotes where spaces, quotes or `#` would be read
+    otherwise.
+    """
     if re.fullmatch(r"[^\s#\"'\\]+(?: [^\s#\"'\\]+)*|\\t", value):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')

@@ -92,14 +92,20 @@ def _failure(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
     code = outcome.exit_code
     if code:
         needs_person = "A person is needed: " if code == 3 else ""
-        remedy = f"Read the last lines of the log in .retraining/logs/, then run `{settings.command} check`."
+        remedy = (
+            f"Read the last lines of the log in .retraining/logs/, then run `{settings.command}"
+            " check`."
+        )
         yield alert("failure", f"{needs_person}{outcome.reason}", remedy, exit_code=code)
 
 
 def _quarantine(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
     count = outcome.files.quarantined
     if count:
-        remedy = f"Read the .reason.json beside each file in {settings.quarantine_dir}, mend it, then `{settings.command} requeue FILE`."
+        remedy = (
+            f"Read the .reason.json beside each file in {settings.quarantine_dir}, mend it, then"
+            f" `{settings.command} requeue FILE`."
+        )
         yield alert(
             "quarantine",
             f"{count} {'file' if count == 1 else 'files'} went to quarantine",
@@ -127,14 +133,23 @@ def _concept_drift(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
         return
     is_worse = score < limit if settings.greater_is_better else score > limit
     if is_worse:
-        what = f"production scored {outcome.metric} {score:.4f} on the new rows, worse than the threshold {limit:g}"
+        what = (
+            f"production scored {outcome.metric} {score:.4f} on the new rows, worse than the"
+            f" threshold {limit:g}"
+        )
         retrains = settings.auto_retrain_enabled and {"threshold", "always"} & set(
             settings.retrain_when
         )
         if retrains:
-            remedy = "The cycle retrains by itself; if this repeats, ask whether the features still tell the label."
+            remedy = (
+                "The cycle retrains by itself; if this repeats, ask whether the features still tell"
+                " the label."
+            )
         else:
-            remedy = "Nothing was set to retrain on it: see AUTO_RETRAIN_ENABLED and RETRAIN_WHEN, and look for a cause in the data."
+            remedy = (
+                "Nothing was set to retrain on it: see AUTO_RETRAIN_ENABLED and RETRAIN_WHEN, and"
+                " look for a cause in the data."
+            )
         yield alert(
             "concept_drift", what, remedy, score=score, threshold=limit, rows=outcome.new_rows
         )
@@ -174,7 +189,10 @@ def _promotion(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
             **numbers,
         )
     if outcome.ending == "awaiting_approval":
-        remedy = f"Approve it by moving the alias {settings.production_alias} to version {new} in the MLflow UI, or leave it as it is."
+        remedy = (
+            f"Approve it by moving the alias {settings.production_alias} to version {new} in the"
+            " MLflow UI, or leave it as it is."
+        )
         yield alert("promotion", f"v{new} beat v{old} and waits for approval", remedy, **numbers)
 
 
@@ -182,7 +200,10 @@ def _rollback(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
     if outcome.ending == "rolled_back":
         left, restored = outcome.previous_version, outcome.production_version
         what = f"v{left} failed its probation; v{restored} is back in production"
-        remedy = f"`{settings.command} explain v{left}` shows the numbers. The next attempt waits for more files; nothing needs to be done."
+        remedy = (
+            f"`{settings.command} explain v{left}` shows the numbers. The next attempt waits for"
+            " more files; nothing needs to be done."
+        )
         yield alert(
             "rollback",
             what,

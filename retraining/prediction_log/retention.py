@@ -41,7 +41,8 @@ class ForgottenPrediction:
 
 
 def first_kept(days: int, now: datetime) -> datetime:
-    """The beginning (UTC) of the oldest day that is kept, so that every row stays for `days` days at least.
+    """The beginning (UTC) of the oldest day that is kept, so that every row stays for `days` days
+    at least.
 
     >>> from datetime import datetime
     >>> first_kept(30, datetime(2026, 3, 31, 18, tzinfo=UTC))

@@ -158,7 +158,9 @@ def _groups_query(model_name: str, since: datetime, until: datetime) -> sa.Selec
 def labelled_answers(
     connection: Connection, model_name: str, since: datetime, share: float = 1.0
 ) -> Iterator[LabelledAnswer]:
-    """The predictions since a time whose label came, or a share of them as `answers_since` has it."""
+    """The predictions since a time whose label came, or a share of them as `answers_since` has
+    it.
+    """
     columns = predictions.c
     query = (
         sa.select(

@@ -34,7 +34,8 @@ class Waits:
         return wait_over if label_came is None else max(wait_over, label_came)
 
     def lets_a_file_leave(self, ready_since: Sequence[datetime], now: datetime) -> bool:
-        """Whether rows that are ready since those times fill a file, or have waited for company long enough.
+        """Whether rows that are ready since those times fill a file, or have waited for company
+        long enough.
 
         >>> from datetime import UTC, datetime
         >>> noon, evening = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 18, tzinfo=UTC)

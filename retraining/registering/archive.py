@@ -146,7 +146,9 @@ def schema_of(job: Job, files: tuple[DataFile, ...]) -> Schema:
     except UnreadableFileError as error:
         raise PersonNeededError(
             f"The columns cannot be taken from the training files: {error}.",
-            remedy="Mend that file, or name in IGNORE_COLUMNS what cannot be learned from; if columns changed "
-            "on purpose, put the files that have the new ones into a folder and name it with --train-from: "
-            "docs/columns.md.",
+            remedy=(
+                "Mend that file, or name in IGNORE_COLUMNS what cannot be learned from; if columns"
+                " changed on purpose, put the files that have the new ones into a folder and name"
+                " it with --train-from: docs/columns.md."
+            ),
         ) from error

@@ -57,6 +57,7 @@ def _unreadable(job: Job, files: tuple[DataFile, ...], schema: Schema) -> dict[s
             found[file.sha256] = f"{file.name}: {facts}"
         elif facts.unknown_labels:
             found[file.sha256] = (
-                f"{file.name}: it has the class {next(iter(facts.unknown_labels))!r}, which the named files lack"
+                f"{file.name}: it has the class {next(iter(facts.unknown_labels))!r}, which the"
+                " named files lack"
             )
     return found

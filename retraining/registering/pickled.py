@@ -151,7 +151,10 @@ def _versions(path: Path) -> str:
 def _remedy(error: Exception, folders: Sequence[Path]) -> str:
     if isinstance(error, ModuleNotFoundError) and not _is_of_a_library(error):
         name = str(error.name).partition(".")[0]
-        return f"Install the package that brings {name!r}, or put {name}.py into {folders[0]}; {WAY_ON}."
+        return (
+            f"Install the package that brings {name!r}, or put {name}.py into {folders[0]};"
+            f" {WAY_ON}."
+        )
     if isinstance(error, AttributeError) and _IN_MAIN.search(str(error)):
         return f"Put that script into {folders[0]}; only its definitions are read; {WAY_ON}."
     return f"Install the versions that it was written with and pickle it anew; {WAY_ON}."

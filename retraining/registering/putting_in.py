@@ -1,4 +1,6 @@
-"""The version itself: scored on rows that it has not seen, registered, given the alias, recorded."""
+"""The version itself: scored on rows that it has not seen, registered, given the alias,
+recorded.
+"""
 
 from __future__ import annotations
 

@@ -89,7 +89,10 @@ def _check_the_archive(job: Job, recovered: Recovered) -> None:
     except ArchiveMismatchError as error:
         if recovered.ledger.cycles:
             raise
-        begin_again = "If you mended them, and nothing uses the model yet, begin again: docs/first-hour.md, 4."
+        begin_again = (
+            "If you mended them, and nothing uses the model yet, begin again:"
+            " docs/first-hour.md, 4."
+        )
         raise ArchiveMismatchError(error.what, remedy=f"{error.remedy} {begin_again}") from error
 
 
@@ -166,8 +169,12 @@ def _archive_to_train_on(job: Job) -> Path:
     if any(not p.name.startswith(".") for p in job.settings.used_data_dir.glob("*")):
         return job.settings.used_data_dir
     raise UsageError(
-        f"There is nothing to register: {job.settings.project / 'model'} and {job.settings.used_data_dir} are empty.",
-        remedy="Put training files into used_data/ or a pickled estimator into model/, or name them (--train-from DIR, --model FILE).",
+        f"There is nothing to register: {job.settings.project / 'model'} and"
+        f" {job.settings.used_data_dir} are empty.",
+        remedy=(
+            "Put training files into used_data/ or a pickled estimator into model/, or name them"
+            " (--train-from DIR, --model FILE)."
+        ),
     )
 
 
@@ -235,7 +242,8 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
         )
     if not request.trust_pickle:
         raise UsageError(
-            f"{path} is a pickle, and loading a pickle runs whatever code is in it: it was not loaded.",
+            f"{path} is a pickle, and loading a pickle runs whatever code is in it: it was not"
+            " loaded.",
             remedy="If you trust where it comes from, say so with --trust-pickle.",
         )
     from retraining.model_registry.clean_process import try_in_a_clean_process  # brings MLflow
@@ -300,7 +308,10 @@ def _refuse_one_that_does_not_fit(
     except DamagedModelError as error:
         raise UsageError(
             f"{path} does not fit the data. {error}",
-            remedy="Name a file of rows that it can predict with --example, and in IGNORE_COLUMNS what it does not take.",
+            remedy=(
+                "Name a file of rows that it can predict with --example, and in IGNORE_COLUMNS what"
+                " it does not take."
+            ),
         ) from error
 
 
@@ -342,7 +353,10 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
     manifest = replace(papers.manifest, origin="adopted", champion=before)
     job.registry.adopt(version, manifest, marks)
     finish(job, recovered, papers, run_id, number, None)
-    text = f"Adopted v{number}: it is taken to have seen the {len(files)} files of {job.settings.used_data_dir}."
+    text = (
+        f"Adopted v{number}: it is taken to have seen the {len(files)} files of"
+        f" {job.settings.used_data_dir}."
+    )
     return Answer({"version": number, "changed": True}, text)
 
 

@@ -82,7 +82,8 @@ def in_words(job: Job, papers: Papers, registered: Registered) -> str:
     if papers.left_out:
         count, first = len(papers.left_out), next(iter(papers.left_out.values()))
         lines.append(
-            f"Left out, by this version and those after it: {count} files of the archive that lack something, such as {first}."
+            f"Left out, by this version and those after it: {count} files of the archive that lack"
+            f" something, such as {first}."
         )
     lines.append(_alias_in_words(settings, papers, registered))
     return "\n".join(lines)

@@ -139,14 +139,15 @@ def cut_at_offsets(
         )
     if not cuts[-1].cycles:
         raise UsageError(
-            f"The history has {rows:,} labelled rows: too few for a first model of {initial:,} rows and a cycle of {per_cycle:,}"
-            f"{f' at {offsets} offsets' if offsets > 1 else ''}.",
+            f"The history has {rows:,} labelled rows: too few for a first model of {initial:,} rows"
+            f" and a cycle of {per_cycle:,}{f' at {offsets} offsets' if offsets > 1 else ''}.",
             remedy="Name more files, or smaller numbers with --initial-rows and --rows-per-cycle.",
         )
     for cut in cuts:
         if len(np.unique(label_codes(history.table.slice(cut.initial[0], initial)))) < 2:
             raise UsageError(
-                f"The first {initial:,} rows{f' from row {cut.initial[0]:,}' if cut.offset else ''} hold one class only.",
+                f"The first {initial:,} rows{f' from row {cut.initial[0]:,}' if cut.offset else ''}"
+                " hold one class only.",
                 remedy="Let the first model learn more rows with --initial-rows.",
             )
     return tuple(cuts)

@@ -1,4 +1,6 @@
-"""One policy from one offset: the job's own cycle, handed files, a clock and a registry in memory."""
+"""One policy from one offset: the job's own cycle, handed files, a clock and a registry in
+memory.
+"""
 
 from __future__ import annotations
 

@@ -82,8 +82,12 @@ def from_file(
     path = Path(name)
     if not path.is_file():
         raise UsageError(
-            f"--policy {name}: neither `{CURRENT}`, a yardstick ({', '.join(yardsticks.ALL)}) nor a settings file.",
-            remedy="Name a file of lines such as PROMOTE_WHEN=unless_worse, relative to the working directory.",
+            f"--policy {name}: neither `{CURRENT}`, a yardstick ({', '.join(yardsticks.ALL)}) nor a"
+            " settings file.",
+            remedy=(
+                "Name a file of lines such as PROMOTE_WHEN=unless_worse, relative to the working"
+                " directory."
+            ),
         )
     lines, problems = read_env_file(path)
     known = set(settings_module.SETTING_NAMES)
@@ -94,6 +98,9 @@ def from_file(
         raise SettingsError(tuple(problems), where=str(path))
     policy = settings_module.load(current.project, {**environment, **lines}, env_file)
     if policy.metric != current.metric:
-        wrong = f"METRIC: {policy.metric} here and {current.metric} in the project, and policies are compared in one metric"
+        wrong = (
+            f"METRIC: {policy.metric} here and {current.metric} in the project, and policies are"
+            " compared in one metric"
+        )
         raise SettingsError((wrong,), where=str(path))
     return policy._replace(**{field: getattr(current, field) for field in READING})

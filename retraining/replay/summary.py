@@ -111,7 +111,10 @@ def in_words(plays: Plays, cuts: Sequence[Cut], metric: str, *, greater_is_bette
     rows = [(*_cells(line), drawing(plays[line.name][0].served, scale)) for line in lines]
     first = cuts[0]
     per_cycle = first.cycles[0][1] - first.cycles[0][0]
-    head = f"{len(first.cycles)} cycles of {per_cycle:,} rows after a first model of {first.initial[1] - first.initial[0]:,} rows"
+    head = (
+        f"{len(first.cycles)} cycles of {per_cycle:,} rows after a first model of"
+        f" {first.initial[1] - first.initial[0]:,} rows"
+    )
     offsets = f", from {len(cuts)} offsets (the means are shown)" if len(cuts) > 1 else ""
     told = [
         f"{head}{offsets}; served = mean {metric} over cycles.",
@@ -120,7 +123,8 @@ def in_words(plays: Plays, cuts: Sequence[Cut], metric: str, *, greater_is_bette
         "",
     ]
     told.append(
-        f"drawn from {scale[0]:.3f} to {scale[1]:.3f}; harmed = significantly worse in the next 3 cycles than what it replaced"
+        f"drawn from {scale[0]:.3f} to {scale[1]:.3f}; harmed = significantly worse in the next 3"
+        " cycles than what it replaced"
     )
     told.append(_about_the_gap(lines))
     return "\n".join(told)

@@ -48,9 +48,11 @@ def render(outcome: Outcome, material: ReportMaterial) -> str:
             if table
         ],
         matrices=matrices(outcome, material.test_set),
-        classes=[printable(label, 40) for label in material.test_set.classes]
-        if material.test_set
-        else [],
+        classes=(
+            [printable(label, 40) for label in material.test_set.classes]
+            if material.test_set
+            else []
+        ),
         curves=curve_pictures(outcome, material.test_set),
         champion_name=f"production {champion}",
         challenger_name=f"challenger {challenger}",
@@ -58,9 +60,11 @@ def render(outcome: Outcome, material: ReportMaterial) -> str:
         files=files(material),
         line=line,
         line_label=timeline_words(outcome.metric, scored) if line else "",
-        line_threshold=typeset(value_text(outcome.metric, outcome.threshold))
-        if line and line.threshold is not None
-        else "",
+        line_threshold=(
+            typeset(value_text(outcome.metric, outcome.threshold))
+            if line and line.threshold is not None
+            else ""
+        ),
         decisions=decisions(records, material.hindsight)[:MOST_DECISIONS],
         seconds=[
             (printable(stage, 40), f"{seconds:.1f} s") for stage, seconds in outcome.seconds.items()
@@ -89,7 +93,10 @@ def _facts(outcome: Outcome, material: ReportMaterial) -> list[tuple[str, str]]:
         ("Trigger", printable(outcome.trigger or "", 80)),
         (
             "Files",
-            f"{counts.waiting} waiting, {counts.judged} judged, {counts.archived} archived, {counts.quarantined} quarantined",
+            (
+                f"{counts.waiting} waiting, {counts.judged} judged, {counts.archived} archived,"
+                f" {counts.quarantined} quarantined"
+            ),
         ),
         ("Run", outcome.run_id or ""),
     ]

@@ -67,7 +67,10 @@ def _sentence(drift: Drift) -> str:
     whole = how_many(len(drift.features), "feature")
     if not detected:
         return f"No drift was detected in {whole}."
-    return f"Of {whole}, {detected} drifted significantly, {material or 'none'} of them by enough to matter."
+    return (
+        f"Of {whole}, {detected} drifted significantly, {material or 'none'} of them by enough to"
+        " matter."
+    )
 
 
 def _row(feature: FeatureDrift, distributions: Mapping[str, Distribution]) -> DriftRow:
@@ -76,9 +79,9 @@ def _row(feature: FeatureDrift, distributions: Mapping[str, Distribution]) -> Dr
     return DriftRow(
         name=name,
         picture=histogram(distribution) if distribution else None,
-        label=f"Distribution of {name} before and now: {_shift(distribution)}"
-        if distribution
-        else "",
+        label=(
+            f"Distribution of {name} before and now: {_shift(distribution)}" if distribution else ""
+        ),
         psi=_decimals(feature.psi_corrected),
         q=_chance(feature.q),
         finding=_finding(feature),

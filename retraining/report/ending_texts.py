@@ -50,7 +50,10 @@ TEXTS: Mapping[EndingName, EndingTexts] = {
         dry="a challenger would replace {old} in production",
         sentence="{new} replaces {old} in production",
         version="Replaced {old} in production",
-        undo="This moves the alias back to {old} and holds promotions until rollback --resume lifts the hold.",
+        undo=(
+            "This moves the alias back to {old} and holds promotions until rollback --resume lifts"
+            " the hold."
+        ),
     ),
     "rejected": EndingTexts(
         row="{new} rejected for {serving}",
@@ -64,11 +67,19 @@ TEXTS: Mapping[EndingName, EndingTexts] = {
         row="{new} waits for approval",
         headline="{new} waits for approval, {serving} stays in production",
         dry="{new} would wait for approval, {serving} would stay in production",
-        sentence="{new} won and waits for a person to approve it; {serving} stays in production until then",
+        sentence=(
+            "{new} won and waits for a person to approve it; {serving} stays in production until"
+            " then"
+        ),
         # read before and after the approval: what became of it stands in its tags
-        version="Won against {old} and was left to a person, who gives it the production alias with `approve`",
-        undo="Nothing was promoted yet. `approve {new}` does what moving the production alias in the "
-        "MLflow UI does; `reject {new} --why TEXT` turns it down.",
+        version=(
+            "Won against {old} and was left to a person, who gives it the production alias with"
+            " `approve`"
+        ),
+        undo=(
+            "Nothing was promoted yet. `approve {new}` does what moving the production alias in the"
+            " MLflow UI does; `reject {new} --why TEXT` turns it down."
+        ),
     ),
     "rolled_back": EndingTexts(
         row="{old} rolled back to {serving}",
@@ -86,10 +97,15 @@ TEXTS: Mapping[EndingName, EndingTexts] = {
     "superseded": EndingTexts(
         row="{new} set aside, a person chose",
         headline="a person moved the alias while the cycle ran; {new} was set aside",
-        sentence="A person {moved} while this cycle ran, so their choice stands and {new} was set aside",
+        sentence=(
+            "A person {moved} while this cycle ran, so their choice stands and {new} was set aside"
+        ),
     ),
     "failed": EndingTexts(
-        undo="The next start finishes or takes back what this one left; the log's last lines say what to try."
+        undo=(
+            "The next start finishes or takes back what this one left; the log's last lines say"
+            " what to try."
+        )
     ),
 }
 

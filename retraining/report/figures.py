@@ -39,7 +39,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Two distributions in one picture: bars for the reference, a line over the same bins for now."""
+    """Two distributions in one picture: bars for the reference, a line over the same bins for
+    now.
+    """
 
     bars: tuple[Bar, ...]
     line: str
@@ -170,7 +172,9 @@ def ranges(
 
 
 def square_line(points: Iterable[Point]) -> str:
-    """Points of the unit square as a line in a picture of 200 by 200, the origin at the lower left."""
+    """Points of the unit square as a line in a picture of 200 by 200, the origin at the lower
+    left.
+    """
     return polyline((SQUARE * x, SQUARE * (1 - y)) for x, y in points)
 
 
@@ -221,7 +225,9 @@ def near(threshold: float | None, scores: Sequence[float]) -> list[float]:
 
 
 def nice_range(low: float, high: float) -> tuple[float, float, list[float]]:
-    """A range around low..high whose ends are ticks, at a step of 1, 2 or 5 times a power of ten."""
+    """A range around low..high whose ends are ticks, at a step of 1, 2 or 5 times a power of
+    ten.
+    """
     spread = (high - low) or max(abs(high), 1.0) * 0.02
     power = 10 ** math.floor(math.log10(spread / 3))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= spread / 4)

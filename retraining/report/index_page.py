@@ -105,7 +105,10 @@ def _sentence(cycles: Sequence[CycleRecord], serving: int | None) -> str:
         return "No cycle has run yet."
     ending = ending_words(cycles[-1].ending).lower()
     start = "No version" if serving is None else name(serving)
-    return f"{start} is in production after {how_many(len(cycles), 'cycle')}; the last one ended: {ending}."
+    return (
+        f"{start} is in production after {how_many(len(cycles), 'cycle')}; the last one ended:"
+        f" {ending}."
+    )
 
 
 def cycle_row(
@@ -122,9 +125,11 @@ def cycle_row(
         ending=outcome.ending,
         version=name(outcome.production_version),
         score=typeset(value_text(outcome.metric, value)),
-        interval=typeset(interval_text(outcome.metric, score.interval))
-        if score and value is not None
-        else "",
+        interval=(
+            typeset(interval_text(outcome.metric, score.interval))
+            if score and value is not None
+            else ""
+        ),
         decision=decision(record, hindsight),
         reason=printable(outcome.reason, 300),
         report=report,

@@ -76,7 +76,10 @@ def description(outcome: Outcome, command: str = COMMAND) -> str:
     numbers = f": {contest(outcome.comparison, champion, version)}" if outcome.comparison else ""
     if outcome.ending in ("promoted", "awaiting_approval"):
         after = "To undo it" if outcome.ending == "promoted" else "To undo that later"
-        end = f"{after}, run `{command} rollback`, which moves the alias back to {champion} and holds further promotions."
+        end = (
+            f"{after}, run `{command} rollback`, which moves the alias back to {champion} and holds"
+            " further promotions."
+        )
     else:
         end = "The production alias was not moved to it, so no rollback is needed."
     return f"{start}{numbers}. Why: {printable(outcome.reason).rstrip('.')}. {end}"
@@ -184,7 +187,8 @@ def _compared(label: str, comparison: Comparison) -> Iterator[tuple[str, str]]:
     if comparison.challenger.value is not None:
         texts.insert(
             0,
-            f"challenger {score_text(comparison.challenger)}, champion {score_text(comparison.champion)}",
+            f"challenger {score_text(comparison.challenger)}, champion"
+            f" {score_text(comparison.champion)}",
         )
     yield from zip((label, ""), texts, strict=False)
 

@@ -41,7 +41,9 @@ class Confusion:
     counts: tuple[tuple[int, ...], ...]
 
     def share(self, truth: int, predicted: int) -> float:
-        """The part of a true class's rows that was predicted as `predicted`, 0 where it has none."""
+        """The part of a true class's rows that was predicted as `predicted`, 0 where it has
+        none.
+        """
         return self.counts[truth][predicted] / max(1, sum(self.counts[truth]))
 
 

@@ -116,6 +116,6 @@ def timeline_words(metric: str | None, served: Sequence[Served]) -> str:
     )
     change = gain_text(metric, scores[-1] - scores[0], None)
     return (
-        f"Served {metric} over {len(served)} cycles, from {served[0].label} to {served[-1].label}: a change of {change} "
-        f"with {promotions} promotions and {roll_backs} roll-backs"
+        f"Served {metric} over {len(served)} cycles, from {served[0].label} to {served[-1].label}:"
+        f" a change of {change} with {promotions} promotions and {roll_backs} roll-backs"
     )

@@ -47,7 +47,9 @@ def facts_table(table: FactsTable) -> FactsTable:
 
 
 def by_class(outcome: Outcome) -> FactsTable | None:
-    """Recall, precision and F1 of both models for each class, as `statistics.per_class` gives them."""
+    """Recall, precision and F1 of both models for each class, as `statistics.per_class` gives
+    them.
+    """
     if outcome.comparison is None or not outcome.comparison.per_class:
         return None
     champion, challenger = _versions(outcome)
@@ -96,7 +98,10 @@ def by_slice(outcome: Outcome) -> FactsTable | None:
         )
         for one in slices
     )
-    caption = "What the challenger changes in each slice, worst first; p of losing nothing, corrected for the number of slices."
+    caption = (
+        "What the challenger changes in each slice, worst first; p of losing nothing, corrected for"
+        " the number of slices."
+    )
     return facts_table(
         FactsTable(
             "slices",

@@ -77,10 +77,16 @@ def undo(outcome: Outcome, command: str = COMMAND) -> Advice:
 def contest(comparison: Comparison, champion: str, challenger: str) -> str:
     """Both scores, where they are known, and their difference on the shared rows."""
     metric, where = comparison.challenger.metric, f"on {how_many(comparison.rows, 'test row')}"
-    difference = f"{gain_text(metric, comparison.improvement, comparison.interval)} at {100 * comparison.confidence:g} % confidence"
+    difference = (
+        f"{gain_text(metric, comparison.improvement, comparison.interval)} at"
+        f" {100 * comparison.confidence:g} % confidence"
+    )
     if comparison.challenger.value is None or comparison.champion.value is None:
         return f"{where} the {metric} of {challenger} less that of {champion} is {difference}"
-    scores = f"{challenger} has {metric} {score_text(comparison.challenger)} and {champion} {score_text(comparison.champion)}"
+    scores = (
+        f"{challenger} has {metric} {score_text(comparison.challenger)} and {champion}"
+        f" {score_text(comparison.champion)}"
+    )
     return f"{where} {scores}, a difference of {difference}"
 
 
@@ -101,7 +107,10 @@ def _kept(outcome: Outcome, start: str) -> str:
         if outcome.threshold is None
         else f" (the threshold is {value_text(outcome.metric, outcome.threshold)})"
     )
-    return f"{start}: its {served.metric} on {how_many(served.rows, 'new row')} is {score_text(served)}{limit}."
+    return (
+        f"{start}: its {served.metric} on {how_many(served.rows, 'new row')} is"
+        f" {score_text(served)}{limit}."
+    )
 
 
 def _because(outcome: Outcome) -> str:

@@ -76,7 +76,9 @@ def score_text(score: Score | None) -> str:
 
 
 def difference_text(metric: str | None, value: float | None) -> str:
-    """A signed difference of two scores: `+3.1 points` of a share, `+0.0310` of any other metric."""
+    """A signed difference of two scores: `+3.1 points` of a share, `+0.0310` of any other
+    metric.
+    """
     if value is None:
         return NOTHING
     return _number(metric, value, signed=True) + (" points" if is_share(metric) else "")

@@ -106,7 +106,9 @@ LABELS_BODY: Json = {
                     "label": {"description": "A class: a number, a boolean or a text."},
                     "label_time": {
                         "type": "string",
-                        "description": "ISO 8601; without a zone UTC; when it was received, if missing.",
+                        "description": (
+                            "ISO 8601; without a zone UTC; when it was received, if missing."
+                        ),
                     },
                 },
             },

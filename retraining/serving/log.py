@@ -64,7 +64,9 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Logged:
-    """What became of an answer's rows: whether all are committed, and whose ids were there already."""
+    """What became of an answer's rows: whether all are committed, and whose ids were there
+    already.
+    """
 
     logged: bool
     repeated_ids: tuple[str, ...] = ()

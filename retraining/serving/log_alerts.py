@@ -1,4 +1,6 @@
-"""A prediction log that drops rows becomes a line of `alerts.jsonl`: once, until it is well again."""
+"""A prediction log that drops rows becomes a line of `alerts.jsonl`: once, until it is well
+again.
+"""
 
 from __future__ import annotations
 

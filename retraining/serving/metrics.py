@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 
     Mode = Literal["livesum", "livemin", "livemax", "livemostrecent"]
 
-SHARED_FOLDER = (
-    "PROMETHEUS_MULTIPROC_DIR"  # named by prometheus-client, which reads it when imported
-)
+# named by prometheus-client, which reads it when imported
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 RELOADS = ("loaded", "refused", "failed")

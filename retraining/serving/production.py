@@ -237,9 +237,11 @@ class Production:
         self.standing = Standing(
             alias_version=alias_version if store_ok else before.alias_version,
             store_ok=store_ok,
-            store_since=before.store_since
-            if before.looked and before.store_ok == store_ok
-            else datetime.now(UTC),
+            store_since=(
+                before.store_since
+                if before.looked and before.store_ok == store_ok
+                else datetime.now(UTC)
+            ),
             looked=True,
             unserved=unserved,
             hold=hold if store_ok else before.hold,

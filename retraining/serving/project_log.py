@@ -193,7 +193,8 @@ class ProjectLog:
 
 
 def is_in_share(request_id: str, share: float) -> bool:
-    """Whether a request is among those that are logged: by the digest of its id, so that the same one always is or never is.
+    """Whether a request is among those that are logged: by the digest of its id, so that the same
+    one always is or never is.
 
     >>> is_in_share("a", 1), is_in_share("a", 0)
     (True, False)

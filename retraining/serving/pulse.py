@@ -92,7 +92,9 @@ def _stretch(before: _Reading, after: _Reading) -> Pulse:
 
 
 def quantile(share: float, seconds: Sequence[float], counts: Sequence[float]) -> float | None:
-    """The time that a share of answers took at most; between two bounds in proportion, as Prometheus does.
+    """The time that a share of answers took at most.
+
+    Between two bounds in proportion, as Prometheus does.
 
     Args:
         share: of the answers.

@@ -101,8 +101,12 @@ class Outbox:
         for folder, setting in ((inbox, "NEW_DATA_DIR"), (archive, "USED_DATA_DIR")):
             if not folder.is_dir():
                 raise FolderGoneError(
-                    f"The folder {folder} ({setting}) is not there; nothing was exported from {source.name}.",
-                    remedy="Mount or create the folder, or correct the setting; an unmounted disk is the usual cause.",
+                    f"The folder {folder} ({setting}) is not there; nothing was exported from"
+                    f" {source.name}.",
+                    remedy=(
+                        "Mount or create the folder, or correct the setting; an unmounted disk is"
+                        " the usual cause."
+                    ),
                 )
         return cls(
             source.key,

@@ -137,8 +137,9 @@ def judge(found: Estimate, *, confidence: float, min_rows: int) -> PairedResult:
 def spent_alpha(alpha: float, attempt: int) -> float:
     """The alpha for the k-th attempt (from 1) against the same champion: alpha * 6 / (pi^2 k^2).
 
-    These add up to alpha over all k (Euler's sum of 1/k^2), so by the union bound an equal challenger is promoted with
-    probability alpha at most, however many nights ask. The guarantee is per champion: a promotion starts the count anew.
+    These add up to alpha over all k (Euler's sum of 1/k^2), so by the union bound an equal
+    challenger is promoted with probability alpha at most, however many nights ask. The guarantee is
+    per champion: a promotion starts the count anew.
 
     Raises:
         ValueError: attempts are counted from 1.

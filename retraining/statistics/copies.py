@@ -92,9 +92,9 @@ def copied_rows(
     """Mark the asked rows that are copies of learned ones, a mask (n,) a delivery.
 
     Args:
-        columns: called only where chance is in question, with a mask over all rows of all deliveries
-            that marks one asked row of each distinct value; gives the feature columns of these
-            rows as words, in their order.
+        columns: called only where chance is in question, with a mask over all rows of all
+            deliveries that marks one asked row of each distinct value; gives the feature columns of
+            these rows as words, in their order.
 
     >>> import numpy as np
     >>> old, new = np.arange(100, dtype=np.uint64), np.arange(90, 190, dtype=np.uint64)
@@ -114,7 +114,9 @@ def copied_rows(
 
 
 def are_few(equal: int, asked: int) -> bool:
-    """Whether so few rows equal a learned one that all are left out, without asking about chance."""
+    """Whether so few rows equal a learned one that all are left out, without asking about
+    chance.
+    """
     return equal <= FEW * asked
 
 

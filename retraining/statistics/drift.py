@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     Integers = NDArray[np.integer[Any]]
 
 PERMUTATIONS = 1999
-ALPHA = 0.03  # simulated alarms at 0.05 came out at 4 to 7 %, and 5 % is promised (bench/simulations.py)
+# simulated alarms at 0.05 came out at 4 to 7 %, and 5 % is promised (bench/simulations.py)
+ALPHA = 0.03
 ROUNDING = 1e-9  # must not make an equal labelling look smaller than the one observed
-MOST_BLOCKS = 150  # on each side; more are joined with their neighbours, which costs little and keeps time flat
+# on each side; more are joined with their neighbours, which costs little and keeps time flat
+MOST_BLOCKS = 150
 
 
 def drift(
@@ -105,7 +107,8 @@ def _distance_and_p(
 ) -> tuple[float, float | None]:
     if reference.ndim != 2 or current.ndim != 2 or reference.shape[1] != current.shape[1]:
         raise ValueError(
-            f"{name}: histograms {reference.shape} and {current.shape} must be (blocks, bins) of the same bins"
+            f"{name}: histograms {reference.shape} and {current.shape} must be (blocks, bins) of"
+            " the same bins"
         )
     before, after = _joined(reference), _joined(current)
     if not len(before) or not len(after):

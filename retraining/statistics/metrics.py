@@ -56,7 +56,8 @@ class Predictions:
         shape = self.truth.shape
         if len(shape) != 1 or self.predicted.shape != shape or self.blocks.shape != shape:
             raise ValueError(
-                f"truth {shape}, predicted {self.predicted.shape} and blocks {self.blocks.shape} must be one length"
+                f"truth {shape}, predicted {self.predicted.shape} and blocks {self.blocks.shape}"
+                " must be one length"
             )
         for name, codes in (("truth", self.truth), ("predicted", self.predicted)):
             if codes.size and not (codes.min() >= 0 and codes.max() < self.class_count):
@@ -135,7 +136,9 @@ def _log_likelihoods(predictions: Predictions) -> Floats:
 
 
 def _negative_squares(predictions: Predictions) -> Floats:
-    """Brier (1950): with two classes one column counts, with more all of them, as in scikit-learn."""
+    """Brier (1950): with two classes one column counts, with more all of them, as in
+    scikit-learn.
+    """
     one_hot = predictions.truth[:, None] == np.arange(predictions.class_count)
     squares: Floats = (_probabilities(predictions) - one_hot) ** 2
     return -squares[:, 1] if predictions.class_count == 2 else -squares.sum(axis=1)

@@ -50,7 +50,9 @@ class Answers:
 
 
 class BrokenContractError(Exception):
-    """What a recipe or its estimator did wrong, as the end of a sentence that begins with its name."""
+    """What a recipe or its estimator did wrong, as the end of a sentence that begins with its
+    name.
+    """
 
 
 def train(
@@ -177,13 +179,15 @@ def ask(
     labels = _array(estimator, "predict", rows, path)
     if labels.shape != (len(rows),):
         raise BrokenContractError(
-            f"returned an estimator whose predict answers {len(rows)} rows by an array of shape {labels.shape}"
+            f"returned an estimator whose predict answers {len(rows)} rows by an array of shape"
+            f" {labels.shape}"
         )
     strange = sorted({repr(label) for label in labels.tolist() if label not in known})
     if strange:
         classes = first_few(sorted(map(repr, known)), 10)
         raise BrokenContractError(
-            f"returned an estimator that predicts {first_few(strange, 5)}; the classes are {classes}"
+            f"returned an estimator that predicts {first_few(strange, 5)}; the classes are"
+            f" {classes}"
         )
     try:
         return Answers(labels, _probabilities(estimator, rows, known, path))
@@ -202,19 +206,22 @@ def _probabilities(
     classes = np.asarray(getattr(estimator, "classes_", ()), dtype=object).ravel().tolist()
     if not classes or not set(classes) <= known:
         raise BrokenContractError(
-            f"returned an estimator whose classes_ are {classes[:10]}; they name the columns of predict_proba"
+            f"returned an estimator whose classes_ are {classes[:10]}; they name the columns of"
+            " predict_proba"
         )
     if probabilities.shape != (len(rows), len(classes)):
         expected = (len(rows), len(classes))
         raise BrokenContractError(
-            f"returned an estimator whose predict_proba has the shape {probabilities.shape}, not {expected}"
+            f"returned an estimator whose predict_proba has the shape {probabilities.shape}, not"
+            f" {expected}"
         )
     sound = np.issubdtype(probabilities.dtype, np.number) and bool(
         (probabilities >= 0).all() and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
     )
     if not sound:
         raise BrokenContractError(
-            "returned an estimator whose predict_proba has rows that are not probabilities with the sum 1"
+            "returned an estimator whose predict_proba has rows that are not probabilities with the"
+            " sum 1"
         )
     return probabilities
 

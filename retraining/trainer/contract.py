@@ -70,7 +70,10 @@ def _problems(
     given_one_table, given_parts = _OneTable(recipe, X, y), partial(_fitted_in_parts, recipe, X, y)
     yield from _of_a_function(recipe, given_one_table, answers, rows)
     if given_one_table.was_changed:
-        yield "changes the table that it is given; rows to predict come raw, so each step belongs inside the estimator"
+        yield (
+            "changes the table that it is given; rows to predict come raw, so each step belongs"
+            " inside the estimator"
+        )
     if recipe.train_model_in_parts is not None:
         for problem in _of_a_function(recipe, given_parts, answers, rows):
             yield f"{problem} ({IN_PARTS})"
@@ -191,13 +194,18 @@ def _fitted_again(
         yield f"{error}, when called a second time with the same rows"
         return
     if not _agree(again, expected):
-        yield "gives another model when called again with the same rows; set each random_state to a number"
+        yield (
+            "gives another model when called again with the same rows; set each random_state to a"
+            " number"
+        )
 
 
 def _far_away(
     recipe: Recipe, estimator: Any, answers: Callable[[Any], Answers], expected: Answers
 ) -> Iterator[str]:
-    """Pickle and unpickle with the project's folder not importable, as where a version is loaded."""
+    """Pickle and unpickle with the project's folder not importable, as where a version is
+    loaded.
+    """
     failed = "returned an estimator that cannot be pickled and loaded away from the project:"
     try:
         with project_hidden(recipe.path.parent):

@@ -106,8 +106,8 @@ def test_relocate_leaves_another_experiment_and_another_model_as_they_are(moved:
     store = moved.folder / "mlflow_server" / "backend_db" / "mlflow.db"
     with closing(sqlite3.connect(store)) as database, database:
         database.execute(
-            "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, workspace)"
-            " SELECT 77, 'theirs', artifact_location || '-theirs', 'active', workspace"
+            "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage,"
+            " workspace) SELECT 77, 'theirs', artifact_location || '-theirs', 'active', workspace"
             " FROM experiments WHERE name = 'retraining'"
         )
     theirs = next(one for one in addresses(moved) if one.endswith("-theirs"))

@@ -94,7 +94,8 @@ def judged_as_they_should(
     wrong = [] if ended.code == (0 if accepted else 3) else [f"exit code {ended.code}: {ended}"]
     if accepted and (told["new_rows"], told["files"]["judged"]) != (rows, len(accepted)):
         wrong.append(
-            f"{told['new_rows']} rows of {told['files']['judged']} files were judged, {rows} of {len(accepted)} expected"
+            f"{told['new_rows']} rows of {told['files']['judged']} files were judged, {rows} of"
+            f" {len(accepted)} expected"
         )
     wrong += [
         f"{names[name].title}: {what}, {expected[name]} expected"
@@ -117,11 +118,13 @@ def _expected(names: dict[str, Case]) -> dict[str, str]:
         found[name] = (
             "left"
             if not is_read
-            else "duplicate"
-            if case.content in seen
-            else "accepted"
-            if case.rows is not None
-            else "refused"
+            else (
+                "duplicate"
+                if case.content in seen
+                else "accepted"
+                if case.rows is not None
+                else "refused"
+            )
         )
         seen |= (
             {case.content} if is_read and case.content else set()
@@ -142,9 +145,11 @@ def _made_of(project: Project, names: dict[str, Case]) -> Iterable[tuple[str, st
             missing = [word for word in case.refused if word not in reason]
             yield (
                 name,
-                "duplicate"
-                if reason.startswith("duplicate")
-                else f"refused without {missing}: {reason}"
-                if missing
-                else "refused",
+                (
+                    "duplicate"
+                    if reason.startswith("duplicate")
+                    else f"refused without {missing}: {reason}"
+                    if missing
+                    else "refused"
+                ),
             )

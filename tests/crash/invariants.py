@@ -61,7 +61,10 @@ def _files(project: ForkedProject, delivered: Counter[str]) -> Iterator[str]:
         for path in (project.folder / "quarantine").glob("*.reason.json")
     }
     if refused != reasons:
-        yield f"in quarantine without a reason, or a reason without its file: {sorted(refused ^ reasons)}"
+        yield (
+            "in quarantine without a reason, or a reason without its file:"
+            f" {sorted(refused ^ reasons)}"
+        )
 
 
 def _archive(project: ForkedProject, registry: dict[str, Any], first: set[str]) -> Iterator[str]:
@@ -112,7 +115,10 @@ def _versions(registry: dict[str, Any]) -> Iterator[str]:
         int(before) if before and int(before) in statuses else None
     )  # a person may have deleted it
     if registry["aliases"].get("previous_production") != there:
-        yield f"previous_production is v{registry['aliases'].get('previous_production')}, v{holder} replaced v{before}"
+        yield (
+            f"previous_production is v{registry['aliases'].get('previous_production')}, v{holder}"
+            f" replaced v{before}"
+        )
 
 
 def _nothing_left(project: ForkedProject, registry: dict[str, Any]) -> Iterator[str]:
@@ -155,4 +161,7 @@ def _is_the_registrys(project: ForkedProject) -> Iterator[str]:
     shutil.rmtree(project.folder / ".retraining")
     again = project.start("history", "--json").expect(0).json
     if told != again:
-        yield f"without .retraining/ another story is told: {json.dumps(told)[:1500]} != {json.dumps(again)[:1500]}"
+        yield (
+            f"without .retraining/ another story is told: {json.dumps(told)[:1500]} !="
+            f" {json.dumps(again)[:1500]}"
+        )

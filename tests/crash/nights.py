@@ -95,7 +95,9 @@ def _deliver(project: ForkedProject, dice: random.Random, name: str, *, turned: 
 
 
 def temporary_files(project: ForkedProject) -> int:
-    """Files in `.retraining/` beside logs and columnar copies, whose numbers are bounded by others."""
+    """Files in `.retraining/` beside logs and columnar copies, whose numbers are bounded by
+    others.
+    """
     paths = (
         path.relative_to(project.folder / ".retraining")
         for path in (project.folder / ".retraining").rglob("*")

@@ -34,9 +34,11 @@ def whole(client: MlflowClient, store: str, model: str, experiment: str) -> dict
     registered = client.search_registered_models(f"name = '{model}'")
     versions = client.search_model_versions(f"name = '{model}'", max_results=5000)
     return {
-        "aliases": {name: int(number) for name, number in registered[0].aliases.items()}
-        if registered
-        else {},
+        "aliases": (
+            {name: int(number) for name, number in registered[0].aliases.items()}
+            if registered
+            else {}
+        ),
         "tags": dict(registered[0].tags) if registered else {},
         "versions": {
             int(v.version): {"tags": dict(v.tags), "manifest": manifest(client, v.run_id)}

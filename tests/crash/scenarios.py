@@ -71,7 +71,9 @@ class Scenario:
 
 
 def first_files(project: ForkedProject) -> set[str]:
-    """What the archive held at first: those files are older than any that came through the inbox."""
+    """What the archive held at first: those files are older than any that came through the
+    inbox.
+    """
     return {sha for path in project.folder.glob("used_data/first-*") for sha in [_digest(path)]}
 
 

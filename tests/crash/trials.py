@@ -181,7 +181,9 @@ def see_to_the_alias(project: ForkedProject) -> None:
 
 
 def told_badly(ended: Ended) -> list[str]:
-    """What an error must be: one of our exit codes, three lines, no traceback, within two minutes."""
+    """What an error must be: one of our exit codes, three lines, no traceback, within two
+    minutes.
+    """
     wrong = []
     if ended.code not in ALLOWED_CODES:
         wrong.append(f"exit code {ended.code}: {ended}")

@@ -37,7 +37,8 @@ def promoted(desk: Desk) -> Desk:
 def waiting(desk: Desk) -> Desk:
     """Version 2 won, and waits for a person."""
     desk.deliver(4, seed=2)
-    assert desk.cycle(
-        RETRAIN_WHEN="always", PROMOTE_WHEN="manual", MIN_IMPROVEMENT="-1"
-    ).ending == ("awaiting_approval")
+    assert (
+        desk.cycle(RETRAIN_WHEN="always", PROMOTE_WHEN="manual", MIN_IMPROVEMENT="-1").ending
+        == "awaiting_approval"
+    )
     return desk

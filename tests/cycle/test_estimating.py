@@ -160,7 +160,8 @@ def test_a_version_is_read_by_its_own_calibration_in_its_own_order(
 def test_the_reason_is_that_of_the_newest_version(calibration: Calibration) -> None:
     missing = NotCalibrated("it gives no probabilities")
     assert why_not_estimated(ACCURACY, {}, CLASSES) is None
-    assert why_not_estimated(ACCURACY, {1: calibration, 2: missing}, CLASSES) == (
-        "v2: it gives no probabilities"
+    assert (
+        why_not_estimated(ACCURACY, {1: calibration, 2: missing}, CLASSES)
+        == "v2: it gives no probabilities"
     )
     assert "other classes" in str(why_not_estimated(ACCURACY, {1: calibration}, ("0", "1", "2")))

@@ -35,8 +35,8 @@ def test_a_drop_is_judged_against_the_version_s_own_record(desk: Desk) -> None:
     desk.deliver(4, seed=2)
     with desk.opened() as cycle:
         drop = monitor(cycle).health.drop
-    assert drop.reason == (
-        "v1 has no earlier score to compare with: its record begins with this batch"
+    assert (
+        drop.reason == "v1 has no earlier score to compare with: its record begins with this batch"
     )
     assert desk.cycle().ending == "kept"
     desk.deliver(4, seed=3, turned=True, rows=100)

@@ -73,8 +73,8 @@ def test_what_stands_for_a_missing_value_never_counts_against_a_number(tmp_path:
 def test_of_several_others_the_most_frequent_are_named_and_the_rest_counted(tmp_path: Path) -> None:
     others = {7: "low", 8: "?", 9: "?", 10: "-", 11: "-", 12: "high", 13: "mid"}
     (remark,) = of_cells(tmp_path, numbers(others))
-    assert remark.what == (
-        "is a number in 193 of 200 rows; the others hold '?', '-', 'low' and 2 more"
+    assert (
+        remark.what == "is a number in 193 of 200 rows; the others hold '?', '-', 'low' and 2 more"
     )
     assert remark.place.row == 8
 
@@ -321,8 +321,10 @@ def test_rows_without_a_label_are_counted(tmp_path: Path) -> None:
     cells = [f"{random.Random(row).gauss(0, 1):.4f}," + "01"[row % 2] for row in range(ROWS)]
     cells[5] = cells[9] = "0.5,"
     (remark,) = surveyed(tmp_path, "c,target\n" + "\n".join(cells) + "\n", max_unlabelled_share=1)
-    assert str(remark) == (
-        "column 'target' is empty in 2 of 200 rows (first in u0.csv, row 6): these rows are left out"
+    assert (
+        str(remark)
+        == "column 'target' is empty in 2 of 200 rows (first in u0.csv, row 6): these rows are"
+        " left out"
     )
 
 

@@ -1,4 +1,6 @@
-"""The example that feeds Evidently: its README's lines, typed, in a virtual environment of its own."""
+"""The example that feeds Evidently: its README's lines, typed, in a virtual environment of its
+own.
+"""
 
 from __future__ import annotations
 

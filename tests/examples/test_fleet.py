@@ -40,9 +40,10 @@ def as_read(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     X = table.drop(columns=["record_id", "timestamp", FLEET.TARGET])
     booleans = [name for name in X if X[name].dtype == bool]
     words = ["weather_conditions", "road_type", "light_conditions"]
-    return X.astype({**dict.fromkeys(booleans, float), **dict.fromkeys(words, "str")}), table[
-        FLEET.TARGET
-    ]
+    return (
+        X.astype({**dict.fromkeys(booleans, float), **dict.fromkeys(words, "str")}),
+        table[FLEET.TARGET],
+    )
 
 
 def disagreement(table: pd.DataFrame, rule: dict[str, object]) -> float:

@@ -1,4 +1,6 @@
-"""The example with many rows: its README, typed, and that parts make the very model of one table."""
+"""The example with many rows: its README, typed, and that parts make the very model of one
+table.
+"""
 
 from __future__ import annotations
 

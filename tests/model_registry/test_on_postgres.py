@@ -1,4 +1,6 @@
-"""The store on a real PostgreSQL: cycles go through, and what the database refuses is told at once."""
+"""The store on a real PostgreSQL: cycles go through, and what the database refuses is told at
+once.
+"""
 
 from __future__ import annotations
 

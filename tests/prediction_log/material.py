@@ -76,7 +76,9 @@ def standing(database: Database, prediction_id: str) -> list[str]:
 
 
 def kept(database: Database, prediction_id: str) -> list[tuple[str, bool]]:
-    """All labels of a prediction in the order in which they came, and whether each is superseded."""
+    """All labels of a prediction in the order in which they came, and whether each is
+    superseded.
+    """
     query = (
         sa.select(labels.c.label, labels.c.superseded)
         .where(labels.c.prediction_id == prediction_id)

@@ -1,4 +1,6 @@
-"""The writer thread: what it tells was committed is there, and nobody waits long for what is not."""
+"""The writer thread: what it tells was committed is there, and nobody waits long for what is
+not.
+"""
 
 from __future__ import annotations
 

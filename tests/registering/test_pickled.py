@@ -145,7 +145,9 @@ def answers_far_away(project: Project) -> str:
 
 
 def nothing_is_left(project: Project) -> bool:
-    """Whether the store has no run and no version, and no artifact stands anywhere in the project."""
+    """Whether the store has no run and no version, and no artifact stands anywhere in the
+    project.
+    """
     client = MlflowClient(store_of(project), store_of(project))
     experiments = [one.experiment_id for one in client.search_experiments()]
     runs = client.search_runs(experiments, run_view_type=mlflow.entities.ViewType.ALL)

@@ -41,11 +41,13 @@ def comparison(improvement: float = 0.031, rows: int = 1432) -> Comparison:
         improvement=improvement,
         interval=(improvement - 0.027, improvement + 0.027),
         confidence=0.95,
-        verdict="better"
-        if improvement > 0.027
-        else "worse"
-        if improvement < -0.027
-        else "not_enough_evidence",
+        verdict=(
+            "better"
+            if improvement > 0.027
+            else "worse"
+            if improvement < -0.027
+            else "not_enough_evidence"
+        ),
         rows=rows,
         blocks=11,
         rows_dropped=3,

@@ -109,7 +109,10 @@ def test_the_index_is_whole_without_its_script(browser: object, tmp_path: Path) 
 
 def test_the_report_reads_in_a_sandboxed_frame(browser: object, tmp_path: Path) -> None:
     """MLflow's artifact pane shows HTML so."""
-    frame = f'<iframe sandbox="allow-scripts" width="700" height="500" srcdoc="{html.escape(PAGES["report-promoted"])}"></iframe>'
+    frame = (
+        '<iframe sandbox="allow-scripts" width="700" height="500"'
+        f' srcdoc="{html.escape(PAGES["report-promoted"])}"></iframe>'
+    )
     tab = opened(browser, f"<!doctype html>{frame}", tmp_path)
     inside = tab.page.frame_locator("iframe")
     assert "v8 replaces v7" in inside.locator("h1").inner_text()

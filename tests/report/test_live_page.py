@@ -36,8 +36,8 @@ def of_version_five(part: Part) -> LiveVerdict:
 def test_when_all_is_well_the_sentence_says_how_right_and_that_nothing_is_to_do() -> None:
     found = judged()
     assert found.state == "well"
-    assert found.sentence == (
-        "v5 serves; 84.2 % right on 3,024 labelled rows of the last 30 days, "
+    assert (
+        found.sentence == "v5 serves; 84.2 % right on 3,024 labelled rows of the last 30 days, "
         "as promised at its promotion; nothing to do."
     )
 

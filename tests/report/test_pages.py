@@ -69,7 +69,10 @@ def test_the_page_tells_the_verdict_with_its_numbers() -> None:
         "84.2 % [81.2, 87.2]",
         "+3.1 points [+0.4, +5.8]",
         "1,432 test rows",
-        "of the last 1,000 logged rows the challenger answers 93.4% as production did, it fails on none",
+        (
+            "of the last 1,000 logged rows the challenger answers 93.4% as production did, it fails"
+            " on none"
+        ),
         "python pipeline_orchestrator.py rollback",
     ):
         assert words in text

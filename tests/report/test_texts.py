@@ -137,7 +137,10 @@ def test_the_note_says_what_a_person_can_do_about_it() -> None:
 def test_a_reason_cannot_break_out_of_the_note() -> None:
     text = note(
         promoted()._replace(
-            reason="a | b <img src=x onerror=alert(1)> [x](javascript:alert(1)) **bold** \n| new | row |",
+            reason=(
+                "a | b <img src=x onerror=alert(1)> [x](javascript:alert(1)) **bold** \n| new |"
+                " row |"
+            ),
         )
     )
     assert "<img" not in text
@@ -172,7 +175,8 @@ def test_the_description_of_a_version_that_failed_its_probation_says_what_serves
     outcome = of_ending("rolled_back")
     text = description(outcome)
     assert text.startswith(
-        f"v{outcome.production_version} is back in production, because v{outcome.previous_version} failed its probation"
+        f"v{outcome.production_version} is back in production, because v{outcome.previous_version}"
+        " failed its probation"
     )
 
 

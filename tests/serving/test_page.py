@@ -270,7 +270,7 @@ def test_with_a_million_predictions_the_fragment_takes_200_ms(own_probes: Settin
         with service.parts.log.database.writing() as connection:  # type: ignore[attr-defined]
             values = {"model": own_probes.model_name, "last": MANY - 1, "features": '{"row": 1.0}'}
             connection.execute(sa.text(FILL), values)
-        (*_, day) = service.ask("GET", "/mlops/api/monitoring/performance/30").json["days"]
+        *_, day = service.ask("GET", "/mlops/api/monitoring/performance/30").json["days"]
         assert day["predictions"] > 10_000
         caller, took = service.caller(), []
         for _ in range(30):

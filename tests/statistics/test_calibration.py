@@ -1,4 +1,6 @@
-"""What turns probabilities into frequencies, on models that are known to be wrong about themselves."""
+"""What turns probabilities into frequencies, on models that are known to be wrong about
+themselves.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def answers(given: NDArray[np.float64] | None, truth: NDArray[np.int64], classes
 
 
 def too_sure() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """How likely class 1 is, what the model says of it (always farther from a half), and the truth."""
+    """How likely class 1 is, what the model says of it (always farther from a half), and the
+    truth.
+    """
     random = np.random.default_rng(1)
     likely = random.random(ROWS)
     said = np.where(likely > 0.5, 1 - (1 - likely) / 4, likely / 4)

@@ -1,4 +1,6 @@
-"""Copies of learned rows are told from rows that are equal by chance, and labels are never asked."""
+"""Copies of learned rows are told from rows that are equal by chance, and labels are never
+asked.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Intervals and verdicts: against formulas worked apart, and against the truth of simulated models."""
+"""Intervals and verdicts: against formulas worked apart, and against the truth of simulated
+models.
+"""
 
 from __future__ import annotations
 

@@ -133,7 +133,9 @@ def _with_thousands_or_units(cells: _Cells) -> Remark | None:
 
 
 def _but_for_a_few(cells: _Cells, chosen: Mask, kind: str) -> Remark | None:
-    """The column is of a kind in nearly all rows: what stands in the others, most frequent first."""
+    """The column is of a kind in nearly all rows: what stands in the others, most frequent
+    first.
+    """
     others = ~chosen & ~cells.missing
     if not others.any() or not cells.are_nearly_all(chosen):
         return None

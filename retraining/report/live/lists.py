@@ -42,7 +42,9 @@ class PredictionRow(NamedTuple):
 
 
 def cycle_rows(facts: LiveFacts) -> list[IndexRow]:
-    """The last cycles, newest first, each linking report, run and version where they can be seen."""
+    """The last cycles, newest first, each linking report, run and version where they can be
+    seen.
+    """
     if facts.books is None:
         return []
     newest = facts.books.cycles[::-1][:MOST_CYCLES]

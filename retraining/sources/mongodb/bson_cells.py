@@ -103,7 +103,9 @@ def cell_of(kind: Kind | LabelKind) -> Cell:
 
 
 def is_scalar(value: Any) -> bool:
-    """Whether a value can stand in a cell at all: not an array, a document, binary data or a code."""
+    """Whether a value can stand in a cell at all: not an array, a document, binary data or a
+    code.
+    """
     return isinstance(
         value, (str, bool, int, float, Decimal128, datetime, DatetimeMS, ObjectId)
     ) or _is_uuid(value)
@@ -197,7 +199,8 @@ def _missing(value: Any, *, expected: str) -> str:
         bytes: "binary data",
     }
     raise MisfitError(
-        f"{names.get(type(value), 'a value of type ' + type(value).__name__)} where {expected} is expected"
+        f"{names.get(type(value), 'a value of type ' + type(value).__name__)} where {expected} is"
+        " expected"
     )
 
 

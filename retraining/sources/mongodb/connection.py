@@ -56,7 +56,10 @@ TOLERANT = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler="surrogateescape",
 )
-UNCHANGED = "Files that were complete before stay delivered; nothing is half-delivered, and the watermark did not move."
+UNCHANGED = (
+    "Files that were complete before stay delivered; nothing is half-delivered, and the watermark"
+    " did not move."
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class Patience:
 
     find_a_server: int = 10_000
     hear_an_answer: int = 45_000
-    count: int = 25_000  # of ids, by the server; a collection too large for that has all its ids compared instead
+    # of ids, by the server; a collection too large for that has all its ids compared instead
+    count: int = 25_000
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,10 @@ def _client(settings: Settings, patience: Patience) -> MongoClient[dict[str, Any
             if "password is required" in str(error).lower()
             else "not an address of MongoDB"
         )
-        problem = f"MONGO_URI: {fault} (mongodb://USER:PASSWORD@HOST:PORT/, special characters as %40 and so on)"
+        problem = (
+            f"MONGO_URI: {fault} (mongodb://USER:PASSWORD@HOST:PORT/, special characters as %40 and"
+            " so on)"
+        )
         raise SettingsError((problem,), where="MongoDB") from None
 
 
@@ -169,15 +176,22 @@ def _in_our_words(error: PyMongoError, settings: Settings) -> RetrainingError:
         return CredentialsRefusedError(
             f"MongoDB at {_hosts(settings)} refused the user or the password in MONGO_URI.",
             unchanged=UNCHANGED,
-            remedy="Correct the user, the password (special characters as %40 and so on) or the authSource in MONGO_URI.",
+            remedy=(
+                "Correct the user, the password (special characters as %40 and so on) or the"
+                " authSource in MONGO_URI."
+            ),
         )
     if code == NOT_AUTHORIZED:
         name, database = settings.collection_name, settings.database_name
         return CredentialsRefusedError(
-            f"MongoDB at {_hosts(settings)} does not let this user read {name} and write {name}{LEDGER_SUFFIX} in {database}.",
+            f"MongoDB at {_hosts(settings)} does not let this user read {name} and write"
+            f" {name}{LEDGER_SUFFIX} in {database}.",
             unchanged=UNCHANGED,
-            remedy=f"Put a user into MONGO_URI, and grant it readWrite on {database}, or find on {name} and "
-            f"find, insert, update and createIndex on {name}{LEDGER_SUFFIX}, which holds what was exported.",
+            remedy=(
+                f"Put a user into MONGO_URI, and grant it readWrite on {database}, or find on"
+                f" {name} and find, insert, update and createIndex on {name}{LEDGER_SUFFIX}, which"
+                " holds what was exported."
+            ),
         )
     return _unreachable(settings, _short(error, settings))
 

@@ -125,7 +125,10 @@ def has_documents(settings: Settings, *, patience: Patience | None = None) -> bo
 
 def nothing_there(settings: Settings) -> str:
     """What to say of a collection without documents."""
-    return f"MongoDB holds no document in {settings.database_name}.{settings.collection_name}, or no such collection."
+    return (
+        f"MongoDB holds no document in {settings.database_name}.{settings.collection_name}, or no"
+        " such collection."
+    )
 
 
 def finish_what_a_dead_export_left(
@@ -140,7 +143,8 @@ def finish_what_a_dead_export_left(
         elif delivery.owner == owner:
             ledger.release(delivery)
             log.warning(
-                "MongoDB: the bytes of %s were lost before they were delivered; its documents are exported again",
+                "MongoDB: the bytes of %s were lost before they were delivered; its documents are"
+                " exported again",
                 delivery.file,
             )
         else:
@@ -160,7 +164,9 @@ def _layout(
     watermark: Watermark,
     documents: Documents,
 ) -> tuple[Layout | None, Documents]:
-    """How the files are laid out, and the documents with those put back that were looked at for it."""
+    """How the files are laid out, and the documents with those put back that were looked at for
+    it.
+    """
     if schema is not None:
         return layout_of(schema, settings), documents
     if watermark.columns:

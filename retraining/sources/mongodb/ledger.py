@@ -49,7 +49,10 @@ class Delivery:
     @property
     def reason(self) -> str:
         """Why the documents are refused."""
-        return f"{len(self.ids)} documents of MongoDB do not fit the columns; each line has its own reason"
+        return (
+            f"{len(self.ids)} documents of MongoDB do not fit the columns; each line has its own"
+            " reason"
+        )
 
 
 @dataclass(frozen=True)

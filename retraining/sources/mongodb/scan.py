@@ -57,7 +57,8 @@ def scan_start(
         if documents.count_documents(older, maxTimeMS=patience.count) == watermark.below:
             return watermark
         log.info(
-            "MongoDB: documents came late or were deleted; every _id is compared with those delivered"
+            "MongoDB: documents came late or were deleted; every _id is compared with those"
+            " delivered"
         )
     except ExecutionTimeout:
         log.info("MongoDB: too many documents to count; every _id is compared with those delivered")

@@ -86,18 +86,25 @@ def _labels(settings: Settings, schema: Schema | None, database: Database) -> It
         stray = stray_labels(connection, model, classes, older_than=yesterday)
         things = ids_with_other_features(connection, model)
     if things:
-        what = f"{things:,} prediction ids came again with other features: only their first rows are logged."
+        what = (
+            f"{things:,} prediction ids came again with other features: only their first rows are"
+            " logged."
+        )
         yield Finding(what, "Send an id of each prediction, not of the thing that it is about.")
     if stray.unknown:
-        what = f"{stray.unknown:,} labels came more than a day ago for predictions that are not in the log."
+        what = (
+            f"{stray.unknown:,} labels came more than a day ago for predictions that are not in the"
+            " log."
+        )
         remedy = "Compare the ids that are sent to /predict and to /labels; see docs/labels.md."
         yield Finding(what, remedy)
     if schema is not None and stray.new_class:
         named = [f"{text!r} ({count:,})" for text, count in stray.new_class.items()]
         what = f"Labels of no class that production knows: {first_few(named, CLASSES_NAMED)}."
         remedy = (
-            f"`{settings.command} monitor --export-labelled DIR` writes such rows as files for "
-            f"`{settings.register_command} --train-from`; where they are slips, send the right labels."
+            f"`{settings.command} monitor --export-labelled DIR` writes such rows as files for"
+            f" `{settings.register_command} --train-from`; where they are slips, send the right"
+            " labels."
         )
         yield Finding(what, remedy)
     if stray.changed_after_export:
@@ -111,5 +118,8 @@ def _size(settings: Settings, database: Database) -> Iterator[Finding]:
         return
     size = database.file.stat().st_size
     if size > LARGE:
-        what = f"The prediction log {database.file} holds {size / (1 << 30):.0f} GB, and nothing is ever removed."
+        what = (
+            f"The prediction log {database.file} holds {size / (1 << 30):.0f} GB, and nothing is"
+            " ever removed."
+        )
         yield Finding(what, "Set PREDICTION_RETENTION_DAYS.")

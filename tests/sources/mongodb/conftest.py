@@ -61,7 +61,8 @@ def start(folder: Path, *, password: str | None = None) -> Server:
     if "mongod" in Path(found).name:
         if password:
             pytest.skip(
-                "a user is set up with FerretDB only: run tools/build_ferretdb.sh and take mongod off PATH"
+                "a user is set up with FerretDB only: run tools/build_ferretdb.sh and take mongod"
+                " off PATH"
             )
         command = [found, "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1"]
     else:

@@ -155,7 +155,9 @@ def test_right_password_is_let_in(guarded: Server, tmp_path: Path) -> None:
 def test_user_who_may_only_read_is_told_which_role_is_missing(
     project: Settings, readings: Collection[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FerretDB has no roles, so the answer is the one that mongod gives to an index on the ledger."""
+    """FerretDB has no roles, so the answer is the one that mongod gives to an index on the
+    ledger.
+    """
 
     def refuse(ledger: Ledger) -> None:
         raise OperationFailure("not authorized on fleet to execute command", code=13)
