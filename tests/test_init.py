@@ -154,6 +154,18 @@ def test_files_that_cannot_be_looked_at_are_kept_and_the_reason_is_told(tmp_path
     assert (project.folder / ".env").is_file()
 
 
+def test_rows_longer_than_their_header_are_told_by_that_and_not_by_a_separator(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{place},{place % 7},{place % 2}" for place in range(40)]
+    counts_for_names = brought(tmp_path, "u.csv", "\n".join(["40,2", *rows]) + "\n")
+    project = Project(tmp_path / "new")
+    said = project.start("init", str(project.folder), str(counts_for_names)).expect(0).out
+    assert "'u.csv': row 1 (line 2) has 3 cells where the header has 2 (40 rows" in said
+    assert "CSV_SEPARATOR" not in said
+    assert "used_data/ holds 1 file of yours." in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"), [(["nowhere.csv"], "is not there"), (["README.md"], "neither")]
 )

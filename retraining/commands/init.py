@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.errors import RetrainingError, UnreadableFileError, UsageError
+from retraining.phrases import how_many
 from retraining.settings import CLONE, RECIPE_NAME
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _example() -> str:
 def _in_words(settings: Settings, files: list[Path], proposals: list[Proposal], note: str) -> str:
     lines = [f"{settings.project} is a project."]
     if files:
-        lines.append(f"used_data/ holds {len(files)} files of yours.")
+        lines.append(f"used_data/ holds {how_many(len(files), 'file')} of yours.")
     lines += [f".env: {one.name}={one.value}  ({one.reason})" for one in proposals]
     if note:
         lines.append(f".env: {note}")

@@ -11,7 +11,7 @@ from retraining.cycle.gate import tell_what_is_not_read
 from retraining.datasets import known_by_spelling, spelling_key
 from retraining.errors import EveryFileRefusedError, UnknownClassError, UnreadableFileError
 from retraining.logs import log
-from retraining.phrases import first_few
+from retraining.phrases import first_few, how_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -179,11 +179,13 @@ def _say_once(claimed: Claimed) -> None:
             unseen[column] += found.rows
             first.setdefault(column, f"{found.text!r} in {file.name}, row {found.first_row:,}")
     for column, rows in unseen.items():
-        told = "%d rows have a value of %r that was never seen before, first %s"
-        log.info(told, rows, column, first[column])
+        having = f"{how_many(rows, 'row')} {'has' if rows == 1 else 'have'}"
+        told = "%s a value of %r that was never seen before, first %s"
+        log.info(told, having, column, first[column])
     dropped = sum(facts.unlabelled_rows for facts in claimed.facts.values())
     if dropped:
-        log.info("%d rows without a label were left out", dropped)
+        were = "was" if dropped == 1 else "were"
+        log.info("%s without a label %s left out", how_many(dropped, "row"), were)
 
 
 def _warn_of_oddities(claimed: Claimed) -> None:

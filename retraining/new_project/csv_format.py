@@ -77,15 +77,18 @@ def _encoding_of(head: bytes) -> str:
 
 
 def _separator_of(lines: Sequence[str]) -> str:
-    """The separator that splits every line into the same number of cells, and into the most."""
+    """The separator that splits every line into the same number of cells, and into the most.
+
+    The comma where none does so: reading then tells which lines differ.
+    """
     widths = {separator: _width(lines, separator) for separator in SEPARATORS}
     return max(SEPARATORS, key=lambda separator: widths[separator])
 
 
 def _width(lines: Sequence[str], separator: str) -> int:
-    """Cells a line, 0 where lines differ."""
+    """Cells a line, 0 where lines differ or are not split at all."""
     counts = {len(row) for row in csv.reader(lines[:-1] or lines, delimiter=separator)}
-    return counts.pop() if len(counts) == 1 else 0
+    return counts.pop() if len(counts) == 1 and counts != {1} else 0
 
 
 def _has_decimal_commas(rows: Rows) -> bool:

@@ -222,6 +222,11 @@ def shuffled(values: Sequence[int]) -> list[str]:
             "looks like a date, such as '1 March 2026'",
         ),
         (
+            [f"1887-05-{1 + row % 28:02d} 00:00:00" for row in range(ROWS)],
+            "date",
+            "looks like a date, such as '1887-05-01 00:00:00'",
+        ),
+        (
             [f"202603{1 + row % 28:02d}" for row in range(ROWS)],
             "date",
             "looks like a date written as a number, such as 20260301",
