@@ -1,6 +1,6 @@
 # `make demo` and `make test` need git, make and Python 3.11 or later with its venv module; README.md has the apt-get line.
 .DEFAULT_GOAL := help
-.PHONY: serve help install compiled demo test test-oldest coverage check format bench bench-serving bench-large bench-decisions server soak
+.PHONY: public-files serve help install compiled demo test test-oldest coverage check format bench bench-serving bench-large bench-decisions server soak
 
 # Debian's own interpreter where there is one: a shim in front of it may lack venv or change its version from folder to folder.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -17,7 +17,7 @@ sources := retraining bench examples mlflow_server pipeline_orchestrator.py pred
 tested := $(sources) tests
 
 # One thread each: OpenMP crawls on small tables when processes share the cores.
-test test-oldest coverage soak bench bench-serving bench-decisions: export OMP_NUM_THREADS = 1
+test test-oldest coverage soak public-files bench bench-serving bench-decisions: export OMP_NUM_THREADS = 1
 
 help:
 	@echo "make demo             the job on real data, in a project of its own under build/"
@@ -34,6 +34,7 @@ help:
 	@echo "make bench-large      what many rows take; ROWS=2000000 for fewer than 20 million"
 	@echo "make bench-decisions  how well the policies decide; STREAMS=DIR plays streams of your own"
 	@echo "make soak             hundreds of cycles with kills and faults, up to an hour; goes on where it was; SEED=2 tries others"
+	@echo "make public-files     five tables of public repositories, fetched by pip, each taken to a promotion"
 
 install: compiled
 
@@ -64,6 +65,9 @@ coverage: .venv/installed-for-development compiled
 soak: .venv/installed-for-development
 	$(venv) -m pytest -m soak -rs $(TESTS)
 	$(venv) -m bench.soak --seed $(SEED) --minutes $(MINUTES)
+
+public-files: .venv/installed-for-development compiled
+	$(venv) -m pytest -m soak -q -s -rs tests/examples/test_public_files.py
 
 check: .venv/installed-for-development
 	.venv/bin/ruff check $(tested)

