@@ -154,6 +154,21 @@ def test_files_that_cannot_be_looked_at_are_kept_and_the_reason_is_told(tmp_path
     assert (project.folder / ".env").is_file()
 
 
+def test_a_target_that_no_file_has_is_refused_and_a_second_try_writes_the_settings(
+    tmp_path: Path,
+) -> None:
+    rows = "".join(f"{place * 7 % 40};{place % 2}\n" for place in range(40))
+    file = brought(tmp_path, "u.csv", f"'load';'vote'\n{rows}")
+    project = Project(tmp_path / "new")
+    refused = project.start("init", str(project.folder), "--target", "vote", str(file)).expect(2)
+    what = """--target: the data has no column 'vote'; it has "'load'", "'vote'\""""
+    assert refused.error[0] == what
+    assert not (project.folder / ".env").exists()
+    told = init(tmp_path, file, "--target", "'vote'")
+    assert told["TARGET_COLUMN"] == "'vote'"
+    assert told["CSV_SEPARATOR"] == ";"
+
+
 def test_rows_longer_than_their_header_are_told_by_that_and_not_by_a_separator(
     tmp_path: Path,
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
-from retraining.errors import RetrainingError, UnreadableFileError, UsageError
+from retraining.errors import RetrainingError, SettingsError, UnreadableFileError, UsageError
 from retraining.phrases import how_many
 from retraining.settings import CLONE, RECIPE_NAME
 
@@ -124,7 +124,11 @@ def _folders_and_texts(project: Path) -> list[str]:
 def _proposed(
     files: list[Path], target: str | None, settings: Settings
 ) -> tuple[list[Proposal], str]:
-    """The settings that the files speak for, and a note where they could not be looked at."""
+    """The settings that the files speak for, and a note where they could not be looked at.
+
+    Raises:
+        UsageError: the column that a person named as the label is not there, or is none.
+    """
     from retraining.new_project.proposal import Proposal
 
     asked = [] if target is None else [Proposal("TARGET_COLUMN", target, "As asked.")]
@@ -134,10 +138,23 @@ def _proposed(
 
     try:
         return proposals_from(files, target, settings), ""
+    except SettingsError as error:
+        if target is not None and error.problems[0].startswith("TARGET_COLUMN: "):
+            # a .env that is written once is never overwritten: a slip would stay in it
+            raise _no_such_label(error.problems[0]) from error
+        return asked, f"The files could not be looked at: {error.what}"
     except RetrainingError as error:
         return asked, f"The files could not be looked at: {error.what}"
     except UnreadableFileError as error:
         return asked, f"The files could not be looked at: {error}."
+
+
+def _no_such_label(problem: str) -> UsageError:
+    return UsageError(
+        f"--target: {problem.removeprefix('TARGET_COLUMN: ')}",
+        remedy="Name the column as the header writes it, and start the command again: "
+        "no .env was written.",
+    )
 
 
 def _env_with(proposals: list[Proposal]) -> str:
