@@ -1,6 +1,6 @@
 # `make demo` and `make test` need git, make and Python 3.11 or later with its venv module; README.md has the apt-get line.
 .DEFAULT_GOAL := help
-.PHONY: public-files serve help install compiled demo test test-oldest coverage check format bench bench-serving bench-large bench-decisions server soak
+.PHONY: public-files serve help install compiled demo test test-slow test-oldest coverage check format bench bench-serving bench-large bench-decisions server soak
 
 # Debian's own interpreter where there is one: a shim in front of it may lack venv or change its version from folder to folder.
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
@@ -17,12 +17,13 @@ sources := retraining bench examples mlflow_server pipeline_orchestrator.py pred
 tested := $(sources) tests
 
 # One thread each: OpenMP crawls on small tables when processes share the cores.
-test test-oldest coverage soak public-files bench bench-serving bench-decisions: export OMP_NUM_THREADS = 1
+test test-slow test-oldest coverage soak public-files bench bench-serving bench-decisions: export OMP_NUM_THREADS = 1
 
 help:
 	@echo "make demo             the job on real data, in a project of its own under build/"
 	@echo "make install          what the job needs, into .venv"
 	@echo "make test             the tests"
+	@echo "make test-slow        the tests that take over 20 seconds each: kills, upgrades, whole first hours"
 	@echo "make test-oldest      a slice of them on the oldest versions that are supported"
 	@echo "make coverage         which lines and branches the tests reach; TESTS=tests/cycle asks a part of them"
 	@echo "make check            ruff and mypy --strict"
@@ -47,7 +48,10 @@ demo: compiled
 	$(venv) -m examples.electricity.loop
 
 test: .venv/installed-for-development compiled
-	$(venv) -m pytest -m "not soak" -n $(WORKERS) --dist worksteal -rs --junitxml=build/tests.xml $(TESTS)
+	$(venv) -m pytest -m "not soak and not slow" -n $(WORKERS) --dist worksteal -rs --junitxml=build/tests.xml $(TESTS)
+
+test-slow: .venv/installed-for-development compiled
+	$(venv) -m pytest -m slow -n $(WORKERS) --dist worksteal -rs $(TESTS)
 
 # A quick slice on the oldest versions that pyproject.toml allows, in an environment of its own.
 test-oldest: .venv-oldest/installed

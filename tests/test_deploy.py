@@ -444,6 +444,7 @@ def what_ci_says(project: Project, **environment: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.slow
 def test_a_sound_version_passes_in_ci_and_one_under_its_floor_does_not(registered: Project) -> None:
     done = what_ci_says(registered)
     assert done.returncode == 0, done.stdout

@@ -270,6 +270,7 @@ def test_the_documents_commands_work_when_typed_one_after_the_other(
             type_in(project, shlex.split(line, comments=True), line)
 
 
+@pytest.mark.slow
 def test_a_project_that_was_backed_up_is_restored_as_it_was(
     registered: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,6 +382,7 @@ def loans(rows: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_the_readmes_python_serves_rows_read_by_pandas_through_a_move_of_the_alias_and_an_outage(
     tmp_path: Path, empty_store: Path

@@ -58,6 +58,7 @@ def make(tmp_path: Path, ready: Project) -> Maker:
     return Maker(ready, tmp_path)
 
 
+@pytest.mark.slow
 def test_each_project_ends_in_a_fleet_as_it_ends_alone(make: Maker, tmp_path: Path) -> None:
     alone = {"open": make("open-alone"), "closed": make("closed-alone", opens=False)}
     together = {"open": make("open"), "closed": make("closed", opens=False)}

@@ -133,6 +133,7 @@ def live_the_first_hour(command: Path, home: Path) -> None:
     assert json.loads(start(command, *named))["production_version"] == 1
 
 
+@pytest.mark.slow
 def test_the_first_hour_through_the_installed_command_alone(command: Path, tmp_path: Path) -> None:
     live_the_first_hour(command, tmp_path)
 

@@ -45,6 +45,7 @@ def start_0_1_0(clone: Path, script: str, project: Project, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_project_of_0_1_0_goes_on_where_it_stood(
     old_clone: Path, project: Project, empty_store: Path
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_project_of_0_1_0_goes_on_where_it_stood(
     assert project.start("check", "--deep", "--json").expect(0).json["ok"]
 
 
+@pytest.mark.slow
 def test_the_record_of_0_1_0_is_read_from_its_store_alone(
     old_clone: Path, project: Project, empty_store: Path
 ) -> None:

@@ -102,6 +102,7 @@ def running(projects: list[str], **environment: str) -> Iterator[subprocess.Pope
             process.communicate()
 
 
+@pytest.mark.slow
 def test_each_project_ends_on_workers_as_it_ends_alone(make: Maker) -> None:
     alone = make("alone", recipe=TELLS).start_process("run", "--json").expect(0).json
     projects = [

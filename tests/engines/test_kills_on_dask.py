@@ -104,6 +104,7 @@ def kill_under_fleets(make: Maker, port: int, *, size: int, kills: int, seed: in
     pytest.fail(f"only {done} processes could be killed")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # it starts some five clusters and as many fleets
 def test_ten_kills_lose_nothing(make: Maker, unused_port: int) -> None:
     kill_under_fleets(make, unused_port, size=3, kills=10, seed=1)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.replay.histories import drifting, made
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_replay_on_two_workers_tells_the_very_same(tmp_path: Path) -> None:
     replaying = made(tmp_path, drifting(480))
     policy = tmp_path / "eager.env"

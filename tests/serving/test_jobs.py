@@ -83,6 +83,7 @@ def train_model(X_train, y_train):
 """
 
 
+@pytest.mark.slow
 def test_a_cycle_outlives_the_service_that_started_it_and_is_found_by_the_next(
     registered: Project, settings: Settings
 ) -> None:

@@ -167,6 +167,7 @@ def loop(request: pytest.FixtureRequest, tmp_path: Path, empty_store: Path, zygo
     return Loop(settings, uri, zygote)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", DATABASES, indirect=True)
 def test_what_was_acknowledged_is_there_once_after_kill_9(loop: Loop) -> None:
     play(loop, kills=5 * len(KINDS), seed=17)
