@@ -61,6 +61,20 @@ def test_it_never_overwrites(tmp_path: Path) -> None:
     assert "with other content" in Project(new).start(*words).expect(2).error[0]
 
 
+def test_two_files_of_one_name_are_refused_unless_they_are_copies(tmp_path: Path) -> None:
+    one = brought(tmp_path / "a", "day.csv", table(seed=1))
+    other = brought(tmp_path / "b", "day.csv", table(seed=2))
+    copy = brought(tmp_path / "c", "day.csv", one.read_bytes())
+    project = Project(tmp_path / "new")
+    words = ("init", str(project.folder), str(one))
+    said = project.start(*words, str(other)).expect(2).error[0]
+    assert str(one) in said
+    assert str(other) in said
+    assert not (project.folder / "used_data").exists()
+    assert not (project.folder / ".env").exists()
+    assert "used_data/ holds 1 file of yours." in project.start(*words, str(copy)).expect(0).out
+
+
 def test_how_excel_writes_is_recognised(tmp_path: Path) -> None:
     drawn = random.Random(1)
     rows = [

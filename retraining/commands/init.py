@@ -5,6 +5,7 @@ It never overwrites anything.
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,9 +74,14 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _checked(files: list[Path], settings: Settings) -> list[Path]:
-    """The named files, all of them looked at before any is copied."""
+    """The named files, all of them checked before any is copied; copies of one are named once.
+
+    Raises:
+        UsageError: one is not there, is no data file, or would take another's name in the archive.
+    """
     from retraining.datasets.data_files import FORMATS
 
+    by_name: dict[str, Path] = {}
     for file in files:
         if not file.is_file():
             raise UsageError(f"The file {file} is not there.", remedy="Name CSV or Parquet files.")
@@ -84,12 +90,19 @@ def _checked(files: list[Path], settings: Settings) -> list[Path]:
                 f"The file {file} is neither {', '.join(FORMATS[:-1])} nor {FORMATS[-1]}.",
                 remedy="Convert it, or leave it out.",
             )
+        first = by_name.setdefault(file.name, file)
+        if not filecmp.cmp(first, file, shallow=False):
+            raise UsageError(
+                f"{first} and {file} have one name and different content: "
+                f"{settings.used_data_dir.name}/ can hold only one of them.",
+                remedy="Rename one of the two.",
+            )
         there = settings.used_data_dir / file.name
-        if there.exists() and there.read_bytes() != file.read_bytes():
+        if there.exists() and not filecmp.cmp(there, file, shallow=False):
             raise UsageError(
                 f"{there} is there already, with other content.", remedy="Rename one of the two."
             )
-    return files
+    return list(by_name.values())
 
 
 def _copied(file: Path, folder: Path) -> Path:
