@@ -116,7 +116,7 @@ def test_a_rare_class_is_not_measured_by_accuracy(tmp_path: Path) -> None:
     drawn = random.Random(3)
     rows = [f"{drawn.gauss(0, 1):.3f},{int(number % 50 == 0)}" for number in range(500)]
     file = brought(tmp_path, "u.csv", "\n".join(["x,y", *rows]))
-    assert init(tmp_path, file)["METRIC"] == "balanced_accuracy"
+    assert init(tmp_path, file)["METRIC"] == "average_precision"
 
 
 def test_a_parquet_file_is_looked_at_too(tmp_path: Path) -> None:
@@ -124,6 +124,28 @@ def test_a_parquet_file_is_looked_at_too(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": [drawn.gauss(0, 1) for _ in range(60)], "won": [True, False] * 30})
     (tmp_path / "u.parquet").write_bytes(frame.sample(frac=1, random_state=1).to_parquet())
     assert init(tmp_path, tmp_path / "u.parquet") == {"TARGET_COLUMN": "won"}
+
+
+def test_neither_the_index_of_pandas_nor_an_id_is_proposed_as_the_label(tmp_path: Path) -> None:
+    drawn = random.Random(7)
+    frame = pd.DataFrame(
+        {
+            "won": [drawn.random() < 0.4 for _ in range(60)],
+            "amount": [drawn.gauss(0, 1) for _ in range(60)],
+            "ticket": range(60),
+        },
+        index=pd.Index([number % 3 for number in range(60)], name="day"),
+    )
+    frame.to_parquet(tmp_path / "u.parquet")
+    assert init(tmp_path, tmp_path / "u.parquet")["TARGET_COLUMN"] == "won"
+
+
+def test_a_table_without_a_label_is_told_so(tmp_path: Path) -> None:
+    file = brought(tmp_path, "u.csv", "\n".join(["a,b", *(f"{n},{n}.5" for n in range(40))]))
+    project = Project(tmp_path / "new")
+    said = project.start("init", str(project.folder), str(file)).expect(0).out
+    assert "No column looks like a label" in said
+    assert "TARGET_COLUMN=" not in said
 
 
 def test_time_stamps_in_parquet_are_ignored_and_the_other_columns_are_looked_at(
@@ -144,7 +166,7 @@ def test_time_stamps_in_parquet_are_ignored_and_the_other_columns_are_looked_at(
     proposed = init(tmp_path, "--target", "won", tmp_path / "u.parquet")
     assert proposed == {
         "TARGET_COLUMN": "won",
-        "METRIC": "balanced_accuracy",
+        "METRIC": "average_precision",
         "IGNORE_COLUMNS": "since,customer",
     }
     text = (tmp_path / "new" / ".env").read_text()
@@ -177,10 +199,39 @@ def test_a_target_that_no_file_has_is_refused_and_a_second_try_writes_the_settin
     refused = project.start("init", str(project.folder), "--target", "vote", str(file)).expect(2)
     what = """--target: the data has no column 'vote'; it has "'load'", "'vote'\""""
     assert refused.error[0] == what
+    assert """Did you mean "'vote'"?""" in refused.error[2]
     assert not (project.folder / ".env").exists()
+    assert not (project.folder / "used_data").exists()
     told = init(tmp_path, file, "--target", "'vote'")
     assert told["TARGET_COLUMN"] == "'vote'"
     assert told["CSV_SEPARATOR"] == ";"
+
+
+def test_another_target_for_an_env_that_is_there_is_told_to_change_nothing(tmp_path: Path) -> None:
+    file = brought(tmp_path, "u.csv", table(seed=1))
+    project = Project(tmp_path / "new")
+    words = ("init", str(project.folder), str(file), "--target")
+    project.start(*words, "target").expect(0)
+    before = (project.folder / ".env").read_text()
+    said = project.start(*words, "f0").expect(0).out
+    assert "--target f0 was not written, TARGET_COLUMN is still target." in said
+    assert (project.folder / ".env").read_text() == before
+
+
+@pytest.mark.parametrize("bad", ["x,label\n1,0\n2\n", "", "x,other\n1,2\n"])
+def test_one_file_that_cannot_be_looked_at_is_named_and_the_others_speak(
+    tmp_path: Path, bad: str
+) -> None:
+    drawn = random.Random(6)
+    rows = [f"{drawn.gauss(0, 1):.3f},{number % 50 == 0:d}" for number in range(500)]
+    good = brought(tmp_path, "good.csv", "\n".join(["x,label", *rows]))
+    project = Project(tmp_path / "new")
+    words = ("init", str(project.folder), "--target", "label")
+    said = project.start(*words, str(brought(tmp_path, "bad.csv", bad)), str(good)).expect(0).out
+    assert "METRIC=average_precision" in said
+    [note] = [line for line in said.splitlines() if "could not be looked at" in line]
+    assert "bad.csv" in note
+    assert "used_data/ holds 2 files of yours." in said
 
 
 def test_rows_longer_than_their_header_are_told_by_that_and_not_by_a_separator(

@@ -54,13 +54,17 @@ def make_folder(folder: Path) -> Path:
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Make what is missing, and say what was made and what comes next."""
-    files = [_copied(file, settings.used_data_dir) for file in _checked(asked.files, settings)]
-    made = _folders_and_texts(settings.project)
+    files = _checked(asked.files, settings)
     env = settings.project / ".env"
-    proposals: list[Proposal] = []
-    note = "It was there already and stays as it is."
-    if not env.exists():
-        proposals, note = _proposed(files, asked.target, settings)
+    is_new = not env.exists()
+    if is_new:
+        proposals, notes = _proposed(files, asked.target, settings)
+    else:
+        proposals, notes = [], [_stays(asked.target, settings)]
+    for file in files:
+        _copied(file, settings.used_data_dir)
+    made = _folders_and_texts(settings.project)
+    if is_new:
         env.write_text(_env_with(proposals), encoding="utf-8")
     told: dict[str, Any] = {
         "project": str(settings.project),
@@ -70,7 +74,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
             {"name": one.name, "value": one.value, "reason": one.reason} for one in proposals
         ],
     }
-    return Answer(told, _in_words(settings, files, proposals, note))
+    return Answer(told, _in_words(settings, proposals, notes))
 
 
 def _checked(files: list[Path], settings: Settings) -> list[Path]:
@@ -134,10 +138,21 @@ def _folders_and_texts(project: Path) -> list[str]:
     return made
 
 
+def _stays(target: str | None, settings: Settings) -> str:
+    """What becomes of a `.env` that was there already: nothing, whatever was asked for."""
+    stays = "It was there already and stays as it is"
+    if target in (None, settings.target_column):
+        return f"{stays}."
+    return (
+        f"{stays}: --target {target} was not written, TARGET_COLUMN is still "
+        f"{settings.target_column}. Edit .env to change it."
+    )
+
+
 def _proposed(
     files: list[Path], target: str | None, settings: Settings
-) -> tuple[list[Proposal], str]:
-    """The settings that the files speak for, and a note where they could not be looked at.
+) -> tuple[list[Proposal], list[str]]:
+    """The settings that the files speak for, and notes on what could not be looked at.
 
     Raises:
         UsageError: the column that a person named as the label is not there, or is none.
@@ -146,20 +161,23 @@ def _proposed(
 
     asked = [] if target is None else [Proposal("TARGET_COLUMN", target, "As asked.")]
     if not files:
-        return asked, "No file was named, so nothing could be proposed."
-    from retraining.new_project.looking import proposals_from
+        return asked, ["No file was named, so nothing could be proposed."]
+    from retraining.new_project.looking import looked_at
 
     try:
-        return proposals_from(files, target, settings), ""
+        looked = looked_at(files, target, settings)
+    except UsageError:
+        raise
     except SettingsError as error:
         if target is not None and error.problems[0].startswith("TARGET_COLUMN: "):
             # a .env that is written once is never overwritten: a slip would stay in it
             raise _no_such_label(error.problems[0]) from error
-        return asked, f"The files could not be looked at: {error.what}"
+        return asked, [f"The files could not be looked at: {error.what}"]
     except RetrainingError as error:
-        return asked, f"The files could not be looked at: {error.what}"
+        return asked, [f"The files could not be looked at: {error.what}"]
     except UnreadableFileError as error:
-        return asked, f"The files could not be looked at: {error}."
+        return asked, [f"The files could not be looked at: {error}."]
+    return looked.proposals, looked.notes
 
 
 def _no_such_label(problem: str) -> UsageError:
@@ -183,15 +201,22 @@ def _example() -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _in_words(settings: Settings, files: list[Path], proposals: list[Proposal], note: str) -> str:
+def _in_words(settings: Settings, proposals: list[Proposal], notes: list[str]) -> str:
     lines = [f"{settings.project} is a project."]
-    if files:
-        lines.append(f"used_data/ holds {how_many(len(files), 'file')} of yours.")
+    archived = _archived(settings.used_data_dir)
+    if archived:
+        lines.append(f"used_data/ holds {how_many(archived, 'file')} of yours.")
     lines += [f".env: {one.name}={one.value}  ({one.reason})" for one in proposals]
-    if note:
-        lines.append(f".env: {note}")
+    lines += [f".env: {note}" for note in notes]
     lines += [
         "Next: read .env, then register a first model:",
         f"  {settings._replace(env_file=None).register_command} --set-alias",
     ]
     return "\n".join(lines)
+
+
+def _archived(folder: Path) -> int:
+    """How many data files the archive holds, from this `init` and from before."""
+    from retraining.datasets.data_files import FORMATS
+
+    return sum(1 for path in folder.glob("[!.]*") if path.name.lower().endswith(FORMATS))

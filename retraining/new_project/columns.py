@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 USUAL_NAMES = ("target", "label", "class", "outcome", "y")
 RARE = 0.2  # a class with a smaller share makes accuracy flatter every model
+VERY_RARE = 0.05  # and one of two classes with this share is ranked, as the survey advises too
 NO_FEATURES = (
     "label told",
     "id",
@@ -78,7 +79,9 @@ def _metric(codes: NDArray[np.int32], schema: Schema) -> list[Proposal]:
         f"Only {share:.1%} of the rows are {schema.classes[rarest]!r}: accuracy would be high for "
         "every model. Registration prints the RETRAIN_THRESHOLD that this needs."
     )
-    return [Proposal("METRIC", "balanced_accuracy", reason)]
+    is_ranked = share <= VERY_RARE and len(schema.classes) == 2
+    metric = "average_precision" if is_ranked else "balanced_accuracy"
+    return [Proposal("METRIC", metric, reason)]
 
 
 def _no_features(remarks: Sequence[Remark]) -> dict[str, str]:
