@@ -49,7 +49,12 @@ def coded(positions: Codes, schema: Schema) -> Codes:
 
 
 def predict(
-    estimator: Any, chunks: Iterable[Chunk], schema: Schema, *, with_probabilities: bool
+    estimator: Any,
+    chunks: Iterable[Chunk],
+    schema: Schema,
+    *,
+    with_probabilities: bool,
+    name: str = "The model",
 ) -> Predictions:
     """Predict chunk by chunk, so that memory holds one chunk of features at a time.
 
@@ -58,6 +63,7 @@ def predict(
         chunks: features (n rows), codes of the true labels (n,), block of each row (n,).
         schema: of the version that predicts; its classes are the codes.
         with_probabilities: whether the metric needs `predict_proba`.
+        name: what an error calls the estimator.
 
     Raises:
         DamagedModelError: the estimator raised, or predicted a class that is not in the schema.
@@ -79,10 +85,11 @@ def predict(
                     probabilities.append(_probabilities(estimator, features, order))
         except Exception as error:
             raise DamagedModelError(
-                f"The model could not predict rows of the schema: {type(error).__name__}: {error}.",
+                f"{name} could not predict rows of the schema: {type(error).__name__}: {error}.",
                 remedy=(
                     "Look at the version's run in the MLflow UI; if it is production, `python"
-                    " pipeline_orchestrator.py rollback`."
+                    " pipeline_orchestrator.py rollback`, or give the alias to another version"
+                    " there."
                 ),
             ) from error
     return Predictions(

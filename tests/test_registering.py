@@ -8,8 +8,11 @@ import re
 from typing import TYPE_CHECKING
 
 import joblib
+import mlflow
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
+from sklearn.tree import DecisionTreeClassifier
 
 from retraining.errors import StoreError
 from retraining.model_registry.registered_model import RegisteredModel
@@ -298,3 +301,34 @@ def test_how_production_does_is_said_before_the_alias_moves(
         r"learned; v2: 0\.[3-6]\d{3} \[.*?\]\..*the alias was not moved",
         said,
     ), said
+
+
+# --- a version that somebody else registered ------------------------------------------------------
+
+
+def registered_by_another(project: Project, columns: list[str]) -> str:
+    """A tree that takes these columns, registered past the job; its version's number."""
+    rows = pd.concat(pd.read_csv(path) for path in project.folder.glob("used_data/*"))
+    tree = DecisionTreeClassifier(max_depth=2).fit(rows[columns], rows["target"])
+    store = f"sqlite:///{project.folder}/mlflow_server/backend_db/mlflow.db"
+    folder = project.folder / "-".join(["model", *columns])
+    mlflow.sklearn.save_model(tree, folder, serialization_format="cloudpickle")
+    client = MlflowClient(store, store)
+    if not client.search_registered_models():
+        client.create_registered_model("classifier")
+    return str(client.create_model_version("classifier", folder.as_uri()).version)
+
+
+def test_a_version_that_cannot_predict_rows_of_the_archive_is_not_adopted(
+    pickled: Project,
+) -> None:
+    number = registered_by_another(pickled, ["load"])
+    failed = pickled.start("--adopt", number, script=REGISTER).expect(2)
+    assert f"v{number} does not fit the data. The model could not predict" in failed.error[0]
+    store = f"sqlite:///{pickled.folder}/mlflow_server/backend_db/mlflow.db"
+    client = MlflowClient(store, store)
+    assert not client.get_model_version("classifier", number).tags
+    assert client.search_runs(["0", "1"]) == []
+    fitting = registered_by_another(pickled, ["speed", "load"])
+    pickled.configure(IGNORE_COLUMNS="city")
+    assert f"Adopted v{fitting}" in pickled.start("--adopt", fitting, script=REGISTER).expect(0).out

@@ -68,6 +68,7 @@ def predictions(
         _chunks(project, sections, model.schema),
         model.schema,
         with_probabilities=asked_for,
+        name=f"v{model.number}" if estimator is None else "The model",
     )
 
 

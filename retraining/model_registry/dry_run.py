@@ -15,6 +15,7 @@ READING = (
     "versions",
     "manifest",
     "model",
+    "model_of_another",
     "recipe",
     "requirements",
     "sketches",

@@ -57,6 +57,15 @@ class Registry(Protocol):
             DamagedModelError: files are missing or are not those that were registered.
         """
 
+    def model_of_another(self, version: Version) -> Any:
+        """The estimator of a version that somebody else registered, which names no digests yet.
+
+        Loading runs its code: only where a person asks to adopt it.
+
+        Raises:
+            DamagedModelError: files are missing, or cannot be loaded here.
+        """
+
     def run_in_bin(self, version: Version) -> str | None:
         """The id of the run that holds a version's manifest, where it lies in MLflow's bin;
         else None.

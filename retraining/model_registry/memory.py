@@ -93,6 +93,10 @@ class MemoryRegistry:
         """A version's estimator."""
         return self._candidate(version).estimator
 
+    def model_of_another(self, version: Version) -> Any:
+        """A version's estimator: all versions here are this process's own."""
+        return self.model(version)
+
     def run_in_bin(self, version: Version) -> str | None:
         """None: nobody deletes a replay's runs."""
 

@@ -65,6 +65,7 @@ class MlflowRegistry:
 
         self.manifest = stored.manifest
         self.model = stored.model
+        self.model_of_another = stored.model_of_another
         self.recipe = stored.recipe
         self.requirements = stored.requirements
         self.sketches = stored.sketches

@@ -178,6 +178,15 @@ class StoredVersions:
                 )
             return self._load(version, copy)
 
+    def model_of_another(self, version: Version) -> Any:
+        """The estimator of a version that somebody else registered: no digest is known of it yet.
+
+        Raises:
+            DamagedModelError: files are missing, or cannot be loaded here.
+        """
+        with self.copy_of(version, self.location(version)) as copy:
+            return self._load(version, copy)
+
     @contextmanager
     def copy_of(self, version: Version, location: str) -> Iterator[Path]:
         """A private copy: what is checked is what is loaded, and loading writes nothing into the

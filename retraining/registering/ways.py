@@ -276,7 +276,9 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
     rows = _some_rows(job, examples, papers.schema)
     unseen = unseen_files(job, papers.files, papers.schema)
     text = f"# registered from the pickle {path.name}, SHA-256 {sha256_of(path)}\n"
-    _refuse_one_that_does_not_fit(path, estimator, rows, papers.schema)
+    _refuse_one_that_does_not_fit(
+        str(path), estimator, rows, papers.schema, with_probabilities=False
+    )
     try_in_a_clean_process(estimator, papers.schema, requirements, rows)
     made = Made(estimator, text, tuple(requirements))
     return put_in(job, recovered, papers, made, whole_files(unseen), set_alias=request.set_alias)
@@ -295,7 +297,12 @@ def _some_rows(job: Job, files: Sequence[DataFile], schema: Schema) -> pd.DataFr
 
 
 def _refuse_one_that_does_not_fit(
-    path: Path, estimator: Any, rows: pd.DataFrame, schema: Schema
+    name: str,
+    estimator: Any,
+    rows: pd.DataFrame,
+    schema: Schema,
+    *,
+    with_probabilities: bool,
 ) -> None:
     """Raise UsageError where the model fails on rows of the schema, or answers by what is none of
     its classes.
@@ -304,10 +311,11 @@ def _refuse_one_that_does_not_fit(
         len(rows), dtype=np.int64
     )  # true labels and blocks, which are not asked for
     try:
-        predict(estimator, [(rows, nobody_knows, nobody_knows)], schema, with_probabilities=False)
+        chunks = [(rows, nobody_knows, nobody_knows)]
+        predict(estimator, chunks, schema, with_probabilities=with_probabilities)
     except DamagedModelError as error:
         raise UsageError(
-            f"{path} does not fit the data. {error}",
+            f"{name} does not fit the data. {error}",
             remedy=(
                 "Name a file of rows that it can predict with --example, and in IGNORE_COLUMNS what"
                 " it does not take."
@@ -323,9 +331,7 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
             f"There is no version {number} of {job.settings.model_name!r}.",
             remedy="Look its number up in the MLflow UI.",
         )
-    if version.is_ours and recovered.lost == number:
-        job.registry.model(version)  # its files must be those that were registered
-    elif version.is_ours:
+    if version.is_ours and recovered.lost != number:
         text = f"v{number} is known to this job already; nothing was changed."
         mark_the_end(job, recovered.facts)
         return Answer({"version": number, "changed": False}, text)
@@ -346,6 +352,7 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
         reserve=False,
         key=_digest_of(shape_of(job.settings, None), ["adopted", str(number)]),
     )
+    _try_on_rows(job, version, examples, papers.schema)
     run_id = begin_run(job, papers.cycle_id, papers.started)
     before = recovered.left.production_version
     previous = before if before != number else None
@@ -358,6 +365,25 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
         f" {job.settings.used_data_dir}."
     )
     return Answer({"version": number, "changed": True}, text)
+
+
+def _try_on_rows(job: Job, version: Version, files: Sequence[DataFile], schema: Schema) -> None:
+    """Ask the version for what a cycle will ask it for, before anything is written.
+
+    Raises:
+        DamagedModelError: it cannot be loaded; or it is ours, and its files are not those that were
+            registered.
+        UsageError: it cannot predict these rows.
+    """
+    registry = job.registry
+    load = registry.model if version.is_ours else registry.model_of_another
+    _refuse_one_that_does_not_fit(
+        f"v{version.number}",
+        load(version),
+        _some_rows(job, files, schema),
+        schema,
+        with_probabilities=job.settings.needs_probabilities,
+    )
 
 
 def _digest_of(shape: Shape, made_of: Sequence[str]) -> str:

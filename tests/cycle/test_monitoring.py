@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from retraining.cycle.monitoring import monitor
+from retraining.errors import DamagedModelError
 from tests.cycle.conftest import ALWAYS
 
 if TYPE_CHECKING:
@@ -19,6 +22,17 @@ def test_production_is_scored_on_every_labelled_row_of_the_files(desk: Desk) -> 
     assert found.health.served.value is not None
     assert found.health.served.value > 0.8
     assert found.served.blocks >= 10
+
+
+def test_a_version_that_predicts_no_row_is_named_with_the_ways_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.registry, "model", lambda _version: "no estimator")
+    desk.deliver(3)
+    with pytest.raises(DamagedModelError, match="v1 could not predict rows") as error:
+        desk.cycle()
+    assert "rollback" in error.value.remedy
+    assert "give the alias to another version" in error.value.remedy
 
 
 def test_a_concept_that_turned_shows_in_the_score_not_in_the_inputs(desk: Desk) -> None:

@@ -159,7 +159,7 @@ def test_a_block_of_many_rows_is_asked_about_a_chunk_at_a_time(
             asked.append(X["x"].tolist())
             return np.zeros(len(X), dtype=int)
 
-    model = SimpleNamespace(estimator=Remembers(), schema=SCHEMA)
+    model = SimpleNamespace(number=1, estimator=Remembers(), schema=SCHEMA)
     job.settings = SimpleNamespace(needs_probabilities=False)
     left = np.arange(12) == 5
     sections = [Section(file, (0, 12), left), Section(file, (12, 19))]
