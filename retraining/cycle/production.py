@@ -184,6 +184,8 @@ def check_the_archive(project: Project, ledger: Ledger, unless: Container[str] =
     }
     if missing:
         shown = first_few((f"{name} ({sha[:12]})" for sha, name in missing.items()), 5)
+        if len(missing) == len(ledger.archive):
+            raise _not_one_is_here(project, len(missing), shown)
         raise ArchiveMismatchError(
             f"{len(missing)} learned files are missing from {project.settings.used_data_dir}, or"
             f" were changed there: {shown}.",
@@ -192,6 +194,21 @@ def check_the_archive(project: Project, ledger: Ledger, unless: Container[str] =
                 " --why TEXT`."
             ),
         )
+
+
+def _not_one_is_here(project: Project, count: int, shown: str) -> ArchiveMismatchError:
+    """Two projects under one name, most likely: `forget` would withdraw the other one's files."""
+    settings = project.settings
+    store = public_uri(settings.mlflow_tracking_uri)
+    return ArchiveMismatchError(
+        f"The registered model {settings.model_name!r} in {store} may belong to another project:"
+        f" not one of its {count} learned files is in {settings.used_data_dir}, or they were all"
+        f" changed there: {shown}.",
+        remedy=(
+            "If it is another project's, set MODEL_NAME to a name of this project's own. If it is"
+            " this project's, restore the files from a backup."
+        ),
+    )
 
 
 def strangers_in_the_archive(project: Project, ledger: Ledger) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from retraining.errors import (
     SettingsError,
 )
 from retraining.model_registry.production import load_model
+from tests.projects import tables
 
 if TYPE_CHECKING:
     from retraining.model_registry.production import Model
@@ -77,6 +78,20 @@ def test_a_missing_learned_file_is_named(desk: Desk) -> None:
     (desk.project.folder / "used_data" / lost).unlink()
     with pytest.raises(ArchiveMismatchError, match=f"1 learned files.*{lost}"):
         found(desk)
+
+
+def test_where_no_learned_file_is_here_another_project_is_suspected_and_forget_not_advised(
+    desk: Desk,
+) -> None:
+    for path in (desk.project.folder / "used_data").iterdir():
+        path.unlink()
+    desk.project.deliver(*tables(3, seed=9), to="used_data", age=7200)
+    with pytest.raises(ArchiveMismatchError) as error:
+        found(desk)
+    assert error.value.what.startswith("The registered model 'classifier' in sqlite:")
+    assert "may belong to another project: not one of its 12 learned files" in error.value.what
+    assert "set MODEL_NAME to a name of this project's own" in error.value.remedy
+    assert "forget" not in error.value.remedy
 
 
 def test_another_target_than_the_version_s_is_a_setting_s_problem(desk: Desk) -> None:
