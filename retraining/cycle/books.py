@@ -43,6 +43,8 @@ def load_ledger(project: Project, facts: RegistryFacts, *, lost: int | None = No
         records = tuple(record_from_json(line) for line in lines)
     elif facts.left is None and facts.hold is None and not withdrawn:
         records, archive = (), {}
+        if lines:  # those of another MODEL_NAME or store: this model's would be added to them
+            state.replace_lines(RECORDS, ())
     else:
         log.info("reading the records of past cycles back from the registry")
         records = project.registry.cycle_records()

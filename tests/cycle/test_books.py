@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from retraining import registering
 from retraining.cycle import books
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
+from retraining.model_registry.memory import MemoryRegistry
 from retraining.records import Left
-
-if TYPE_CHECKING:
-    from tests.cycle.desk import Desk
+from tests.cycle.desk import Desk
 
 
 def test_this_machine_s_copy_is_read_where_it_is_the_latest(promoted: Desk) -> None:
@@ -30,6 +29,18 @@ def test_another_machine_s_cycle_sends_this_one_to_the_registry(promoted: Desk) 
     job.registry.leave(Left(9, "run-9", 2))
     records = books.load_ledger(job, job.registry.facts()).records
     assert [record.ending for record in records] == ["registered", "promoted"]
+
+
+def test_of_a_model_that_is_new_to_the_registry_no_copy_of_another_one_s_cycles_stays(
+    promoted: Desk,
+) -> None:
+    elsewhere = Desk(promoted.project, MemoryRegistry())  # MODEL_NAME was changed in .env
+    job = elsewhere.job()
+    assert books.load_ledger(job, job.registry.facts()).records == ()
+    registering.register(job, registering.Request(train_from=job.settings.used_data_dir))
+    job = elsewhere.job()
+    records = books.load_ledger(job, job.registry.facts()).records
+    assert [record.ending for record in records] == ["registered"]
 
 
 def test_a_cycle_that_begins_makes_this_machine_s_copies_doubtful(desk: Desk) -> None:
