@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
+from retraining.cycle.gate import notes_of_files
 from retraining.errors import UsageError
 from retraining.local_state import sha256_of
 from retraining.lock import one_cycle_at_a_time
@@ -84,7 +85,7 @@ def _noted_digests(project: Project) -> dict[str, str]:
     """SHA-256 -> why a file with these bytes would be refused again, from the last cycle's
     notes.
     """
-    notes = project.state.read("gate") or {}
+    notes = notes_of_files(project)
     archived = dict.fromkeys(notes.get("archive", ()), ARCHIVED)
     withdrawn = dict.fromkeys(notes.get("withdrawn", ()), WITHDRAWN)
     return {**archived, **withdrawn}

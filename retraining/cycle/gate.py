@@ -5,7 +5,8 @@ Standard library only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import zlib
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retraining.decisions import enough_files, enough_rows
 from retraining.outcomes import Decision, FileCounts, Outcome
@@ -49,12 +50,30 @@ def ask_the_gate(job: Job) -> Gate:
 
 def what_waits(project: Project, *, judge_again: bool = False) -> Waiting:
     """Sort the ready files by what the last cycle noted of their bytes."""
-    notes = project.state.read(TABLE) or {}
+    notes = notes_of_files(project)
     judged = notes.get("judged")
     judged = judged.get(project.deciding, ()) if judged and not judge_again else ()
     return project.inbox.waiting(
         set(judged), {*notes.get("archive", ()), *notes.get("withdrawn", ())}
     )
+
+
+def notes_of_files(project: Project) -> Mapping[str, Any]:
+    """What the last cycle noted of files' bytes; nothing where that was another model's cycle.
+
+    MODEL_NAME or the store may have been changed since.
+    """
+    notes: dict[str, Any] = project.state.read(TABLE) or {}
+    model = _model_of(project)
+    return notes if notes.get("model", model) == model else {}
+
+
+def _model_of(project: Project) -> str:
+    """Tells one registered model from another; the store by a checksum, for it may hold a
+    password.
+    """
+    settings = project.settings
+    return f"{settings.model_name} {zlib.crc32(settings.mlflow_tracking_uri.encode()):08x}"
 
 
 def note_for_the_gate(project: Project, ledger: Ledger) -> None:
@@ -70,6 +89,7 @@ def note_for_the_gate(project: Project, ledger: Ledger) -> None:
         if known:
             judged.setdefault(record.deciding, []).extend(known)
     notes = {
+        "model": _model_of(project),
         "judged": judged,
         "archive": sorted(ledger.archive),
         "withdrawn": sorted(ledger.withdrawn),

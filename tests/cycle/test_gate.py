@@ -32,6 +32,14 @@ def test_judged_files_do_not_count_until_a_deciding_setting_changes(desk: Desk) 
     assert ask_the_gate(desk.job(CONFIDENCE="0.9")).decision.act
 
 
+def test_files_that_another_model_s_cycle_judged_count_for_this_one(desk: Desk) -> None:
+    desk.deliver(3)
+    assert desk.cycle().ending == "kept"
+    assert ask_the_gate(desk.job()).ending == "unchanged"
+    assert ask_the_gate(desk.job(MODEL_NAME="another")).decision.act
+    assert not ask_the_gate(desk.job(MODEL_NAME="classifier")).decision.act
+
+
 def test_force_opens_it_for_a_single_file_but_not_for_none(desk: Desk) -> None:
     assert not ask_the_gate(desk.job(force=True)).decision.act
     desk.deliver(1)
