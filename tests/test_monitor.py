@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,29 @@ def test_it_tells_rows_labels_score_and_drift(project: Project, database: Databa
     said = project.start("monitor").expect(0).out
     for words in ("20 in the last 30 days", "5 (25%)", "accuracy 0.8000", "too few requests"):
         assert words in said
+
+
+def test_a_store_that_was_moved_away_is_said_and_no_labels_are_denied(
+    project: Project, database: Database, tmp_path: Path
+) -> None:
+    moved = project.copied(tmp_path / "moved")
+    (moved.folder / "mlflow_server").rename(tmp_path / "elsewhere")
+    for words in (["monitor"], ["monitor", "--alert", "-q"]):
+        what, _, remedy = moved.start(*words).expect(3).error
+        assert "mlflow.db, a file that is not there" in what
+        assert remedy.startswith("Bring it back")
+    shutil.rmtree(moved.folder / ".retraining")
+    what = moved.start("monitor").expect(3).error[0]
+    assert "a file that is not there" in what, "logged predictions tell that there was a store"
+
+
+def test_a_project_that_registered_nothing_yet_needs_no_store(tmp_path: Path) -> None:
+    fresh = Project.made(tmp_path / "fresh")
+    assert "no prediction log yet" in fresh.start("monitor").expect(0).out
+
+
+def test_no_file_is_named_by_a_dash(project: Project) -> None:
+    assert "--html -" in project.start("monitor", "--html", "-").expect(2).error[0]
 
 
 @pytest.mark.parametrize(

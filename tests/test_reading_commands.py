@@ -98,6 +98,25 @@ def test_explain_tells_a_cycle_that_no_threshold_decided(registered: Project) ->
     assert "threshold" not in text
 
 
+def test_status_tells_no_falsehood_where_the_store_was_moved_away(
+    registered: Project, tmp_path: Path
+) -> None:
+    (registered.folder / "mlflow_server").rename(tmp_path / "elsewhere")
+    told = registered.start("status", "--json").expect(0).json
+    assert told["store_lost"]
+    text = words(registered.start("status").expect(0).out)
+    assert "a file that is not there: was it moved, is its disk mounted?" in text
+    for denied in ("no version holds", "0 used", "none yet"):
+        assert denied not in text
+
+
+def test_status_of_a_project_without_a_first_model_goes_on_without_a_store(
+    project: Project,
+) -> None:
+    assert not project.start("status", "--json").expect(0).json["store_lost"]
+    assert "no version holds the production alias" in project.start("status").expect(0).out
+
+
 @pytest.mark.parametrize("command", ["status", "history", "explain", "check"])
 @pytest.mark.parametrize("width", [40, 80])
 def test_no_line_is_wider_than_the_terminal(rolled_back: Project, command: str, width: int) -> None:

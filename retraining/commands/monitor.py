@@ -68,15 +68,23 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Read the log once and say what it shows."""
+    if asked.html is not None and str(asked.html) == "-":
+        raise UsageError(
+            "--html - names no file: the page is not written to stdout.",
+            remedy="Name a file, such as --html page.html.",
+        )
     if not 1 <= asked.days <= MOST_DAYS:
         raise UsageError(
             f"--days {asked.days} is not a number of days from 1 to {MOST_DAYS}.",
             remedy="Give a whole number of days, such as --days 30.",
         )
     from retraining.commands.traffic_seen import in_words, look  # loads what --help must not
+    from retraining.cycle.production import no_store, store_was_lost
     from retraining.project import Project
 
     project = Project.open(settings, read_only=True)
+    if store_was_lost(project):  # without it, labels would not count and no alert would hold
+        raise no_store(settings)
     now = project.now()
     seen = look(project, asked.days, now)
     written = list(_write_what_was_asked_for(asked, project, seen, now))

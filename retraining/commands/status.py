@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
+from retraining.cycle.production import NOT_THERE, public_uri, store_was_lost
 from retraining.errors import RetrainingError
 from retraining.failed_start import last_failed_start
 from retraining.inbox.passed_over import passed_over
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from retraining.failed_start import FailedStart
     from retraining.prediction_log.counts import LogCounts
+    from retraining.project import Project
     from retraining.records import CycleRecord
     from retraining.settings import Settings
 
@@ -53,6 +55,7 @@ class Status:
     withdrawn_but_learned: tuple[str, ...]
     failed_start: FailedStart | None
     refused: tuple[str, ...]
+    store_lost: bool  # what the registry alone knows is not known then
 
     def to_json(self) -> dict[str, Any]:
         """The object of `--json`."""
@@ -76,6 +79,7 @@ def _status_of(story: Story) -> Status:
     judged = ledger.judged(project.deciding)
     waiting = project.inbox.waiting(judged, {*ledger.archive, *ledger.withdrawn})
     refused = tuple(path.name for path in project.inbox.quarantined())
+    lost = _store_was_lost(project)
     return Status(
         waiting=len(waiting.fresh),
         judged=len(waiting.judged),
@@ -83,7 +87,7 @@ def _status_of(story: Story) -> Status:
         quarantined=len(refused),
         production_version=story.holder,
         previous_version=production.previous if production else story.facts.previous_production,
-        reason=_why_it_is_there(story),
+        reason=_not_known(project.settings) if lost else _why_it_is_there(story),
         last_cycle=ledger.cycles[-1] if ledger.cycles else None,
         probation=production.probation if production else None,
         hold=story.facts.hold,
@@ -93,6 +97,7 @@ def _status_of(story: Story) -> Status:
         withdrawn_but_learned=_poisoned(story),
         failed_start=last_failed_start(project.settings.state_dir),
         refused=refused,
+        store_lost=lost,
     )
 
 
@@ -114,6 +119,19 @@ def _predictions(story: Story) -> LogCounts | None:
     except RetrainingError as error:
         log.warning("%s", error.what)
         return None
+
+
+def _store_was_lost(project: Project) -> bool:
+    """Whether the registry's store is away; a log that cannot be asked is no reason to say so."""
+    try:
+        return store_was_lost(project)
+    except RetrainingError as error:
+        log.warning("%s", error.what)
+        return False
+
+
+def _not_known(settings: Settings) -> str:
+    return f"not known: the store is {public_uri(settings.mlflow_tracking_uri)}, {NOT_THERE}"
 
 
 def _why_it_is_there(story: Story) -> str:
@@ -147,18 +165,22 @@ def _facts(status: Status, settings: Settings) -> Iterator[tuple[str, str]]:
     """Label and text of each line."""
     holder, previous = status.production_version, status.previous_version
     yield "production", f"{name(holder)}: {status.reason}" if holder else status.reason
-    yield "previous", name(previous) if previous else "none"
-    counts = f"{status.judged} judged, {status.used} used, {status.quarantined} quarantined"
-    yield "files", f"{status.waiting} waiting ({settings.min_new_files} open the gate), {counts}"
+    if not status.store_lost:
+        yield "previous", name(previous) if previous else "none"
+    yield "files", _files(status, settings)
     if status.predictions is not None:
         rows = status.predictions
         told = f"{rows.logged} logged, {rows.labelled} labelled, {rows.exported} exported"
         yield "predictions", told
-    yield "last cycle", _last_cycle(status.last_cycle, holder)
+    if not status.store_lost:
+        yield "last cycle", _last_cycle(status.last_cycle, holder)
     if status.failed_start is not None:
         yield "FAILED", f"the last start: {status.failed_start.in_words()}"
-    yield "probation", status.probation or "none"
-    yield "hold", status.hold or "none"
+    if status.store_lost:
+        yield "try", f"`{settings.command} check` tells what to do"
+    else:
+        yield "probation", status.probation or "none"
+        yield "hold", status.hold or "none"
     if status.hold:
         yield "", f"no version is promoted until `{settings.command} rollback --resume`"
     if status.awaiting_approval:
@@ -168,6 +190,15 @@ def _facts(status: Status, settings: Settings) -> Iterator[tuple[str, str]]:
         )
         yield "approval", f"v{status.awaiting_approval} waits: {ways}"
     yield from _files_aside(status)
+
+
+def _files(status: Status, settings: Settings) -> str:
+    """Counts of files; which of them were judged or learned, only the store tells."""
+    if status.store_lost:
+        in_inbox = f"{status.waiting + status.judged} in the inbox"
+        return f"{in_inbox}, {status.quarantined} quarantined; judged and used: not known"
+    counts = f"{status.judged} judged, {status.used} used, {status.quarantined} quarantined"
+    return f"{status.waiting} waiting ({settings.min_new_files} open the gate), {counts}"
 
 
 def _files_aside(status: Status) -> Iterator[tuple[str, str]]:

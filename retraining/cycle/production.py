@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from retraining.cycle.books import files_archived_by
+from retraining.cycle.books import HEAD, files_archived_by
 from retraining.cycle.fitting_settings import problems_of_names
 from retraining.errors import (
     ArchiveMismatchError,
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from retraining.model_registry.interface import Registry
     from retraining.project import Project
     from retraining.records import Manifest, RegistryFacts, Version
+    from retraining.settings import Settings
 
 ORCHESTRATOR = "python pipeline_orchestrator.py"
 REGISTER = "python register_first_model.py"
+NOT_THERE = "a file that is not there: was it moved, is its disk mounted?"
 
 
 def find_production(project: Project, recovered: Recovered) -> Model:
@@ -51,10 +53,11 @@ def find_production(project: Project, recovered: Recovered) -> Model:
     # version.
     version = None if holder is None else project.registry.version(holder)
     if version is None:
+        if recovered.facts.left is None and store_is_away(settings):
+            raise no_store(settings)
         store = public_uri(settings.mlflow_tracking_uri)
         raise NoProductionModelError(
-            f"No version of the registered model {name!r} holds the alias {alias!r} in"
-            f" {store}{_unless_there(store)}.",
+            f"No version of the registered model {name!r} holds the alias {alias!r} in {store}.",
             remedy=how_to_assign(alias, name, *_best_to_hold_it(project, recovered)),
         )
     if not version.is_ours:
@@ -104,14 +107,44 @@ def run_in_bin(registry: Registry, version: Version) -> Deleted | None:
     return Deleted(what, remedy)
 
 
-def _unless_there(store: str) -> str:
-    """Says so where the store is a sqlite file that is not there: a folder that was moved, a disk
-    that is not mounted.
+def store_is_away(settings: Settings) -> bool:
+    """Whether the store is a sqlite file that is not there: a folder that was moved, a disk that is
+    not mounted, or a project that has registered nothing yet.
     """
+    store = settings.mlflow_tracking_uri
     path = store.removeprefix("sqlite:///")
-    if path == store or Path(unquote(path).partition("?")[0]).is_file():
-        return ""
-    return ", a file that is not there: was it moved, is its disk mounted?"
+    return path != store and not Path(unquote(path.partition("?")[0])).is_file()
+
+
+def store_was_lost(project: Project) -> bool:
+    """Whether the store is away though this project had one: a cycle or a registration left its
+    note here, or the service logged predictions of a version.
+
+    Raises:
+        PredictionLogError: the log cannot be reached or read.
+    """
+    if not store_is_away(project.settings):
+        return False
+    if project.state.read(HEAD):
+        return True
+    from retraining.sources.predictions import looking  # loads the log's driver
+
+    logged = looking.counts(project.settings, None)
+    return logged is not None and logged.logged > 0
+
+
+def no_store(settings: Settings) -> NoProductionModelError:
+    """What to say where the store is away."""
+    store = public_uri(settings.mlflow_tracking_uri)
+    return NoProductionModelError(
+        f"No version of the registered model {settings.model_name!r} holds the alias"
+        f" {settings.production_alias!r} in {store}, {NOT_THERE}",
+        remedy=(
+            "Bring it back; or, if it moved for good, set MLFLOW_TRACKING_URI to where it is now"
+            f" and run `{ORCHESTRATOR} relocate`. Only a project that never had a model:"
+            f" `{REGISTER} --set-alias` registers a first one."
+        ),
+    )
 
 
 def _best_to_hold_it(project: Project, recovered: Recovered) -> tuple[int | None, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,8 +60,12 @@ def test_a_version_that_cannot_be_loaded_is_never_advised(
 
 def test_a_store_file_that_is_not_there_is_said(desk: Desk) -> None:
     desk.registry.drop_alias("production")
-    with pytest.raises(NoProductionModelError, match="a file that is not there: was it moved"):
-        found(desk)
+    job = desk.job()
+    recovered = finish_what_a_dead_cycle_left(job)
+    empty = replace(recovered, facts=replace(recovered.facts, left=None))
+    with pytest.raises(NoProductionModelError, match=r"a file that is not there: .*\?$") as error:
+        find_production(job, empty)
+    assert error.value.remedy.startswith("Bring it back")
 
 
 def test_a_column_or_class_that_is_nowhere_is_a_settings_problem_with_the_nearest(
