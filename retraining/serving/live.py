@@ -94,15 +94,16 @@ class LivePage:
     def facts(self, *, may_operate: bool) -> LiveFacts:
         """All that the page shows now."""
         books, not_read = self._books.newest()
+        rows = self._rows()
         return LiveFacts(
             now=datetime.now(UTC),
             plan=self.plan,
             serving=self._serving(),
-            seen=self._seen(),
+            seen=self._seen(rows),
             books=books,
             not_read=not_read,
             pulse=self._pulse.told(),
-            rows=self._rows(),
+            rows=rows,
             alerts=self._alerts(),
             doing=self._doing(may_operate=may_operate),
             reports=REPORTS,
@@ -123,8 +124,8 @@ class LivePage:
             log_dropped_lately=health.dropped_lately,
         )
 
-    def _seen(self) -> SeenTraffic | None:
-        kept = self._watch.last()
+    def _seen(self, rows: tuple[LoggedRow, ...] | None) -> SeenTraffic | None:
+        kept = self._watch.last(newest=rows[0].time if rows else None)
         if kept is None:
             return None
         return seen_traffic(json.loads(kept.content), kept.made_time, USUAL_DAYS)

@@ -37,6 +37,11 @@ FRESH = timedelta(seconds=5)  # who asks gets no older result
 LONGEST_LOOK = 300.0  # seconds
 ALERTS = 4  # the exit code of `monitor --alert` that says so
 PAUSE_AFTER_A_FAILURE = 30.0  # seconds
+EMPTY_LOOK_LASTS = timedelta(seconds=30)  # where predictions came since
+
+
+class MonitorFailedError(Exception):
+    """How `monitor` ended: for the log, never for who asks over HTTP."""
 
 
 class Gauges(Protocol):
@@ -106,13 +111,21 @@ class Watch:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, self._at_least, days, oldest, True)
 
-    def last(self) -> KeptResult | None:
+    def last(self, newest: datetime | None = None) -> KeptResult | None:
         """What the last look in time found; where it is too old, or there is none, a look is begun.
 
         Nobody waits for that look: whoever asks again later is told what it found.
+
+        Args:
+            newest: when the last logged prediction was asked for. A look that found none, and
+                began before it, is soon too old.
         """
         kept = self._kept(USUAL_DAYS)
-        oldest = datetime.now(UTC) - timedelta(seconds=self._settings.monitor_every_seconds)
+        now = datetime.now(UTC)
+        oldest = now - timedelta(seconds=self._settings.monitor_every_seconds)
+        if kept is not None and newest is not None and kept.made_time < newest:
+            found_none = json.loads(kept.content)["predictions"] == 0
+            oldest = max(oldest, now - EMPTY_LOOK_LASTS) if found_none else oldest
         if (kept is None or kept.made_time < oldest) and self._asked.acquire(blocking=False):
             self._worker.submit(self._look_unasked, oldest)
         return kept
@@ -122,7 +135,7 @@ class Watch:
         try:
             self._at_least(USUAL_DAYS, oldest, False)
         except Refusal as refusal:
-            log.debug("nobody looked at the traffic: %s", refusal.message)
+            log.debug("nobody looked at the traffic: %s", _cause(refusal))
             self._stop.wait(PAUSE_AFTER_A_FAILURE)
         finally:
             self._asked.release()
@@ -174,9 +187,12 @@ class Watch:
         finally:
             self._process = None
         if process.returncode not in (0, ALERTS):
-            last_lines = said.decode(errors="replace").splitlines()[-3:]
-            log.warning("monitor ended with %d: %s", process.returncode, " ".join(last_lines))
-            raise not_now("monitor_failed", "The traffic could not be looked at; see the log.")
+            last_lines = " ".join(said.decode(errors="replace").splitlines()[-3:])
+            words = last_lines or "it said nothing"
+            failure = MonitorFailedError(f"monitor ended with {process.returncode}: {words}")
+            log.warning("%s", failure)
+            message = "The traffic could not be looked at; see the log."
+            raise not_now("monitor_failed", message) from failure
         return told.decode()
 
     def _kept(self, days: int) -> KeptResult | None:
@@ -191,6 +207,9 @@ class Watch:
         while not self._stop.wait(every):
             try:
                 self._look_if_it_is_our_turn(every)
+            except Refusal as refusal:
+                if not self._stop.is_set():
+                    log.warning("nobody looked at the traffic: %s", _cause(refusal))
             except Exception as error:  # noqa: BLE001 - the thread must go on, whatever a library raises
                 if not self._stop.is_set():
                     log.warning("nobody looked at the traffic: %s: %s", type(error).__name__, error)
@@ -214,6 +233,11 @@ class Watch:
 
 def _name(days: int) -> str:
     return f"last {days} days"
+
+
+def _cause(refusal: Refusal) -> str:
+    """What the log says: how `monitor` ended, where it did."""
+    return str(refusal.__cause__ or refusal.message)
 
 
 def _value(score: dict[str, Any] | None) -> float | None:

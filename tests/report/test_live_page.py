@@ -13,7 +13,7 @@ import pytest
 
 from retraining.report.live import page as drawing
 from retraining.report.live.lists import web_address
-from retraining.report.live.material import Doing, LiveFacts, Part, Serving
+from retraining.report.live.material import AlertLine, Doing, LiveFacts, Part, Serving
 from retraining.report.live.seen import seen_traffic
 from retraining.report.live.verdict import LiveVerdict, verdict
 from retraining.report.rendering import TEMPLATES
@@ -21,6 +21,7 @@ from tests.report import live_samples as samples
 from tests.report.test_pages import Reader, words_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Any
 
 
@@ -80,6 +81,61 @@ def test_what_is_wrong_is_named_with_what_to_type(
     assert found.state == state
     assert said in found.sentence
     assert found.command.endswith(typed)
+
+
+LONG_AGO = samples.NOW - timedelta(hours=1)
+
+
+@pytest.mark.parametrize("by_version", [{}, {5: Part()}, {4: Part(10, 10)}])
+def test_a_look_that_found_no_prediction_is_never_all_well(by_version: dict[int, Part]) -> None:
+    empty = samples.seen(whole=Part(), by_version=by_version, drift=None)
+    found = judged(seen=empty, rows=())
+    assert (found.state, found.words) == ("unknown", "Not known yet")
+    assert "no prediction in the last 30 days as of" in found.sentence
+    assert "without predictions nobody can say" in found.sentence
+    assert "predictions came since" in judged(seen=empty).sentence
+
+
+def alert(kind: str, made: datetime, **changes: Any) -> AlertLine:
+    return replace(AlertLine(kind, f"{kind} is told", "Do this.", made), **changes)
+
+
+def test_an_alert_that_came_after_the_last_look_is_told_with_what_to_do() -> None:
+    since = samples.NOW - timedelta(minutes=1)
+    drifted = judged(alerts=(alert("data_drift", since), alert("data_drift", LONG_AGO)))
+    assert (drifted.state, drifted.others) == ("look", ())
+    assert "data_drift is told. Do this" in drifted.sentence
+    assert drifted.command.endswith("monitor")
+    both = judged(alerts=(alert("data_drift", since), alert("concept_drift", since)))
+    assert both.state == "wrong"
+    assert [one.state for one in both.others] == ["look"]
+
+
+def test_an_alert_ends_with_a_later_look_only_if_that_found_predictions() -> None:
+    alerts = (alert("estimate_low", LONG_AGO),)
+    assert judged(alerts=alerts).state == "well"
+    for seen in (None, samples.seen(whole=Part(), by_version={}, drift=None)):
+        assert judged(alerts=alerts, seen=seen).state == "look"
+        years = (alert("estimate_low", samples.NOW - timedelta(days=31)),)
+        assert judged(alerts=years, seen=seen).state == "unknown"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        alert("promotion", samples.NOW),
+        alert("concept_drift", samples.NOW, cycle_id="cycle-30"),
+        alert("concept_drift", samples.NOW, time=None),
+    ],
+)
+def test_what_a_cycle_told_or_bears_no_time_is_no_alert_of_the_traffic(line: AlertLine) -> None:
+    assert judged(alerts=(line,)).state == "well"
+
+
+def test_an_alert_that_the_look_itself_found_is_told_once() -> None:
+    line = alert("data_drift", samples.NOW)
+    found = judged(alerts=(line,), seen=samples.seen(alerts=(line,)))
+    assert (found.state, found.others) == ("look", ())
 
 
 def test_a_score_under_the_threshold_is_wrong_only_by_more_than_chance() -> None:

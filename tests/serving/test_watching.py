@@ -126,3 +126,32 @@ def test_a_monitor_that_fails_is_503_and_nothing_of_its_words_is_told(
         assert (reply.status, reply.json["error_code"]) == (503, "monitor_failed")
         assert str(own_probes.project) not in reply.body.decode()
         assert service.ask("POST", "/predict", body_of(1)).status == 200
+
+
+def test_a_look_that_failed_in_time_is_logged_with_its_cause(
+    own_probes: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    often = own_probes._replace(monitor_every_seconds=0.2)
+    (own_probes.project / ".env").write_text("METRIC=nonsense\n")
+    with caplog.at_level("WARNING"), running(often):
+        start = "nobody looked at the traffic: monitor ended with "
+        assert until(lambda: start in caplog.text, 60)
+    lines = [line for line in caplog.text.splitlines() if start in line]
+    assert "METRIC" in lines[0]
+
+
+def test_an_empty_look_is_made_again_soon_once_predictions_came(
+    own_probes: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "EMPTY_LOOK_LASTS", timedelta(0))
+    for name in ("new_data", "used_data"):
+        (own_probes.project / name).mkdir()
+    with running(own_probes) as service:
+
+        def page() -> str:
+            return service.ask("GET", "/page/fragment").body.decode()
+
+        assert until(lambda: "no prediction in the last 30 days as of" in page(), 60)
+        assert "Not known yet" in page()
+        service.predict(1)
+        assert until(lambda: "1 prediction in the last 30 days" in page(), 60)

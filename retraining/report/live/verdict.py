@@ -11,8 +11,9 @@ from retraining.report.words import interval_text, name, printable, time_text, v
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
-    from retraining.report.live.material import LiveFacts, Part, Plan, Told
+    from retraining.report.live.material import AlertLine, LiveFacts, Part, Plan, Told
 
 State = Literal["well", "unknown", "look", "wrong"]
 STATES: dict[State, str] = {
@@ -24,6 +25,8 @@ STATES: dict[State, str] = {
 _FROM_BAD_TO_GOOD: tuple[State, ...] = ("wrong", "look", "unknown", "well")
 LOOKS_MISSED = 3  # after so many, nobody watches
 SLOWEST_LOOK = timedelta(minutes=10)
+OF_THE_TRAFFIC = ("data_drift", "concept_drift", "estimate_low")  # alerts that a look ends
+ALERT_HOLDS = timedelta(days=30)  # where no look ends it: as far back as a look goes
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def _score(facts: LiveFacts) -> str:
     period = f"the last {how_many(seen.days, 'day')}"
     part = part_of_production(facts)
     if part is None or not part.predictions:
-        return f"no prediction in {period}"
+        return f"no prediction in {period} as of {time_text(seen.made)}"
     if part.realised is not None:
         rows = how_many(part.realised.rows, "labelled row")
         told = f"{_in_words(plan, part.realised)} on {rows} of {period}"
@@ -176,15 +179,14 @@ def _about_cycles(facts: LiveFacts) -> Iterator[Finding]:
 # --- traffic --------------------------------------------------------------------------------------
 def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
     seen, plan = facts.seen, facts.plan
+    holding = [*_alerts_that_hold(facts)]
+    yield from (_of_alert(plan, alert) for alert in holding)
     if seen is None:
         if facts.serving.version is not None:
             yield Finding("unknown", "nobody has looked at the traffic yet")
         return
-    told = {alert.kind for alert in seen.alerts}
-    for alert in seen.alerts:
-        text = f"{printable(alert.what)}. {printable(alert.remedy)}"
-        state: State = "wrong" if alert.kind == "concept_drift" else "look"
-        yield Finding(state, text.rstrip(". "), f"{plan.command} monitor")
+    told = {alert.kind for alert in (*holding, *seen.alerts)}
+    yield from (_of_alert(plan, alert) for alert in seen.alerts)
     part = part_of_production(facts)
     if "concept_drift" not in told and part is not None and _is_below(plan, part.realised):
         limit = value_text(plan.metric, plan.threshold)
@@ -199,8 +201,40 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
     if facts.now - seen.made > longest:
         text = f"nobody looked at the traffic since {time_text(seen.made)}"
         yield Finding("look", text, f"{plan.command} monitor")
-    if part is not None and part.predictions and not (part.realised or part.estimated):
+    if facts.serving.version is not None and (part is None or not part.predictions):
+        yield Finding("unknown", _why_nobody_knows(facts, seen.made), f"{plan.command} monitor")
+    elif part is not None and not (part.realised or part.estimated):
         yield Finding("unknown", "nobody can say yet whether it is right")
+
+
+def _alerts_that_hold(facts: LiveFacts) -> Iterator[AlertLine]:
+    """The newest line of each kind that `monitor --alert` wrote and no later look has ended.
+
+    Cron writes them too. A look that found no prediction cannot know that an alert is over.
+    """
+    seen = facts.seen
+    oldest = facts.now - ALERT_HOLDS
+    if seen is not None and seen.whole.predictions:
+        oldest = max(oldest, seen.made)
+    told = set() if seen is None else {alert.kind for alert in seen.alerts}
+    for alert in facts.alerts:
+        is_of_a_look = alert.kind in OF_THE_TRAFFIC and alert.cycle_id is None
+        is_young = alert.time is not None and alert.time >= oldest
+        if is_of_a_look and is_young and alert.kind not in told:
+            told.add(alert.kind)
+            yield alert
+
+
+def _of_alert(plan: Plan, alert: AlertLine) -> Finding:
+    text = f"{printable(alert.what)}. {printable(alert.remedy)}"
+    state: State = "wrong" if alert.kind == "concept_drift" else "look"
+    return Finding(state, text.rstrip(". "), f"{plan.command} monitor")
+
+
+def _why_nobody_knows(facts: LiveFacts, looked: datetime) -> str:
+    if facts.rows and facts.rows[0].time > looked:
+        return "predictions came since, and nobody has looked at them yet"
+    return "without predictions nobody can say whether it is right"
 
 
 def _is_below(plan: Plan, told: Told | None) -> bool:
