@@ -5,7 +5,6 @@ Standard library only.
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retraining.decisions import enough_files, enough_rows
@@ -59,21 +58,13 @@ def what_waits(project: Project, *, judge_again: bool = False) -> Waiting:
 
 
 def notes_of_files(project: Project) -> Mapping[str, Any]:
-    """What the last cycle noted of files' bytes; nothing where that was another model's cycle.
+    """What the last cycle noted of files' bytes; nothing where MODEL_NAME was changed since.
 
-    MODEL_NAME or the store may have been changed since.
+    The store is not asked for: a project that was moved keeps its notes.
     """
     notes: dict[str, Any] = project.state.read(TABLE) or {}
-    model = _model_of(project)
+    model = project.settings.model_name
     return notes if notes.get("model", model) == model else {}
-
-
-def _model_of(project: Project) -> str:
-    """Tells one registered model from another; the store by a checksum, for it may hold a
-    password.
-    """
-    settings = project.settings
-    return f"{settings.model_name} {zlib.crc32(settings.mlflow_tracking_uri.encode()):08x}"
 
 
 def note_for_the_gate(project: Project, ledger: Ledger) -> None:
@@ -89,7 +80,7 @@ def note_for_the_gate(project: Project, ledger: Ledger) -> None:
         if known:
             judged.setdefault(record.deciding, []).extend(known)
     notes = {
-        "model": _model_of(project),
+        "model": project.settings.model_name,
         "judged": judged,
         "archive": sorted(ledger.archive),
         "withdrawn": sorted(ledger.withdrawn),
