@@ -241,7 +241,8 @@ def cpu_of(group: int) -> float:
 
 def body_of(rows: int) -> bytes:
     """A request for so many rows, that both servers take."""
-    return json.dumps({"dataframe_records": data.rows(rows, seed=99).drop(["target"]).to_pylist()}).encode()  # fmt: skip
+    features = data.rows(rows, seed=99).drop(["target"])
+    return json.dumps({"dataframe_records": features.to_pylist()}).encode()
 
 
 class Client(asyncio.Protocol):

@@ -1,5 +1,4 @@
-"""Somebody watches between cycles: `monitor` in a process of its own, now and then, and for who
-asks.
+"""Somebody watches between cycles: `monitor` in a process of its own, in time and when asked.
 
 Page, gauges and routes all read what it found; none of them computes anything itself.
 """
@@ -125,7 +124,8 @@ class Watch:
         oldest = now - timedelta(seconds=self._settings.monitor_every_seconds)
         if kept is not None and newest is not None and kept.made_time < newest:
             found_none = json.loads(kept.content)["predictions"] == 0
-            oldest = max(oldest, now - EMPTY_LOOK_LASTS) if found_none else oldest
+            if found_none:
+                oldest = max(oldest, now - EMPTY_LOOK_LASTS)
         if (kept is None or kept.made_time < oldest) and self._asked.acquire(blocking=False):
             self._worker.submit(self._look_unasked, oldest)
         return kept
