@@ -18,7 +18,7 @@ gc.set_threshold(10_000)  # a start makes many small things, and nearly all of t
 from retraining import decisions
 from retraining.cycle import sources
 from retraining.cycle.gate import ask_again, ask_the_gate, ended_at_the_gate
-from retraining.lock import one_cycle_at_a_time
+from retraining.folders.lock import one_cycle_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 sys.dont_write_bytecode = True  # a full disk would cut it short, and every later start would fail
 
 from retraining.cli import obey
-from retraining.command_lines import SERVICE, program_name
-from retraining.command_words import Parser, common_flags
+from retraining.console.command_lines import SERVICE, program_name
+from retraining.console.command_words import Parser, common_flags
 
 if TYPE_CHECKING:
     import argparse

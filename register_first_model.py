@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 sys.dont_write_bytecode = True  # a full disk would cut it short, and every later start would fail
 
 from retraining.cli import obey
-from retraining.command_lines import REGISTER, program_name
-from retraining.command_words import Parser, common_flags
+from retraining.console.command_lines import REGISTER, program_name
+from retraining.console.command_words import Parser, common_flags
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +68,7 @@ def register(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -
     """Register what was asked for, under the project's lock."""
     from retraining import registering
     from retraining.cycle.job import Job, Watch
-    from retraining.lock import one_cycle_at_a_time
+    from retraining.folders.lock import one_cycle_at_a_time
 
     kept = open_log()
     with one_cycle_at_a_time(settings.state_dir):

@@ -15,7 +15,7 @@ def _tell_of_damaged_code(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Name a compiled file that cannot be read; it may be one that the edge in `cli` is made of."""
-    from retraining.byte_code import damaged_code
+    from retraining.console.byte_code import damaged_code
 
     found = damaged_code(error)
     if found is None:

@@ -36,7 +36,7 @@ def _script_word(given: Sequence[str]) -> str | None:
     """The word that means a script of its own, where it stands in the command's place."""
     if SCRIPTS.keys().isdisjoint(given):
         return None  # as nearly every start: no parser is made for it
-    from retraining.command_words import as_far_as_understood
+    from retraining.console.command_words import as_far_as_understood
 
     command: str | None = as_far_as_understood(given).command
     return command if command in SCRIPTS else None

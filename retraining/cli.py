@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from retraining import settings as settings_module
-from retraining.command_lines import default_project
-from retraining.command_words import as_far_as_understood, parse
+from retraining.console.command_lines import default_project
+from retraining.console.command_words import as_far_as_understood, parse
+from retraining.console.failures import Terminated, in_three_lines
+from retraining.console.stray_output import StrayOutput
 from retraining.errors import SettingsError, UsageError
-from retraining.failures import Terminated, in_three_lines
-from retraining.stray_output import StrayOutput
 
 if TYPE_CHECKING:
     import argparse
@@ -155,7 +155,7 @@ def _shown(
 
 def _speller(settings: Settings | None) -> Callable[[str], str]:
     """Words advice for this project, where it is known."""
-    from retraining.command_lines import spelled_out
+    from retraining.console.command_lines import spelled_out
 
     return str if settings is None else partial(spelled_out, settings=settings)
 
@@ -190,7 +190,7 @@ def _note_refused_start(error: BaseException, asked: argparse.Namespace) -> None
     project = _project_of(asked)  # it is there: its settings were read
     from datetime import UTC, datetime
 
-    from retraining.failed_start import note_failed_start
+    from retraining.folders.failed_start import note_failed_start
     from retraining.settings import STATE_FOLDER
 
     code, lines = in_three_lines(error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
+from retraining.folders.local_state import LocalState, ReadOnlyState, writable_or_own
 from retraining.inbox import Inbox
-from retraining.local_state import LocalState, ReadOnlyState, writable_or_own
 from retraining.settings import deciding_digest
 from retraining.sources import sources_of
 
@@ -119,7 +119,7 @@ class Project:
         tables = self.tables.tables_many(files, schema)
         if self.terminal is None:
             return tables
-        from retraining.progress import watched
+        from retraining.console.progress import watched
 
         return watched(tables, len(files), "files", self.terminal)
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from retraining.command_lines import ORCHESTRATOR, REGISTER, command_line
+from retraining.console.command_lines import ORCHESTRATOR, REGISTER, command_line
 from retraining.env_file import nearest_name, read_env_file
 from retraining.errors import SettingsError, UsageError
 from retraining.memory import UNITS

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from retraining.command_words import COMMANDS, common_flags, parse
+from retraining.console.command_words import COMMANDS, common_flags, parse
 from retraining.errors import NOTHING_CHANGED, UsageError
 from tests.projects import (
     CLONE,
@@ -267,7 +267,7 @@ def test_an_error_nobody_foresaw_is_three_lines_too_and_its_traceback_is_in_the_
     (project.folder / ".retraining" / "head.json").mkdir(parents=True)
     project.deliver(*tables(3, seed=2))
     what, _, remedy = project.start().expect(1).error
-    assert what.startswith("IsADirectoryError in retraining/disks.py line ")
+    assert what.startswith("IsADirectoryError in retraining/folders/disks.py line ")
     assert ".retraining/logs/" in remedy
     (log,) = project.folder.glob(".retraining/logs/*.log")
     assert "Traceback" in log.read_text()

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from retraining import command_words
+from retraining.console import command_words
 from retraining.notices import textfile
 from retraining.settings import Settings
 from tests.projects import Project, environment_of_cron

@@ -17,7 +17,8 @@ import psycopg
 import pytest
 
 import register_first_model
-from retraining import command_words, errors
+from retraining import errors
+from retraining.console import command_words
 from retraining.errors import RetrainingError
 from retraining.model_registry.mlflow_registry import MlflowRegistry
 from retraining.settings import READINGS, SETTING_NAMES, load
@@ -119,7 +120,7 @@ def test_the_map_has_every_room_and_what_it_sends_the_reader_to() -> None:
         "retraining/decisions.py": ("TRIGGERS", "should_retrain"),
         "retraining/metrics.py": ("METRICS",),
         "retraining/sources/__init__.py": ("SOURCES", "open_source"),
-        "retraining/command_words.py": ("COMMANDS",),
+        "retraining/console/command_words.py": ("COMMANDS",),
         "retraining/serving/application.py": ("groups",),
         "retraining/notices/alerts.py": ("alerts_of",),
         "retraining/endings.py": ("ENDINGS",),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining.lock import is_held
+from retraining.folders.lock import is_held
 from tests.fleets import Maker, fleet, fleet_command, lasting, ready_project
 from tests.projects import CLONE, Project, environment_of_cron
 

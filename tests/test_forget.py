@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining.local_state import sha256_of
+from retraining.folders.local_state import sha256_of
 from tests.projects import tables
 
 if TYPE_CHECKING:

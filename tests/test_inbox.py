@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.errors import FolderGoneError, StoreError
-from retraining.file_moves import with_digest
+from retraining.folders.file_moves import with_digest
+from retraining.folders.local_state import LocalState
 from retraining.inbox import Inbox, claiming
 from retraining.inbox.listing import TOO_YOUNG
 from retraining.inbox.passed_over import in_words, older_than_a_day, passed_over
 from retraining.inbox.read_only import ReadOnlyInbox
-from retraining.local_state import LocalState
 from retraining.records import DataFile
 from retraining.settings import load
 

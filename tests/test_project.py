@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from retraining import settings as settings_module
 from retraining.cycle.job import Job
-from retraining.local_state import ReadOnlyState
+from retraining.folders.local_state import ReadOnlyState
 from retraining.model_registry.dry_run import ReadOnlyRegistry
 from retraining.project import Project
 from tests import projects

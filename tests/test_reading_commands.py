@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.commands import explain
+from retraining.console.terminal import columns, labelled
 from retraining.records import Comparison, CycleRecord, Outcome, Score
-from retraining.terminal import columns, labelled
 from tests.projects import Project, table, tables
 
 if TYPE_CHECKING:

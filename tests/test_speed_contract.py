@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from retraining import local_state
 from retraining.cycle.sampling import drawn_rows, last_rows_by_class, rows_to_keep
 from retraining.datasets import tables as table_store
+from retraining.folders import local_state
 from retraining.model_registry.connection import Connection
 from retraining.records import DataFile
 from tests.projects import table, tables

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from retraining.failures import in_three_lines
+from retraining.console.failures import in_three_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from retraining.commands.people import add_version_that_waits, the_one_that_wait
 from retraining.cycle.job import Job
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError
-from retraining.lock import one_cycle_at_a_time
+from retraining.folders.lock import one_cycle_at_a_time
 from retraining.model_registry.production import load_model
 
 if TYPE_CHECKING:

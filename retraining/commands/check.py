@@ -7,11 +7,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retraining.command_lines import spelled_out
 from retraining.commands import Answer
 from retraining.commands.problems import Problem, as_problem
 from retraining.commands.reading import Story, read_story
 from retraining.commands.schedule import answer_a_schedule
+from retraining.console.command_lines import spelled_out
+from retraining.console.terminal import columns, labelled
 from retraining.cycle.books import files_archived_by
 from retraining.cycle.production import (
     find_production,
@@ -21,6 +22,7 @@ from retraining.cycle.production import (
     strangers_in_the_archive,
 )
 from retraining.cycle.recovery import Recovered
+from retraining.cycle.shapes import OF_READING, changes_in_words, changes_since, shape_of
 from retraining.cycle.sources import noted_schema
 from retraining.errors import RetrainingError
 from retraining.inbox import NO_PERMISSION
@@ -31,9 +33,7 @@ from retraining.model_registry.names import HOLD
 from retraining.phrases import first_few
 from retraining.project import Project
 from retraining.report.words import printable
-from retraining.shapes import OF_READING, changes_in_words, changes_since, shape_of
 from retraining.sources import sources_of
-from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse

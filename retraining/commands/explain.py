@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
+from retraining.console.terminal import columns, labelled
 from retraining.errors import UsageError
 from retraining.hindsight import graded_decisions, in_words
 from retraining.ledger import REGISTERED
@@ -14,7 +15,6 @@ from retraining.phrases import in_brackets, traffic_in_words
 from retraining.report.words import name, printable
 from retraining.serialisation import cycle_to_json
 from retraining.sources.predictions import KEY as FROM_THE_LOG
-from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse

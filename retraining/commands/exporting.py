@@ -16,8 +16,8 @@ import orjson
 from retraining.cycle.copies import archived_files
 from retraining.cycle.drift import own_name
 from retraining.datasets.columns import label_text
-from retraining.disks import write_whole
 from retraining.errors import NoProductionModelError, UsageError
+from retraining.folders.disks import write_whole
 from retraining.prediction_log.reading import reading_if_there
 from retraining.prediction_log.ready import rows_of_other_classes
 from retraining.prediction_log.traffic import whole_answers

@@ -13,7 +13,7 @@ from retraining.cycle.gate import mark_the_end
 from retraining.cycle.job import Job
 from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
 from retraining.errors import UsageError
-from retraining.lock import one_cycle_at_a_time
+from retraining.folders.lock import one_cycle_at_a_time
 from retraining.phrases import first_few
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
+from retraining.console.terminal import columns, labelled
 from retraining.errors import UsageError
-from retraining.failed_start import last_failed_start
+from retraining.folders.failed_start import last_failed_start
 from retraining.hindsight import Promotions, graded_decisions, in_words, promotions_together
 from retraining.model_registry.names import REPORT
 from retraining.phrases import how_many, in_brackets
 from retraining.report.words import difference_text, interval_text, name, printable
 from retraining.serialisation import cycle_to_json
-from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from retraining.commands.reading import read_story
-from retraining.failed_start import last_failed_start
+from retraining.folders.failed_start import last_failed_start
 from retraining.hindsight import graded_decisions
 from retraining.model_registry.names import REPORT
 from retraining.notices.alerts import recent_alerts

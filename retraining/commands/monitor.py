@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
-from retraining.disks import write_whole
 from retraining.errors import UsageError
+from retraining.folders.disks import write_whole
 
 if TYPE_CHECKING:
     import argparse

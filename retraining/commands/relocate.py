@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
-from retraining.lock import one_cycle_at_a_time
+from retraining.folders.lock import one_cycle_at_a_time
 
 if TYPE_CHECKING:
     import argparse

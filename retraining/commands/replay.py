@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.errors import UsageError
+from retraining.folders.local_state import LocalState
 from retraining.inbox import Inbox
-from retraining.local_state import LocalState
 from retraining.phrases import first_few
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from retraining.commands import Answer
 from retraining.cycle.gate import notes_of_files
 from retraining.errors import UsageError
-from retraining.local_state import sha256_of
-from retraining.lock import one_cycle_at_a_time
+from retraining.folders.local_state import sha256_of
+from retraining.folders.lock import one_cycle_at_a_time
+from retraining.folders.quarantine_notes import REASON_SUFFIX
 from retraining.project import Project
-from retraining.quarantine_notes import REASON_SUFFIX
 
 if TYPE_CHECKING:
     import argparse

@@ -13,7 +13,7 @@ from retraining.cycle.gate import mark_the_end
 from retraining.cycle.job import Job
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError, UsageError
-from retraining.lock import one_cycle_at_a_time
+from retraining.folders.lock import one_cycle_at_a_time
 from retraining.model_registry.production import load_model
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from retraining.command_lines import spelled_out
 from retraining.commands import Answer
+from retraining.console.command_lines import spelled_out
+from retraining.console.failures import in_three_lines
 from retraining.cycle.gate import counts_of, what_waits
 from retraining.cycle.job import Job, Watch
 from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
-from retraining.failed_start import forget_failed_start, note_failed_start
-from retraining.failures import in_three_lines
+from retraining.folders.failed_start import forget_failed_start, note_failed_start
 from retraining.outcomes import FileCounts, Outcome
 from retraining.serialisation import outcome_to_json
 
@@ -83,8 +83,8 @@ def _in_words(outcome: Outcome, settings: Settings) -> str:
     """The end for a terminal; a failure is told by its three lines."""
     if outcome.ending == "failed":
         return ""
+    from retraining.console.terminal import columns
     from retraining.report.note import verdict_block
-    from retraining.terminal import columns
 
     return verdict_block(outcome, columns(), settings.command)
 

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.commands.reading import Story, read_story
+from retraining.console.terminal import columns, labelled
 from retraining.cycle.production import NOT_THERE, public_uri, store_was_lost
 from retraining.errors import RetrainingError
-from retraining.failed_start import last_failed_start
+from retraining.folders.failed_start import last_failed_start
 from retraining.inbox.passed_over import passed_over
 from retraining.logs import log
 from retraining.phrases import first_few
 from retraining.report.words import name, printable
 from retraining.serialisation import cycle_to_json
-from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
-    from retraining.failed_start import FailedStart
+    from retraining.folders.failed_start import FailedStart
     from retraining.prediction_log.counts import LogCounts
     from retraining.project import Project
     from retraining.records import CycleRecord

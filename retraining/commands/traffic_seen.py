@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from retraining.console.terminal import columns, labelled
 from retraining.cycle.books import load_ledger
 from retraining.cycle.drift import Sketch
 from retraining.cycle.estimating import METHOD, calibrations_of
@@ -29,7 +30,6 @@ from retraining.records import Drift
 from retraining.report.words import size_of_psi
 from retraining.serialisation import drift_to_json
 from retraining.statistics import Calibration
-from retraining.terminal import columns, labelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

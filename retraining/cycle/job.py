@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from retraining.datasets import TableStore
     from retraining.errors import RetrainingError
+    from retraining.folders.local_state import LocalState
     from retraining.inbox import Inbox
-    from retraining.local_state import LocalState
     from retraining.model_registry.interface import Registry
     from retraining.settings import Settings
     from retraining.sources import Source

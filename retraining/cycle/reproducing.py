@@ -15,8 +15,8 @@ import numpy as np
 
 from retraining.cycle.learning import rows_to_learn
 from retraining.cycle.rows import Section, predictions
+from retraining.folders.local_state import sha256_of
 from retraining.ledger import runs_outside
-from retraining.local_state import sha256_of
 from retraining.records import DataFile
 from retraining.settings import RECIPE_NAME
 from retraining.trainer import load_recipe

@@ -13,13 +13,13 @@ from retraining.cycle.calibrating import answers_on_test_rows, calibration_of
 from retraining.cycle.drift import sketch_of
 from retraining.cycle.learning import rows_to_learn
 from retraining.cycle.rows import Section
+from retraining.cycle.shapes import shape_of_challenger
 from retraining.cycle.training_set import attempt_key
 from retraining.least_blocks import BLOCKS_OF_A_BATCH
 from retraining.ledger import runs_outside
 from retraining.logs import log
 from retraining.model_registry.names import RETRAINING
 from retraining.records import Candidate, Manifest, Marks
-from retraining.shapes import shape_of_challenger
 from retraining.trainer import load_recipe, pip_requirements
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retraining.engines import forker
-from retraining.lock import is_held
+from retraining.folders.lock import is_held
 from retraining.settings import STATE_FOLDER
 
 if TYPE_CHECKING:

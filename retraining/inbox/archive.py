@@ -8,15 +8,15 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retraining.disks import sync
-from retraining.file_moves import free_path, holds, link, with_digest
+from retraining.folders.disks import sync
+from retraining.folders.file_moves import free_path, holds, link, with_digest
 from retraining.inbox.listing import entries_of, why_not_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from retraining.local_state import LocalState
+    from retraining.folders.local_state import LocalState
     from retraining.records import DataFile
 
 

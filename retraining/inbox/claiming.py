@@ -9,9 +9,9 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from retraining.file_moves import split_ending, unchanged
+from retraining.folders.file_moves import split_ending, unchanged
+from retraining.folders.local_state import CHUNK
 from retraining.kill_points import kill_point
-from retraining.local_state import CHUNK
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.errors import NOTHING_CHANGED, StoreError
-from retraining.file_moves import holds
+from retraining.folders.file_moves import holds
 from retraining.inbox.listing import Listing, entries_of, is_data, look
 from retraining.kill_points import kill_point
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from retraining.folders.local_state import LocalState
     from retraining.inbox.archive import Archive
     from retraining.inbox.quarantine import Quarantine
-    from retraining.local_state import LocalState
     from retraining.records import DataFile
     from retraining.settings import Settings
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.errors import FolderGoneError
-from retraining.local_state import stamp_of
+from retraining.folders.local_state import stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,10 +8,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retraining.disks import sync
-from retraining.file_moves import free_path, move
-from retraining.local_state import sha256_of
-from retraining.quarantine_notes import REASON_SUFFIX, ROOM, Note, path_of_note, write_note
+from retraining.folders.disks import sync
+from retraining.folders.file_moves import free_path, move
+from retraining.folders.local_state import sha256_of
+from retraining.folders.quarantine_notes import REASON_SUFFIX, ROOM, Note, path_of_note, write_note
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from retraining.errors import NOTHING_CHANGED
-from retraining.file_moves import holds
+from retraining.folders.file_moves import holds
+from retraining.folders.local_state import writable_or_own
 from retraining.inbox.inbox import DRY_CLAIMS, Inbox
-from retraining.local_state import writable_or_own
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from retraining.disks import may_write_in, place_of
 from retraining.errors import NOTHING_CHANGED, FolderClosedError
+from retraining.folders.disks import may_write_in, place_of
 from retraining.inbox.claiming import CLAIMS
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 
-from retraining import disks
 from retraining.drivers import missing_driver
 from retraining.errors import (
     CredentialsRefusedError,
@@ -15,6 +14,7 @@ from retraining.errors import (
     StoreError,
     UnreachableError,
 )
+from retraining.folders import disks
 
 UNCERTAIN = (
     "No file was moved by this step; the next run looks up what MLflow holds before it goes on."

@@ -11,7 +11,7 @@ import shlex
 from typing import TYPE_CHECKING, TypeVar
 
 from retraining.errors import RenamedExperimentError, StoreError
-from retraining.local_state import writable_or_own
+from retraining.folders.local_state import writable_or_own
 from retraining.model_registry.artifact_roots import artifact_root, root_problem
 from retraining.model_registry.artifacts import Artifacts
 from retraining.model_registry.failures import already_exists, is_not_there

@@ -13,7 +13,7 @@ from retraining.datasets import TableStore, read_schema_from, types_not_learnabl
 from retraining.datasets.cells import listed, shown
 from retraining.datasets.data_files import opened
 from retraining.errors import SettingsError, UnreadableFileError, UsageError
-from retraining.local_state import sha256_of
+from retraining.folders.local_state import sha256_of
 from retraining.new_project.columns import column_proposals, ignoring, likely_target
 from retraining.new_project.csv_format import csv_proposals
 from retraining.new_project.label_columns import could_be_labels

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retraining.disks import write_whole
 from retraining.endings import CYCLE_ENDINGS
+from retraining.folders.disks import write_whole
 from retraining.serialisation import plain
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from retraining.datasets import read_schema_from
 from retraining.errors import PersonNeededError, UnreadableFileError, UsageError
+from retraining.folders.local_state import sha256_of
 from retraining.inbox.listing import look
 from retraining.inbox.passed_over import counted_by_reason
-from retraining.local_state import sha256_of
 from retraining.records import DataFile
 
 if TYPE_CHECKING:

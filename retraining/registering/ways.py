@@ -18,6 +18,7 @@ from retraining.cycle.learning import rows_to_learn
 from retraining.cycle.production import check_the_archive
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.cycle.rows import Section, whole_files
+from retraining.cycle.shapes import changes_since, shape_of
 from retraining.errors import (
     ArchiveMismatchError,
     DamagedModelError,
@@ -25,8 +26,8 @@ from retraining.errors import (
     UnreadableFileError,
     UsageError,
 )
+from retraining.folders.local_state import sha256_of
 from retraining.ledger import runs_outside
-from retraining.local_state import sha256_of
 from retraining.registering.archive import (
     archive_by_arrival,
     bring_into_the_archive,
@@ -42,7 +43,6 @@ from retraining.registering.papers import make_papers, with_reservations
 from retraining.registering.pickled import load_pickle, packages_of
 from retraining.registering.putting_in import Made, finish, put_in, say_again
 from retraining.scoring import predict
-from retraining.shapes import changes_since, shape_of
 from retraining.trainer import load_recipe, pip_requirements, requirements_of_packages
 
 if TYPE_CHECKING:

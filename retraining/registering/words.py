@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining.command_lines import spelled_out
+from retraining.console.command_lines import spelled_out
 from retraining.cycle.production import how_to_assign, public_uri
 from retraining.phrases import copies_in_words, first_few, in_brackets
 from retraining.registering.remarks import remarks_in_words

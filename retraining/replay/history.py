@@ -20,7 +20,7 @@ from retraining.datasets import (
     read_schema_from,
 )
 from retraining.errors import SettingsError, UnreadableFileError, UsageError
-from retraining.local_state import sha256_of
+from retraining.folders.local_state import sha256_of
 from retraining.records import DataFile
 from retraining.scoring import coded, predict
 from retraining.statistics import check_metric, metric

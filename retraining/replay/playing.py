@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from retraining import registering
 from retraining.cycle.job import Job
+from retraining.folders.local_state import LocalState
 from retraining.inbox import Inbox
-from retraining.local_state import LocalState
 from retraining.model_registry.memory import MemoryRegistry
 from retraining.replay.judging import Judge, Play, Promotion
 from retraining.replay.scratch import SharedTables

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retraining.console.terminal import USUAL, labelled
 from retraining.phrases import how_many
 from retraining.report.ending_texts import filled, texts_of
 from retraining.report.verdict import COMMAND, contest, headline, undo, verdict_sentence
@@ -20,7 +21,6 @@ from retraining.report.words import (
     time_text,
     value_text,
 )
-from retraining.terminal import USUAL, labelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

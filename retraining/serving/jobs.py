@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from retraining.lock import is_held
+from retraining.folders.lock import is_held
 from retraining.logs import log
 from retraining.report.live.material import CycleJob
 from retraining.serving.refusals import Refusal

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from retraining.disks import sync
 from retraining.errors import FolderGoneError, StoreError
-from retraining.quarantine_notes import Note, write_note
+from retraining.folders.disks import sync
+from retraining.folders.quarantine_notes import Note, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

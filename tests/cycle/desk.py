@@ -18,9 +18,9 @@ from retraining.cycle.monitoring import monitor
 from retraining.cycle.opening import open_cycle
 from retraining.cycle.production import find_production
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
+from retraining.folders.local_state import LocalState, ReadOnlyState
 from retraining.inbox import Inbox
 from retraining.inbox.read_only import ReadOnlyInbox
-from retraining.local_state import LocalState, ReadOnlyState
 from retraining.model_registry.dry_run import ReadOnlyRegistry
 from retraining.model_registry.memory import MemoryRegistry
 from retraining.project import utc_now

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining.lock import is_held
+from retraining.folders.lock import is_held
 from tests.engines.clusters import Cluster
 from tests.fleets import QUICK_RECIPE, Maker, fleet, fleet_command, lasting
 from tests.projects import CLONE, environment_of_cron

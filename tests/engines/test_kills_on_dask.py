@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining.lock import is_held
+from retraining.folders.lock import is_held
 from tests.engines.clusters import Cluster, child_pids, fleet_on
 from tests.fleets import QUICK_RECIPE, Maker
 

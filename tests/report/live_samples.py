@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from retraining.failed_start import FailedStart
+from retraining.folders.failed_start import FailedStart
 from retraining.records import Batch, BatchFile, Drift
 from retraining.report.live.material import (
     Age,

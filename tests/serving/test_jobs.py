@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining.lock import one_cycle_at_a_time
+from retraining.folders.lock import one_cycle_at_a_time
 from retraining.serving.jobs import JOBS_KEPT, NICENESS, Clockwork, Jobs
 from retraining.serving.refusals import Refusal
 from retraining.settings import load

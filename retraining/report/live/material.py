@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
-    from retraining.failed_start import FailedStart
+    from retraining.folders.failed_start import FailedStart
     from retraining.records import CycleRecord, Drift, Hindsight
     from retraining.settings import Settings
 

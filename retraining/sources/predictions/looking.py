@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from retraining.disks import may_write_in
+from retraining.folders.disks import may_write_in
 from retraining.phrases import first_few
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.counts import (

@@ -17,7 +17,7 @@ import pytest
 
 from retraining.datasets.typed_reading import read_typed
 from retraining.errors import SettingsError
-from retraining.local_state import sha256_of
+from retraining.folders.local_state import sha256_of
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.layout import ensure_layout
 from retraining.records import Column, DataFile, Schema

@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining.local_state import LocalState
+from retraining.folders.local_state import LocalState
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,7 +11,7 @@ import stat
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from retraining.local_state import sha256_of, stamp_of
+from retraining.folders.local_state import sha256_of, stamp_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from retraining import local_state
-from retraining.failures import in_three_lines
-from retraining.local_state import LocalState, ReadOnlyState
+from retraining.console.failures import in_three_lines
+from retraining.folders import local_state
+from retraining.folders.local_state import LocalState, ReadOnlyState
 
 
 @pytest.fixture

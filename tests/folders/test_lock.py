@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.errors import FolderGoneError, LockHeldError
-from retraining.lock import one_cycle_at_a_time
+from retraining.folders.lock import one_cycle_at_a_time
 from tests.projects import CLONE, Project
 from tests.test_architecture import packages_loaded_by
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HOLDS = """
 import sys, time
 from pathlib import Path
-from retraining.lock import one_cycle_at_a_time
+from retraining.folders.lock import one_cycle_at_a_time
 with one_cycle_at_a_time(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from retraining.byte_code import damaged_code
-from retraining.disks import is_forbidden, is_full
+from retraining.console.byte_code import damaged_code
 from retraining.errors import RetrainingError, SettingsError
+from retraining.folders.disks import is_forbidden, is_full
 
 LATER = "What was committed stays; the next start finishes or undoes the rest."
 
@@ -74,7 +74,7 @@ def _of_the_disk(error: OSError) -> tuple[str, str] | None:
 
 def _place(error: BaseException) -> str:
     """The innermost line of ours; a line of a library says little."""
-    ours, trace, place = Path(__file__).parent.parent, error.__traceback__, "the start"
+    ours, trace, place = Path(__file__).parents[2], error.__traceback__, "the start"
     while trace is not None:
         path = Path(trace.tb_frame.f_code.co_filename)
         if path.is_relative_to(ours) and "site-packages" not in path.parts:

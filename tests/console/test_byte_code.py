@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining.byte_code import damaged_code
-from retraining.failures import in_three_lines
+from retraining.console.byte_code import damaged_code
+from retraining.console.failures import in_three_lines
 from tests.projects import CLONE, Project, environment_of_cron
 
 if TYPE_CHECKING:

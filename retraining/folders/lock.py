@@ -9,8 +9,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from retraining.disks import is_full
 from retraining.errors import FolderGoneError, LockHeldError
+from retraining.folders.disks import is_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from retraining import __version__
-from retraining.command_lines import ORCHESTRATOR, program_name, started_as_command
+from retraining.console.command_lines import ORCHESTRATOR, program_name, started_as_command
 from retraining.errors import UsageError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining.progress import WIPE, picture, watched
+from retraining.console.progress import WIPE, picture, watched
 from tests.projects import CLONE, ORCHESTRATOR, Project, environment_of_cron, tables
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SLOW = """
 import sys, time
 sys.path.insert(0, {clone!r})
-import retraining.progress
-retraining.progress.PATIENCE = retraining.progress.PAUSE = 0
+import retraining.console.progress
+retraining.console.progress.PATIENCE = retraining.console.progress.PAUSE = 0
 import pipeline_orchestrator
 from retraining.cli import main
 sys.exit(main(sys.argv[1:], pipeline_orchestrator.run_cycle))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retraining import disks
-from retraining.disks import write_whole
+from retraining.folders import disks
+from retraining.folders.disks import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import json
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from retraining.disks import write_whole
+from retraining.folders.disks import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
