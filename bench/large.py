@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retraining.memory import in_words
+from retraining.machine import size_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,13 +93,13 @@ def rows(words: Sequence[str]) -> int:
         parted = _cycle(Path(folder) / "parts", IN_PARTS, FIRST_ROWS, asked.rows, memory="64M")
         of_whole = min(asked.rows, MOST_WHOLE)
         whole = _cycle(Path(folder) / "whole", WHOLE, FIRST_ROWS, of_whole, memory="1024G")
-    print(f"packages alone: {in_words(packages)} of anonymous memory")
+    print(f"packages alone: {size_in_words(packages)} of anonymous memory")
     for name, one in (("in parts", parted), ("shipped recipe", whole)):
         tables = (one.peak - packages) / (one.learned * BYTES_OF_A_ROW)
         each = one.fit_cpu / one.learned * 1e6
         print(
             f"{name}: {one.learned:,} rows learned, a table of "
-            f"{in_words(one.learned * BYTES_OF_A_ROW)}; peak {in_words(one.peak - packages)} over "
+            f"{size_in_words(one.learned * BYTES_OF_A_ROW)}; peak {size_in_words(one.peak - packages)} over "
             f"the packages, {tables:.2f} tables; fit {one.fit_cpu:.0f} s of CPU, {each:.1f} us a "
             f"row; score {one.score:.4f} on {one.tested:,} test rows; {one.seconds:.0f} s in all"
         )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retraining.errors import DamagedModelError
+from retraining.machine import threads_for
 from retraining.phrases import first_few
 from retraining.statistics import Predictions
-from retraining.threads import threads_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from retraining.console.command_lines import ORCHESTRATOR, REGISTER, command_line
 from retraining.env_file import nearest_name, read_env_file
 from retraining.errors import SettingsError, UsageError
-from retraining.memory import UNITS
+from retraining.machine import UNITS
 from retraining.metrics import METRICS
 from retraining.outcomes import PromotionRule, TriggerName
 

@@ -32,7 +32,6 @@ FACTS = (
     "console.byte_code",
     "env_file",
     "kill_points",
-    "least_blocks",
     "__version__",
 )
 CHOICES = (
@@ -46,8 +45,7 @@ CHOICES = (
     "folders",
     "logs",
     "drivers",
-    "threads",
-    "memory",
+    "machine",
 )
 ROOMS = (
     "inbox",

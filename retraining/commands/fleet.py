@@ -192,7 +192,7 @@ def _start_as_many_as_may(
 
 def _live(fleet: Fleet, project: Path, *, looks: bool) -> int:
     """What a child does; its exit code."""
-    from retraining.memory import share_with
+    from retraining.machine import share_with
 
     share_with(min(fleet.jobs, len(fleet.projects)))
     for name, _ in fleet.lent:

@@ -21,7 +21,7 @@ from retraining.datasets import (
 )
 from retraining.errors import TrainingMemoryError
 from retraining.logs import log
-from retraining.memory import half_a_share, in_words
+from retraining.machine import half_a_share, size_in_words
 from retraining.trainer import train, train_in_parts
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def rows_to_learn(
         return _one_table(project, chosen, schema)
     if recipe.train_model_in_parts is None:
         raise _too_much(recipe, chosen, typed, granted)
-    log.info("the rows are learned in parts: a table of %s", in_words(typed))
+    log.info("the rows are learned in parts: a table of %s", size_in_words(typed))
     return _parts(project, chosen, schema)
 
 
@@ -170,10 +170,11 @@ def _too_much(
     recipe: Recipe, chosen: ChosenRows, typed: float, granted: int
 ) -> TrainingMemoryError:
     rows = sum(chosen.counts())
+    wanted = size_in_words(TABLES_A_FIT_TAKES * typed)
     return TrainingMemoryError(
-        f"Learning {rows:,} rows would take some {in_words(TABLES_A_FIT_TAKES * typed)} of memory "
-        f"({TABLES_A_FIT_TAKES:g} times their table of {in_words(typed)}); "
-        f"MAX_TRAINING_MEMORY allows {in_words(granted)}.",
+        f"Learning {rows:,} rows would take some {wanted} of memory "
+        f"({TABLES_A_FIT_TAKES:g} times their table of {size_in_words(typed)}); "
+        f"MAX_TRAINING_MEMORY allows {size_in_words(granted)}.",
         remedy=(
             "Learn fewer rows: MAX_TRAINING_ROWS, or a shorter TRAIN_WINDOW; or let the recipe "
             f"{recipe.path} learn in parts: train_model_in_parts, see docs/recipe.md."

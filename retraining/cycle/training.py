@@ -15,7 +15,7 @@ from retraining.cycle.learning import rows_to_learn
 from retraining.cycle.rows import Section
 from retraining.cycle.shapes import shape_of_challenger
 from retraining.cycle.training_set import attempt_key
-from retraining.least_blocks import BLOCKS_OF_A_BATCH
+from retraining.datasets.blocks import BLOCKS_OF_A_BATCH
 from retraining.ledger import runs_outside
 from retraining.logs import log
 from retraining.model_registry.names import RETRAINING

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from retraining.least_blocks import BLOCKS_OF_A_BATCH
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+BLOCKS_OF_A_BATCH = 10  # a batch of fewer files is cut further, so that some can be held out
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from retraining.fleet.child import fork_child
 from retraining.fleet.packages import load_packages
-from retraining.memory import share_with
+from retraining.machine import share_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,10 +13,10 @@ from retraining.cycle.calibrating import answers_on_test_rows
 from retraining.cycle.copies import leave_out_learned, tell
 from retraining.cycle.rows import Section, predictions
 from retraining.errors import DamagedModelError, UnreadableFileError
-from retraining.least_blocks import BLOCKS_FOR_AN_INTERVAL
 from retraining.model_registry.production import Model, load_model
 from retraining.records import NO_COPIES, Copies, Score, Version
 from retraining.statistics import metric, score, score_interval
+from retraining.statistics.comparison import BLOCKS_FOR_AN_INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

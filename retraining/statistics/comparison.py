@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from retraining.least_blocks import BLOCKS_FOR_AN_INTERVAL
 from retraining.statistics.metrics import Predictions, score
 from retraining.statistics.resampling import numbered, standard_error
 
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 
     from retraining.metrics import Metric
     from retraining.records import Verdict
+
+# fewer tell too little of how much blocks differ: no interval, no verdict
+BLOCKS_FOR_AN_INTERVAL = 5
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retraining.least_blocks import BLOCKS_FOR_DRIFT
 from retraining.records import FeatureDrift
 from retraining.statistics.permutation import (
     Side,
@@ -40,6 +39,7 @@ PERMUTATIONS = 1999
 # simulated alarms at 0.05 came out at 4 to 7 %, and 5 % is promised (bench/simulations.py)
 ALPHA = 0.03
 ROUNDING = 1e-9  # must not make an equal labelling look smaller than the one observed
+BLOCKS_FOR_DRIFT = 8  # both sides; fewer labellings cannot tell 5 % of 15 features
 # on each side; more are joined with their neighbours, which costs little and keeps time flat
 MOST_BLOCKS = 150
 

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from retraining.errors import RecipeError
+from retraining.machine import threads_for
 from retraining.phrases import first_few
-from retraining.threads import threads_for
 from retraining.trainer.loading import IN_PARTS, REMEDY, WHOLE, Recipe, describe, project_importable
 from retraining.trainer.output import stdout_to_log
 from retraining.trainer.sudden_end import no_sudden_end

@@ -1,8 +1,12 @@
-"""How much memory a cycle may count on. Standard library only."""
+"""What a cycle may take of this machine: its memory, and OpenMP's threads.
+
+Standard library only, until threads are counted.
+"""
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
 
 CGROUPS = Path("/sys/fs/cgroup")
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+MANY_ROWS = 100_000  # fewer are through in a second with one thread
 
 
 class _Shared:
@@ -68,13 +73,31 @@ def _limit_in(file: Path) -> Iterator[int]:
         yield int(text)
 
 
-def in_words(size: float) -> str:
+def size_in_words(size: float) -> str:
     """A number of bytes as people read it.
 
-    >>> in_words(2_400_000_000), in_words(8_400_000), in_words(700)
+    >>> size_in_words(2_400_000_000), size_in_words(8_400_000), size_in_words(700)
     ('2.4 GB', '8.4 MB', '700 bytes')
     """
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= factor:
             return f"{size / factor:.1f} {unit}"
     return f"{size:.0f} bytes"
+
+
+@contextmanager
+def threads_for(rows: int) -> Iterator[None]:
+    """One OpenMP thread for few rows; what OMP_NUM_THREADS says goes before that.
+
+    Boosting's loops are short: with few rows a second thread costs more than it brings. A thread
+    that waits must not spin meanwhile. Beside two busy processes it would hold up the very thread
+    that it waits for. `cli.ENVIRONMENT_DEFAULTS` sees to that before the libraries load
+    (`python -m bench.threads` prints both fits).
+    """
+    if "OMP_NUM_THREADS" in os.environ or rows >= MANY_ROWS:
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="openmp"):
+        yield
