@@ -56,6 +56,7 @@ def typed(project: Project, line: str) -> None:
 def test_the_readme_typed_ends_with_a_promoted_model_that_learned_in_parts(
     tmp_path: Path, empty_store: Path
 ) -> None:
+    assert (FOLDER / ".env").is_file()  # ignored by git unless it was added by force
     project = Project(tmp_path / "large")
     shutil.copytree(FOLDER, project.folder, ignore=shutil.ignore_patterns("*.parquet"))
     project.take_store(empty_store)
