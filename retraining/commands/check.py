@@ -5,7 +5,7 @@ what to do.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.commands import Answer
 from retraining.commands.problems import Problem, as_problem
@@ -14,6 +14,7 @@ from retraining.commands.schedule import answer_a_schedule
 from retraining.console.command_lines import spelled_out
 from retraining.console.terminal import columns, labelled
 from retraining.cycle.books import files_archived_by
+from retraining.cycle.job import Job
 from retraining.cycle.production import (
     find_production,
     left_to_archive,
@@ -21,7 +22,7 @@ from retraining.cycle.production import (
     run_in_bin,
     strangers_in_the_archive,
 )
-from retraining.cycle.recovery import Recovered
+from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
 from retraining.cycle.shapes import OF_READING, changes_in_words, changes_since, shape_of
 from retraining.cycle.sources import noted_schema
 from retraining.errors import RetrainingError
@@ -37,8 +38,9 @@ from retraining.sources import sources_of
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
+    from retraining.ledger import Ledger
     from retraining.model_registry.production import Model
     from retraining.records import Schema
     from retraining.settings import Settings
@@ -97,10 +99,11 @@ def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
     yield from answer_a_schedule(settings)
     yield from _folders(settings)
     try:
-        story = read_story(settings)
+        job = Job.open(settings, read_only=True, dry_run=True)
+        story = read_story(settings, job)
         if deep:
-            story.project.state.forget_digests()
-        yield from _registry(story, deep=deep)
+            job.state.forget_digests()
+        yield from _registry(job, story, deep=deep)
     except RetrainingError as error:
         yield as_problem(error, public_uri(settings.mlflow_tracking_uri))
     schema = noted_schema(Project.open(settings, read_only=True))
@@ -127,10 +130,10 @@ def _folders(settings: Settings) -> Iterator[Problem]:
             )
 
 
-def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
+def _registry(job: Job, story: Story, *, deep: bool) -> Iterator[Problem]:
     from retraining.model_registry.own_experiment import artifact_root_problem, copied_from
 
-    settings = story.project.settings
+    settings = job.settings
     out_of_reach = artifact_root_problem(settings)
     if out_of_reach is not None:  # nothing else can be looked at
         yield as_problem(out_of_reach, "MLFLOW_TRACKING_URI")
@@ -138,22 +141,35 @@ def _registry(story: Story, *, deep: bool) -> Iterator[Problem]:
     copied = copied_from(settings)
     if copied is not None:
         yield Problem(copied[0], "artifacts", copied[1], 0)
-    production = None
+    begun = None
     try:
-        production = find_production(story.project, Recovered(story.facts, story.ledger))
+        begun = _begin(job)
     except RetrainingError as error:
         yield as_problem(error, f"alias {settings.production_alias!r} of {settings.model_name!r}")
     yield from _runs_in_the_bin(story)
-    yield from _inbox(story, production)
-    if production is not None:
-        from retraining.commands.recipe_trial import try_the_recipe
+    was_asked = yield from _inbox(job, story.ledger, begun)
+    if begun is not None:
+        from retraining.commands.recipe_trial import try_on_the_archive
 
-        yield from _settings_since(production, settings)
-        yield from _model(production)
-        yield from try_the_recipe(story, production)
+        yield from _settings_since(begun.production, settings)
+        yield from _model(begun.production)
+        yield from try_on_the_archive(story, begun.production, model=not was_asked)
     yield from _invariants(story)
     if deep:
         yield from _all_models(story)
+
+
+class _Begun(NamedTuple):
+    """What a cycle would find past the gate."""
+
+    recovered: Recovered
+    production: Model
+
+
+def _begin(job: Job) -> _Begun:
+    """Finish what a dead cycle left and find production, as a dry run does."""
+    recovered = finish_what_a_dead_cycle_left(job)
+    return _Begun(recovered, find_production(job, recovered))
 
 
 def _settings_since(production: Model, settings: Settings) -> Iterator[Problem]:
@@ -170,11 +186,16 @@ def _settings_since(production: Model, settings: Settings) -> Iterator[Problem]:
         yield Problem(f"{what} (v{production.number}).", "settings", remedy, 0)
 
 
-def _inbox(story: Story, production: Model | None) -> Iterator[Problem]:
-    """What stops a cycle from claiming and reading what waits, and what it would leave there."""
-    job, settings, ledger = story.project, story.project.settings, story.ledger
+def _inbox(job: Job, ledger: Ledger, begun: _Begun | None) -> Generator[Problem, None, bool]:
+    """What stops a cycle from claiming, reading and scoring what waits, and what it would leave
+    there.
+
+    Whether production was asked about rows that wait is returned.
+    """
+    settings = job.settings
     if not (settings.new_data_dir.is_dir() and settings.used_data_dir.is_dir()):
-        return
+        return False
+    was_asked = False
     try:
         check_rights(settings)
         waiting = job.inbox.waiting(
@@ -182,12 +203,13 @@ def _inbox(story: Story, production: Model | None) -> Iterator[Problem]:
         )
         yield from _not_read(passed_over(waiting), settings)
         job.inbox.check_space_for(waiting.fresh)
-        if production is not None:
+        if begun is not None:
             from retraining.commands.waiting_files import look_at_waiting_files
 
-            yield from look_at_waiting_files(settings, waiting, production.schema)
+            was_asked = yield from look_at_waiting_files(job, *begun, waiting)
     except RetrainingError as error:
         yield as_problem(error, "folders")
+    return was_asked
 
 
 def _not_read(entries: Mapping[str, str], settings: Settings) -> Iterator[Problem]:

@@ -36,8 +36,10 @@ class Story:
         return None if self.holder is None else self.project.registry.version(self.holder)
 
 
-def read_story(settings: Settings) -> Story:
-    """Ask the registry and this machine's copies."""
-    project = Project.open(settings, read_only=True)
+def read_story(settings: Settings, opened: Project | None = None) -> Story:
+    """Ask the registry and this machine's copies, through a project that was opened already or
+    through one that only reads.
+    """
+    project = opened if opened is not None else Project.open(settings, read_only=True)
     facts = project.registry.facts()
     return Story(project, facts, load_ledger(project, facts))

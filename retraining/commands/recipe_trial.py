@@ -1,4 +1,4 @@
-"""The recipe, tried on rows of the archive, and what looks wrong about those rows.
+"""Recipe and production, tried on rows of the archive, and what looks wrong about those rows.
 
 Part of `check`.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands.problems import Problem, as_problem
 from retraining.cycle.opening import archive_readable
+from retraining.cycle.rows import Section, predictions
 from retraining.datasets.survey import Subject, survey
 from retraining.errors import RetrainingError
 from retraining.records import DataFile
@@ -30,13 +31,21 @@ REMEDY = (
 )
 
 
-def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
-    """Fit it, and say what it does not keep of its promises."""
+def try_on_the_archive(story: Story, production: Model, *, model: bool) -> Iterator[Problem]:
+    """Fit the recipe, and say what it does not keep of its promises.
+
+    Args:
+        story: of the project.
+        production: whose files are taken.
+        model: whether to ask production too: it may have come from elsewhere, and no cycle asked.
+    """
     settings = story.project.settings
+    files = _newest_files(story, production)
+    if model:
+        yield from _try_production(story, production, files)
     try:
         recipe = load_recipe(settings.recipe_path)
         with archive_readable(story.project):
-            files = _newest_files(story, production)
             rows = _rows_of(story, production, files)
         if rows is not None:
             X, y = rows
@@ -52,6 +61,18 @@ def try_the_recipe(story: Story, production: Model) -> Iterator[Problem]:
                 )
     except RetrainingError as error:
         yield as_problem(error, str(settings.recipe_path))
+
+
+def _try_production(
+    story: Story, production: Model, files: list[tuple[DataFile, int]]
+) -> Iterator[Problem]:
+    """What a cycle that scores rows like these would end with."""
+    try:
+        with archive_readable(story.project):
+            sections = [Section(file, (0, rows)) for file, rows in files]
+            predictions(story.project, production, sections)
+    except RetrainingError as error:
+        yield as_problem(error, f"v{production.number}")
 
 
 def _newest_files(story: Story, production: Model) -> list[tuple[DataFile, int]]:

@@ -142,14 +142,34 @@ def rows_to_learn(
         TrainingMemoryError: one table would take too much, and the recipe takes no parts.
     """
     chosen = choose_rows(project, files_and_runs, schema, shares)
+    if _fit_into_one_table(project, recipe, chosen, schema, in_parts=in_parts):
+        return _one_table(project, chosen, schema)
+    return _parts(project, chosen, schema)
+
+
+def check_the_memory(
+    project: Project,
+    recipe: Recipe,
+    files_and_runs: FilesAndRuns,
+    schema: Schema,
+    shares: Mapping[str, float] = EVERY_FILE_WHOLE,
+) -> None:
+    """Raise `TrainingMemoryError` where `rows_to_learn` would; no row is brought into memory."""
+    chosen = choose_rows(project, files_and_runs, schema, shares)
+    _fit_into_one_table(project, recipe, chosen, schema, in_parts=False)
+
+
+def _fit_into_one_table(
+    project: Project, recipe: Recipe, chosen: ChosenRows, schema: Schema, *, in_parts: bool
+) -> bool:
     typed = _typed_size(project, chosen, schema)
     needed, granted = TABLES_A_FIT_TAKES * typed, memory_of(project.settings)
     if needed <= granted and not in_parts:
-        return _one_table(project, chosen, schema)
+        return True
     if recipe.train_model_in_parts is None:
         raise _too_much(recipe, chosen, typed, granted)
     log.info("the rows are learned in parts: a table of %s", size_in_words(typed))
-    return _parts(project, chosen, schema)
+    return False
 
 
 def memory_of(settings: Settings) -> int:

@@ -75,7 +75,7 @@ def monitor(cycle: Cycle) -> Monitored:
     settings = cycle.settings
     with cycle.job.stage("scoring"):
         sections, copies = _rows_never_seen(cycle)
-        answers = _served_answers(cycle, sections)
+        answers = served_answers(cycle, sections)
         served = estimate(metric(settings.metric), answers)
     score = Score(
         settings.metric, served.value, served.rows, t_interval(served, settings.confidence)
@@ -194,7 +194,7 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
 # --- production's answers on this cycle's files ---------------------------------------------------
 
 
-def _served_answers(cycle: Cycle, sections: Sequence[Section]) -> Predictions:
+def served_answers(cycle: Cycle, sections: Sequence[Section]) -> Predictions:
     """Production's answers on the labelled rows of this cycle's files.
 
     Raises:

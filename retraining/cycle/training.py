@@ -16,7 +16,6 @@ from retraining.cycle.rows import Section
 from retraining.cycle.shapes import shape_of_challenger
 from retraining.cycle.training_set import attempt_key
 from retraining.datasets.blocks import BLOCKS_OF_A_BATCH
-from retraining.ledger import runs_outside
 from retraining.logs import log
 from retraining.model_registry.names import RETRAINING
 from retraining.records import Candidate, Manifest, Marks
@@ -66,10 +65,7 @@ def train_challenger(
     job, champion = cycle.job, cycle.production
     recipe = load_recipe(job.settings.recipe_path)
     with job.stage("reading"):
-        parts = [
-            (replace(lineage.files[f.sha256], rows=f.rows), runs_outside(f.rows, f.reserved))
-            for f in lineage.learned
-        ]
+        parts = lineage.files_and_runs()
         learned = rows_to_learn(job, recipe, parts, champion.schema, lineage.shares)
     with job.stage("training"):
         log.info("training on %d rows of %d files", learned.rows, len(parts))

@@ -49,6 +49,14 @@ class Lineage:
         """SHA-256 -> the runs that are learned."""
         return {file.sha256: runs_outside(file.rows, file.reserved) for file in self.learned}
 
+    def files_and_runs(self) -> list[tuple[DataFile, tuple[Run, ...]]]:
+        """The learned files where they stand, by arrival, each with the runs that are learned."""
+        runs = self.learned_runs()
+        return [
+            (replace(self.files[file.sha256], rows=file.rows), runs[file.sha256])
+            for file in self.learned
+        ]
+
 
 @dataclass(frozen=True)
 class FrozenTestSet:
