@@ -34,11 +34,8 @@ CLONE = Path(__file__).resolve().parent.parent
 EXAMPLE = CLONE / "examples" / "adas"
 CACHE = CLONE / "build" / "bench-fleet"
 STRICT = {"RETRAIN_WHEN": "always", "PROMOTE_WHEN": "significant"}
-ROWS, FILES, INITIAL = (
-    1_500,
-    15,
-    2,
-)  # rows and files of a batch; batches of the first model, as the example's README has them
+# rows and files of a batch; batches of the first model, as the example's README has them
+ROWS, FILES, INITIAL = 1_500, 15, 2
 GOAL = 0.05  # share of the runs under `none` that promote
 
 

@@ -95,11 +95,12 @@ def rows(words: Sequence[str]) -> int:
         whole = _cycle(Path(folder) / "whole", WHOLE, FIRST_ROWS, of_whole, memory="1024G")
     print(f"packages alone: {size_in_words(packages)} of anonymous memory")
     for name, one in (("in parts", parted), ("shipped recipe", whole)):
-        tables = (one.peak - packages) / (one.learned * BYTES_OF_A_ROW)
+        over = one.peak - packages
+        tables = over / (one.learned * BYTES_OF_A_ROW)
         each = one.fit_cpu / one.learned * 1e6
         print(
             f"{name}: {one.learned:,} rows learned, a table of "
-            f"{size_in_words(one.learned * BYTES_OF_A_ROW)}; peak {size_in_words(one.peak - packages)} over "
+            f"{size_in_words(one.learned * BYTES_OF_A_ROW)}; peak {size_in_words(over)} over "
             f"the packages, {tables:.2f} tables; fit {one.fit_cpu:.0f} s of CPU, {each:.1f} us a "
             f"row; score {one.score:.4f} on {one.tested:,} test rows; {one.seconds:.0f} s in all"
         )

@@ -293,7 +293,11 @@ def ask_for_a_while(who: str, load: Load) -> list[float]:
         end = time.perf_counter() + SECONDS
         clients = [Client(request, end, loop.create_future()) for _ in range(load.clients)]
         for client in clients:
-            await loop.create_connection(lambda one=client: one, "127.0.0.1", PORTS[who])  # type: ignore[misc]
+            await loop.create_connection(
+                lambda one=client: one,  # type: ignore[misc]
+                "127.0.0.1",
+                PORTS[who],
+            )
         await asyncio.gather(*[client._ended for client in clients])  # noqa: SLF001
         return [second for client in clients for second in client.seconds]
 

@@ -54,12 +54,8 @@ RANDOM_KILLS = {
     "finish what a person approved": 80,
     "roll back": 100,
 }
-COMMITS = {
-    "promote": 24,
-    "keep": 14,
-    "roll back": 13,
-    "first model": 13,
-}  # that outgrow a cache of one page, in one start
+# that outgrow a cache of one page, in one start
+COMMITS = {"promote": 24, "keep": 14, "roll back": 13, "first model": 13}
 TIMES_AT_ONCE, IN_CHAINS, CHAINS = 50, 500, 10
 PRIVATE_COPIES = 28  # openings of them in one start, and one more
 BEFORE_VERSION_2 = ("after_recovery", "after_claim", "after_scoring", "mid_training")
@@ -74,14 +70,8 @@ AFTER_VERSION_2 = (
     ),
     *("after_last_file", "after_approved", "before_run_ends", "after_run_ends", "before_unlock"),
 )
-MISBEHAVIOUR = (
-    "hang",
-    "503",
-    "500",
-    "after-503",
-    "after-500",
-    "after-drop",
-)  # after: it did what it was asked to
+# after: it did what it was asked to
+MISBEHAVIOUR = ("hang", "503", "500", "after-503", "after-500", "after-drop")
 SERVER_FAULTS = 6  # of each kind
 CALLS_AT_MOST = 120  # of one kind, spread evenly over a start; the seed says where it begins
 

@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
 NEW_FILES = 20
 MANY = 1_000  # used files: below, imports weigh more than rows, and two goals do not apply
-LINKED = (
-    "used_data",
-    ".retraining/tables",
-)  # never written in place: a copy of the project shares them
+# never written in place: a copy of the project shares them
+LINKED = ("used_data", ".retraining/tables")
 SETTINGS = {"MIN_NEW_FILES": NEW_FILES, "RETRAIN_WHEN": "always", "RETRAIN_THRESHOLD": 0.8}
 BARE = "import argparse, pathlib"
 IDLE_GOAL = 2.3

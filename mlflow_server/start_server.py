@@ -94,8 +94,10 @@ def _command(options: argparse.Namespace) -> list[str]:
         f"{name},{name}:*" for name in dict.fromkeys((options.host, "localhost", "127.0.0.1"))
     )
     return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", options.host, "--port", str(options.port), "--workers", "1"),
-        *("--backend-store-uri", store.mlflow_tracking_uri, "--no-serve-artifacts", "--allowed-hosts", names),
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--host", options.host, "--port", str(options.port), "--workers", "1"),
+        *("--backend-store-uri", store.mlflow_tracking_uri, "--no-serve-artifacts"),
+        *("--allowed-hosts", names),
         *("--default-artifact-root", (store.project / "mlflow_server" / "artifacts").as_uri()),
     ]  # fmt: skip
 
@@ -105,9 +107,8 @@ def _serve(command: Sequence[str], url: str) -> int:
     the end.
     """
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    environment.pop(
-        "MLFLOW_TRACKING_URI", None
-    )  # a server that asked another one would wait for itself
+    # a server that asked another one would wait for itself
+    environment.pop("MLFLOW_TRACKING_URI", None)
     server = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         if _wait_until_it_answers(server, url):
@@ -122,7 +123,7 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str) -> bool:
     deadline = time.monotonic() + SECONDS_TO_START
     while server.poll() is None and time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310 - our own server's address
+            with urllib.request.urlopen(f"{url}/health", timeout=2):  # noqa: S310 - our own server
                 return True
         except OSError:
             time.sleep(0.2)

@@ -94,9 +94,8 @@ def obey(
     """
     real_out, real_err = sys.stdout, sys.stderr
     if isinstance(real_out, io.TextIOWrapper):
-        real_out.reconfigure(
-            errors="backslashreplace"
-        )  # as stderr is: a file's name may not fit the terminal's encoding
+        # as stderr is: a file's name may not fit the terminal's encoding
+        real_out.reconfigure(errors="backslashreplace")
     asked: argparse.Namespace | None = None
     open_log: OpenLog | None = None
     settings: Settings | None = None
@@ -112,7 +111,8 @@ def obey(
                 answer = act(asked, settings, open_log)
     except SystemExit:
         raise  # --help and --version
-    except BaseException as error:  # noqa: BLE001 - the edge: whatever it was becomes three lines and an exit code
+    except BaseException as error:  # noqa: BLE001
+        # the edge: whatever it was becomes three lines and an exit code
         if open_log is not None:
             open_log().keep_failure(error)
         asked = asked if asked is not None else as_far_as_understood(words)
@@ -141,10 +141,8 @@ def _shown(
         return code
     from retraining.masking import without_secrets
 
-    out, err = (
-        io.StringIO(),
-        io.StringIO(),
-    )  # an error of somebody else's may quote an address with its password
+    # an error of somebody else's may quote an address with its password
+    out, err = io.StringIO(), io.StringIO()
     code = answer.show(out, err, spell, **flags)
     secrets = settings.secrets() if settings is not None else ()
     real_out.write(without_secrets(out.getvalue(), secrets))

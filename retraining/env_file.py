@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINE = r"""(?x)\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*
-        (?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[^#\s"'](?:(?!\s\#).)*)?)\s*(?:\#.*)?"""
+        (?:"(?P<double>(?:[^"\\]|\\.)*)"
+          |'(?P<single>[^']*)'
+          |(?P<bare>[^#\s"'](?:(?!\s\#).)*)?
+        )\s*(?:\#.*)?"""
 
 
 def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:

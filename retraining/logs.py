@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from retraining.settings import Settings
 
-    OpenLog = Callable[
-        [], "CycleLog"
-    ]  # the first call sets the log up: a start that ends at the gate needs none
+    # the first call sets the log up: a start that ends at the gate needs none
+    OpenLog = Callable[[], "CycleLog"]
 
 KEPT = 100
 LINE = "%(asctime)s %(levelname)-7s %(message)s"

@@ -255,9 +255,8 @@ class Settings(NamedTuple):
     """
 
     project: Path
-    retrain_threshold: float = _setting(
-        _number(), math.nan, deciding=True
-    )  # 0.8 for accuracy, else required: see `load`
+    # 0.8 for accuracy, else required: see `load`
+    retrain_threshold: float = _setting(_number(), math.nan, deciding=True)
     mlflow_tracking_uri: str = _setting(
         _tracking_uri, "sqlite:///mlflow_server/backend_db/mlflow.db", secret=True
     )
@@ -454,7 +453,8 @@ def deciding_digest(settings: Settings) -> str:
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a link that a person chose
+    # resolve() would follow a link that a person chose
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def load(

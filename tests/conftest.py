@@ -16,14 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # OpenMP crawls on small tables when the cores are shared
+# OpenMP crawls on small tables when the cores are shared
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.pop("MLFLOW_TRACKING_URI", None)  # projects of tests have stores of their own
-MUST_NOT_SKIP = set(
-    filter(None, os.environ.get("MUST_NOT_SKIP", "").split(","))
-)  # names of markers; see .ci/run
+# names of markers; see .ci/run
+MUST_NOT_SKIP = set(filter(None, os.environ.get("MUST_NOT_SKIP", "").split(",")))
 
 
 @pytest.fixture(autouse=True)

@@ -57,6 +57,7 @@ ROOMS = (
     "sources",
     "notices",
 )
+# importing leftwards only
 LAYERS = (
     FACTS,
     CHOICES,
@@ -67,9 +68,10 @@ LAYERS = (
     ("commands", "registering", "new_project", "replay", "fleet", "engines"),
     ("cli",),
     ("__main__",),
-)  # importing leftwards only
+)
 SCRIPTS = (
-    "pipeline_orchestrator.py", "prediction_service.py", "register_first_model.py", "train_classification_model.py",
+    "pipeline_orchestrator.py", "prediction_service.py", "register_first_model.py",
+    "train_classification_model.py",
 )  # fmt: skip
 # uvicorn is told to use two of them, of the third only its files are read
 LOADED_BY_NAME = {"httptools", "uvloop", "swagger-ui-py"}
@@ -238,8 +240,10 @@ try:
 except SystemExit as ended:
     code = ended.code or 0
 packages = {{name.split(".")[0] for name in set(sys.modules) - before}}
-print("dear:", sorted(packages & {{"asyncio", "dataclasses", "inspect", "logging"}}), file=sys.stderr)
-print(code, sorted(packages - sys.stdlib_module_names - {{"retraining", "pipeline_orchestrator"}}), file=sys.stderr)
+dear = packages & {{"asyncio", "dataclasses", "inspect", "logging"}}
+foreign = packages - sys.stdlib_module_names - {{"retraining", "pipeline_orchestrator"}}
+print("dear:", sorted(dear), file=sys.stderr)
+print(code, sorted(foreign), file=sys.stderr)
 """
 
 
@@ -247,7 +251,8 @@ def loaded_by(project: Project, *words: str) -> list[str]:
     argv = [ORCHESTRATOR, *words, "--project", str(project.folder)]
     done = subprocess.run(
         [sys.executable, "-c", LOADED.format(clone=str(CLONE), argv=argv)],
-        env=environment_of_cron(project.folder), cwd="/", capture_output=True, text=True, check=True,
+        env=environment_of_cron(project.folder), cwd="/", capture_output=True, text=True,
+        check=True,
     )  # fmt: skip
     return done.stderr.splitlines()
 

@@ -120,7 +120,8 @@ def test_every_command_has_help_on_stdout(tmp_path: Path, command: str) -> None:
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["frobnicate"], "frobnicate"), (["run", "--frobnicate"], "--frobnicate"), (["history", "-n", "many"], "many"),
+        (["frobnicate"], "frobnicate"), (["run", "--frobnicate"], "--frobnicate"),
+        (["history", "-n", "many"], "many"),
         (["forget", "a.csv"], "--why"), (["requeue"], "FILE"), (["history", "-n", "0"], "-n 0"),
     ],
 )  # fmt: skip

@@ -73,9 +73,8 @@ def test_a_new_version_that_does_worse_on_the_first_fresh_batch_is_rolled_back(
 def test_after_a_roll_back_the_next_attempt_waits_for_twice_the_files(promoted: Project) -> None:
     promoted.deliver(*tables(12, seed=3))
     assert promoted.cycle()["ending"] == "rolled_back"
-    promoted.configure(
-        RETRAIN_WHEN="always"
-    )  # another deciding setting: the judged files count again, but the back-off stands
+    # another deciding setting: the judged files count again, but the back-off stands
+    promoted.configure(RETRAIN_WHEN="always")
     promoted.deliver(*tables(3, seed=4))
     seen = promoted.cycle()
     assert (seen["ending"], seen["challenger_version"]) == ("kept", None), seen
@@ -241,9 +240,8 @@ def test_a_pickled_model_with_nothing_unseen_to_test_on_keeps_until_blocks_are_r
 
 
 def test_alpha_is_spent_over_attempts_against_the_same_champion(registered: Project) -> None:
-    registered.configure(
-        PROMOTE_WHEN="significant", RETRAIN_WHEN="always", MIN_MODEL_ACCURACY="1"
-    )  # a floor that nobody reaches
+    # a floor that nobody reaches
+    registered.configure(PROMOTE_WHEN="significant", RETRAIN_WHEN="always", MIN_MODEL_ACCURACY="1")
     levels = []
     for seed in (8, 9, 10):
         registered.deliver(*tables(12, seed=seed))

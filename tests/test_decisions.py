@@ -111,7 +111,8 @@ def test_the_gates_second_question_counts_labelled_rows(rows: int, act: bool) ->
 @pytest.mark.parametrize(
     ("metric", "value", "act"),
     [
-        ("accuracy", 0.79, True), ("accuracy", 0.8, False), ("accuracy", 0.81, False), ("accuracy", None, False),
+        ("accuracy", 0.79, True), ("accuracy", 0.8, False), ("accuracy", 0.81, False),
+        ("accuracy", None, False),
         ("error_rate", 0.81, True), ("error_rate", 0.8, False), ("error_rate", 0.79, False),
     ],
 )  # fmt: skip
@@ -212,7 +213,8 @@ def test_what_this_cycle_found_about_the_last_retrain_counts_already() -> None:
 
 @pytest.mark.parametrize(
     ("back_off", "act"),
-    [(BackOff(1, 29), False), (BackOff(1, 30), True), (BackOff(2, 59), False), (BackOff(2, 60), True),
+    [(BackOff(1, 29), False), (BackOff(1, 30), True),
+     (BackOff(2, 59), False), (BackOff(2, 60), True),
      (BackOff(9, 119), False), (BackOff(9, 120), True)],
 )  # fmt: skip
 def test_after_a_roll_back_twice_then_four_then_eight_times_the_files_must_come(
@@ -241,7 +243,8 @@ def test_force_skips_trigger_and_back_off_but_not_monitor_only() -> None:
 @pytest.mark.parametrize(
     ("rule", "improvement", "verdict", "act"),
     [
-        ("better", 0.001, "not_enough_evidence", True), ("better", 0.001, "worse", True), ("better", 0.0, "better", False),
+        ("better", 0.001, "not_enough_evidence", True), ("better", 0.001, "worse", True),
+        ("better", 0.0, "better", False),
         ("manual", 0.001, "not_enough_evidence", True), ("manual", -0.001, "better", False),
         ("unless_worse", -0.01, "not_enough_evidence", True), ("unless_worse", 0.0, "worse", False),
         ("significant", 0.05, "not_enough_evidence", False), ("significant", 0.05, "better", True),
@@ -337,7 +340,8 @@ def test_a_hold_the_manual_rule_or_values_never_seen_leave_the_move_to_a_person(
 @pytest.mark.parametrize(
     ("held", "act"),
     [
-        (None, False), (comparison(-0.2, "worse"), True), (comparison(-0.2, "not_enough_evidence"), False),
+        (None, False), (comparison(-0.2, "worse"), True),
+        (comparison(-0.2, "not_enough_evidence"), False),
         (comparison(0.2, "better"), False), (comparison(None, "worse"), False),
     ],
 )  # fmt: skip

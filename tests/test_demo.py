@@ -38,7 +38,8 @@ def demo() -> ModuleType:
 def told(ending: str = "promoted", **more: Any) -> dict[str, Any]:
     return {
         "ending": ending, "improvement": 0.057, "interval": [0.004, 0.109], "production_version": 2,
-        "scores": {"production_on_new": 0.788}, "seconds": {"scoring": 1.0, "training": 2.5}, **more,
+        "scores": {"production_on_new": 0.788}, "seconds": {"scoring": 1.0, "training": 2.5},
+        **more,
     }  # fmt: skip
 
 

@@ -370,7 +370,8 @@ def test_no_success_in_26_hours_fires_and_25_do_not(tmp_path: Path) -> None:
                 "input_series": [
                     {
                         "series": (
-                            'retraining_last_success_timestamp_seconds{model="classifier",project="/srv/a"}'
+                            "retraining_last_success_timestamp_seconds"
+                            '{model="classifier",project="/srv/a"}'
                         ),
                         "values": "0x400",
                     }

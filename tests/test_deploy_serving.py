@@ -303,7 +303,8 @@ CASES = [
         {'retraining_log_dropped_total{job="s",instance="i",why="full"}': "0 0 7x60"},
         "4m",
     ),
-    ("PredictionTrafficNotMonitored", {f"retraining_monitored_timestamp_seconds{HERE}": "0x90"}, "71m"),
+    ("PredictionTrafficNotMonitored",
+     {f"retraining_monitored_timestamp_seconds{HERE}": "0x90"}, "71m"),
 ]  # fmt: skip
 WELL = {
     f"retraining_model_version{HERE}": "4x90",

@@ -232,15 +232,24 @@ def a_promotion(project: Project) -> None:
 
 
 STAGES: dict[str, Callable[[Project], None]] = {
-    "README.md": nothing_yet, "first-hour.md": nothing_yet, "from-a-script.md": a_pickle, "recipe.md": a_model,
-    "columns.md": changed_columns, "thresholds.md": a_model, "undo.md": a_promotion, "production.md": a_model, "errors.md": a_model,
-}  # fmt: skip
+    "README.md": nothing_yet,
+    "first-hour.md": nothing_yet,
+    "from-a-script.md": a_pickle,
+    "recipe.md": a_model,
+    "columns.md": changed_columns,
+    "thresholds.md": a_model,
+    "undo.md": a_promotion,
+    "production.md": a_model,
+    "errors.md": a_model,
+}
 
 
 def type_in(project: Project, words: list[str], line: str) -> None:
     """Type a line in the project's folder; our scripts run in this process."""
     if words[0] == PYTHON:
-        expanded = [name for word in words[2:] for name in sorted(glob.glob(word)) or [word]]  # noqa: PTH207 - as a shell does
+        expanded: list[str] = []
+        for word in words[2:]:
+            expanded += sorted(glob.glob(word)) or [word]  # noqa: PTH207 - as a shell does
         done = project.start(*expanded, script=words[1], **QUICK)
         assert done.code == 0, f"{line}\n{done}"
         return
@@ -340,7 +349,8 @@ rows = pd.read_parquet({rows!r})
 labels, probabilities = predict(rows)
 assert list(labels) == {labels}, list(labels)
 assert probabilities.shape == (len(rows), 2) and abs(probabilities.sum(axis=1) - 1).max() < 1e-9
-assert list(predict(rows.drop(columns="grade"))[0]) == list(labels), "an optional column may be absent"
+without_optional = predict(rows.drop(columns="grade"))[0]
+assert list(without_optional) == list(labels), "an optional column may be absent"
 assert "retraining" not in sys.modules
 print("serving", flush=True)
 
@@ -412,14 +422,16 @@ def test_the_readmes_python_serves_rows_read_by_pandas_through_a_move_of_the_ali
     code = code.replace("seconds=5", "seconds=0.2")
     probe = SERVED.format(code=code, rows=str(tmp_path / "rows.parquet"), labels=[0, 1, 0])
     server = subprocess.Popen(
-        [sys.executable, str(CLONE / "mlflow_server/start_server.py"), "--project", str(project.folder), "--port", str(port)],
+        [sys.executable, str(CLONE / "mlflow_server/start_server.py"),
+         "--project", str(project.folder), "--port", str(port)],
         cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         wait_for(uri, server)
         with subprocess.Popen(
             [sys.executable, "-I", "-c", probe], cwd="/", text=True,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
+            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path),
+                 "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as serving:  # fmt: skip
             assert serving.stdin is not None

@@ -19,9 +19,12 @@ NAMES = ("METRIC", "MODEL_NAME", "RETRAIN_THRESHOLD", "MIN_NEW_FILES", "MIN_NEW_
 @pytest.mark.parametrize(
     ("line", "value"),
     [
-        ("A=1", "1"), ("A = 1 ", "1"), ("  A=1", "1"), ("export A=1", "1"), ("A=", ""), ("A=one two", "one two"),
-        ("A=1 # why", "1"), ("A=a#b", "a#b"), ("A=#b", ""), ('A="1 # 2"', "1 # 2"), ("A='1 # 2' # why", "1 # 2"),
-        (r'A="tab\there"', "tab\there"), (r'A="say \"yes\""', 'say "yes"'), (r"A='\t'", r"\t"), (r"A=\t", r"\t"),
+        ("A=1", "1"), ("A = 1 ", "1"), ("  A=1", "1"), ("export A=1", "1"), ("A=", ""),
+        ("A=one two", "one two"),
+        ("A=1 # why", "1"), ("A=a#b", "a#b"), ("A=#b", ""), ('A="1 # 2"', "1 # 2"),
+        ("A='1 # 2' # why", "1 # 2"),
+        (r'A="tab\there"', "tab\there"), (r'A="say \"yes\""', 'say "yes"'), (r"A='\t'", r"\t"),
+        (r"A=\t", r"\t"),
         ("A=x=y", "x=y"), ("A=mongodb://u:p@h/?a=b&c=d", "mongodb://u:p@h/?a=b&c=d"), ("A=ü", "ü"),
     ],
 )  # fmt: skip

@@ -25,7 +25,7 @@ def told_by(project: Project, command: str) -> object:
     return project.start(command, "--json").expect(0).json
 
 
-def test_a_forgotten_file_is_in_quarantine_with_its_reason_and_the_versions_that_learned_it_are_named(
+def test_a_forgotten_file_is_in_quarantine_with_its_reason_and_who_learned_it_is_named(
     promoted: Project,
 ) -> None:
     name = newest(promoted)

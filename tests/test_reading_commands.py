@@ -123,9 +123,8 @@ def test_no_line_is_wider_than_the_terminal(rolled_back: Project, command: str, 
     lines = rolled_back.start(command, COLUMNS=str(width)).expect(0).out.splitlines()
     beyond = [line for line in lines if len(line) > width]
     if command == "history" and width == 40:
-        beyond = [
-            line for line in beyond if not line.startswith(("started", "2"))
-        ]  # a row of the table stays a row
+        # a row of the table stays a row
+        beyond = [line for line in beyond if not line.startswith(("started", "2"))]
     assert not beyond
 
 
@@ -293,9 +292,8 @@ def test_who_may_not_keep_anything_in_the_project_can_read_it_all_the_same(
     project = Project.with_first_model(tmp_path / "project", empty_store)
     project.deliver(*tables(4, seed=2))
     shutil.rmtree(project.folder / ".retraining")
-    (
-        project.folder / ".retraining"
-    ).touch()  # no folder: what is refused to another user is refused to the tests' user, who may be root
+    # no folder: what is refused to another user is refused to the tests' user, who may be root
+    (project.folder / ".retraining").touch()
     for words in (("status",), ("history",), ("check",)):
         ended = project.start(*words).expect(0)
         assert "Error" not in ended.err, words

@@ -19,15 +19,21 @@ from retraining.settings import CLONE, READINGS, SETTING_NAMES, Settings, decidi
 
 EXAMPLE = CLONE / ".env.example"
 ABSENT_BY_DEFAULT = {
-    "POSITIVE_CLASS", "MAX_TRAINING_ROWS", "MIN_MODEL_ACCURACY", "MIN_MODEL_ROC_AUC", "MIN_MODEL_F1", "SLICE_COLUMNS", "IGNORE_COLUMNS",
-    "MONGO_URI", "DATABASE_NAME", "COLLECTION_NAME", "HEALTHCHECK_URL", "WEBHOOK_URL", "WEBHOOK_SECRET", "METRICS_TEXTFILE",
-    "CYCLE_EVERY_SECONDS", "RATE_LIMIT", "ALLOWED_HOSTS", "JWT_SECRET", "JWT_PUBLIC_KEY_FILE", "JWT_AUDIENCE",
+    "POSITIVE_CLASS", "MAX_TRAINING_ROWS", "MIN_MODEL_ACCURACY", "MIN_MODEL_ROC_AUC",
+    "MIN_MODEL_F1", "SLICE_COLUMNS", "IGNORE_COLUMNS",
+    "MONGO_URI", "DATABASE_NAME", "COLLECTION_NAME", "HEALTHCHECK_URL", "WEBHOOK_URL",
+    "WEBHOOK_SECRET", "METRICS_TEXTFILE",
+    "CYCLE_EVERY_SECONDS", "RATE_LIMIT", "ALLOWED_HOSTS", "JWT_SECRET", "JWT_PUBLIC_KEY_FILE",
+    "JWT_AUDIENCE",
     "PREDICTION_RETENTION_DAYS", "LABEL_IF_SILENT", "MAX_TRAINING_MEMORY", "ENGINE",
 }  # fmt: skip
 DECIDING = {
-    "TARGET_COLUMN", "IGNORE_COLUMNS", "POSITIVE_CLASS", "CSV_SEPARATOR", "CSV_DECIMAL", "CSV_ENCODING", "METRIC", "RETRAIN_THRESHOLD",
-    "RETRAIN_WHEN", "RETRAIN_INTERVAL_DAYS", "PROMOTE_WHEN", "MIN_IMPROVEMENT", "CONFIDENCE", "MIN_TEST_ROWS", "HOLDOUT_FRACTION",
-    "TRAIN_WINDOW", "MAX_TRAINING_ROWS", "MIN_MODEL_ACCURACY", "MIN_MODEL_ROC_AUC", "MIN_MODEL_F1", "SLICE_COLUMNS", "SLICE_MAX_LOSS",
+    "TARGET_COLUMN", "IGNORE_COLUMNS", "POSITIVE_CLASS", "CSV_SEPARATOR", "CSV_DECIMAL",
+    "CSV_ENCODING", "METRIC", "RETRAIN_THRESHOLD",
+    "RETRAIN_WHEN", "RETRAIN_INTERVAL_DAYS", "PROMOTE_WHEN", "MIN_IMPROVEMENT", "CONFIDENCE",
+    "MIN_TEST_ROWS", "HOLDOUT_FRACTION",
+    "TRAIN_WINDOW", "MAX_TRAINING_ROWS", "MIN_MODEL_ACCURACY", "MIN_MODEL_ROC_AUC", "MIN_MODEL_F1",
+    "SLICE_COLUMNS", "SLICE_MAX_LOSS",
 }  # fmt: skip
 
 
@@ -149,19 +155,31 @@ def test_everything_wrong_is_named_at_once_with_what_was_expected(tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("MIN_NEW_FILES", "0"), ("MIN_NEW_FILES", "1.5"), ("MIN_NEW_FILES", "\u0661\u0665"), ("MIN_NEW_FILES", "1_000"),
-        ("MIN_FILE_AGE_SECONDS", "-1"), ("MIN_FILE_AGE_SECONDS", "nan"), ("MIN_FILE_AGE_SECONDS", "inf"),
-        ("HOLDOUT_FRACTION", "0"), ("HOLDOUT_FRACTION", "1"), ("CONFIDENCE", "1"), ("CONFIDENCE", "0.5"), ("CONFIDENCE", "95"),
-        ("METRIC", "acuracy"), ("RETRAIN_WHEN", "threshold,now"), ("RETRAIN_WHEN", ","), ("TRAIN_WINDOW", "0"),
+        ("MIN_NEW_FILES", "0"), ("MIN_NEW_FILES", "1.5"), ("MIN_NEW_FILES", "\u0661\u0665"),
+        ("MIN_NEW_FILES", "1_000"),
+        ("MIN_FILE_AGE_SECONDS", "-1"), ("MIN_FILE_AGE_SECONDS", "nan"),
+        ("MIN_FILE_AGE_SECONDS", "inf"),
+        ("HOLDOUT_FRACTION", "0"), ("HOLDOUT_FRACTION", "1"), ("CONFIDENCE", "1"),
+        ("CONFIDENCE", "0.5"), ("CONFIDENCE", "95"),
+        ("METRIC", "acuracy"), ("RETRAIN_WHEN", "threshold,now"), ("RETRAIN_WHEN", ","),
+        ("TRAIN_WINDOW", "0"),
         ("TRAIN_WINDOW", "8+"), ("TRAIN_WINDOW", "8+0"), ("TRAIN_WINDOW", "none"),
-        ("CSV_SEPARATOR", ";;"), ("CSV_SEPARATOR", '"'), ("CSV_ENCODING", "utf-9"), ("AUTO_RETRAIN_ENABLED", "perhaps"),
-        ("MLFLOW_TRACKING_URI", "file:///tmp/mlruns"), ("MLFLOW_TRACKING_URI", "./mlruns"), ("MLFLOW_TRACKING_URI", "foo://x"),
-        ("MLFLOW_TRACKING_URI", "databricks"), ("MLFLOW_TRACKING_URI", "sqlite://mlflow.db"), ("PRODUCTION_ALIAS", "latest"),
-        ("PRODUCTION_ALIAS", "v1"), ("PRODUCTION_ALIAS", "challenger"), ("MODEL_NAME", "a/b"), ("MAX_TRAINING_ROWS", "0"),
-        ("MAX_TRAINING_MEMORY", "0"), ("MAX_TRAINING_MEMORY", "8 gigabytes"), ("MAX_TRAINING_MEMORY", "-1G"),
-        ("MIN_MODEL_ACCURACY", "70"), ("MAX_UNLABELLED_SHARE", "5"), ("WEBHOOK_URL", "example.org"), ("LOG_FORMAT", "xml"),
-        ("PREDICTION_LOG_URI", "mysql://db/log"), ("PREDICTION_LOG_WHEN_FULL", "wait"), ("RELOAD_SECONDS", "0"),
-        ("MAX_REQUEST_ROWS", "0"), ("RATE_LIMIT", "0"), ("LABEL_WAIT_DAYS", "-1"), ("JWT_SECRET", "short"),
+        ("CSV_SEPARATOR", ";;"), ("CSV_SEPARATOR", '"'), ("CSV_ENCODING", "utf-9"),
+        ("AUTO_RETRAIN_ENABLED", "perhaps"),
+        ("MLFLOW_TRACKING_URI", "file:///tmp/mlruns"), ("MLFLOW_TRACKING_URI", "./mlruns"),
+        ("MLFLOW_TRACKING_URI", "foo://x"),
+        ("MLFLOW_TRACKING_URI", "databricks"), ("MLFLOW_TRACKING_URI", "sqlite://mlflow.db"),
+        ("PRODUCTION_ALIAS", "latest"),
+        ("PRODUCTION_ALIAS", "v1"), ("PRODUCTION_ALIAS", "challenger"), ("MODEL_NAME", "a/b"),
+        ("MAX_TRAINING_ROWS", "0"),
+        ("MAX_TRAINING_MEMORY", "0"), ("MAX_TRAINING_MEMORY", "8 gigabytes"),
+        ("MAX_TRAINING_MEMORY", "-1G"),
+        ("MIN_MODEL_ACCURACY", "70"), ("MAX_UNLABELLED_SHARE", "5"),
+        ("WEBHOOK_URL", "example.org"), ("LOG_FORMAT", "xml"),
+        ("PREDICTION_LOG_URI", "mysql://db/log"), ("PREDICTION_LOG_WHEN_FULL", "wait"),
+        ("RELOAD_SECONDS", "0"),
+        ("MAX_REQUEST_ROWS", "0"), ("RATE_LIMIT", "0"), ("LABEL_WAIT_DAYS", "-1"),
+        ("JWT_SECRET", "short"),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:

@@ -102,9 +102,7 @@ def test_sampled_rows_are_the_most_recent_of_each_class_in_their_shares(limit: i
     assert chosen.sum() <= limit
 
 
-def test_rows_drawn_from_a_file_are_the_same_each_time_and_fewer_of_the_same_for_a_smaller_share() -> (
-    None
-):
+def test_rows_drawn_are_the_same_each_time_and_fewer_of_the_same_for_a_smaller_share() -> None:
     file = DataFile("a.csv", "5f" * 32, Path("a.csv"), rows=10_000)
     half, tenth = drawn_rows(file, 0.5), drawn_rows(file, 0.1)
     assert abs(half.mean() - 0.5) < 0.03

@@ -47,7 +47,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 def train_model(X_train, y_train):
-    words = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
+    filled = SimpleImputer(strategy="most_frequent")
+    words = make_pipeline(filled, OneHotEncoder(handle_unknown="ignore"))
     columns = make_column_transformer((SimpleImputer(), ["x"]), (words, ["word"]))
     return make_pipeline(columns, RandomForestClassifier(5, random_state=0)).fit(X_train, y_train)
 """
@@ -318,9 +319,8 @@ def test_a_helper_that_somebody_imported_before_travels_all_the_same(
 def test_an_import_that_would_fail_at_serving_is_found(
     written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(
-        str(tmp_path)
-    )  # as where the project is the folder of the script itself
+    # as where the project is the folder of the script itself
+    monkeypatch.syspath_prepend(str(tmp_path))
     recipe = written(
         OWN.replace("        share", "        import helper\n        share"), helper=""
     )

@@ -40,26 +40,28 @@ TARGET = "intervention_needed"
 WEATHER = ("Clear", "Rainy", "Foggy", "Snowy")
 ROADS = ("Highway", "Urban", "Rural")
 LIGHTS = ("Daylight", "Night", "Dusk/Dawn")
-LOST = {
-    "driver_attention_level": 0.02,
-    "distance_to_obstacle_m": 0.01,
-    "weather_conditions": 0.01,
-}  # share of readings that a sensor loses
+# share of readings that a sensor loses
+LOST = {"driver_attention_level": 0.02, "distance_to_obstacle_m": 0.01, "weather_conditions": 0.01}
 SENT_TWICE = 0.005
 FIRST_READING = pd.Timestamp("2026-01-01T00:00:00Z")
 
 # What adds to the risk, by column: per standard unit of a number, or per value of a word.
 OLD_RULE: dict[str, Any] = {
-    "vehicle_speed_kmh": 0.9, "distance_to_obstacle_m": -1.4, "front_collision_warning": 1.2, "driver_attention_level": -0.5,
+    "vehicle_speed_kmh": 0.9, "distance_to_obstacle_m": -1.4, "front_collision_warning": 1.2,
+    "driver_attention_level": -0.5,
     "brake_pedal_position": 0.5, "weather_conditions": {"Rainy": 0.5, "Foggy": 0.8, "Snowy": 1.0},
 }  # fmt: skip
 NEW_RULE: dict[str, Any] = {
-    "vehicle_speed_kmh": -0.2, "distance_to_obstacle_m": 0.2, "lane_departure_warning": 1.3, "driver_attention_level": -1.4,
-    "steering_angle_degrees": 0.5, "light_conditions": {"Night": 1.2, "Dusk/Dawn": 0.6}, "road_type": {"Rural": 0.8},
+    "vehicle_speed_kmh": -0.2, "distance_to_obstacle_m": 0.2, "lane_departure_warning": 1.3,
+    "driver_attention_level": -1.4,
+    "steering_angle_degrees": 0.5, "light_conditions": {"Night": 1.2, "Dusk/Dawn": 0.6},
+    "road_type": {"Rural": 0.8},
 }  # fmt: skip
 USUAL = {  # mean and standard deviation of a number in usual traffic
-    "vehicle_speed_kmh": (72.0, 30.0), "distance_to_obstacle_m": (40.0, 28.0), "driver_attention_level": (0.71, 0.16),
-    "brake_pedal_position": (18.0, 17.0), "steering_angle_degrees": (0.0, 12.0), "lane_departure_warning": (0.0, 1.0),
+    "vehicle_speed_kmh": (72.0, 30.0), "distance_to_obstacle_m": (40.0, 28.0),
+    "driver_attention_level": (0.71, 0.16),
+    "brake_pedal_position": (18.0, 17.0), "steering_angle_degrees": (0.0, 12.0),
+    "lane_departure_warning": (0.0, 1.0),
     "front_collision_warning": (0.0, 1.0),
 }  # fmt: skip
 

@@ -34,10 +34,8 @@ SEED = 0
 
 def train_model(X_train: pd.DataFrame, y_train: pd.Series) -> PreparedClassifier:
     """Fit the chosen classifier on the newest rows: unique, complete, scaled and balanced."""
-    X_train, y_train = (
-        X_train.tail(NEWEST_ROWS),
-        y_train.tail(NEWEST_ROWS),
-    )  # oldest rows come first
+    # oldest rows come first
+    X_train, y_train = X_train.tail(NEWEST_ROWS), y_train.tail(NEWEST_ROWS)
     classifiers = {
         "logistic_regression": LogisticRegression(max_iter=1_000),
         "random_forest": RandomForestClassifier(200, min_samples_leaf=5, random_state=SEED),

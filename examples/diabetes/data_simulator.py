@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 TARGET = "Outcome"
+# shares, as in the real table
 NOT_TAKEN = {
     "Glucose": 0.01,
     "BloodPressure": 0.05,
     "SkinThickness": 0.30,
     "Insulin": 0.49,
     "BMI": 0.01,
-}  # shares, as in the real table
+}
 RISK = {
     "old": {
         "Glucose": 2.2,
@@ -47,7 +48,8 @@ RISK = {
     },
 }
 USUAL = {  # mean and standard deviation
-    "Pregnancies": (3.8, 3.4), "Glucose": (122.0, 31.0), "BloodPressure": (72.0, 12.0), "BMI": (32.5, 6.9),
+    "Pregnancies": (3.8, 3.4), "Glucose": (122.0, 31.0), "BloodPressure": (72.0, 12.0),
+    "BMI": (32.5, 6.9),
     "DiabetesPedigreeFunction": (0.47, 0.33), "Age": (33.0, 11.8),
 }  # fmt: skip
 BASE = -1.2  # log-odds of an average patient: about a third of all fall ill

@@ -77,7 +77,8 @@ def tell(asked: argparse.Namespace) -> None:
 def post(url: str, body: Any) -> Any:
     """What the service answers."""
     content = json.dumps(body).encode()
-    request = urllib.request.Request(url, content, {"Content-Type": "application/json"})  # noqa: S310
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, content, headers)  # noqa: S310
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
         return json.load(answer)
 

@@ -209,7 +209,8 @@ def how_to_look() -> str:
     """What to type next."""
     job = f"{shown(Path(sys.executable))} pipeline_orchestrator.py"
     return f"""
-See it in the MLflow UI:       make server PROJECT={shown(PROJECT)}   then open http://127.0.0.1:5000
+See it in the MLflow UI:       make server PROJECT={shown(PROJECT)}
+                               then open http://127.0.0.1:5000
 Why the last cycle ended so:    {job} explain --project {shown(PROJECT)}
 What each decision brought:    {job} history --project {shown(PROJECT)}
 Undo the last promotion:       {job} rollback --project {shown(PROJECT)}"""

@@ -154,7 +154,8 @@ def serving() -> Iterator[Service]:
 def how_to_serve() -> str:
     """What to type next."""
     return f"""
-Serve it yourself:             make serve PROJECT={shown(PROJECT)}   then open http://127.0.0.1:8002/docs"""
+Serve it yourself:             make serve PROJECT={shown(PROJECT)}
+                               then open http://127.0.0.1:8002/docs"""
 
 
 if __name__ == "__main__":

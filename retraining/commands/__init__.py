@@ -40,9 +40,8 @@ class Answer(NamedTuple):
         The exit code.
         """
         if as_json:
-            out.write(
-                json.dumps(self.told) + "\n"
-            )  # ASCII: a file's name may be no text in any encoding
+            # ASCII: a file's name may be no text in any encoding
+            out.write(json.dumps(self.told) + "\n")
         elif self.text and not quiet:
             out.write(self.text + "\n")
         if self.failure is not None:

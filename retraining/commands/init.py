@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 FOLDERS = ("new_data", "used_data", "model")
-NOT_IN_GIT = ".env\n.retraining/\nnew_data/\nused_data/\nquarantine/\nmodel/\nmlflow_server/\npredictions/\napi_tokens.json\n"
+NOT_IN_GIT = """\
+.env
+.retraining/
+new_data/
+used_data/
+quarantine/
+model/
+mlflow_server/
+predictions/
+api_tokens.json
+"""
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -32,9 +42,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         "files", nargs="*", type=Path, metavar="FILE", help="CSV or Parquet, copied into used_data/"
     )
     command.add_argument("--target", metavar="COLUMN", help="the column to predict")
-    command.set_defaults(
-        flags_between=True
-    )  # DIR --target COLUMN FILE: argparse alone ends at the flag
+    # DIR --target COLUMN FILE: argparse alone ends at the flag
+    command.set_defaults(flags_between=True)
 
 
 def make_folder(folder: Path) -> Path:

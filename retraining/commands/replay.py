@@ -96,9 +96,8 @@ def answer(asked: argparse.Namespace, settings: Settings, run_cycle: RunCycle) -
         UsageError: there is nothing to play, or a number, name or file cannot be used.
     """
     _check_numbers(asked)
-    os.environ.setdefault(
-        "OMP_NUM_THREADS", "1"
-    )  # read at the first fit: OpenMP crawls on small tables
+    # read at the first fit: OpenMP crawls on small tables
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from retraining.replay import advice, policies, scratch, summary
     from retraining.replay.history import read_history
     from retraining.replay.replaying import Stage

@@ -67,7 +67,8 @@ def answer(
         failure = job.tally.source_error
         if failure is not None:
             outcome = outcome._replace(exit_code=in_three_lines(failure)[0])
-    except BaseException as error:  # noqa: BLE001 - it goes on to the edge, with the cycle's object beside it
+    except BaseException as error:  # noqa: BLE001
+        # it goes on to the edge, with the cycle's object beside it
         failure = error
         _own_up(error, job)
         open_log().keep_failure(error)
@@ -136,9 +137,8 @@ def _failed(job: Job, error: BaseException) -> Outcome:
     code, lines = in_three_lines(error)
     counts = FileCounts(archived=job.tally.archived, quarantined=len(job.tally.refused))
     if not isinstance(error, (FolderGoneError, LockHeldError)):
-        with suppress(
-            OSError, RetrainingError
-        ):  # the first error is the one to tell; counting may meet the same full disk
+        # the first error is the one to tell; counting may meet the same full disk
+        with suppress(OSError, RetrainingError):
             counts = counts_of(job, what_waits(job))
     return Outcome(
         "failed",

@@ -52,12 +52,15 @@ COMMANDS = {
     "replay": "play archived files through the same cycle under one or more policies",
 }
 MORE_HELP = """
-Every command takes --project DIR, --env-file F, --log-file F, --json, -q and -v; COMMAND --help shows the others, such as --dry-run and
---force of `run`. Exit codes: 0 the cycle ended, 1 it failed, 2 usage or settings, 3 a person is needed, 69 MLflow or a source of rows
-cannot be reached, 75 another cycle holds the lock, 130 and 143 interrupted. Settings are in .env; .env.example and docs/ explain them.
+Every command takes --project DIR, --env-file F, --log-file F, --json, -q and -v; COMMAND --help
+shows the others, such as --dry-run and --force of `run`. Exit codes: 0 the cycle ended, 1 it
+failed, 2 usage or settings, 3 a person is needed, 69 MLflow or a source of rows cannot be reached,
+75 another cycle holds the lock, 130 and 143 interrupted. Settings are in .env; .env.example and
+docs/ explain them.
 """
 MORE_WORDS = """
-`retraining register` puts a first model into the registry, `retraining serve` answers predictions; each has its own --help.
+`retraining register` puts a first model into the registry, `retraining serve` answers predictions;
+each has its own --help.
 """
 
 

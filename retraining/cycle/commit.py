@@ -101,9 +101,8 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
             job.tally.archived += moved
         elif sha not in there:
             gone[sha] = "gone from the inbox before it could be archived"
-            if (
-                sha in inbox and (job.settings.new_data_dir / inbox[sha]).exists()
-            ):  # it could not be claimed
+            # it could not be claimed
+            if sha in inbox and (job.settings.new_data_dir / inbox[sha]).exists():
                 unread = (*unread, inbox[sha])
         elif sha in inbox:
             job.tally.archived += job.inbox.remove_archived(inbox[sha], sha)

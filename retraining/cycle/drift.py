@@ -40,10 +40,8 @@ if TYPE_CHECKING:
     Bins = NumberBins | CategoryBins
     Histograms = dict[str, NDArray[np.int64]]
 
-LABELS, SCORES = (
-    "label",
-    "predicted label",
-)  # beside the features: what files say, and what the model answers
+# beside the features: what files say, and what the model answers
+LABELS, SCORES = "label", "predicted label"
 BLOCKS_KEPT = 150  # of the reference: drift joins neighbours beyond that
 ROWS_FOR_EDGES = 100_000  # quantiles of more rows are the same to the eye, and take longer
 

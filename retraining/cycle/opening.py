@@ -34,15 +34,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cycle:
-    """What the steps after the gate share."""
+    """What the steps after the gate share.
+
+    Attributes:
+        batch: the files that are judged for the first time in this cycle; None where all were
+            judged before.
+    """
 
     job: Job
     recovered: Recovered
     production: Model
     claimed: Claimed
-    batch: (
-        Batch | None
-    )  # the files that are judged for the first time in this cycle; None when all were judged before
+    batch: Batch | None
     number: int
     cycle_id: str
     started: datetime

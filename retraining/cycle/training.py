@@ -100,9 +100,8 @@ def train_challenger(
         status="pending",
     )
     with job.stage("registering"):
-        whole = [
-            (file, runs) for file, runs in parts if file.sha256 not in lineage.shares
-        ]  # drift is against what is recent
+        # drift is against what is recent
+        whole = [(file, runs) for file, runs in parts if file.sha256 not in lineage.shares]
         sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
         wanted = replace(
             candidate(recipe, estimator, manifest, marks, sketch),

@@ -66,9 +66,8 @@ def reserve(blocks: Sequence[Block], fraction: float) -> set[Block]:
     The digest is the SHA-256 of the ASCII text `<sha256>:<number>`: the file's SHA-256 in
     lower-case hexadecimal, a colon, and the block's number in its file in decimal, counted from 0.
     """
-    wanted = math.ceil(
-        Fraction(str(fraction)) * len(blocks)
-    )  # exact: 0.07 * 100 in floats is more than 7
+    # exact: 0.07 * 100 in floats is more than 7
+    wanted = math.ceil(Fraction(str(fraction)) * len(blocks))
     count = max(1, min(wanted, len(blocks) - 1))
     return set(sorted(blocks, key=_digest)[:count])
 

@@ -185,9 +185,8 @@ class _CsvPart:
 
     def refuse_numbers_out_of_range(self, name: str, numbers: pa.Array) -> None:
         largest = np.abs(pc.fill_null(numbers, 0.0).to_numpy()).max()
-        if (
-            largest < LARGEST_EXACT_INTEGER
-        ):  # False for NaN too, which pyarrow takes from words such as -nan
+        # False for NaN too, which pyarrow takes from words such as -nan
+        if largest < LARGEST_EXACT_INTEGER:
             return
         texts = self.texts(name)
         finite = pc.fill_null(pc.is_finite(numbers), fill_value=True).to_numpy(zero_copy_only=False)

@@ -170,12 +170,10 @@ def _refuse_bad_quotes(segment: Segment, separator: str) -> None:
     quotes = np.flatnonzero(np.frombuffer(segment.data, np.uint8) == QUOTE)
     adjacent = np.diff(quotes) == 1
     opening, closing = quotes[::2], quotes[1::2]
-    reopens = np.concatenate(([False], adjacent[1::2]))[
-        : opening.size
-    ]  # the second of a doubled pair
-    doubled = np.concatenate((adjacent[1::2], [False]))[
-        : closing.size
-    ]  # the first of a doubled pair
+    # the second of a doubled pair
+    reopens = np.concatenate(([False], adjacent[1::2]))[: opening.size]
+    # the first of a doubled pair
+    doubled = np.concatenate((adjacent[1::2], [False]))[: closing.size]
     padded = np.frombuffer(b"\n" + segment.data + b"\n", np.uint8)
     edges = (ord(separator), NEWLINE, RETURN)
     before, after = np.isin(padded[opening], edges), np.isin(padded[closing + 2], edges)

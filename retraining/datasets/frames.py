@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from retraining.records import Kind, Run, Schema
 
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
-if pd.__version__.startswith(
-    "2."
-):  # a recipe is handed shallow copies, which pandas 3 copies on write
+# a recipe is handed shallow copies, which pandas 3 copies on write
+if pd.__version__.startswith("2."):
     pd.options.mode.copy_on_write = True
 
 

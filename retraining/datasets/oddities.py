@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from retraining.records import Schema
 
-FLOAT32_MAX = float(
-    np.finfo(np.float32).max
-)  # scikit-learn's trees and forests raise on anything beyond
+# scikit-learn's trees and forests raise on anything beyond
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 LONG_TEXT = 10_000  # characters
 
 

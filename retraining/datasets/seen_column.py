@@ -30,9 +30,8 @@ class SeenColumn:
     numbers_only: bool = True
     booleans_only: bool = True  # true, false, 0, 1 in any case
     words_for_boolean: bool = False  # true or false was seen: 0 and 1 alone are numbers
-    texts: set[str] | None = field(
-        default_factory=set
-    )  # None: more than MAX_CATEGORIES, or not all known
+    # None: more than MAX_CATEGORIES, or not all known
+    texts: set[str] | None = field(default_factory=set)
 
     def add_untyped(self, texts: pa.Array, decimal: str) -> None:
         """Take distinct cells of a CSV file."""

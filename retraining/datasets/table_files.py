@@ -103,9 +103,8 @@ def read_table_file(path: Path, *, sound: bool = False) -> tuple[pa.Table, dict[
     if path.stat().st_size < _SEAL.size:
         raise DamagedTableError(f"{path.name} is cut short")
     with pa.memory_map(str(path)) as mapped:
-        data = (
-            mapped.read_buffer()
-        )  # stays mapped after the file is closed, so that thousands of tables need no descriptors
+        # stays mapped after the file is closed, so that thousands of tables need no descriptors
+        data = mapped.read_buffer()
     body = len(data) - _SEAL.size
     magic, length, note_length, checksum = _SEAL.unpack(data[body:])
     if (

@@ -80,7 +80,8 @@ class Children:
         Raises:
             OSError: the machine has no room for its process or its output.
         """
-        out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed at its end
+        out = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the child's end
+        err = tempfile.TemporaryFile()  # noqa: SIM115 - as is this
         before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
         try:
             pid = fork_child(live, out, err, PASSED_ON)

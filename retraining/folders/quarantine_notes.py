@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REASON_SUFFIX = ".reason.json"
-ROOM = len(
-    f".{REASON_SUFFIX}.tmp"
-)  # bytes that a note's name, while it is written, is longer than its file's
+# bytes that a note's name, while it is written, is longer than its file's
+ROOM = len(f".{REASON_SUFFIX}.tmp")
 
 
 class Note(NamedTuple):

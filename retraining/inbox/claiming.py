@@ -45,9 +45,8 @@ def copy_aside(source: Path, claims: Path) -> DataFile | None:
     if not unchanged(source, before):
         aside.unlink()
         return None
-    os.utime(
-        aside, ns=(before.st_atime_ns, before.st_mtime_ns)
-    )  # the archive keeps the time of arrival
+    # the archive keeps the time of arrival
+    os.utime(aside, ns=(before.st_atime_ns, before.st_mtime_ns))
     target = claims / (digest.hexdigest() + split_ending(source.name)[1].lower())
     aside.replace(target)
     return DataFile(source.name, digest.hexdigest(), target)

@@ -29,10 +29,8 @@ if TYPE_CHECKING:
     from retraining.model_registry.connection import Connection
 
 _NOT_OURS = ("registered_model_meta", "__pycache__")  # written beside a model by whoever loads it
-_SECONDS_A_FILE, _SECONDS_A_BYTE = (
-    0.05,
-    1e-6,
-)  # work, not waiting: a healthy transfer never uses up the budget
+# work, not waiting: a healthy transfer never uses up the budget
+_SECONDS_A_FILE, _SECONDS_A_BYTE = 0.05, 1e-6
 
 
 def folder_digest(folder: Path) -> str:
@@ -157,9 +155,8 @@ class Artifacts:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-                if (
-                    folder.exists()
-                ):  # refused for a moment; what is refused twice goes with the next cycle's sweep
+                # refused for a moment; what is refused twice goes with the next cycle's sweep
+                if folder.exists():
                     shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
             raise translated(error, self._connection.uri) from error

@@ -112,9 +112,8 @@ class Connection:
                 return question(self._open())
             except Exception as error:
                 spent = time.monotonic() - began
-                if is_locked(error) and self._left - spent > max(
-                    1.0, spent
-                ):  # there is time for another such attempt
+                # there is time for another such attempt
+                if is_locked(error) and self._left - spent > max(1.0, spent):
                     continue
                 failure = translated(error, self.uri)
                 if isinstance(failure, UnreachableError):
@@ -129,9 +128,8 @@ class Connection:
         """MLflow reads its patience from the environment at every request: no request may outlast
         what is left of ours.
         """
-        pauses = (
-            2.0 ** (retries + 1) if retries else 0.0
-        )  # MLflow waits 2, 4, 8 s between its attempts
+        # MLflow waits 2, 4, 8 s between its attempts
+        pauses = 2.0 ** (retries + 1) if retries else 0.0
         seconds = (
             math.floor((self._left - pauses) / (retries + 1)) if self.is_server else self._left
         )

@@ -69,11 +69,8 @@ class Cycles:
         content = self._store.artifacts.read(run.info.artifact_uri, DECISION)
         try:
             return None if content is None else record_from_json(json.loads(content))
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-        ):  # cut short when the disk was full: the cycle left no record
+        # cut short when the disk was full: the cycle left no record
+        except (ValueError, KeyError, TypeError):
             return None
 
     def open_runs(self) -> int:
@@ -91,7 +88,8 @@ class Cycles:
         experiment = self._store.known_experiment() if self._store.connection.is_server else None
         if experiment is None:
             return None
-        return f"{without_credentials(self._store.connection.uri).rstrip('/')}/#/experiments/{experiment.experiment_id}/runs/{run_id}"
+        server = without_credentials(self._store.connection.uri).rstrip("/")
+        return f"{server}/#/experiments/{experiment.experiment_id}/runs/{run_id}"
 
     # --- writing ----------------------------------------------------------------------------------
     def end_abandoned_runs(self) -> int:

@@ -40,4 +40,5 @@ class ReadOnlyRegistry:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name in WRITING:
             return lambda *_arguments, **_named: None
-        return getattr(self._registry, name)  # type: ignore[no-any-return]  # a verb of the interface
+        verb: Callable[..., Any] = getattr(self._registry, name)
+        return verb

@@ -32,9 +32,8 @@ _CAUSE = re.compile(
     r"|Connection reset by peer|Remote end closed connection without response|certificate verify"
     r" failed|No route to host"
 )
-_DRIVER = re.compile(
-    r"\((?:\w+\.)+\w*Error\) (.+)"
-)  # SQLAlchemy puts words of its own before what the database said
+# SQLAlchemy puts words of its own before what the database said
+_DRIVER = re.compile(r"\((?:\w+\.)+\w*Error\) (.+)")
 
 _USER_REFUSED = re.compile(
     r"password authentication failed|no password supplied|no pg_hba.conf entry|role \S+ does not"

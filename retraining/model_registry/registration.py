@@ -165,9 +165,8 @@ class Registration:
             )
         self._store.connection.ask(self._make_registered_model)
         number = int(self._store.connection.create(make, find).version)
-        if (
-            not self._store.connection.is_server
-        ):  # a server marks the model itself: the UI shows the version beside it
+        # a server marks the model itself: the UI shows the version beside it
+        if not self._store.connection.is_server:
             versions = json.dumps([{"name": self._store.model_name, "version": number}])
             self._store.connection.ask(
                 lambda mlflow: mlflow.set_logged_model_tags(
@@ -193,9 +192,8 @@ class Registration:
         with self._stored.copy_of(version, self._stored.location(version)) as copy:
             digest = folder_digest(copy)
         run_id = version.run_id
-        if (
-            not run_id or self._runs.run(run_id) is None
-        ):  # registered without a run, or the run is gone
+        # registered without a run, or the run is gone
+        if not run_id or self._runs.run(run_id) is None:
             run_id = self._runs.create(
                 f"adopted v{version.number}", TRAINING, manifest.cycle_id, self._store.clock()
             )

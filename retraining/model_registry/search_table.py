@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FIRST = (
-    "rank_test",
-    "mean_test",
-    "std_test",
-    "param_",
-)  # what a reader looks for; times and single folds follow
+# what a reader looks for; times and single folds follow
+FIRST = ("rank_test", "mean_test", "std_test", "param_")
 TWICE = "params"  # scikit-learn lists each setting once more, as a dictionary
 
 

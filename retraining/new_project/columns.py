@@ -25,11 +25,8 @@ if TYPE_CHECKING:
 USUAL_NAMES = ("target", "label", "class", "outcome", "y")
 RARE = 0.2  # a class with a smaller share makes accuracy flatter every model
 VERY_RARE = 0.05  # and one of two classes with this share is ranked, as the survey advises too
-NO_FEATURES = (
-    "label told",
-    "id",
-    "date",
-)  # subjects of remarks: not known, or never the same again
+# subjects of remarks: not known, or never the same again
+NO_FEATURES = ("label told", "id", "date")
 
 
 def likely_target(names: Sequence[str]) -> Proposal | None:

@@ -161,7 +161,7 @@ def _attempt(name: str, action: Callable[[], object], secrets: tuple[str, ...]) 
     """
     try:
         action()
-    except Exception as error:  # noqa: BLE001 - the edge of the cycle: anything that a notice raises ends here
+    except Exception as error:  # noqa: BLE001 - whatever a notice raises ends here
         log.warning(
             "%s could not be served (%s); the cycle is not affected",
             name,

@@ -66,7 +66,9 @@ def _send_once(url: str, body: bytes | None, headers: Mapping[str, str], timeout
             return None
 
     address, authorization = _without_password(url)
-    message = request.Request(address, data=body, headers={**headers, **authorization})  # noqa: S310 - http(s) only, by settings
+    sent_headers = {**headers, **authorization}
+    # the settings take http and https only
+    message = request.Request(address, data=body, headers=sent_headers)  # noqa: S310
     try:
         with request.build_opener(StayHere).open(message, timeout=timeout) as answer:
             answer.read(MOST_OF_AN_ANSWER)

@@ -38,7 +38,8 @@ class Waits:
         long enough.
 
         >>> from datetime import UTC, datetime
-        >>> noon, evening = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 18, tzinfo=UTC)
+        >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        >>> evening = datetime(2026, 3, 1, 18, tzinfo=UTC)
         >>> waits = Waits(("0", "1"), rows_per_file=2, file_wait=timedelta(hours=24))
         >>> waits.lets_a_file_leave([noon], evening), waits.lets_a_file_leave([noon, noon], evening)
         (False, True)

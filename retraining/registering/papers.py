@@ -36,9 +36,8 @@ class Papers:
     schema: Schema
     manifest: Manifest
     marks: Marks
-    left_out: Mapping[str, str] = field(
-        default_factory=dict
-    )  # archived files that are not learned: SHA-256 -> name and reason
+    # archived files that are not learned: SHA-256 -> name and reason
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_papers(

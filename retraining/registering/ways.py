@@ -307,9 +307,8 @@ def _refuse_one_that_does_not_fit(
     """Raise UsageError where the model fails on rows of the schema, or answers by what is none of
     its classes.
     """
-    nobody_knows = np.zeros(
-        len(rows), dtype=np.int64
-    )  # true labels and blocks, which are not asked for
+    # true labels and blocks, which are not asked for
+    nobody_knows = np.zeros(len(rows), dtype=np.int64)
     try:
         chunks = [(rows, nobody_knows, nobody_knows)]
         predict(estimator, chunks, schema, with_probabilities=with_probabilities)

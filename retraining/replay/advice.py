@@ -160,10 +160,11 @@ def interval_by_stretches(
 
 def in_words(found: Sequence[Advice]) -> str:
     """The lines worth changing, or that nothing is clearly better."""
-    told = [
-        "What other lines in .env would have gained a cycle, with an interval that allows for the number of tries:"
-    ]
-    told += [f"  {_line(one)}" for one in found]
+    headline = (
+        "What other lines in .env would have gained a cycle, with an interval that allows for the"
+        " number of tries:"
+    )
+    told = [headline, *(f"  {_line(one)}" for one in found)]
     best = next((one for one in found if one.worth_it), None)
     if best is None:
         return "\n".join([*told, "", "Nothing is clearly better than the current settings."])
@@ -172,4 +173,5 @@ def in_words(found: Sequence[Advice]) -> str:
 
 def _line(one: Advice) -> str:
     interval = in_brackets(one.interval) if one.interval else "(too few cycles for an interval)"
-    return f"{one.gain:+.4f} {interval}  {' '.join(one.lines)}; fits {one.rows_fitted:.0%} of all rows, now {one.rows_fitted_now:.0%}"
+    fitted = f"fits {one.rows_fitted:.0%} of all rows, now {one.rows_fitted_now:.0%}"
+    return f"{one.gain:+.4f} {interval}  {' '.join(one.lines)}; {fitted}"

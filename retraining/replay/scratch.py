@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from retraining.replay.history import Cut, History
     from retraining.settings import Settings
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of random name is made in it, as in any temporary folder
+# a folder of random name is made in it, as in any temporary folder
+MEMORY = Path("/dev/shm")  # noqa: S108
 ROOM = 6  # times the history's size: the files, their claimed copies, and typed copies
 
 

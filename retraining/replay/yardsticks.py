@@ -31,12 +31,8 @@ if TYPE_CHECKING:
     from retraining.records import Run
 
 ALL = ("static", "always", "window:4", "window:8", "window:16", "every:4", "tutorial")
-BEST_OF = (
-    "always",
-    "window:4",
-    "window:8",
-    "window:16",
-)  # a policy's gap is against the best of these in hindsight
+# a policy's gap is against the best of these in hindsight
+BEST_OF = ("always", "window:4", "window:8", "window:16")
 NAME = re.compile(r"static|always|tutorial|(window|every):[1-9][0-9]{0,5}")
 TEST_SHARE = 0.2  # of the tutorial's random split
 

@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 # Without the script every cycle is listed and no button is shown. The page's policy names the
 # script's digest, so nothing else runs.
 FILTER_SCRIPT = """
-const bar = document.querySelector(".filter"), rows = [...document.querySelectorAll("tr[data-ending]")];
+const bar = document.querySelector(".filter");
+const rows = [...document.querySelectorAll("tr[data-ending]")];
 const buttons = [...bar.querySelectorAll("button")], shown = document.querySelector("#shown");
 function show(ending) {
   for (const row of rows) row.hidden = ending !== "" && row.dataset.ending !== ending;
-  for (const button of buttons) button.setAttribute("aria-pressed", String(button.value === ending));
+  for (const button of buttons) {
+    button.setAttribute("aria-pressed", String(button.value === ending));
+  }
   const left = rows.filter(row => !row.hidden).length;
   shown.textContent = left + (left === 1 ? " cycle" : " cycles") + " shown";
 }
@@ -71,9 +74,8 @@ def render(
 ) -> str:
     """The whole page, newest cycle first."""
     cycles = cycles_only(records)
-    last = next(
-        (record for record in reversed(cycles) if record.served is not None), None
-    )  # one that failed has no score to draw
+    # one that failed has no score to draw
+    last = next((record for record in reversed(cycles) if record.served is not None), None)
     metric = last.outcome.metric if last else None
     scored = served_scores(cycles)
     line = timeline(scored, last.outcome.threshold if last else None)

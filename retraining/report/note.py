@@ -66,9 +66,8 @@ def description(outcome: Outcome, command: str = COMMAND) -> str:
     """A version's description: what it replaced, by how much, on how many rows, and how to undo it,
     in one paragraph.
     """
-    if (
-        outcome.ending == "rolled_back"
-    ):  # told of the version that failed, which this cycle did not train
+    # told of the version that failed, which this cycle did not train
+    if outcome.ending == "rolled_back":
         return f"{verdict_sentence(outcome)} {undo(outcome, command).text}"
     version, champion = name(outcome.challenger_version), name(outcome.previous_version)
     start = filled(texts_of(outcome.ending).version, outcome)

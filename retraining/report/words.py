@@ -60,9 +60,8 @@ def interval_text(
     """
     if interval is None:
         return ""
-    if (
-        is_share(metric) and not signed
-    ):  # a share is never beyond 0 and 1, though an interval of few blocks may be
+    # a share is never beyond 0 and 1, though an interval of few blocks may be
+    if is_share(metric) and not signed:
         interval = max(0.0, interval[0]), min(1.0, interval[1])
     low, high = (_number(metric, end, signed=signed) for end in interval)
     return f"[{low}, {high}]"
@@ -72,7 +71,8 @@ def score_text(score: Score | None) -> str:
     """A score with its interval: `84.2 % [81.0, 87.1]`."""
     if score is None or score.value is None:
         return NOTHING
-    return f"{value_text(score.metric, score.value)} {interval_text(score.metric, score.interval)}".strip()
+    value = value_text(score.metric, score.value)
+    return f"{value} {interval_text(score.metric, score.interval)}".strip()
 
 
 def difference_text(metric: str | None, value: float | None) -> str:

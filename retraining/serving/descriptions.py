@@ -195,10 +195,8 @@ def completed(description: Json, schema: Schema | None) -> Json:
     components.setdefault("schemas", {})["Error"] = _ERROR
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     examples = examples_of_rows(schema)
-    for name in (
-        "HTTPValidationError",
-        "ValidationError",
-    ):  # FastAPI's, which no route answers with
+    # FastAPI's, which no route answers with
+    for name in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(name, None)
     for operations in description["paths"].values():
         for operation in operations.values():

@@ -34,9 +34,8 @@ def json_object(body: bytes) -> dict[str, Any]:
 def _read(body: bytes) -> Any:
     try:
         return orjson.loads(body)
-    except (
-        orjson.JSONDecodeError
-    ):  # NaN, half a surrogate pair and 1e400 are refused by it, not by us
+    # NaN, half a surrogate pair and 1e400 are refused by it, not by us
+    except orjson.JSONDecodeError:
         return _read_slowly(body)
 
 

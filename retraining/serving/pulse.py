@@ -71,7 +71,7 @@ class PulseTaker:
         while not self._stop.wait(SECONDS_BETWEEN):
             try:
                 self.read()
-            except Exception as error:  # noqa: BLE001 - the thread must go on, whatever a library raises
+            except Exception as error:  # noqa: BLE001 - whatever it is, the thread must go on
                 log.warning("requests were not counted: %s: %s", type(error).__name__, error)
 
 

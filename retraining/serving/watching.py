@@ -210,7 +210,7 @@ class Watch:
             except Refusal as refusal:
                 if not self._stop.is_set():
                     log.warning("nobody looked at the traffic: %s", _cause(refusal))
-            except Exception as error:  # noqa: BLE001 - the thread must go on, whatever a library raises
+            except Exception as error:  # noqa: BLE001 - whatever it is, the thread must go on
                 if not self._stop.is_set():
                     log.warning("nobody looked at the traffic: %s: %s", type(error).__name__, error)
 

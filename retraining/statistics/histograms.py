@@ -61,9 +61,8 @@ def number_bins(values: Floats, count: int = 10) -> NumberBins:
     quantiles = np.quantile(known, np.arange(1, count) / count, method="inverted_cdf")
     found, times = np.unique(quantiles, return_counts=True)
     # a value that is two quantiles at once: the edge right above it closes a bin of its own
-    with np.errstate(
-        over="ignore"
-    ):  # above the largest float comes infinity, which is an edge like any other
+    # above the largest float comes infinity, which is an edge like any other
+    with np.errstate(over="ignore"):
         edges = np.union1d(found, np.nextafter(found[times > 1], np.inf))
     return NumberBins(tuple(float(edge) for edge in edges))
 

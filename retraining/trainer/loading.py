@@ -79,11 +79,11 @@ def load_recipe(path: Path) -> Recipe:
     helpers: dict[str, types.ModuleType] = {}
     try:
         with project_importable(path.parent, helpers), stdout_to_log(), no_sudden_end():
-            sys.modules[module.__name__] = (
-                module  # dataclasses and cloudpickle look a class's module up there
-            )
+            # dataclasses and cloudpickle look a class's module up there
+            sys.modules[module.__name__] = module
             cloudpickle.register_pickle_by_value(module)
-            exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - a recipe is code to execute
+            code = compile(source, str(path), "exec", dont_inherit=True)
+            exec(code, module.__dict__)  # noqa: S102 - a recipe is code to execute
         text = source.decode(tokenize.detect_encoding(io.BytesIO(source).readline)[0])
     except KeyboardInterrupt:
         raise

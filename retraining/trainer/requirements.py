@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 
     from retraining.trainer.loading import Recipe
 
-ALWAYS = (
-    "cloudpickle",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-)  # what any version is made of and fed with
+# what any version is made of and fed with
+ALWAYS = ("cloudpickle", "numpy", "pandas", "scikit-learn")
 IN_ALWAYS = {"cloudpickle", "numpy", "pandas", "sklearn"}
 
 

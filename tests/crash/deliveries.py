@@ -126,9 +126,8 @@ def _expected(names: dict[str, Case]) -> dict[str, str]:
                 else "refused"
             )
         )
-        seen |= (
-            {case.content} if is_read and case.content else set()
-        )  # nothing is no copy of nothing
+        # nothing is no copy of nothing
+        seen |= {case.content} if is_read and case.content else set()
     return found
 
 

@@ -31,7 +31,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 def train_model(X_train, y_train):
     numbers = make_column_transformer(("passthrough", make_column_selector(dtype_include="number")))
-    return make_pipeline(numbers, DecisionTreeClassifier(max_depth=2, random_state=0)).fit(X_train, y_train)
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0)
+    return make_pipeline(numbers, tree).fit(X_train, y_train)
 """
 LOSING_RECIPE = """
 from sklearn.dummy import DummyClassifier

@@ -111,9 +111,8 @@ def _versions(registry: dict[str, Any]) -> Iterator[str]:
     if max(cycles.values(), default=0) > 1:
         yield f"a cycle made two versions: {cycles.most_common(1)}"
     before = registry["versions"].get(holder, {}).get("tags", {}).get("retraining.previous_version")
-    there = (
-        int(before) if before and int(before) in statuses else None
-    )  # a person may have deleted it
+    # a person may have deleted it
+    there = int(before) if before and int(before) in statuses else None
     if registry["aliases"].get("previous_production") != there:
         yield (
             f"previous_production is v{registry['aliases'].get('previous_production')}, v{holder}"
@@ -137,9 +136,8 @@ def _nothing_left(project: ForkedProject, registry: dict[str, Any]) -> Iterator[
 
 def _check_is_content(project: ForkedProject) -> Iterator[str]:
     said = project.start("check", "--deep", "--json").expect(0).json
-    problems = [
-        one for one in said["problems"] if "retraining.hold" not in one["where"]
-    ]  # a hold is a person's word
+    # a hold is a person's word
+    problems = [one for one in said["problems"] if "retraining.hold" not in one["where"]]
     if not said["ok"] or problems:
         yield f"check --deep: {said['problems']}"
 

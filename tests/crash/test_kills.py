@@ -91,9 +91,8 @@ def test_every_place_stands_beside_a_verb_that_the_job_has() -> None:
 
 
 def test_a_kill_point_kills_only_who_was_asked_to_die_there(forked: ForkedProject) -> None:
-    assert (
-        forked.start("run", kill_at="after_commit").code == 0
-    )  # nothing waits: that place is not on the way
+    # nothing waits: that place is not on the way
+    assert forked.start("run", kill_at="after_commit").code == 0
     assert forked.start("run", kill_at="after_lock").code == KILLED
 
 

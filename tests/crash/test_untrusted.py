@@ -97,9 +97,8 @@ def test_a_hostile_file_name_is_data_wherever_it_goes(
     assert ended["files"]["quarantined"] == 2 + (len(NAMES) if content == "refused" else 0)
     assert not [*forked.folder.rglob("owned"), *Path("/").glob("owned")]
     folder = "used_data" if content == "good" else "quarantine"
-    assert len(forked.names(folder) & set(NAMES)) >= len(NAMES) - (
-        2 if content == "refused" else 0
-    )  # two leave no room for a reason
+    # two leave no room for a reason
+    assert len(forked.names(folder) & set(NAMES)) >= len(NAMES) - (2 if content == "refused" else 0)
     for page in artifacts(forked, "report.html"):
         seen = Tags()
         seen.feed(page)

@@ -29,13 +29,8 @@ if TYPE_CHECKING:
     from tests.crash.scenarios import Scenario
     from tests.model_registry.misbehaving import Front
 
-ALLOWED_CODES = {
-    0,
-    1,
-    2,
-    3,
-    69,
-}  # what a start may end with when a disk or a server fails under it; 2: its settings cannot be read
+# what a start may end with when a disk or a server fails under it; 2: its settings cannot be read
+ALLOWED_CODES = {0, 1, 2, 3, 69}
 READING = (("status",), ("history",), ("check",), ("run", "--dry-run"))
 LONGEST = 120  # seconds until an error must be told
 
@@ -139,9 +134,8 @@ class Stage:
         wrong = told_badly(self.scenario.start(self.project, person=(place, *what)))
         consumed = self.project.digests("used_data") - self.delivered.first
         see_to_the_alias(self.project)
-        if (
-            what == ("delete_model_version", "2") and consumed
-        ):  # what it consumed is recorded nowhere any more
+        # what it consumed is recorded nowhere any more
+        if what == ("delete_model_version", "2") and consumed:
             healed = self.scenario.heal(self.project)
             wrong += [f"the next start did not heal: {healed}"] if healed.code else []
             return wrong + [
@@ -229,9 +223,8 @@ def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[Snapsho
         "1",
         *where,
     ]
-    dies_with_us = (
-        ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-    )  # however we end
+    # however we end
+    dies_with_us = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder.parent / "server.log").open("wb") as log:
         server = subprocess.Popen(

@@ -144,10 +144,8 @@ def die_in_commit(number: int) -> None:
     def committing(connection: Any) -> None:
         nonlocal left
         journal = Path(f"{connection.engine.url.database}-journal")
-        begun = journal.is_file() and journal.read_bytes()[:1] not in (
-            b"",
-            b"\0",
-        )  # sqlite's own mark of a journal that counts
+        # sqlite's own mark of a journal that counts
+        begun = journal.is_file() and journal.read_bytes()[:1] not in (b"", b"\0")
         left -= begun
         if begun and not left:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -32,9 +32,11 @@ def problems(folder: Path, **environment: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"SLICE_COLUMNS": "city"}, "SLICE_COLUMNS: 'city' is no column of v7; did you mean 'City'?"),
+        ({"SLICE_COLUMNS": "city"},
+         "SLICE_COLUMNS: 'city' is no column of v7; did you mean 'City'?"),
         ({"SLICE_COLUMNS": "frobnicate"}, "SLICE_COLUMNS: 'frobnicate' is no column of v7"),
-        ({"IGNORE_COLUMNS": "recordid"}, "IGNORE_COLUMNS: 'recordid' is no column of v7; did you mean 'record_id'?"),
+        ({"IGNORE_COLUMNS": "recordid"},
+         "IGNORE_COLUMNS: 'recordid' is no column of v7; did you mean 'record_id'?"),
         ({"POSITIVE_CLASS": "Yes"}, "POSITIVE_CLASS: 'Yes' is no class of v7; did you mean 'yes'?"),
         ({"TARGET_COLUMN": "label"}, "TARGET_COLUMN: 'label', but v7 predicts 'target'"),
     ],

@@ -53,10 +53,8 @@ def test_values_that_were_learned_are_left_out_and_counted(job: Any, tmp_path: P
         [{learned.sha256: ((0, 41),)}],
         {learned.sha256: learned},
     )
-    assert left_out(sections) == [
-        [False, True, True],
-        [],
-    ]  # 5 stands twice in the tested rows, which is no harm
+    # 5 stands twice in the tested rows, which is no harm
+    assert left_out(sections) == [[False, True, True], []]
     assert copies == Copies(rows=2, of=6, files=1)
 
 

@@ -180,7 +180,8 @@ ACCEPTED_STRUCTURE = [
     ),
     read_as(
         "every cell quoted",
-        '"speed","load","ok","city","target"\n"1","10","true","Rome","0"\n"2.5","20","False","Oslo","1"\n',
+        '"speed","load","ok","city","target"\n'
+        '"1","10","true","Rome","0"\n"2.5","20","False","Oslo","1"\n',
         READ,
     ),
     read_as(

@@ -69,9 +69,8 @@ def test_the_reserved_are_the_smallest_digests_never_none_and_never_all(
 
 
 def test_seven_hundredths_of_a_hundred_blocks_are_seven() -> None:
-    assert (
-        len(reserve([Block(f"{i:064x}", 0, 0, 1) for i in range(100)], 0.07)) == 7
-    )  # in floats 0.07 * 100 is more than 7
+    # in floats 0.07 * 100 is more than 7
+    assert len(reserve([Block(f"{i:064x}", 0, 0, 1) for i in range(100)], 0.07)) == 7
 
 
 def test_nothing_gives_nothing() -> None:

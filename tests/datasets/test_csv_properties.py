@@ -22,9 +22,8 @@ from retraining.records import Column, Schema
 from tests.datasets.corpus import HEAD, ROWS, SCHEMA, parquet
 from tests.datasets.files import put, rows_of, store
 
-EXAMPLES = int(
-    os.environ.get("DATASETS_EXAMPLES", "40")
-)  # more of them by hand, after a change of the reading
+# more of them by hand, after a change of the reading
+EXAMPLES = int(os.environ.get("DATASETS_EXAMPLES", "40"))
 TEXTS = Schema((Column("a", "string"), Column("b", "string")), "t", "string", ("x", "y"))
 quick = settings(
     max_examples=EXAMPLES,

@@ -25,9 +25,8 @@ def test_an_accepted_file_is_read_as_exactly_what_it_says(case: Case, tmp_path: 
     file, tables = put(tmp_path, case.content, case.name), store(tmp_path, **case.settings)
     facts = tables.validate(file, case.schema)
     rows = rows_of(tables.table(file, case.schema), case.schema)
-    assert [repr(row) for row in rows] == [
-        repr(row) for row in case.rows or ()
-    ]  # repr: -0.0 is not 0.0, nor 1 True
+    # repr: -0.0 is not 0.0, nor 1 True
+    assert [repr(row) for row in rows] == [repr(row) for row in case.rows or ()]
     assert facts == tables.validate(file, case.schema), "the columnar copy must tell the same"
     assert (facts.rows, dict(facts.unknown_labels)) == (len(rows), {})
     assert {name: getattr(facts, name) for name in case.facts} == case.facts

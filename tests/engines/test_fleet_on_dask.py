@@ -35,7 +35,9 @@ TELLS = (
     + """
 import json, os
 from pathlib import Path
-names = ("COLOUR", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_", "OMP_WAIT_POLICY")
+names = (
+    "COLOUR", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_", "OMP_WAIT_POLICY",
+)
 told = {name: os.environ.get(name) for name in names}
 Path(__file__).with_name("told.json").write_text(json.dumps(told))
 """

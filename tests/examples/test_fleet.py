@@ -20,8 +20,10 @@ from retraining.trainer import check_recipe, load_recipe, train
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "adas"
 FLEET = SimpleNamespace(**runpy.run_path(str(FOLDER / "data_simulator.py"), run_name="fleet"))
 COLUMNS = [
-    "record_id", "timestamp", "vehicle_speed_kmh", "distance_to_obstacle_m", "lane_departure_warning", "front_collision_warning",
-    "driver_attention_level", "weather_conditions", "road_type", "light_conditions", "steering_angle_degrees", "accelerator_pedal_position",
+    "record_id", "timestamp", "vehicle_speed_kmh", "distance_to_obstacle_m",
+    "lane_departure_warning", "front_collision_warning",
+    "driver_attention_level", "weather_conditions", "road_type", "light_conditions",
+    "steering_angle_degrees", "accelerator_pedal_position",
     "brake_pedal_position", "gps_latitude", "gps_longitude", "intervention_needed",
 ]  # fmt: skip
 

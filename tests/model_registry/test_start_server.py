@@ -157,7 +157,8 @@ def test_the_served_model_answers_a_row(bare: Settings, tmp_path: Path) -> None:
     ]
     bin_folder = Path(sys.executable).parent
     environment = {
-        "PATH": f"{bin_folder}:/usr/bin:/bin", "HOME": str(tmp_path), "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PATH": f"{bin_folder}:/usr/bin:/bin", "HOME": str(tmp_path),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": bare.mlflow_tracking_uri,
     }  # fmt: skip
     with (tmp_path / "log").open("wb") as log:

@@ -92,7 +92,8 @@ import sys
 import mlflow, pandas
 mlflow.set_tracking_uri(sys.argv[1])
 model = mlflow.pyfunc.load_model("models:/classifier/1")
-print(model.predict(pandas.DataFrame({"speed": [-1.0, 1.0], "load": 0.0, "city": "north"})).tolist())
+rows = pandas.DataFrame({"speed": [-1.0, 1.0], "load": 0.0, "city": "north"})
+print(model.predict(rows).tolist())
 """
 
 

@@ -24,7 +24,8 @@ def fits(folder: Path, *, coin: bool, threshold: float, when: str) -> int:
     if coin:
         table["target"] = np.random.default_rng(14).integers(0, 2, ROWS)
     there = made(folder, table, RETRAIN_WHEN=when, RETRAIN_THRESHOLD=str(threshold))
-    ((play,),) = there.replay("--policy", "current")["policies"].values()  # type: ignore[attr-defined]
+    policies = there.replay("--policy", "current")["policies"]
+    ((play,),) = policies.values()  # type: ignore[attr-defined]
     assert len(play["served"]) == CYCLES
     return int(play["fits"])
 

@@ -44,11 +44,8 @@ def play(judge: Judge, name: str) -> Play:
         ("static", 0, 0),
         ("always", 8, sum(120 + 60 * cycle for cycle in range(1, 9))),
         ("window:1", 8, 8 * 60),
-        (
-            "window:4",
-            8,
-            180 + 240 + 300 + 5 * 240,
-        ),  # the first model's rows are one batch, and longer than the others
+        # the first model's rows are one batch, and longer than the others
+        ("window:4", 8, 180 + 240 + 300 + 5 * 240),
         ("every:4", 2, (120 + 240) + (120 + 480)),
     ],
 )
@@ -78,7 +75,7 @@ def test_yardsticks_played_together_are_those_played_alone(tmp_path: Path) -> No
     assert together == [play(judge, name) for name in names]
 
 
-def test_the_tutorial_retrains_two_points_under_its_first_score_and_promotes_what_wins_on_its_own_split(
+def test_the_tutorial_retrains_two_points_under_its_first_score_and_promotes_by_its_own_split(
     tmp_path: Path,
 ) -> None:
     judge = judge_of(tmp_path, drifting(600, turn_at=0.6))

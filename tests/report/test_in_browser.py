@@ -21,11 +21,19 @@ CONTRAST = """() => {
   const channel = value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
   const parts = colour => colour.match(/[\\d.]+/g).map(Number);
   const light = colour => {
-    const [r, g, b] = parts(colour).map(part => channel(part / 255)); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const behind = node => { for (; node; node = node.parentElement) {
-    const colour = getComputedStyle(node).backgroundColor; if (colour.startsWith("rgb(")) return colour; } return "rgb(255, 255, 255)"; };
+    const [r, g, b] = parts(colour).map(part => channel(part / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = node => {
+    for (; node; node = node.parentElement) {
+      const colour = getComputedStyle(node).backgroundColor;
+      if (colour.startsWith("rgb(")) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
   let worst = 21, which = "";
-  for (const node of document.querySelectorAll("h1, h2, p, td, th, dt, dd, caption, span, button, a, code, footer")) {
+  const said = "h1, h2, p, td, th, dt, dd, caption, span, button, a, code, footer";
+  for (const node of document.querySelectorAll(said)) {
     if (!node.innerText?.trim() || !node.getClientRects().length) continue;
     const [one, other] = [light(getComputedStyle(node).color), light(behind(node))];
     const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);

@@ -148,9 +148,7 @@ def test_a_reason_cannot_break_out_of_the_note() -> None:
     assert not [line for line in text.splitlines() if line.startswith("| new")]
 
 
-def test_the_description_says_what_was_replaced_by_how_much_on_how_many_rows_and_how_to_undo_it() -> (
-    None
-):
+def test_the_description_says_what_was_replaced_by_how_much_on_what_and_how_to_undo_it() -> None:
     text = description(promoted(), command="python pipeline_orchestrator.py --project /srv/a")
     for words in (
         "Replaced v7",

@@ -153,7 +153,9 @@ def test_tokens_are_kept_as_digests_that_open_nothing(tmp_path: Path) -> None:
     assert access.caller_of(asking(token), "read").name == "shop"
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic {}", "{}", "Bearer {}x", "Bearer  {}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Basic {}", "{}", "Bearer {}x", "Bearer  {}"]
+)
 def test_what_is_no_token_opens_nothing(tmp_path: Path, header: str) -> None:
     settings = project(tmp_path)
     token = TokenFile(tmp_path).add("shop", ("read",))
@@ -306,7 +308,8 @@ def test_only_our_names_are_answered(
 
 @pytest.mark.parametrize(
     ("host", "is_one"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("host.example", False)],
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True),
+     ("0.0.0.0", False), ("host.example", False)],
 )  # fmt: skip
 def test_loopback_is_known_by_its_addresses(host: str, is_one: bool) -> None:
     assert is_loopback(host) is is_one

@@ -62,11 +62,16 @@ def test_a_label_is_read_however_it_is_written(service: Running) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"label": 1}, {"prediction_id": "a"}, {"prediction_id": "a", "label": None}, {"prediction_id": "a", "label": "NA"},
-        {"prediction_id": "", "label": 1}, {"prediction_id": "a\n", "label": 1}, {"prediction_id": "a" * 129, "label": 1},
-        {"prediction_id": "a", "label": [1]}, {"prediction_id": "a", "label": "\0"}, {"prediction_id": "a", "label": "\ud800"},
-        {"prediction_id": "a", "label": 1, "label_time": SECRET}, {"prediction_id": "a", "label": 1, "label_time": 5},
-        {"prediction_id": "a", "label": 1, "label_time": "0001-01-01T00:00:00+14:00"}, {"prediction_id": "a", "label": 1, SECRET: 1},
+        {"label": 1}, {"prediction_id": "a"}, {"prediction_id": "a", "label": None},
+        {"prediction_id": "a", "label": "NA"},
+        {"prediction_id": "", "label": 1}, {"prediction_id": "a\n", "label": 1},
+        {"prediction_id": "a" * 129, "label": 1},
+        {"prediction_id": "a", "label": [1]}, {"prediction_id": "a", "label": "\0"},
+        {"prediction_id": "a", "label": "\ud800"},
+        {"prediction_id": "a", "label": 1, "label_time": SECRET},
+        {"prediction_id": "a", "label": 1, "label_time": 5},
+        {"prediction_id": "a", "label": 1, "label_time": "0001-01-01T00:00:00+14:00"},
+        {"prediction_id": "a", "label": 1, SECRET: 1},
     ],
 )  # fmt: skip
 def test_what_is_no_label_is_refused_without_its_values(

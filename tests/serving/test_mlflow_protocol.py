@@ -62,11 +62,12 @@ def bodies() -> dict[str, tuple[str, bytes]]:
     ROWS.to_parquet(parquet)
     whole = [{**record, "load": 2} for record in records]
     wider = [{**record, "door": SECRET} for record in records]
+    narrower = [{"speed": 1.0, "city": "north"}]
     return {
         "records": (JSON, told(dataframe_records=records)),
         "records of whole numbers": (JSON, told(dataframe_records=whole)),
         "records with another column": (JSON, told(dataframe_records=wider)),
-        "records without a column": (JSON, told(dataframe_records=[{"speed": 1.0, "city": "north"}])),
+        "records without a column": (JSON, told(dataframe_records=narrower)),
         "split": (JSON, told(dataframe_split=split)),
         "instances": (JSON, told(instances=records[:3])),
         "inputs": (JSON, told(inputs=inputs)),

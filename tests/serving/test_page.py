@@ -165,7 +165,8 @@ def test_the_page_shows_what_the_last_look_found(service: Running) -> None:
     found = {"metric": "accuracy", "predictions": 4321, "labelled": 0, "realised": None}
     result = KeptResult(datetime.now(UTC), json.dumps({**found, "estimated": None}))
     name = service.parts.settings.model_name
-    keep_result(service.parts.log.database, name, "last 30 days", result)  # type: ignore[attr-defined]
+    log = service.parts.log
+    keep_result(log.database, name, "last 30 days", result)  # type: ignore[attr-defined]
     page = text_of(service.ask("GET", "/page/fragment"))
     assert "4,321 in 30 days" in page
     assert "Traffic as of" in page
@@ -250,11 +251,13 @@ def test_there_is_no_report_of_an_unknown_cycle(service: Running) -> None:
 # --- a million predictions ------------------------------------------------------------------------
 MANY = 1_000_000
 FILL = """
-INSERT INTO predictions (model_name, prediction_id, request_id, request_time, row_index, model_version,
+INSERT INTO predictions (
+    model_name, prediction_id, request_id, request_time, row_index, model_version,
     features, prediction, classes, probabilities, execution_ms, schema_version, label_waits)
 WITH RECURSIVE row(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM row WHERE n < :last)
 SELECT :model, printf('p%08d', n), printf('r%07d', n / 10),
-    strftime('%Y-%m-%dT%H:%M:%S', 'now', printf('-%d seconds', (:last - n) / 10 * 25)) || '.000000Z',
+    strftime('%Y-%m-%dT%H:%M:%S', 'now', printf('-%d seconds', (:last - n) / 10 * 25))
+        || '.000000Z',
     n % 10, 1, :features, CAST(n % 2 AS TEXT), '[0,1]', '[0.4,0.6]', 1.5, 1, 0
 FROM row
 """

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 ROWS_PER_FILE = 3
 TABLES = """
 CREATE TABLE IF NOT EXISTS letters (id INTEGER PRIMARY KEY, line TEXT, file TEXT);
-CREATE TABLE IF NOT EXISTS files (file TEXT PRIMARY KEY, sha256 TEXT, size INTEGER, prepared_at TEXT, delivered INTEGER);
+CREATE TABLE IF NOT EXISTS files (
+    file TEXT PRIMARY KEY, sha256 TEXT, size INTEGER, prepared_at TEXT, delivered INTEGER
+);
 """
 
 

@@ -96,7 +96,8 @@ def test_estimates_without_one_run_of_rows_differ_most_where_runs_differ() -> No
         (np.empty((0, 2)), np.empty(0, dtype=np.int64), "no test rows"),
         (None, np.repeat([0, 1], 50), "no probabilities"),
         (np.full((100, 2), np.nan), np.repeat([0, 1], 50), "no numbers"),
-        (np.full((100, 2), 0.5), np.repeat([0, 1], [71, 29]), "29 of its test rows are of class 'yes'"),
+        (np.full((100, 2), 0.5), np.repeat([0, 1], [71, 29]),
+         "29 of its test rows are of class 'yes'"),
     ],
 )  # fmt: skip
 def test_where_it_would_not_be_honest_it_says_why(given: Any, truth: Any, why: str) -> None:

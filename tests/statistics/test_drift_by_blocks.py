@@ -64,7 +64,10 @@ def sides(before, after, nominal=False):
 def test_benjamini_hochberg_on_the_example_of_its_paper():
     # Benjamini and Hochberg (1995), section 3.2: fifteen p values, of which the first four are
     # rejected at 5 %
-    published = [.0001, .0004, .0019, .0095, .0201, .0278, .0298, .0344, .0459, .3240, .4262, .5719, .6528, .7590, 1.0]  # fmt: skip
+    published = [
+        .0001, .0004, .0019, .0095, .0201, .0278, .0298, .0344, .0459, .3240,
+        .4262, .5719, .6528, .7590, 1.0,
+    ]  # fmt: skip
     assert [q <= 0.05 for q in benjamini_hochberg(published)] == [True] * 4 + [False] * 11
 
 
@@ -99,9 +102,10 @@ def test_p_with_blocks_of_one_size_is_that_of_scipys_permutation_test(nominal):
             return np.abs(difference).sum(axis=-1) / 2
         return np.abs(np.cumsum(difference, axis=-1)).max(axis=-1)
 
+    everything = np.concatenate([before, after])
     every = stats.permutation_test(
         (np.arange(6), np.arange(6, 11)),
-        lambda x, y, axis: moved(np.concatenate([before, after])[x], np.concatenate([before, after])[y], -2),
+        lambda x, y, axis: moved(everything[x], everything[y], -2),
         vectorized=True, axis=-1, alternative="greater", n_resamples=np.inf,
     )  # fmt: skip
     two = sides(before, after, nominal)

@@ -44,9 +44,11 @@ def drawn(name: str, predicted: NDArray[np.int64], given: Floats, likely: Floats
 @pytest.mark.parametrize(
     ("name", "classes"),
     [
-        ("accuracy", 2), ("accuracy", 4), ("error_rate", 2), ("f1", 2), ("f1_macro", 4), ("recall", 2),
+        ("accuracy", 2), ("accuracy", 4), ("error_rate", 2), ("f1", 2), ("f1_macro", 4),
+        ("recall", 2),
         ("balanced_accuracy", 4), ("matthews_corrcoef", 2), ("roc_auc", 2), ("roc_auc_ovr", 4),
-        ("average_precision", 2), ("neg_log_loss", 4), ("neg_brier_score", 2), ("top_k_accuracy", 4),
+        ("average_precision", 2), ("neg_log_loss", 4), ("neg_brier_score", 2),
+        ("top_k_accuracy", 4),
         ("d2_log_loss_score", 2),
     ],
 )  # fmt: skip

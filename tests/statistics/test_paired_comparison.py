@@ -93,9 +93,8 @@ def test_interval_of_equal_blocks_is_the_t_interval_over_block_means():
     )
     means = gains.reshape(12, 80).mean(axis=1)
     expected = stats.t.interval(0.9, 11, loc=means.mean(), scale=stats.sem(means))
-    assert stats.sem(means) > gains.std(ddof=1) / math.sqrt(
-        gains.size
-    )  # else the rows would set the error
+    # else the rows would set the error
+    assert stats.sem(means) > gains.std(ddof=1) / math.sqrt(gains.size)
     assert judged("accuracy", champion, challenger, confidence=0.9).interval == pytest.approx(
         expected
     )

@@ -154,11 +154,11 @@ def _events(facts: LiveFacts) -> list[Event]:
     cycles = () if facts.books is None else facts.books.cycles
     events = []
     for record in cycles:
-        if record.ending in ("promoted", "rolled_back"):
-            kind = "promoted" if record.ending == "promoted" else "rolled_back"
+        ending = record.outcome.ending
+        if ending in ("promoted", "rolled_back"):
             serves = name(record.outcome.production_version)
             words = f"{label_of(record)}: {decision_words(record.outcome)}"
-            events.append(Event(_noon(record.started.date()), kind, serves, words))  # type: ignore[arg-type]
+            events.append(Event(_noon(record.started.date()), ending, serves, words))
     return events
 
 

@@ -60,8 +60,9 @@ def _cycle_row(facts: LiveFacts, record: CycleRecord) -> IndexRow:
     if run_url is not None and version is not None:
         home = run_url.partition("#")[0]
         version_url = f"{home}#/models/{quote(facts.plan.model_name, safe='')}/versions/{version}"
-    has_report = facts.reports is not None and record.run_id is not None
-    report = facts.reports.format(quote(record.cycle_id, safe="")) if has_report else None  # type: ignore[union-attr]
+    report = None
+    if facts.reports is not None and record.run_id is not None:
+        report = facts.reports.format(quote(record.cycle_id, safe=""))
     return cycle_row(record, hindsight, report, run_url, version_url)
 
 

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     Cell = Callable[[Any], str]
 
-EXACT_INTEGERS = (
-    2**53
-)  # beyond it a double skips integers, so a number column would hold another value than the document
+# beyond it a double skips integers: a number column would hold another value than the document
+EXACT_INTEGERS = 2**53
 LONGEST_CELL = 100_000  # characters; readers of CSV give up on a file with cells not much longer
 NUMERIC_TRUTHS = {"": "", "0": "false", "0.0": "false", "-0.0": "false", "1": "true", "1.0": "true"}
 TRUTHS = {"true": "true", "false": "false", "1": "true", "0": "false"}
@@ -113,9 +112,8 @@ def is_scalar(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return (
-            str(value) if type(value) is str else _missing(value, expected="a text")
-        )  # bson.Code is a subclass of str
+        # bson.Code is a subclass of str
+        return str(value) if type(value) is str else _missing(value, expected="a text")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):

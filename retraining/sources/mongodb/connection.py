@@ -44,12 +44,8 @@ if TYPE_CHECKING:
 LEDGER_SUFFIX = "_retraining"
 NOT_AUTHORIZED = 13
 AUTHENTICATION_FAILED = (18, 8000)  # 8000 is Atlas's
-NO_MAJORITY_READS = (
-    72,
-    115,
-    148,
-    238,
-)  # InvalidOptions, CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented
+# InvalidOptions, CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented
+NO_MAJORITY_READS = (72, 115, 148, 238)
 # One odd document must not end the scan: a date beyond the year 9999 and broken UTF-8 reach the
 # checks of the cells.
 TOLERANT = CodecOptions(

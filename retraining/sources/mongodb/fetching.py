@@ -69,17 +69,15 @@ def fetch(
     patience = patience or Patience()
     with connected(settings, patience) as source:
         ledger = Ledger(source.ledger, settings.model_name)
-        if (
-            source.is_empty and not ledger.is_there()
-        ):  # most likely a wrong name, under which nothing should be made
+        # most likely a wrong name, under which nothing should be made
+        if source.is_empty and not ledger.is_there():
             log.warning("%s", nothing_there(settings))
             return Fetched()
         finish_what_a_dead_export_left(ledger, outbox, owner=owner, clock=clock)
         watermark = ledger.watermark()
         start = scan_start(source.documents, ledger, watermark, patience)
-        known = ledger.known(
-            start
-        )  # read before the documents: who claims one of them later wins against our claim
+        # read before the documents: who claims one of them later wins against our claim
+        known = ledger.known(start)
         if ledger.last_owner not in (None, owner):
             log.info(
                 "MongoDB: %s exports for the model %r too; each document goes to one of you",

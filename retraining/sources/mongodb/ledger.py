@@ -87,9 +87,8 @@ class Ledger:
         """Make the ledger where there is none; returns its watermark."""
         for field in ("state", "newest", "timeless"):
             self._records.create_index([("model", 1), (field, 1)])
-        self._records.create_index(
-            [("model", 1), ("number", 1), ("sha256", 1)]
-        )  # the digests are read from it alone
+        # the digests are read from it alone
+        self._records.create_index([("model", 1), ("number", 1), ("sha256", 1)])
         with suppress(DuplicateKeyError):
             self._records.insert_one(
                 {
@@ -156,9 +155,8 @@ class Ledger:
         newest = self._records.find_one(
             {"model": self._model}, {"number": 1, "owner": 1}, sort=[("number", -1)]
         )
-        self.last, self.last_owner = (
-            (newest["number"], newest["owner"]) if newest else (0, None)
-        )  # read first: a claim after this look stands in the way of ours
+        # read first: a claim after this look stands in the way of ours
+        self.last, self.last_owner = (newest["number"], newest["owner"]) if newest else (0, None)
         query: dict[str, Any] = {"model": self._model}
         if watermark.cut is not None:
             query = {

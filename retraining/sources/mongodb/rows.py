@@ -134,9 +134,8 @@ def field_at(document: Mapping[str, Any], path: str) -> Any:
 def plain_cell(value: Any) -> str:
     """A cell where nothing is known of the column: numbers as numbers, anything else as text."""
     if isinstance(value, (float, Decimal128)):
-        number_cell(
-            value
-        )  # refuses what is infinite; as a text it would turn the column into one of strings
+        # refuses what is infinite; as a text it would turn the column into one of strings
+        number_cell(value)
     return text_cell(value)
 
 

@@ -48,9 +48,8 @@ if TYPE_CHECKING:
 
 PASSWORD = "correct-horse-battery"
 SHORT = Patience(find_a_server=700, hear_an_answer=700)
-GOING = Patience(
-    find_a_server=700, hear_an_answer=8_000
-)  # for a server that answers before it goes, on a machine that may be busy
+# for a server that answers before it goes, on a machine that may be busy
+GOING = Patience(find_a_server=700, hear_an_answer=8_000)
 
 
 def failure_of(settings: Settings, patience: Patience = SHORT) -> RetrainingError:

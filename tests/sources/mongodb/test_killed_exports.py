@@ -39,9 +39,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.mongodb
 CLONE = Path(__file__).resolve().parents[3]
 KILLED = -9
-PATIENT = Patience(
-    hear_an_answer=600_000
-)  # FerretDB sorts a whole collection before its first answer, on a machine that may be busy
+# FerretDB sorts a whole collection before its first answer, on a machine that may be busy
+PATIENT = Patience(hear_an_answer=600_000)
 PLACES = (
     "mongodb_after_aside",
     "mongodb_after_claim",
@@ -242,9 +241,8 @@ def test_kills_at_random_moments_lose_and_double_nothing(
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(
-    7200
-)  # 43 minutes at a load of 8 to 15: FerretDB reads everything for each query
+# 43 minutes at a load of 8 to 15: FerretDB reads everything for each query
+@pytest.mark.timeout(7200)
 def test_hundred_thousand_documents_survive_fifty_kills(
     mongodb: str, database: str, readings: Collection[dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -32,7 +32,8 @@ from retraining.sources.mongodb.rows import (
 )
 
 SCHEMA = Schema(
-    columns=(Column("speed", "number"), Column("road, or \"way\"", "string"), Column("wet", "boolean"), Column("at.lat", "number")),
+    columns=(Column("speed", "number"), Column("road, or \"way\"", "string"),
+             Column("wet", "boolean"), Column("at.lat", "number")),
     target="braked",
     label_kind="string",
     classes=("no", "yes"),
