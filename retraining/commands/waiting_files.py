@@ -1,4 +1,7 @@
-"""What waits in the inbox, read and scored as a dry run does, for a limited time. Part of `check`."""
+"""What waits in the inbox, read and scored as a dry run does, for a limited time.
+
+Part of `check`.
+"""
 
 from __future__ import annotations
 
