@@ -151,36 +151,60 @@ def read_traffic(
         answers = answers_since(connection, model_name, since, MOST_READ / _count(groups))
         calibrated_rows = rows_to_estimate(answers, calibrations, tuple(codes))
         estimates = _estimates(chosen, calibrated_rows, calibrations)
-
-    def share(
-        some: Sequence[TrafficGroup], day: date | None = None, version: int | None = None
-    ) -> Share:
-        if chosen.needs == "labels":
-            realised = score_of_groups(chosen, some, codes)
-        else:
-            realised = score_of_rows(chosen, rows, _rows_of(rows, day, version))
-        labelled = _count(_labelled(some, codes))
-        return Share(_count(some), labelled, realised, estimates.get((day, version)))
-
-    def by_version(some: Sequence[TrafficGroup], day: date | None = None) -> dict[int, Share]:
-        apart = _apart(some, lambda group: group.version)
-        return {version: share(part, day, version) for version, part in apart.items()}
-
-    by_day = _apart(groups, lambda group: group.hour.date())
-    whole = share(groups)
+    scored = _ScoredRows(chosen, codes, rows, estimates)
+    whole = scored.share(groups)
     why_not = why_not_estimated(chosen, calibrations, tuple(codes))
     return Traffic(
         whole=whole,
         coverage=_coverage(groups, codes),
         labels_in_days=labels_in_days(rows),
         by_label_age=by_label_age(chosen, rows),
-        by_version=by_version(groups),
-        days=tuple(
-            DayOfTraffic(day, share(some, day), by_version(some, day))
-            for day, some in by_day.items()
-        ),
+        by_version=scored.by_version(groups),
+        days=scored.by_day(groups),
         why_not_estimated=why_not if whole.estimated is None else None,
     )
+
+
+@dataclass(frozen=True)
+class _ScoredRows:
+    """Rows that were read one by one, from which the scores of any part come.
+
+    Attributes:
+        codes: of each class, by its text in the log.
+        rows: labelled ones.
+        estimates: scores of rows without labels, by day and version.
+    """
+
+    metric: Metric
+    codes: Mapping[str, int]
+    rows: LabelledRows
+    estimates: Mapping[Part, Score]
+
+    def share(
+        self, groups: Sequence[TrafficGroup], day: date | None = None, version: int | None = None
+    ) -> Share:
+        """The part that these groups are: of one day (UTC), of one version, or of all."""
+        if self.metric.needs == "labels":
+            realised = score_of_groups(self.metric, groups, self.codes)
+        else:
+            realised = score_of_rows(self.metric, self.rows, _rows_of(self.rows, day, version))
+        labelled = _count(_labelled(groups, self.codes))
+        return Share(_count(groups), labelled, realised, self.estimates.get((day, version)))
+
+    def by_version(
+        self, groups: Sequence[TrafficGroup], day: date | None = None
+    ) -> dict[int, Share]:
+        """Each version's part of the groups, oldest version first."""
+        parts = _apart(groups, lambda group: group.version)
+        return {version: self.share(part, day, version) for version, part in parts.items()}
+
+    def by_day(self, groups: Sequence[TrafficGroup]) -> tuple[DayOfTraffic, ...]:
+        """Each day's part of the groups, oldest day first."""
+        parts = _apart(groups, lambda group: group.hour.date())
+        return tuple(
+            DayOfTraffic(day, self.share(part, day), self.by_version(part, day))
+            for day, part in parts.items()
+        )
 
 
 def _labelled_rows(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from retraining.records import Schema
     from retraining.settings import Settings
     from retraining.sources import Clock
+    from retraining.sources.mongodb.connection import Source
     from retraining.sources.mongodb.ledger import Delivery, Watermark
     from retraining.sources.mongodb.rows import Layout
 
@@ -74,40 +75,50 @@ def fetch(
             log.warning("%s", nothing_there(settings))
             return Fetched()
         finish_what_a_dead_export_left(ledger, outbox, owner=owner, clock=clock)
-        watermark = ledger.watermark()
-        start = scan_start(source.documents, ledger, watermark, patience)
-        # read before the documents: who claims one of them later wins against our claim
-        known = ledger.known(start)
-        if ledger.last_owner not in (None, owner):
-            log.info(
-                "MongoDB: %s exports for the model %r too; each document goes to one of you",
-                ledger.last_owner,
-                settings.model_name,
-            )
-        scan = Scan(
-            source.documents,
-            start,
-            cut_at(source.server_time, settings.mongo_settle_seconds),
-            known,
+        deliveries = _export_new_documents(
+            settings, schema, source, ledger, outbox, owner=owner, clock=clock, patience=patience
         )
-        layout, documents = _layout(schema, settings, ledger, watermark, iter(scan))
-        if layout is None:
-            return Fetched()
-        export = Export(
-            ledger,
-            outbox,
-            known,
-            ledger.digests(watermark.released),
-            layout,
-            settings.mongo_rows_per_file,
-            owner,
-            clock,
+    return _summary(deliveries)
+
+
+def _export_new_documents(
+    settings: Settings,
+    schema: Schema | None,
+    source: Source,
+    ledger: Ledger,
+    outbox: Outbox,
+    *,
+    owner: str,
+    clock: Clock,
+    patience: Patience,
+) -> list[Delivery]:
+    """Deliver what the ledger does not know, then move the watermark over it.
+
+    Without a layout nothing is delivered, and the watermark stays.
+    """
+    watermark = ledger.watermark()
+    start = scan_start(source.documents, ledger, watermark, patience)
+    # read before the documents: who claims one of them later wins against our claim
+    known = ledger.known(start)
+    if ledger.last_owner not in (None, owner):
+        log.info(
+            "MongoDB: %s exports for the model %r too; each document goes to one of you",
+            ledger.last_owner,
+            settings.model_name,
         )
-        deliveries = export.run(documents)
-        kill_point("mongodb_before_watermark")
-        ledger.advance(watermark, scan.cut, scan.below)
-        kill_point("mongodb_after_watermark")
-    return _told(deliveries)
+    cut = cut_at(source.server_time, settings.mongo_settle_seconds)
+    scan = Scan(source.documents, start, cut, known)
+    layout, documents = _layout(schema, settings, ledger, watermark, iter(scan))
+    if layout is None:
+        return []
+    digests = ledger.digests(watermark.released)
+    rows_per_file = settings.mongo_rows_per_file
+    export = Export(ledger, outbox, known, digests, layout, rows_per_file, owner, clock)
+    deliveries = export.run(documents)
+    kill_point("mongodb_before_watermark")
+    ledger.advance(watermark, scan.cut, scan.below)
+    kill_point("mongodb_after_watermark")
+    return deliveries
 
 
 def has_documents(settings: Settings, *, patience: Patience | None = None) -> bool:
@@ -183,7 +194,7 @@ def _layout(
     return layout_without_schema(columns, settings), chain(first, documents)
 
 
-def _told(deliveries: list[Delivery]) -> Fetched:
+def _summary(deliveries: list[Delivery]) -> Fetched:
     files = tuple(delivery.file for delivery in deliveries if not delivery.refused)
     documents = sum(len(delivery.ids) for delivery in deliveries if not delivery.refused)
     refused = sum(len(delivery.ids) for delivery in deliveries if delivery.refused)
