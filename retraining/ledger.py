@@ -105,6 +105,14 @@ def learned_runs(manifest: Manifest) -> dict[str, tuple[Run, ...]]:
     }
 
 
+def was_offered(records: Iterable[CycleRecord], version: int) -> bool:
+    """Whether a cycle left the promotion of a version to a person."""
+    return any(
+        record.ending == "awaiting_approval" and record.outcome.challenger_version == version
+        for record in records
+    )
+
+
 @dataclass(frozen=True)
 class BackOff:
     """How many roll-backs by probation came in a row, and the files judged since the last one."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MISSING_TEXTS",
     "NO_COPIES",
+    "AliasMove",
     "Batch",
     "BatchFile",
     "Candidate",
@@ -375,6 +376,23 @@ class Left:
 
 
 @dataclass(frozen=True)
+class AliasMove:
+    """The production alias, moved by a person.
+
+    Attributes:
+        time: when it was moved, or, in the MLflow UI, when a start saw it.
+        before: the version that held it; None where none did.
+        to: the version that got it.
+        why: by whom, and what they said.
+    """
+
+    time: datetime
+    before: int | None
+    to: int
+    why: str
+
+
+@dataclass(frozen=True)
 class RegistryFacts:
     """The registered model as the registry tells it; all empty where there is no such model yet.
 
@@ -384,6 +402,7 @@ class RegistryFacts:
         hold: who held promotions, when and why; None while they are not held.
         left: what the last cycle left; None before the first registration.
         withdrawn: SHA-256 of a withdrawn file -> why.
+        moves: of the production alias by people, oldest first.
     """
 
     aliases: Mapping[str, int] = field(default_factory=dict)
@@ -392,6 +411,7 @@ class RegistryFacts:
     hold: str | None = None
     left: Left | None = None
     withdrawn: Mapping[str, str] = field(default_factory=dict)
+    moves: tuple[AliasMove, ...] = ()
 
 
 VersionFacts = Version

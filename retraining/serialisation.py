@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from retraining.records import (
+        AliasMove,
         Batch,
         BatchFile,
         Comparison,
@@ -221,6 +222,16 @@ def cycle_to_json(record: CycleRecord, hindsight: Hindsight | None) -> Json:
         **outcome_to_json(record.outcome),
         "started": record.started.isoformat(),
         "hindsight": None if hindsight is None else _hindsight_to_json(hindsight),
+    }
+
+
+def move_to_json(move: AliasMove) -> Json:
+    """A move of the production alias by a person."""
+    return {
+        "time": move.time.isoformat(),
+        "before": move.before,
+        "to": move.to,
+        "why": move.why,
     }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
-from retraining.commands.people import add_version_that_waits, the_one_that_waits
+from retraining.commands.people import add_version_that_waits, the_one_that_waits, user_name
+from retraining.cycle.commit import note_move
 from retraining.cycle.job import Job
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import NoProductionModelError, PersonNeededError
@@ -38,6 +39,9 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         number = the_one_that_waits(recovered, asked.version)
         _must_load(job, number)
         job.registry.set_alias(settings.production_alias, number)
+        last = recovered.left.production_version
+        if last not in (None, number):
+            note_move(job, last, number, f"`approve` by {user_name()}")
         return _said(job, recovered, number, holder)
 
 

@@ -11,6 +11,7 @@ from retraining.commands import Answer
 from retraining.commands.problems import Problem, as_problem
 from retraining.commands.reading import Story, read_story
 from retraining.commands.schedule import answer_a_schedule
+from retraining.commands.withdrawn import way_out, withdrawn_that_it_learned
 from retraining.console.command_lines import spelled_out
 from retraining.console.terminal import columns, labelled
 from retraining.cycle.books import files_archived_by
@@ -356,16 +357,8 @@ def _production(story: Story) -> Iterator[Problem]:
             " yet."
         )
         yield Problem(what, "used_data", MENDED_BY_ITSELF, 0)
-    poisoned = [file.name for file in manifest.files if file.sha256 in ledger.withdrawn]
+    poisoned = withdrawn_that_it_learned(job.registry, production, ledger.withdrawn)
     if poisoned:
-        command = job.settings.command
-        remedy = (
-            f"`{command} rollback`, or, once a new file waits, `{command} run --force` to train a"
-            " version without them."
-        )
-        yield Problem(
-            f"v{production.number} learned from withdrawn files: {first_few(poisoned, 5)}",
-            "production",
-            remedy,
-            0,
-        )
+        what = f"v{production.number} learned from withdrawn files: {first_few(poisoned, 5)}"
+        remedy = way_out(job, production.number, ledger.withdrawn)
+        yield Problem(what, "production", remedy, 0)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
-from retraining.commands.reading import Story, read_story
+from retraining.commands.reading import Story, read_known_story
 from retraining.console.terminal import columns, labelled
 from retraining.errors import UsageError
 from retraining.hindsight import graded_decisions, in_words
@@ -40,7 +40,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Tell one cycle's decision: scores, interval, counts, rule, trigger, and what later rows
     say.
     """
-    story = read_story(settings)
+    story = read_known_story(settings)
     record = find(story.ledger.records, asked.which)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence).get(record.cycle_id)
     width = columns()

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
+from retraining.commands.withdrawn import way_out
 from retraining.cycle.books import load_ledger, save_ledger
 from retraining.cycle.commit import move_out_withdrawn
 from retraining.cycle.gate import mark_the_end
@@ -123,19 +124,8 @@ def _forget_files(asked: argparse.Namespace, settings: Settings) -> Answer:
     )
     holder = recovered.facts.aliases.get(settings.production_alias)
     if holder in learned:
-        text += f"\nProduction (v{holder}) is one of these: {_way_out(job, learned)}."
+        text += f"\nProduction (v{holder}) is one of these: {way_out(job, holder, facts.withdrawn)}"
     return Answer(told, text)
-
-
-def _way_out(job: Job, learned: list[int]) -> str:
-    clean = [
-        version.number
-        for version in job.registry.versions("approved")
-        if version.is_ours and version.number not in learned
-    ]
-    command = job.settings.command
-    forced = f"`{command} run --force`, once a new file waits, trains one without them"
-    return f"`{command} rollback --to {clean[-1]}`, or {forced}" if clean else forced
 
 
 def _move_out_waiting(job: Job, shas: list[str], why: str) -> None:

@@ -1,12 +1,16 @@
-"""`history`: the last cycles, with what later rows say of each decision."""
+"""`history`: the last cycles, with what later rows say of each decision, and what people did with
+the alias between them.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retraining.commands import Answer
-from retraining.commands.reading import Story, read_story
+from retraining.commands.alias_moves import in_words as move_in_words
+from retraining.commands.alias_moves import moves_between, unseen_move
+from retraining.commands.reading import Story, read_known_story
 from retraining.console.terminal import columns, labelled
 from retraining.errors import UsageError
 from retraining.folders.failed_start import last_failed_start
@@ -14,13 +18,13 @@ from retraining.hindsight import Promotions, graded_decisions, in_words, promoti
 from retraining.model_registry.names import REPORT
 from retraining.phrases import how_many, in_brackets
 from retraining.report.words import difference_text, interval_text, name, printable
-from retraining.serialisation import cycle_to_json
+from retraining.serialisation import cycle_to_json, move_to_json
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from retraining.records import Comparison, CycleRecord, Hindsight, Outcome
+    from retraining.records import AliasMove, Comparison, CycleRecord, Hindsight, Outcome
     from retraining.settings import Settings
 
 CYCLES = 20
@@ -43,17 +47,17 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         raise UsageError(
             f"-n {asked.n} is no number of cycles.", remedy="Name a number of 1 or more."
         )
-    story = read_story(settings)
+    story = read_known_story(settings)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence)
-    newest = story.ledger.cycles[::-1][: asked.n]
+    newest = _newest(story, asked.n)
     told = _told(newest, hindsight)
     if asked.html is not None:
         return Answer(told, _write_pages(story, hindsight, asked.html))
-    lines = _failed_start(settings) + _table(newest, hindsight)
+    lines = _failed_start(settings) + _unseen_move(story) + _table(newest, hindsight)
     together = promotions_together(list(hindsight.values()), settings.confidence)
     if together is not None:
         lines += labelled("", promotions_in_words(together, settings.metric), columns(), room=3)
-    if not newest:
+    if not story.ledger.cycles:
         lines.append("No cycle has passed the gate yet.")
     return Answer(told, "\n".join(lines))
 
@@ -69,27 +73,82 @@ def _failed_start(settings: Settings) -> list[str]:
 
 def last_cycles(settings: Settings, most: int = CYCLES) -> list[Any]:
     """What `history --json` prints."""
-    story = read_story(settings)
+    story = read_known_story(settings)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence)
-    return _told(story.ledger.cycles[::-1][:most], hindsight)
+    return _told(_newest(story, most), hindsight)
 
 
-def _told(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) -> list[Any]:
-    return [cycle_to_json(record, hindsight.get(record.cycle_id)) for record in newest]
+class _Span(NamedTuple):
+    """A cycle, and what people did with the alias after it and before the next one.
+
+    None of a cycle: before the first.
+    """
+
+    cycle: CycleRecord | None
+    moves: list[AliasMove]
 
 
-def _table(newest: Sequence[CycleRecord], hindsight: Mapping[str, Hindsight]) -> list[str]:
-    """A line a cycle, and hindsight below it; `version` is the one that the ending is about."""
+def _newest(story: Story, most: int) -> list[_Span]:
+    """The last cycles, newest first, each with the moves of the alias that followed it."""
+    spans: list[_Span] = []
+    end = None
+    for record in story.ledger.cycles[::-1][:most]:
+        spans.append(_Span(record, moves_between(story.facts.moves, record.started, end)))
+        end = record.started
+    before = moves_between(story.facts.moves, None, end)
+    if before and len(spans) == len(story.ledger.cycles):
+        spans.append(_Span(None, before))
+    return spans
+
+
+def _told(newest: Sequence[_Span], hindsight: Mapping[str, Hindsight]) -> list[Any]:
+    told = []
+    for cycle, moves in newest:
+        if cycle is not None:
+            one = cycle_to_json(cycle, hindsight.get(cycle.cycle_id))
+            told.append({**one, "moves": [move_to_json(move) for move in moves]})
+    return told
+
+
+def _unseen_move(story: Story) -> list[str]:
+    """What a person did with the alias since, where no start has acted on it yet."""
+    unseen = unseen_move(story)
+    if unseen is None:
+        return []
+    alias = story.project.settings.production_alias
+    text = f"the alias {alias!r}: {unseen}"
+    return labelled("", printable(text, 2000), columns(), room=3)
+
+
+def _table(newest: Sequence[_Span], hindsight: Mapping[str, Hindsight]) -> list[str]:
+    """A line a cycle, and hindsight below it; `version` is the one that the ending is about.
+
+    A move of the alias by a person has a line of its own.
+    """
     width = columns()
     lines = [HEAD] if newest else []
-    for record in newest:
-        lines += _row(record, width)
-        graded = hindsight.get(record.cycle_id)
-        below = f"since then: {in_words(graded, str(record.outcome.metric))}" if graded else ""
-        if record.ending == "failed":
-            below = printable(record.outcome.reason)
-        lines += labelled("", below, width, room=3) if below else []
+    for cycle, moves in newest:
+        for move in reversed(moves):
+            lines += _move_row(move, width)
+        if cycle is not None:
+            lines += _row(cycle, width)
+            lines += _below(cycle, hindsight.get(cycle.cycle_id), width)
     return lines
+
+
+def _below(record: CycleRecord, graded: Hindsight | None, width: int) -> list[str]:
+    """What later rows say of a cycle's decision, or why it failed."""
+    if record.ending == "failed":
+        return labelled("", printable(" ".join(record.outcome.reason.split())), width, room=3)
+    if graded is None:
+        return []
+    text = f"since then: {in_words(graded, str(record.outcome.metric))}"
+    return labelled("", text, width, room=3)
+
+
+def _move_row(move: AliasMove, width: int) -> list[str]:
+    row = f"{move.time:%Y-%m-%d %H:%M}  {'moved by a person':<17} {name(move.to)}"
+    return [row, *labelled("", printable(move_in_words(move)), width, room=3)]
 
 
 def promotions_in_words(found: Promotions, metric: str) -> str:

@@ -38,7 +38,7 @@ def read_books(settings: Settings) -> Books:
         FolderGoneError: a folder is not there.
     """
     story = read_story(settings)
-    project, ledger, production = story.project, story.ledger, story.production
+    project, ledger = story.project, story.ledger
     waiting = project.inbox.waiting(
         ledger.judged(project.deciding), {*ledger.archive, *ledger.withdrawn}
     )
@@ -47,12 +47,12 @@ def read_books(settings: Settings) -> Books:
         cycles=ledger.cycles,
         hindsight=graded_decisions(ledger.cycles, settings.confidence),
         holder=story.holder,
-        reason="" if production is None else production.why,
+        reason=story.why_it_serves,
         promised=_promised(story),
         waiting=len(waiting.fresh),
         quarantined=len(project.inbox.quarantined()),
         hold=story.facts.hold,
-        awaiting_approval=story.facts.challenger,
+        awaiting_approval=story.waits_for_a_person,
         failed_start=last_failed_start(settings.state_dir),
     )
 

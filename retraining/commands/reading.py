@@ -6,9 +6,12 @@ Nothing outside `.retraining/` is written.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from retraining.cycle.books import load_ledger
+from retraining.cycle.production import no_store, store_was_lost
+from retraining.ledger import was_offered
 from retraining.project import Project
 
 if TYPE_CHECKING:
@@ -30,10 +33,27 @@ class Story:
         """The version that holds the production alias."""
         return self.facts.aliases.get(self.project.settings.production_alias)
 
-    @property
+    @cached_property
     def production(self) -> VersionFacts | None:
         """The version that holds the production alias, with its tags."""
         return None if self.holder is None else self.project.registry.version(self.holder)
+
+    @property
+    def waits_for_a_person(self) -> int | None:
+        """The version that won and waits; None too where a person gave it the alias by now."""
+        challenger = self.facts.challenger
+        return None if challenger == self.holder else challenger
+
+    @property
+    def why_it_serves(self) -> str:
+        """Why the version that holds the alias is there: what it was made for, who approved it,
+        and, where it was put back, in place of which one and why. Empty where nobody said.
+        """
+        version = self.production
+        if version is None:
+            return ""
+        approved = version.put_back is None and was_offered(self.ledger.cycles, version.number)
+        return f"approved by a person; {version.why}" if approved else version.why
 
 
 def read_story(settings: Settings, opened: Project | None = None) -> Story:
@@ -43,3 +63,15 @@ def read_story(settings: Settings, opened: Project | None = None) -> Story:
     project = opened if opened is not None else Project.open(settings, read_only=True)
     facts = project.registry.facts()
     return Story(project, facts, load_ledger(project, facts))
+
+
+def read_known_story(settings: Settings) -> Story:
+    """The same, for who would tell of past cycles: where the store was lost, nothing is known.
+
+    Raises:
+        NoProductionModelError: the store is away, though this project had one.
+    """
+    story = read_story(settings)
+    if store_was_lost(story.project):
+        raise no_store(settings)
+    return story

@@ -12,8 +12,9 @@ from retraining.console.failures import in_three_lines
 from retraining.cycle.gate import counts_of, what_waits
 from retraining.cycle.job import Job, Watch
 from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
-from retraining.folders.failed_start import forget_failed_start, note_failed_start
+from retraining.folders.failed_start import forget_failed_start, note_begun_start, note_failed_start
 from retraining.outcomes import FileCounts, Outcome
+from retraining.project import utc_now
 from retraining.serialisation import outcome_to_json
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def answer(
     """Run one cycle and say how it ended."""
     watch = Watch(
         on_lock=lambda: _tell_the_start(settings, dry_run=asked.dry_run),
-        on_begin=lambda: open_log().keep(),
+        on_begin=lambda: _note_the_beginning(settings, open_log, dry_run=asked.dry_run),
         log_lines=lambda: open_log().lines,
     )
     job = Job.open(
@@ -94,6 +95,13 @@ def _terminal() -> TextIO | None:
     """Where a person watches; None where nobody does."""
     stderr = sys.__stderr__
     return stderr if stderr is not None and stderr.isatty() else None
+
+
+def _note_the_beginning(settings: Settings, open_log: OpenLog, *, dry_run: bool) -> None:
+    """The start passed the gate: its log is kept, and should it be killed, `status` tells that."""
+    open_log().keep()
+    if not dry_run:
+        note_begun_start(settings.state_dir, utc_now())
 
 
 def _note_the_end(settings: Settings, job: Job, failure: BaseException | None) -> None:

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
+from retraining.commands.alias_moves import moves_between, unseen_move
 from retraining.commands.reading import Story, read_story
+from retraining.commands.withdrawn import way_out, withdrawn_that_it_learned
 from retraining.console.terminal import columns, labelled
 from retraining.cycle.production import NOT_THERE, public_uri, store_was_lost
 from retraining.errors import RetrainingError
@@ -15,16 +17,16 @@ from retraining.inbox.passed_over import passed_over
 from retraining.logs import log
 from retraining.phrases import first_few
 from retraining.report.words import name, printable
-from retraining.serialisation import cycle_to_json
+from retraining.serialisation import cycle_to_json, move_to_json
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from retraining.folders.failed_start import FailedStart
     from retraining.prediction_log.counts import LogCounts
     from retraining.project import Project
-    from retraining.records import CycleRecord
+    from retraining.records import AliasMove, CycleRecord
     from retraining.settings import Settings
 
 LABEL_WIDTH = 12
@@ -45,6 +47,7 @@ class Status:
     quarantined: int
     production_version: int | None
     previous_version: int | None
+    previous_is_gone: bool
     reason: str
     last_cycle: CycleRecord | None
     probation: str | None
@@ -55,6 +58,9 @@ class Status:
     withdrawn_but_learned: tuple[str, ...]
     failed_start: FailedStart | None
     refused: tuple[str, ...]
+    unseen_move: str | None  # of the alias by a person, which no start has acted on
+    moves: tuple[AliasMove, ...]  # of the alias by people since the last cycle began
+    way_out: str | None  # of what production learned and a person withdrew
     store_lost: bool  # what the registry alone knows is not known then
 
     def to_json(self) -> dict[str, Any]:
@@ -62,6 +68,7 @@ class Status:
         last, predictions, failed = self.last_cycle, self.predictions, self.failed_start
         return {
             **vars(self),
+            "moves": [move_to_json(move) for move in self.moves],
             "last_cycle": None if last is None else cycle_to_json(last, None),
             "predictions": None if predictions is None else asdict(predictions),
             "failed_start": None if failed is None else failed._asdict(),
@@ -80,24 +87,31 @@ def _status_of(story: Story) -> Status:
     waiting = project.inbox.waiting(judged, {*ledger.archive, *ledger.withdrawn})
     refused = tuple(path.name for path in project.inbox.quarantined())
     lost = _store_was_lost(project)
+    last = ledger.cycles[-1] if ledger.cycles else None
+    previous = production.previous if production else story.facts.previous_production
+    poisoned = _poisoned(story)
     return Status(
         waiting=len(waiting.fresh),
         judged=len(waiting.judged),
         used=len(ledger.archive),
         quarantined=len(refused),
         production_version=story.holder,
-        previous_version=production.previous if production else story.facts.previous_production,
+        previous_version=previous,
+        previous_is_gone=previous is not None and project.registry.version(previous) is None,
         reason=_not_known(project.settings) if lost else _why_it_is_there(story),
-        last_cycle=ledger.cycles[-1] if ledger.cycles else None,
+        last_cycle=last,
         probation=production.probation if production else None,
         hold=story.facts.hold,
-        awaiting_approval=story.facts.challenger,
+        awaiting_approval=story.waits_for_a_person,
         predictions=_predictions(story),
         skipped=passed_over(waiting),
-        withdrawn_but_learned=_poisoned(story),
+        withdrawn_but_learned=poisoned,
         failed_start=last_failed_start(project.settings.state_dir),
         refused=refused,
         store_lost=lost,
+        unseen_move=None if lost else unseen_move(story),
+        moves=tuple(moves_between(story.facts.moves, None if last is None else last.started, None)),
+        way_out=_way_out(story) if poisoned else None,
     )
 
 
@@ -135,22 +149,23 @@ def _not_known(settings: Settings) -> str:
 
 
 def _why_it_is_there(story: Story) -> str:
-    """Why the version serves: what it was made for, and, where it was put back, in place of which
-    one and why.
-    """
     if story.holder is None:
         return "no version holds the production alias"
-    why = "" if story.production is None else story.production.why
-    return why or "this job does not know that version"
+    return story.why_it_serves or "this job does not know that version"
 
 
 def _poisoned(story: Story) -> tuple[str, ...]:
     """Withdrawn files that the production version learned."""
-    if story.production is None or not story.production.is_ours or not story.ledger.withdrawn:
+    if story.production is None:
         return ()
-    manifest = story.project.registry.manifest(story.production)
-    poisoned = (file.name for file in manifest.files if file.sha256 in story.ledger.withdrawn)
-    return tuple(sorted(poisoned))
+    return withdrawn_that_it_learned(
+        story.project.registry, story.production, story.ledger.withdrawn
+    )
+
+
+def _way_out(story: Story) -> str:
+    assert story.holder is not None
+    return way_out(story.project, story.holder, story.ledger.withdrawn)
 
 
 def _in_words(status: Status, settings: Settings) -> str:
@@ -165,15 +180,18 @@ def _facts(status: Status, settings: Settings) -> Iterator[tuple[str, str]]:
     """Label and text of each line."""
     holder, previous = status.production_version, status.previous_version
     yield "production", f"{name(holder)}: {status.reason}" if holder else status.reason
+    if status.unseen_move is not None:
+        yield "ALIAS", status.unseen_move
     if not status.store_lost:
-        yield "previous", name(previous) if previous else "none"
+        gone = ", which was deleted" if status.previous_is_gone else ""
+        yield "previous", f"{name(previous)}{gone}" if previous else "none"
     yield "files", _files(status, settings)
     if status.predictions is not None:
         rows = status.predictions
         told = f"{rows.logged} logged, {rows.labelled} labelled, {rows.exported} exported"
         yield "predictions", told
     if not status.store_lost:
-        yield "last cycle", _last_cycle(status.last_cycle, holder)
+        yield "last cycle", _last_cycle(status.last_cycle, holder, status.moves)
     if status.failed_start is not None:
         yield "FAILED", f"the last start: {status.failed_start.in_words()}"
     if status.store_lost:
@@ -213,18 +231,19 @@ def _files_aside(status: Status) -> Iterator[tuple[str, str]]:
         yield "", f"and {len(status.refused) - SHOWN} more, each with its reason beside it"
     if status.withdrawn_but_learned:
         files = first_few(status.withdrawn_but_learned, SHOWN)
-        what = f"production learned from withdrawn files: {files}"
-        yield "WARNING", f"{what}; roll back, or wait for a version without them"
+        yield "WARNING", f"production learned from withdrawn files: {files}; {status.way_out}"
 
 
-def _last_cycle(last: CycleRecord | None, holder: int | None) -> str:
+def _last_cycle(last: CycleRecord | None, holder: int | None, moves: Sequence[AliasMove]) -> str:
     if last is None:
         return "none yet"
     head = f"{last.started:%Y-%m-%d %H:%M} {last.ending}"
-    if last.ending != "promoted":
-        return f"{head}: {last.outcome.reason}"
     new = last.outcome.challenger_version
-    return f"{head} {name(new)}{_since(new, holder)}"
+    if last.ending == "promoted":
+        return f"{head} {name(new)}{_since(new, holder)}"
+    if last.ending == "awaiting_approval" and new in (holder, *(move.to for move in moves)):
+        return f"{head} {name(new)}; since then a person approved it{_since(new, holder)}"
+    return f"{head}: {last.outcome.reason}"
 
 
 def _since(promoted: int | None, holder: int | None) -> str:

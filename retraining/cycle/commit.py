@@ -14,7 +14,7 @@ from retraining.errors import NoProductionModelError, StoreError
 from retraining.kill_points import kill_point
 from retraining.logs import log
 from retraining.model_registry.names import CHALLENGER, PREVIOUS
-from retraining.records import DataFile, Marks
+from retraining.records import AliasMove, DataFile, Marks
 
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retraining.records import Manifest, RegistryFacts, Version
 
 MOVED = "a person moved the alias"
+APPROVED = "a person approved it"
 
 
 def complete_promotion(
@@ -166,6 +167,15 @@ def put_back(project: Project, target: int, in_place_of: int, why: str) -> None:
     project.registry.mark(target, marks_of_one_put_back(version, in_place_of, why))
     project.registry.set_alias(alias, target)
     point_back(project.registry, version.previous)
+
+
+def note_move(job: Job, before: int, to: int, why: str) -> None:
+    """Keep on record that a person moved the alias, once: the start that noted it may have died
+    before it was done with the move.
+    """
+    moves = job.registry.facts().moves
+    if not moves or (moves[-1].before, moves[-1].to) != (before, to):
+        job.registry.note_move(AliasMove(job.now(), before, to, why))
 
 
 def point_back(registry: Registry, previous: int | None) -> None:

@@ -58,7 +58,7 @@ def find_production(project: Project, recovered: Recovered) -> Model:
         store = public_uri(settings.mlflow_tracking_uri)
         raise NoProductionModelError(
             f"No version of the registered model {name!r} holds the alias {alias!r} in {store}.",
-            remedy=how_to_assign(alias, name, *_best_to_hold_it(project, recovered)),
+            remedy=how_to_assign(alias, name, *best_to_hold_it(project, recovered)),
         )
     if not version.is_ours:
         raise UnknownVersionError(
@@ -147,26 +147,37 @@ def no_store(settings: Settings) -> NoProductionModelError:
     )
 
 
-def _best_to_hold_it(project: Project, recovered: Recovered) -> tuple[int | None, str]:
+def best_to_hold_it(project: Project, recovered: Recovered) -> tuple[int | None, str]:
     """The version to give the alias to, and why that one: it was loaded just now.
 
     None where there is none to name.
     """
     last = recovered.left.production_version
-    if last is None or _can_be_loaded(project, last):
+    if last is None or can_be_loaded(project.registry, last):
         return last, "it held the alias last"
     is_there = project.registry.version(last) is not None
     fate = "cannot be loaded" if is_there else "was deleted"
-    approved = [version.number for version in project.registry.versions("approved")]
-    for number in (recovered.facts.previous_production, *reversed(approved)):
-        if number is not None and number != last and _can_be_loaded(project, number):
-            return number, f"version {last} held the alias last and {fate}"
-    return None, ""
+    number = another_that_loads(project.registry, last, recovered.facts.previous_production)
+    return number, "" if number is None else f"version {last} held the alias last and {fate}"
 
 
-def _can_be_loaded(project: Project, number: int) -> bool:
+def another_that_loads(registry: Registry, but: int | None, first: int | None = None) -> int | None:
+    """A version that may be put into production in place of `but`: it served before and is loaded.
+
+    `first` is tried before all others, then the newest.
+    """
+    approved = [version.number for version in registry.versions("approved")]
+    candidates = dict.fromkeys((first, *reversed(approved)))
+    for number in candidates:
+        if number is not None and number != but and can_be_loaded(registry, number):
+            return number
+    return None
+
+
+def can_be_loaded(registry: Registry, number: int) -> bool:
+    """Whether a version is one of ours whose model is there, whole, and loads."""
     try:
-        model = load_model(project.registry, number)
+        model = load_model(registry, number)
         estimator = None if model is None else model.estimator
     except DamagedModelError:
         return False
@@ -181,7 +192,7 @@ def how_to_assign(alias: str, name: str, best: int | None = None, why: str = "")
     if best is not None:
         return (
             f"Open the MLflow UI, Models > {name} > version {best} ({why}) or another > Aliases,"
-            f" and add {alias!r}."
+            f" and add {alias!r}; or run `{ORCHESTRATOR} rollback --to {best}`."
         )
     return (
         f"Open the MLflow UI, Models > {name} > a version > Aliases, and add {alias!r}; or run"

@@ -28,10 +28,12 @@ from retraining.cycle.books import (
     save_ledger,
 )
 from retraining.cycle.commit import (
+    APPROVED,
     MOVED,
     complete_promotion,
     marks_of_one_put_back,
     move_out_withdrawn,
+    note_move,
     point_back,
     put_back,
 )
@@ -159,6 +161,10 @@ def finish_promotion(job: Job, ledger: Ledger, version: Version) -> tuple[Regist
     made_in = next((one for one in ledger.records if one.cycle_id == version.cycle_id), None)
     by_person = made_in is None or made_in.ending != "promoted" or version.status == "rolled_back"
     ledger = complete_promotion(job, ledger, version, facts, by_person=by_person)
+    last = facts.left.production_version if facts.left is not None else None
+    if by_person and last not in (None, version.number):
+        waited = facts.challenger == version.number
+        note_move(job, last, version.number, APPROVED if waited else MOVED)
     job.registry.leave(_left_now(facts, ledger, version.number))
     return job.registry.facts(), ledger
 
@@ -194,7 +200,10 @@ def _finish_roll_back(
             ),
             remedy="Give the alias to another version in the MLflow UI.",
         )
-    put_back(job, target, production.number, production.reason or "rolled back")
+    why = production.reason or "rolled back"
+    put_back(job, target, production.number, why)
+    if production.rolled_back_in is None:
+        note_move(job, production.number, target, why)
     ledger = _close_the_cycle(job, ledger, production.rolled_back_in)
     job.registry.leave(_left_now(facts, ledger, target))
     log.info("finished the roll-back from v%d to v%d", production.number, target)
@@ -222,8 +231,11 @@ def _person_rolled_back(
     point_back(job.registry, production.previous)
     if failed is not None and ours:
         ledger = _close_the_cycle(job, ledger, failed.rolled_back_in)
+        if failed.rolled_back_in is None:
+            note_move(job, last, production.number, failed.reason or MOVED)
     else:
         job.registry.mark(production.number, marks_of_one_put_back(production, last, MOVED))
+        note_move(job, last, production.number, MOVED)
     if facts.hold is None and not ours:
         why = (
             f"by a person, seen {job.now():%Y-%m-%dT%H:%M:%SZ}: the alias was moved back from"

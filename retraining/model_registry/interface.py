@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retraining.records import (
+        AliasMove,
         Candidate,
         CycleRecord,
         Left,
@@ -193,6 +194,9 @@ class Registry(Protocol):
 
     def withdraw(self, reasons: Mapping[str, str]) -> None:
         """Withdraw files from all later training: SHA-256 -> why."""
+
+    def note_move(self, move: AliasMove) -> None:
+        """Keep on record that a person moved the production alias; the alias stays where it is."""
 
     def leave(self, left: Left) -> None:
         """Note what a cycle leaves for the next one."""

@@ -6,6 +6,7 @@ Estimators are kept as they are.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from retraining.errors import DamagedModelError, StoreError
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retraining.model_registry.interface import EndStatus
-    from retraining.records import Candidate, CycleRecord, Left, Manifest, Marks, Status
+    from retraining.records import (
+        AliasMove,
+        Candidate,
+        CycleRecord,
+        Left,
+        Manifest,
+        Marks,
+        Status,
+    )
 
 
 @dataclass
@@ -55,6 +64,7 @@ class MemoryRegistry:
         self._hold: str | None = None
         self._left: Left | None = None
         self._withdrawn: dict[str, str] = {}
+        self._moves: list[AliasMove] = []
         self._runs: dict[str, _Run] = {}
 
     # --- reading ----------------------------------------------------------------------------------
@@ -67,6 +77,7 @@ class MemoryRegistry:
             hold=self._hold,
             left=self._left,
             withdrawn=dict(self._withdrawn),
+            moves=tuple(sorted(self._moves, key=attrgetter("time"))),
         )
 
     def version(self, number: int) -> Version | None:
@@ -246,6 +257,10 @@ class MemoryRegistry:
     def withdraw(self, reasons: Mapping[str, str]) -> None:
         """Withdraw files: SHA-256 -> why."""
         self._withdrawn.update(reasons)
+
+    def note_move(self, move: AliasMove) -> None:
+        """Keep a move of the alias."""
+        self._moves.append(move)
 
     def leave(self, left: Left) -> None:
         """Note what a cycle leaves for the next one."""

@@ -61,6 +61,7 @@ class MlflowRegistry:
         self.hold = registered.hold
         self.lift_hold = registered.lift_hold
         self.withdraw = registered.withdraw
+        self.note_move = registered.note_move
         self.leave = registered.leave
 
         self.manifest = stored.manifest

@@ -43,9 +43,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from retraining.records import Left, Marks, RegistryFacts, Version
+from retraining.records import AliasMove, Left, Marks, RegistryFacts, Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +82,9 @@ NUMBERS = ("previous", "rolled_back_to")  # fields that hold a version's number
 LEFT = "retraining.last_cycle"  # what the last cycle left, as JSON
 HOLD = "retraining.hold"  # who held promotions, when and why; removed in the UI, it is lifted
 WITHDRAWN = "retraining.withdrawn."  # + SHA-256 of a file: why
+MOVED = "retraining.moved."  # + when: a move of the production alias by a person, as JSON
+MOVED_AT = "%Y-%m-%dT%H:%M:%S.%fZ"
+LONGEST_WHY = 400  # characters, up to 12 each in JSON, which could not be read once it was cut
 
 # --- tags of an experiment ---
 MADE_AS = "retraining.experiment_name"  # what it was called when this job made it
@@ -128,6 +132,7 @@ def facts_from(aliases: Mapping[str, int], tags: Mapping[str, str]) -> RegistryF
         hold=tags.get(HOLD),
         left=left_from(tags.get(LEFT)),
         withdrawn=withdrawn,
+        moves=moves_from(tags),
     )
 
 
@@ -157,6 +162,26 @@ def left_from(text: str | None) -> Left | None:
 def text_of(left: Left) -> str:
     """What the last cycle leaves, as its tag holds it."""
     return json.dumps(asdict(left))
+
+
+def moves_from(tags: Mapping[str, str]) -> tuple[AliasMove, ...]:
+    """What people did with the production alias, oldest first; what was garbled is left out."""
+    found = (_move_from(tag, text) for tag, text in tags.items() if tag.startswith(MOVED))
+    return tuple(sorted(filter(None, found), key=lambda move: move.time))
+
+
+def _move_from(tag: str, text: str) -> AliasMove | None:
+    try:
+        time = datetime.strptime(tag.removeprefix(MOVED), MOVED_AT).replace(tzinfo=UTC)
+        return AliasMove(time, **json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
+def move_tags(move: AliasMove) -> dict[str, str]:
+    """The tag that notes a move of the production alias by a person."""
+    told = {"before": move.before, "to": move.to, "why": move.why[:LONGEST_WHY]}
+    return {f"{MOVED}{move.time:{MOVED_AT}}": json.dumps(told)}
 
 
 def withdrawn_tags(reasons: Mapping[str, str]) -> dict[str, str]:

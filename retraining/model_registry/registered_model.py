@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
     from retraining.model_registry.store import Store
-    from retraining.records import Left, Status, Version
+    from retraining.records import AliasMove, Left, Status, Version
 
 PAGE = 1000  # versions in one answer
 
@@ -118,6 +118,10 @@ class RegisteredModel:
     def withdraw(self, reasons: Mapping[str, str]) -> None:
         """Withdraw files from all later training: SHA-256 -> why."""
         self._tag_model(names.withdrawn_tags(reasons))
+
+    def note_move(self, move: AliasMove) -> None:
+        """Keep on record that a person moved the production alias; the alias stays where it is."""
+        self._tag_model(names.move_tags(move))
 
     def leave(self, left: Left) -> None:
         """Note what a cycle leaves for the next one."""

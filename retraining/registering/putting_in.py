@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from retraining.commands import Answer
 from retraining.cycle import books
 from retraining.cycle.calibrating import calibration_of
+from retraining.cycle.commit import note_move
 from retraining.cycle.drift import sketch_of
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.sources import note_the_schema
@@ -91,6 +92,7 @@ def put_in(
         job.registry.set_alias(job.settings.production_alias, version)
         if holder is not None:
             job.registry.set_alias(PREVIOUS, holder)
+            note_move(job, holder, version, "registered, and given the alias")
         holder = version
     finish(job, recovered, papers, run_id, version, baseline.score, holder=holder)
     told = {

@@ -43,3 +43,27 @@ def test_local_notes_may_be_deleted(registered: Project) -> None:
     registered.deliver(*tables(3, seed=2))
     shutil.rmtree(registered.folder / ".retraining")
     assert registered.start("status", "--json").expect(0).json["failed_start"] is None
+
+
+KILLS_ITSELF = (
+    "import os, signal\ndef train_model(X, y):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+)
+
+
+def test_a_start_that_was_killed_is_the_last_one_not_the_failure_before_it(
+    registered: Project,
+) -> None:
+    (registered.folder / "new_data").rmdir()
+    registered.start("run", "-q").expect(3)
+    registered.deliver(*tables(6, seed=2, rows=120, turned=True))
+    (registered.folder / "train_classification_model.py").write_text(KILLS_ITSELF)
+    registered.start_process("run").expect(-9)
+    failed = registered.start("status", "--json").expect(0).json["failed_start"]
+    assert failed["exit_code"] is None
+    for command in ("status", "history"):
+        shown = " ".join(registered.start(command).expect(0).out.split())
+        assert "ended without a word: it was killed" in shown, command
+        assert "exit 3" not in shown
+    (registered.folder / "train_classification_model.py").unlink()
+    registered.start("run").expect(0)
+    assert registered.start("status", "--json").expect(0).json["failed_start"] is None

@@ -5,11 +5,12 @@ with a name of its own.
 from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining.records import Left, Marks, RegistryFacts
+from retraining.records import AliasMove, Left, Marks, RegistryFacts
 from tests.model_registry.samples import ROWS, STARTED, candidate, end, record
 
 if TYPE_CHECKING:
@@ -111,7 +112,15 @@ def what_is_noted_on_the_model_is_read_and_a_hold_is_lifted(registry: Registry) 
     registry.withdraw({"ab" * 32: "poisoned"})
     registry.withdraw({"cd" * 32: "poisoned too"})
     withdrawn = {"ab" * 32: "poisoned", "cd" * 32: "poisoned too"}
-    held = RegistryFacts(hold="Ada, 2026-11-20: scores fell", left=left, withdrawn=withdrawn)
+    moves = (
+        AliasMove(STARTED, 2, 1, "by Ada"),
+        AliasMove(STARTED + timedelta(days=1), None, 2, "\U0001f600" * 400),
+    )
+    for move in reversed(moves):
+        registry.note_move(move)
+    held = RegistryFacts(
+        hold="Ada, 2026-11-20: scores fell", left=left, withdrawn=withdrawn, moves=moves
+    )
     assert registry.facts() == held
     registry.lift_hold()
     registry.lift_hold()
