@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from retraining.records import Batch, BatchFile, CycleRecord, Run
+from retraining.records import Batch, BatchFile, CycleRecord, RowRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -74,14 +74,14 @@ def last_batches(batches: Sequence[Batch], count: int = TEST_BATCHES) -> tuple[B
     return tuple(batches[-count:])
 
 
-def runs_outside(rows: int, runs: Iterable[Run]) -> tuple[Run, ...]:
-    """The rows of a file that are in none of `runs`, as runs in order.
+def ranges_outside(rows: int, ranges: Iterable[RowRange]) -> tuple[RowRange, ...]:
+    """The rows of a file that are in none of `ranges`, as ranges in order.
 
-    >>> runs_outside(10, [(2, 4), (6, 7)])
+    >>> ranges_outside(10, [(2, 4), (6, 7)])
     ((0, 2), (4, 6), (7, 10))
     """
     outside, position = [], 0
-    for start, stop in sorted(runs):
+    for start, stop in sorted(ranges):
         if start > position:
             outside.append((position, start))
         position = max(position, stop)
@@ -90,17 +90,17 @@ def runs_outside(rows: int, runs: Iterable[Run]) -> tuple[Run, ...]:
     return tuple(outside)
 
 
-def runs_overlap(one: Iterable[Run], other: Iterable[Run]) -> bool:
+def ranges_overlap(one: Iterable[RowRange], other: Iterable[RowRange]) -> bool:
     """Whether any row is in both."""
     others = tuple(other)
     return any(a < d and c < b for a, b in one for c, d in others)
 
 
-def learned_runs(manifest: Manifest) -> dict[str, tuple[Run, ...]]:
-    """SHA-256 -> the runs of each file that a version learned from."""
+def learned_ranges(manifest: Manifest) -> dict[str, tuple[RowRange, ...]]:
+    """SHA-256 -> the ranges of each file that a version learned from."""
     kept_from = {file.sha256: file.reserved for file in manifest.held_out}
     return {
-        file.sha256: runs_outside(file.rows, kept_from.get(file.sha256, ()))
+        file.sha256: ranges_outside(file.rows, kept_from.get(file.sha256, ()))
         for file in manifest.files
     }
 

@@ -1,7 +1,7 @@
 """Frozen records that travel between the steps. Facts, never behaviour.
 
 Label values are plain Python `int`, `bool` or `str`. Times are aware datetimes in UTC. A *block* is
-a contiguous run of rows of one file; runs are half-open `[start, stop)` row ranges counted over all
+a contiguous range of rows of one file. Row ranges are half-open, `[start, stop)`, counted over all
 rows of the file, labelled or not.
 """
 
@@ -53,7 +53,7 @@ __all__ = [
     "Outcome",
     "ProbationResult",
     "RegistryFacts",
-    "Run",
+    "RowRange",
     "Schema",
     "Score",
     "Shape",
@@ -69,7 +69,7 @@ PREDICTION_ID = "prediction_id"
 Label = int | bool | str
 Kind = Literal["number", "boolean", "string"]
 LabelKind = Literal["integer", "boolean", "string"]
-Run = tuple[int, int]
+RowRange = tuple[int, int]
 # Texts that stand for a missing number, boolean or label in a file; who writes files must not write
 # them for anything else.
 MISSING_TEXTS = ("", "NaN", "nan", "NULL", "null", "NA", "N/A")
@@ -120,12 +120,12 @@ class DataFile:
 
 @dataclass(frozen=True)
 class BatchFile:
-    """A file as it was judged first: its rows, and the runs of it that are reserved for testing."""
+    """A file as it was judged first: its rows, and those of them that are reserved for testing."""
 
     name: str
     sha256: str
     rows: int
-    reserved: tuple[Run, ...] = ()
+    reserved: tuple[RowRange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -442,9 +442,9 @@ class Manifest:
 
     Stored as `manifest.json`.
 
-    `files` holds every file of which some row was learned, `held_out` every file of which some run
-    was reserved (a file cut into runs is in both); in `held_out` a file's `reserved` runs are those
-    that this version was kept from. `consumed` are the SHA-256 digests that the version's promotion
+    `files` holds every file of which some row was learned, `held_out` every file of which some rows
+    were reserved (a file may be in both); in `held_out` a file's `reserved` ranges are those that
+    this version was kept from. `consumed` are the SHA-256 digests that the version's promotion
     moves to the archive. `left_out` are digests of archived files that this version's schema cannot
     read: neither it nor those that replace it learn them. Where `sampled`, `shares` (SHA-256 ->
     share of the file's rows) and `row_limit` (MAX_TRAINING_ROWS) say which rows were drawn;

@@ -325,7 +325,7 @@ def schema_from_json(content: Read) -> Schema:
 def _file_to_json(file: BatchFile) -> Json:
     entry: Json = {"name": file.name, "sha256": file.sha256, "rows": file.rows}
     if file.reserved:
-        entry["runs"] = [list(run) for run in file.reserved]
+        entry["runs"] = [list(rows) for rows in file.reserved]
     return entry
 
 

@@ -14,11 +14,11 @@ from retraining.ledger import (
     Ledger,
     back_off,
     last_batches,
-    learned_runs,
-    runs_outside,
-    runs_overlap,
+    learned_ranges,
+    ranges_outside,
+    ranges_overlap,
 )
-from retraining.records import Batch, BatchFile, CycleRecord, Manifest, Outcome, Run, Schema
+from retraining.records import Batch, BatchFile, CycleRecord, Manifest, Outcome, RowRange, Schema
 
 RUNS = st.lists(
     st.tuples(st.integers(0, 30), st.integers(1, 8)).map(lambda pair: (pair[0], pair[0] + pair[1])),
@@ -70,16 +70,16 @@ def test_three_last_batches_test() -> None:
 
 
 @given(rows=st.integers(38, 50), runs=RUNS)
-def test_rows_are_either_inside_or_outside_of_runs(rows: int, runs: list[Run]) -> None:
+def test_rows_are_either_inside_or_outside_of_runs(rows: int, runs: list[RowRange]) -> None:
     inside = {row for start, stop in runs for row in range(start, stop)}
-    outside = [row for start, stop in runs_outside(rows, runs) for row in range(start, stop)]
+    outside = [row for start, stop in ranges_outside(rows, runs) for row in range(start, stop)]
     assert outside == [row for row in range(rows) if row not in inside]
 
 
 @given(one=RUNS, other=RUNS)
-def test_runs_overlap_when_a_row_is_in_both(one: list[Run], other: list[Run]) -> None:
+def test_runs_overlap_when_a_row_is_in_both(one: list[RowRange], other: list[RowRange]) -> None:
     rows = [{row for start, stop in runs for row in range(start, stop)} for runs in (one, other)]
-    assert runs_overlap(one, other) == bool(rows[0] & rows[1])
+    assert ranges_overlap(one, other) == bool(rows[0] & rows[1])
 
 
 def test_a_version_learned_the_rows_that_it_was_not_kept_from() -> None:
@@ -87,7 +87,7 @@ def test_a_version_learned_the_rows_that_it_was_not_kept_from() -> None:
     files = (BatchFile("a", "a", 10), BatchFile("b", "b", 10))
     held_out = (BatchFile("b", "b", 10, ((2, 4),)), BatchFile("c", "c", 10, ((0, 10),)))
     manifest = Manifest(files, held_out, (), schema, "", "cycle")
-    assert learned_runs(manifest) == {"a": ((0, 10),), "b": ((0, 2), (4, 10))}
+    assert learned_ranges(manifest) == {"a": ((0, 10),), "b": ((0, 2), (4, 10))}
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from retraining.prediction_log.ready import ReadyRow
     from retraining.prediction_log.traffic import WholeAnswer
     from retraining.project import Project
-    from retraining.records import LabelKind, Run, Schema
+    from retraining.records import LabelKind, RowRange, Schema
     from retraining.settings import Settings
 
 PREDICTIONS, REFERENCE = "predictions.csv", "reference.csv"
@@ -114,19 +114,19 @@ def _probabilities(one: WholeAnswer, classes: list[str]) -> list[float | None]:
 def _export_reference(project: Project, model: Model, path: Path) -> int:
     """Rows that the version learned, of every file of the archive that is there."""
     files = archived_files(project)
-    there = [(files[digest], runs) for digest, runs in model.learned.items() if digest in files]
+    there = [(files[digest], ranges) for digest, ranges in model.learned.items() if digest in files]
     each = -(-MOST_REFERENCE_ROWS // max(1, len(there)))
-    parts = [(file, _first_rows(runs, each)) for file, runs in there]
+    parts = [(file, _first_rows(ranges, each)) for file, ranges in there]
     features, labels = project.tables.features_and_labels(parts, model.schema)
     features[model.schema.target] = labels
     write_whole(path, features.to_csv(index=False))
     return len(features)
 
 
-def _first_rows(runs: tuple[Run, ...], count: int) -> list[Run]:
-    """The runs, cut off after so many rows."""
-    kept: list[Run] = []
-    for start, stop in runs:
+def _first_rows(ranges: tuple[RowRange, ...], count: int) -> list[RowRange]:
+    """The ranges, cut off after so many rows."""
+    kept: list[RowRange] = []
+    for start, stop in ranges:
         end = min(stop, start + count)
         if end > start:
             kept.append((start, end))

@@ -36,7 +36,7 @@ def scored_within(
 ) -> tuple[DataFile, ...]:
     """The first of the files, as many as all steps of a cycle can ask models about in the time."""
     sample = _first_rows(files, ROWS_TIMED)
-    rows_timed = sum(stop - start for start, stop in (section.run for section in sample))
+    rows_timed = sum(stop - start for start, stop in (section.rows for section in sample))
     started = time.monotonic()
     try:
         predictions(job, production, sample)
@@ -93,7 +93,7 @@ def foretell_the_training(cycle: Cycle, seconds: float, *, is_whole: bool) -> It
     recipe = load_recipe(cycle.settings.recipe_path)
     schema = cycle.production.schema
     try:
-        check_the_memory(cycle.job, recipe, lineage.files_and_runs(), schema, lineage.shares)
+        check_the_memory(cycle.job, recipe, lineage.files_and_ranges(), schema, lineage.shares)
     except TrainingMemoryError as error:
         if is_whole and _would_train(cycle, lineage):
             raise

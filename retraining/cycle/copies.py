@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from retraining.cycle.rows import Section
     from retraining.project import Project
-    from retraining.records import Run, Schema
+    from retraining.records import RowRange, Schema
 
     Hashes = NDArray[np.uint64]
     Mask = NDArray[np.bool_]
 
-Learned = Mapping[str, tuple["Run", ...]]  # SHA-256 -> runs
+Learned = Mapping[str, tuple["RowRange", ...]]  # SHA-256 -> ranges
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # spreads label codes over all bits (Knuth, TAOCP 3, 6.4)
 ROWS_PER_LOOK = 1 << 18
 PLACES = 1 << 23  # for the lowest bits of row hashes: one byte each
@@ -58,7 +58,7 @@ def leave_out_learned(
             and it is news: the label was corrected. Two models that are compared must both do
             without.
     """
-    runs = {sha256: one for sha256, one in _union(learned).items() if one and sha256 in files}
+    ranges = {sha256: one for sha256, one in _union(learned).items() if one and sha256 in files}
     asked, hashes = [], []
     for section in sections:
         part = project.tables.table(section.file, schema).slice(*_place(section))
@@ -66,14 +66,14 @@ def leave_out_learned(
         hashes.append(row_hashes(part))
     wanted = np.concatenate([np.empty(0, np.uint64), *hashes])
     wanted.sort()
-    seen = _occurring(project, wanted, schema, runs, files)
+    seen = _occurring(project, wanted, schema, ranges, files)
     equal = [_among(one, seen) & here for one, here in zip(hashes, asked, strict=True)]
     rows = sum(int(here.sum()) for here in asked)
     masks = equal
     if not are_few(sum(int(mask.sum()) for mask in equal), rows):
-        masks = _beyond_chance(project, sections, asked, schema, runs, files)
+        masks = _beyond_chance(project, sections, asked, schema, ranges, files)
     if with_its_label and any(mask.any() for mask in masks):
-        same = _learned_with_this_label(project, sections, schema, runs, files)
+        same = _learned_with_this_label(project, sections, schema, ranges, files)
         masks = [mask & here for mask, here in zip(masks, same, strict=True)]
     kept = tuple(
         replace(section, left_out=mask if mask.any() else None)
@@ -102,15 +102,15 @@ def tell(copies: Copies, which: str) -> None:
 
 def _place(section: Section) -> tuple[int, int]:
     """The first row and how many there are."""
-    start, stop = section.run
+    start, stop = section.rows
     return start, stop - start
 
 
-def _union(learned: Iterable[Learned]) -> dict[str, tuple[Run, ...]]:
-    union: dict[str, tuple[Run, ...]] = {}
+def _union(learned: Iterable[Learned]) -> dict[str, tuple[RowRange, ...]]:
+    union: dict[str, tuple[RowRange, ...]] = {}
     for one in learned:
-        for sha256, runs in one.items():
-            union[sha256] = tuple(dict.fromkeys((*union.get(sha256, ()), *runs)))
+        for sha256, ranges in one.items():
+            union[sha256] = tuple(dict.fromkeys((*union.get(sha256, ()), *ranges)))
     return union
 
 
@@ -159,9 +159,9 @@ def _occurring(
         marked[part & lowest] = True
     tables = project.tables_of([files[sha256] for sha256 in learned], schema)
     occurs = np.zeros(len(wanted), dtype=bool)
-    for runs, table in zip(learned.values(), tables, strict=True):
+    for ranges, table in zip(learned.values(), tables, strict=True):
         values = hashes_of(table)
-        for start, stop in runs:
+        for start, stop in ranges:
             for part in _in_pieces(values[start:stop]):
                 candidates = part[marked[part & lowest]]
                 places = np.searchsorted(wanted, candidates[_among(candidates, wanted)])
@@ -203,7 +203,7 @@ def _beyond_chance(
     rows = {sha256: _rows_of(project, deliveries[sha256], schema) for sha256 in concerned}
     asked_rows = {sha256: np.zeros(len(values), bool) for sha256, values in rows.items()}
     for section, labelled in zip(sections, asked, strict=True):
-        start, stop = section.run
+        start, stop = section.rows
         asked_rows[section.file.sha256][start:stop] |= labelled
     told = [
         Delivery(values, asked_rows[sha256], _marked(len(values), learned.get(sha256, ())))
@@ -221,7 +221,7 @@ def _beyond_chance(
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
     copies = dict(zip(rows, copied_rows(told, columns), strict=True))
-    return [copies[section.file.sha256][slice(*section.run)] for section in sections]
+    return [copies[section.file.sha256][slice(*section.rows)] for section in sections]
 
 
 def _rows_of(project: Project, file: DataFile, schema: Schema) -> Hashes:
@@ -234,8 +234,8 @@ def _words(project: Project, file: DataFile, schema: Schema, mask: Mask) -> list
     return [words[mask] for words in column_words(table, len(schema.columns))]
 
 
-def _marked(rows: int, runs: Iterable[Run]) -> Mask:
+def _marked(rows: int, ranges: Iterable[RowRange]) -> Mask:
     mask = np.zeros(rows, dtype=bool)
-    for start, stop in runs:
+    for start, stop in ranges:
         mask[start:stop] = True
     return mask

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from retraining.cycle.sampling import ChosenRows, FilesAndRuns, Mask
+    from retraining.cycle.sampling import ChosenRows, FilesAndRanges, Mask
     from retraining.datasets import Part
     from retraining.project import Project
     from retraining.records import Label, Schema
@@ -123,17 +123,17 @@ class InParts:
 def rows_to_learn(
     project: Project,
     recipe: Recipe,
-    files_and_runs: FilesAndRuns,
+    files_and_ranges: FilesAndRanges,
     schema: Schema,
     shares: Mapping[str, float] = EVERY_FILE_WHOLE,
     *,
     in_parts: bool = False,
 ) -> Learned:
-    """The labelled rows of some runs, in one table if memory allows it.
+    """The labelled rows of some ranges, in one table if memory allows it.
 
     Args:
         recipe: that will learn them.
-        files_and_runs: the runs of each file, oldest first.
+        files_and_ranges: the ranges of each file, oldest first.
         schema: that the files are read by.
         shares: as `choose_rows` takes them.
         in_parts: whether to hand out parts in any case.
@@ -141,7 +141,7 @@ def rows_to_learn(
     Raises:
         TrainingMemoryError: one table would take too much, and the recipe takes no parts.
     """
-    chosen = choose_rows(project, files_and_runs, schema, shares)
+    chosen = choose_rows(project, files_and_ranges, schema, shares)
     if _fit_into_one_table(project, recipe, chosen, schema, in_parts=in_parts):
         return _one_table(project, chosen, schema)
     return _parts(project, chosen, schema)
@@ -150,12 +150,12 @@ def rows_to_learn(
 def check_the_memory(
     project: Project,
     recipe: Recipe,
-    files_and_runs: FilesAndRuns,
+    files_and_ranges: FilesAndRanges,
     schema: Schema,
     shares: Mapping[str, float] = EVERY_FILE_WHOLE,
 ) -> None:
     """Raise `TrainingMemoryError` where `rows_to_learn` would; no row is brought into memory."""
-    chosen = choose_rows(project, files_and_runs, schema, shares)
+    chosen = choose_rows(project, files_and_ranges, schema, shares)
     _fit_into_one_table(project, recipe, chosen, schema, in_parts=False)
 
 
@@ -204,12 +204,12 @@ def _too_much(
 
 def _one_table(project: Project, chosen: ChosenRows, schema: Schema) -> OneTable:
     tables = project.tables_of(chosen.files, schema)
-    runs = [runs for _, runs in chosen.files_and_runs]
+    ranges = [ranges for _, ranges in chosen.files_and_ranges]
     if chosen.masks is not None:
         masks = chosen.masks
         tables = (table.filter(pa.array(mask)) for mask, table in zip(masks, tables, strict=True))
-        runs = [[(0, count)] for count in chosen.counts()]
-    X, y = features_and_labels(tables, runs, schema)
+        ranges = [[(0, count)] for count in chosen.counts()]
+    X, y = features_and_labels(tables, ranges, schema)
     return OneTable(X, y, schema, chosen.sampled)
 
 

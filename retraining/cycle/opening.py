@@ -137,15 +137,17 @@ def _first_judged(job: Job, recovered: Recovered, claimed: Claimed, number: int)
 
 
 def reserve_from(files: list[DataFile], fraction: float) -> tuple[BatchFile, ...]:
-    """The files with the runs of each that are reserved for testing."""
+    """The files with the ranges of each that are reserved for testing."""
     from retraining.datasets import cut_into_blocks, reserve
 
     reserved = reserve(cut_into_blocks([(file.sha256, file.rows) for file in files]), fraction)
-    runs = {
+    ranges = {
         file.sha256: tuple(sorted((b.start, b.stop) for b in reserved if b.sha256 == file.sha256))
         for file in files
     }
-    return tuple(BatchFile(file.name, file.sha256, file.rows, runs[file.sha256]) for file in files)
+    return tuple(
+        BatchFile(file.name, file.sha256, file.rows, ranges[file.sha256]) for file in files
+    )
 
 
 def _end_as_failed(cycle: Cycle, error: RetrainingError) -> None:

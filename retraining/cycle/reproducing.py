@@ -16,7 +16,7 @@ import numpy as np
 from retraining.cycle.learning import rows_to_learn
 from retraining.cycle.rows import Section, predictions
 from retraining.folders.local_state import sha256_of
-from retraining.ledger import runs_outside
+from retraining.ledger import ranges_outside
 from retraining.records import DataFile
 from retraining.settings import RECIPE_NAME
 from retraining.trainer import load_recipe
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from retraining.model_registry.production import Model
     from retraining.project import Project
-    from retraining.records import BatchFile, Manifest, Run
+    from retraining.records import BatchFile, Manifest, RowRange
     from retraining.statistics import Predictions
     from retraining.trainer import Recipe
 
@@ -88,7 +88,7 @@ def made_again(
         TrainingMemoryError: its rows would take too much memory here.
     """
     manifest = model.manifest
-    parts = [(files[file.sha256], _learned_runs(file, manifest)) for file in manifest.files]
+    parts = [(files[file.sha256], _learned_ranges(file, manifest)) for file in manifest.files]
     as_then = project.settings._replace(max_training_rows=manifest.row_limit)
     needs_probabilities = project.settings.needs_probabilities
     with _as_a_file(recipe_text, project.settings.recipe_path.parent) as recipe:
@@ -108,9 +108,9 @@ def compare_with_the_registered(
 ) -> Comparison:
     """Ask both models about every labelled row that the version was kept from."""
     sections = [
-        Section(files[file.sha256], run)
+        Section(files[file.sha256], rows)
         for file in model.manifest.held_out
-        for run in file.reserved
+        for rows in file.reserved
     ]
     if not sections:
         return Comparison(0, None, None)
@@ -130,9 +130,9 @@ def _largest_difference(one: Predictions, other: Predictions) -> float | None:
     return float(np.abs(one.probabilities - other.probabilities).max())
 
 
-def _learned_runs(file: BatchFile, manifest: Manifest) -> tuple[Run, ...]:
+def _learned_ranges(file: BatchFile, manifest: Manifest) -> tuple[RowRange, ...]:
     kept_from = {held.sha256: held.reserved for held in manifest.held_out}
-    return runs_outside(file.rows, kept_from.get(file.sha256, ()))
+    return ranges_outside(file.rows, kept_from.get(file.sha256, ()))
 
 
 @contextmanager

@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
     from retraining.model_registry.production import Model
     from retraining.project import Project
-    from retraining.records import DataFile, Run, Schema
+    from retraining.records import DataFile, RowRange, Schema
     from retraining.scoring import Chunk
     from retraining.statistics import Predictions
 
 
 @dataclass(frozen=True)
 class Section:
-    """A block: rows of one file, of which `left_out` (a mask over the run, or None) are not asked
+    """A block: rows of one file, of which `left_out` (a mask over `rows`, or None) are not asked
     about.
     """
 
     file: DataFile
-    run: Run
+    rows: RowRange
     left_out: NDArray[np.bool_] | None = None
 
 
@@ -128,7 +128,7 @@ def labelled_parts(
     tables = project.tables_of([file for file, _ in by_file], schema)
     for (_, here), table in zip(by_file, tables, strict=True):
         for section in here:
-            start, stop = section.run
+            start, stop = section.rows
             part = table.slice(start, stop - start)
             keep = label_codes(part) != UNLABELLED
             if section.left_out is not None:

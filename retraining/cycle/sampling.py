@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from retraining.project import Project
-    from retraining.records import DataFile, Run, Schema
+    from retraining.records import DataFile, RowRange, Schema
 
     Mask = NDArray[np.bool_]
-    FilesAndRuns = Sequence[tuple[DataFile, Sequence[Run]]]
+    FilesAndRanges = Sequence[tuple[DataFile, Sequence[RowRange]]]
 
 EVERY_FILE_WHOLE: Mapping[str, float] = {}
 
@@ -29,41 +29,41 @@ class ChosenRows:
     """The rows to learn; none is read yet.
 
     Attributes:
-        files_and_runs: by arrival, the runs of each file that may be learned.
-        masks: for each file which rows of it were drawn (rows,); None: every row of the runs.
+        files_and_ranges: by arrival, the ranges of each file that may be learned.
+        masks: for each file which rows of it were drawn (rows,); None: every row of the ranges.
         sampled: whether some were left out.
     """
 
-    files_and_runs: FilesAndRuns
+    files_and_ranges: FilesAndRanges
     masks: tuple[Mask, ...] | None
     sampled: bool
 
     @property
     def files(self) -> list[DataFile]:
         """The files, by arrival."""
-        return [file for file, _ in self.files_and_runs]
+        return [file for file, _ in self.files_and_ranges]
 
     def counts(self) -> list[int]:
         """How many rows of each file, labelled or not."""
         if self.masks is not None:
             return [int(mask.sum()) for mask in self.masks]
-        return [sum(stop - start for start, stop in runs) for _, runs in self.files_and_runs]
+        return [sum(stop - start for start, stop in ranges) for _, ranges in self.files_and_ranges]
 
     def mask(self, place: int) -> Mask:
         """The rows (rows,) of the file at a place."""
         if self.masks is not None:
             return self.masks[place]
-        file, runs = self.files_and_runs[place]
-        return _within(file.rows, runs)
+        file, ranges = self.files_and_ranges[place]
+        return _within(file.rows, ranges)
 
 
 def choose_rows(
     project: Project,
-    files_and_runs: FilesAndRuns,
+    files_and_ranges: FilesAndRanges,
     schema: Schema,
     shares: Mapping[str, float] = EVERY_FILE_WHOLE,
 ) -> ChosenRows:
-    """The rows to learn of some runs.
+    """The rows to learn of some ranges.
 
     Args:
         shares: SHA-256 -> the share of that file's rows which is learned, drawn at random
@@ -71,19 +71,19 @@ def choose_rows(
             MAX_TRAINING_ROWS are kept.
     """
     limit = project.settings.max_training_rows
-    every = ChosenRows(files_and_runs, None, sampled=False)
+    every = ChosenRows(files_and_ranges, None, sampled=False)
     total = sum(every.counts())
     if not shares and (limit is None or total <= limit):
         return every
     masks = [
-        _within(file.rows, runs) & drawn_rows(file, shares.get(file.sha256, 1.0))
-        for file, runs in files_and_runs
+        _within(file.rows, ranges) & drawn_rows(file, shares.get(file.sha256, 1.0))
+        for file, ranges in files_and_ranges
     ]
     if limit is not None:
         masks = _limited(project, every.files, masks, schema, limit)
     chosen = sum(int(mask.sum()) for mask in masks)
     log.info("%d of %d rows are learned", chosen, total)
-    return ChosenRows(files_and_runs, tuple(masks), sampled=chosen < total)
+    return ChosenRows(files_and_ranges, tuple(masks), sampled=chosen < total)
 
 
 def drawn_rows(file: DataFile, share: float) -> Mask:
@@ -138,8 +138,8 @@ def last_rows_by_class(codes: NDArray[np.int32], most: NDArray[np.int64]) -> Mas
     return chosen
 
 
-def _within(rows: int, runs: Sequence[Run]) -> Mask:
+def _within(rows: int, ranges: Sequence[RowRange]) -> Mask:
     mask = np.zeros(rows, dtype=bool)
-    for start, stop in runs:
+    for start, stop in ranges:
         mask[start:stop] = True
     return mask

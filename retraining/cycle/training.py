@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retraining.cycle.drift import Sketch
     from retraining.cycle.opening import Cycle
     from retraining.cycle.training_set import FrozenTestSet, Lineage
-    from retraining.records import DataFile, Run, Version
+    from retraining.records import DataFile, RowRange, Version
     from retraining.statistics import Predictions
     from retraining.trainer import Recipe
 
@@ -65,7 +65,7 @@ def train_challenger(
     job, champion = cycle.job, cycle.production
     recipe = load_recipe(job.settings.recipe_path)
     with job.stage("reading"):
-        parts = lineage.files_and_runs()
+        parts = lineage.files_and_ranges()
         learned = rows_to_learn(job, recipe, parts, champion.schema, lineage.shares)
     with job.stage("training"):
         log.info("training on %d rows of %d files", learned.rows, len(parts))
@@ -101,7 +101,7 @@ def train_challenger(
     )
     with job.stage("registering"):
         # drift is against what is recent
-        whole = [(file, runs) for file, runs in parts if file.sha256 not in lineage.shares]
+        whole = [(file, ranges) for file, ranges in parts if file.sha256 not in lineage.shares]
         sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
         wanted = replace(
             candidate(recipe, estimator, manifest, marks, sketch),
@@ -135,17 +135,22 @@ def candidate(
     )
 
 
-def sections_of(files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]]) -> tuple[Section, ...]:
-    """Each learned run as a block.
+def sections_of(
+    files_and_ranges: Sequence[tuple[DataFile, Sequence[RowRange]]],
+) -> tuple[Section, ...]:
+    """Each learned range as a block.
 
     Where there are fewer than a batch has, each is cut, for drift is judged by blocks.
     """
-    learned = [(file, run) for file, runs in files_and_runs for run in runs]
+    learned = [(file, rows) for file, ranges in files_and_ranges for rows in ranges]
     pieces = math.ceil(BLOCKS_OF_A_BATCH / max(len(learned), 1))
     cuts = (
         (file, np.linspace(start, stop, pieces + 1).astype(int).tolist())
         for file, (start, stop) in learned
     )
     return tuple(
-        Section(file, run) for file, edges in cuts for run in pairwise(edges) if run[0] < run[1]
+        Section(file, (start, stop))
+        for file, edges in cuts
+        for start, stop in pairwise(edges)
+        if start < stop
     )

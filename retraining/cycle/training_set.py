@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from retraining.cycle.claiming import claim_as_seen, read_all
 from retraining.cycle.copies import leave_out_learned, tell
 from retraining.cycle.rows import Section
-from retraining.ledger import TEST_BATCHES, last_batches, runs_outside, runs_overlap
+from retraining.ledger import TEST_BATCHES, last_batches, ranges_outside, ranges_overlap
 from retraining.logs import log
 from retraining.records import BatchFile, DataFile
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from retraining.cycle.opening import Cycle
-    from retraining.records import Copies, Run
+    from retraining.records import Copies, RowRange
     from retraining.settings import TrainWindow
 
 
@@ -31,8 +31,8 @@ class Lineage:
 
     Attributes:
         learned: files of which rows are learned, by arrival, under their archive names; `reserved`
-            are the runs left out of learning.
-        held_out: files with the runs that are kept from learning because they test.
+            are the ranges left out of learning.
+        held_out: files with the ranges that are kept from learning because they test.
         consumed: digests that a promotion moves from the inbox to the archive.
         files: where the bytes of every file stand.
         shares: of files older than TRAIN_WINDOW, the share of their rows that is learned, by
@@ -45,15 +45,15 @@ class Lineage:
     files: Mapping[str, DataFile]
     shares: Mapping[str, float]
 
-    def learned_runs(self) -> dict[str, tuple[Run, ...]]:
-        """SHA-256 -> the runs that are learned."""
-        return {file.sha256: runs_outside(file.rows, file.reserved) for file in self.learned}
+    def learned_ranges(self) -> dict[str, tuple[RowRange, ...]]:
+        """SHA-256 -> the ranges that are learned."""
+        return {file.sha256: ranges_outside(file.rows, file.reserved) for file in self.learned}
 
-    def files_and_runs(self) -> list[tuple[DataFile, tuple[Run, ...]]]:
-        """The learned files where they stand, by arrival, each with the runs that are learned."""
-        runs = self.learned_runs()
+    def files_and_ranges(self) -> list[tuple[DataFile, tuple[RowRange, ...]]]:
+        """The learned files where they stand, by arrival, each with the ranges that are learned."""
+        ranges = self.learned_ranges()
         return [
-            (replace(self.files[file.sha256], rows=file.rows), runs[file.sha256])
+            (replace(self.files[file.sha256], rows=file.rows), ranges[file.sha256])
             for file in self.learned
         ]
 
@@ -72,7 +72,7 @@ class FrozenTestSet:
 def trace_lineage(cycle: Cycle) -> Lineage:
     """Everything in the archive and everything that waits, by arrival.
 
-    Reserved runs of the last three batches are kept from learning.
+    Reserved ranges of the last three batches are kept from learning.
 
     Files that were judged in earlier cycles and still wait are claimed and read now.
     """
@@ -115,7 +115,7 @@ def trace_lineage(cycle: Cycle) -> Lineage:
     learned = tuple(
         file
         for file in by_arrival
-        if shares.get(file.sha256, 1.0) and runs_outside(file.rows, file.reserved)
+        if shares.get(file.sha256, 1.0) and ranges_outside(file.rows, file.reserved)
     )
     consumed = tuple(
         sha for _, file in known if (sha := file.sha256) not in cycle.recovered.ledger.archive
@@ -162,13 +162,13 @@ def freeze_test_set(cycle: Cycle, lineage: Lineage) -> FrozenTestSet:
     """The rows on which both models are compared."""
     champion = cycle.production.learned
     reserved = [
-        Section(replace(lineage.files[file.sha256], rows=file.rows), run)
+        Section(replace(lineage.files[file.sha256], rows=file.rows), rows)
         for file in lineage.held_out
-        for run in file.reserved
-        if not runs_overlap([run], champion.get(file.sha256, ()))
+        for rows in file.reserved
+        if not ranges_overlap([rows], champion.get(file.sha256, ()))
     ]
     schema = cycle.production.schema
-    learned = (champion, lineage.learned_runs())
+    learned = (champion, lineage.learned_ranges())
     sections, copies = leave_out_learned(cycle.job, reserved, schema, learned, lineage.files)
     rows = copies.of - copies.rows
     log.info("test set: %d rows in %d blocks", rows, len(sections))

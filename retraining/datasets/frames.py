@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from retraining.records import Kind, Run, Schema
+    from retraining.records import Kind, RowRange, Schema
 
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 # a recipe is handed shallow copies, which pandas 3 copies on write
@@ -41,9 +41,9 @@ _STR = _str_type()
 
 
 def features_and_labels(
-    tables: Iterable[pa.Table], runs: Sequence[Sequence[Run]], schema: Schema
+    tables: Iterable[pa.Table], ranges: Sequence[Sequence[RowRange]], schema: Schema
 ) -> tuple[pd.DataFrame, pd.Series[Any]]:
-    """The labelled rows of some runs of some files, in the order given, as a recipe takes them.
+    """The labelled rows of some ranges of some files, in the order given, as a recipe takes them.
 
     Numbers and booleans are float64 columns (NaN = missing), strings pandas' `str` (NaN = missing),
     labels int64, bool or `str` by the schema's label kind; both have the same RangeIndex. Tables
@@ -51,20 +51,20 @@ def features_and_labels(
     of one array: whoever asks X for them as an array gets them without a copy.
 
     Args:
-        tables: one for each element of `runs`.
-        runs: by file, half-open ranges of its rows.
+        tables: one for each element of `ranges`.
+        ranges: by file, half-open ranges of its rows.
         schema: the schema that the tables were read by.
 
     Returns:
         X (n, features) in the schema's order, and y (n,).
     """
-    capacity = sum(stop - start for file_runs in runs for start, stop in file_runs)
+    capacity = sum(stop - start for file_ranges in ranges for start, stop in file_ranges)
     texts = {column.name: _StringColumn() for column in schema.columns if column.kind == "string"}
     names = [name for name in schema.names if name not in texts]
     numbers, codes = np.empty((len(names), capacity)), np.empty(capacity, np.int32)
     filled = 0
-    for table, file_runs in zip(tables, runs, strict=True):
-        for start, stop in file_runs:
+    for table, file_ranges in zip(tables, ranges, strict=True):
+        for start, stop in file_ranges:
             part = table.slice(start, stop - start)
             labels = label_codes(part)
             part = (

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from retraining.records import DataFile, Run, Schema
+    from retraining.records import DataFile, RowRange, Schema
     from retraining.settings import Settings
 
 _Result = TypeVar("_Result")
@@ -121,13 +121,13 @@ class TableStore:
         return (self.table(data_file, schema) for data_file in files)
 
     def features_and_labels(
-        self, files_and_runs: Sequence[tuple[DataFile, Sequence[Run]]], schema: Schema
+        self, files_and_ranges: Sequence[tuple[DataFile, Sequence[RowRange]]], schema: Schema
     ) -> tuple[pd.DataFrame, pd.Series[Any]]:
-        """What the recipe is handed: the labelled rows of these runs, see
+        """What the recipe is handed: the labelled rows of these ranges, see
         `frames.features_and_labels`.
         """
-        tables = self.tables_many([data_file for data_file, _ in files_and_runs], schema)
-        return features_and_labels(tables, [runs for _, runs in files_and_runs], schema)
+        tables = self.tables_many([data_file for data_file, _ in files_and_ranges], schema)
+        return features_and_labels(tables, [ranges for _, ranges in files_and_ranges], schema)
 
     def prune(self, keep: AbstractSet[str], schema: Schema) -> None:
         """Delete every copy but those of the files with these hashes, read by this schema.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from retraining.ledger import learned_runs
+from retraining.ledger import learned_ranges
 
 if TYPE_CHECKING:
     from retraining.model_registry.interface import Registry
-    from retraining.records import Manifest, Run, Schema, Version
+    from retraining.records import Manifest, RowRange, Schema, Version
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Model:
         return self.registry.model(self.version)
 
     @cached_property
-    def learned(self) -> dict[str, tuple[Run, ...]]:
-        """SHA-256 -> runs of the files that this version learned from."""
-        return learned_runs(self.manifest)
+    def learned(self) -> dict[str, tuple[RowRange, ...]]:
+        """SHA-256 -> ranges of the files that this version learned from."""
+        return learned_ranges(self.manifest)
 
     @cached_property
-    def seen(self) -> dict[str, tuple[Run, ...]]:
+    def seen(self) -> dict[str, tuple[RowRange, ...]]:
         """SHA-256 -> all rows of the files that were there when this version was made."""
         files = (*self.manifest.files, *self.manifest.held_out)
         return {file.sha256: ((0, file.rows),) for file in files}

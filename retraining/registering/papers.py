@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle.opening import reserve_from
 from retraining.errors import PersonNeededError, UnreadableFileError
-from retraining.ledger import last_batches, runs_outside
+from retraining.ledger import last_batches, ranges_outside
 from retraining.records import Batch, BatchFile, DataFile, Manifest, Marks
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def make_papers(
     holder = recovered.facts.aliases.get(job.settings.production_alias)
     manifest = Manifest(
         files=tuple(
-            replace(file, reserved=()) for file in ordered if runs_outside(file.rows, file.reserved)
+            replace(file, reserved=())
+            for file in ordered
+            if ranges_outside(file.rows, file.reserved)
         ),
         held_out=tuple(file for file in ordered if file.reserved),
         consumed=(),

@@ -15,7 +15,7 @@ from retraining.cycle.drift import sketch_of
 from retraining.cycle.gate import mark_the_end
 from retraining.cycle.sources import note_the_schema
 from retraining.cycle.training import candidate, sections_of
-from retraining.ledger import REGISTERED, runs_outside
+from retraining.ledger import REGISTERED, ranges_outside
 from retraining.logs import log
 from retraining.model_registry.names import FIRST_MODEL, PREVIOUS
 from retraining.records import CycleRecord, Left, Marks, Outcome, Score, Version
@@ -71,7 +71,7 @@ def put_in(
     books.save_decision(job, record)
     by_sha = {file.sha256: file for file in papers.files}
     learned = [
-        (by_sha[file.sha256], runs_outside(file.rows, file.reserved))
+        (by_sha[file.sha256], ranges_outside(file.rows, file.reserved))
         for file in with_reservations(papers)
     ]
     sketch = sketch_of(job, sections_of(learned), papers.schema, baseline.answers)

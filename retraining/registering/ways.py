@@ -27,7 +27,7 @@ from retraining.errors import (
     UsageError,
 )
 from retraining.folders.local_state import sha256_of
-from retraining.ledger import runs_outside
+from retraining.ledger import ranges_outside
 from retraining.registering.archive import (
     archive_by_arrival,
     bring_into_the_archive,
@@ -203,9 +203,9 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
     papers = replace(papers, files=in_the_archive(job, papers.files))
     by_sha = {file.sha256: file for file in papers.files}
     reserved = [
-        Section(by_sha[file.sha256], run)
+        Section(by_sha[file.sha256], rows)
         for file in papers.manifest.held_out
-        for run in file.reserved
+        for rows in file.reserved
     ]
     sections = reserved or whole_files(unseen_files(job, papers.files, papers.schema))
     made = Made(estimator, recipe.text, tuple(pip_requirements(recipe)))
@@ -217,7 +217,7 @@ def _trained(job: Job, recipe: Recipe, papers: Papers) -> tuple[Papers, Any]:
     by_sha = {file.sha256: file for file in papers.files}
     with job.stage("training"):
         parts = [
-            (by_sha[file.sha256], runs_outside(file.rows, file.reserved))
+            (by_sha[file.sha256], ranges_outside(file.rows, file.reserved))
             for file in with_reservations(papers)
         ]
         learned = rows_to_learn(job, recipe, parts, papers.schema)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from retraining.records import Run, Schema
+    from retraining.records import RowRange, Schema
     from retraining.settings import Settings
     from retraining.statistics import Predictions
 
@@ -51,14 +51,14 @@ class History:
     schema: Schema
     files: int  # that the rows came from
 
-    def features_and_labels(self, rows: Run) -> tuple[pd.DataFrame, pd.Series[Any]]:
+    def features_and_labels(self, rows: RowRange) -> tuple[pd.DataFrame, pd.Series[Any]]:
         """What a recipe is handed for a range of rows."""
         start, stop = rows
         return features_and_labels(
             [self.table.slice(start, stop - start)], [[(0, stop - start)]], self.schema
         )
 
-    def answers(self, estimator: Any, rows: Run, *, with_probabilities: bool) -> Predictions:
+    def answers(self, estimator: Any, rows: RowRange, *, with_probabilities: bool) -> Predictions:
         """What a model says about a range of rows."""
         features, _ = self.features_and_labels(rows)
         codes = coded(label_codes(self.table.slice(rows[0], len(features))), self.schema)
@@ -71,8 +71,8 @@ class Cut:
     """One start offset: the rows of the first model, and those of each cycle."""
 
     offset: int
-    initial: Run
-    cycles: tuple[Run, ...]
+    initial: RowRange
+    cycles: tuple[RowRange, ...]
 
 
 def read_history(paths: Sequence[Path], settings: Settings, scratch: Path) -> History:
@@ -153,7 +153,7 @@ def cut_at_offsets(
     return tuple(cuts)
 
 
-def even_runs(rows: Run, parts: int) -> list[Run]:
+def even_ranges(rows: RowRange, parts: int) -> list[RowRange]:
     """A range of rows cut into contiguous parts whose lengths differ by one row at most."""
     edges = [rows[0] + (rows[1] - rows[0]) * part // parts for part in range(parts + 1)]
     return list(itertools.pairwise(edges))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from retraining.records import Run
+    from retraining.records import RowRange
     from retraining.replay.history import Cut, History
     from retraining.settings import Settings
     from retraining.statistics import Predictions
@@ -98,7 +98,7 @@ class Judge:
     settings: Settings
 
     def score(
-        self, estimator: Any, rows: Run, mask: NDArray[np.bool_] | None = None
+        self, estimator: Any, rows: RowRange, mask: NDArray[np.bool_] | None = None
     ) -> float | None:
         """The metric over a range of rows, or over some of them."""
         chosen = metric(self.settings.metric)
@@ -117,7 +117,7 @@ class Judge:
             return False
         return value < other if self.settings.greater_is_better else value > other
 
-    def gain(self, challenger: Any, champion: Any, cycles: Sequence[Run]) -> float | None:
+    def gain(self, challenger: Any, champion: Any, cycles: Sequence[RowRange]) -> float | None:
         """How much better the challenger does over consecutive cycles, > 0 for better.
 
         None where that is undefined.
@@ -142,7 +142,7 @@ class Judge:
         found = estimate_improvement(chosen, before, after)
         return Promotion(found.value, t_interval(found, CONFIDENCE))
 
-    def _by_files(self, estimator: Any, cycles: Sequence[Run]) -> Predictions:
+    def _by_files(self, estimator: Any, cycles: Sequence[RowRange]) -> Predictions:
         """A model's answers over consecutive cycles, a file being a block."""
         rows = (cycles[0][0], cycles[-1][1])
         probabilities = metric(self.settings.metric).needs == "probabilities"

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retraining.datasets import TableStore, label_codes
-from retraining.replay.history import even_runs
+from retraining.replay.history import even_ranges
 from retraining.settings import RECIPE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from retraining.records import DataFile, Run, Schema
+    from retraining.records import DataFile, RowRange, Schema
     from retraining.replay.history import Cut, History
     from retraining.settings import Settings
 
@@ -95,20 +95,20 @@ class Deliveries:
             batch.mkdir(parents=True)
             self._write(
                 batch,
-                even_runs(rows, self.files_per_cycle if cycle else self.initial_files()),
+                even_ranges(rows, self.files_per_cycle if cycle else self.initial_files()),
                 arrival,
             )
         for path in batch.iterdir():
             os.link(path, into / path.name)
 
-    def _write(self, batch: Path, runs: Sequence[Run], arrival: datetime) -> None:
-        for place, run in enumerate(runs):
-            path = batch / f"rows-{run[0]:09d}.parquet"
-            write_rows(self.history, run, path)
+    def _write(self, batch: Path, ranges: Sequence[RowRange], arrival: datetime) -> None:
+        for place, rows in enumerate(ranges):
+            path = batch / f"rows-{rows[0]:09d}.parquet"
+            write_rows(self.history, rows, path)
             os.utime(path, (arrival.timestamp() + place,) * 2)
 
 
-def write_rows(history: History, rows: Run, path: Path) -> None:
+def write_rows(history: History, rows: RowRange, path: Path) -> None:
     """Write a range of rows as Parquet, labels as they were.
 
     No two ranges give the same bytes, however alike their rows are.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from retraining.records import Run
+    from retraining.records import RowRange
 
 ALL = ("static", "always", "window:4", "window:8", "window:16", "every:4", "tutorial")
 # a policy's gap is against the best of these in hindsight
@@ -51,9 +51,9 @@ class Fits:
 
     judge: Judge
     recipe: Recipe
-    in_use: WeakValueDictionary[Run, Fitted] = field(default_factory=WeakValueDictionary)
+    in_use: WeakValueDictionary[RowRange, Fitted] = field(default_factory=WeakValueDictionary)
 
-    def on_all(self, rows: Run) -> Fitted | None:
+    def on_all(self, rows: RowRange) -> Fitted | None:
         """A model of a range of rows; None where they are of one class."""
         fitted = self.in_use.get(rows) or self.on_some(
             rows, np.ones(rows[1] - rows[0], dtype=np.bool_)
@@ -62,7 +62,7 @@ class Fits:
             self.in_use[rows] = fitted
         return fitted
 
-    def on_some(self, rows: Run, chosen: NDArray[np.bool_]) -> Fitted | None:
+    def on_some(self, rows: RowRange, chosen: NDArray[np.bool_]) -> Fitted | None:
         """A model of the chosen rows (a mask) of a range."""
         X, y = self.judge.history.features_and_labels(rows)
         X, y = X[chosen].reset_index(drop=True), y[chosen].reset_index(drop=True)
@@ -173,7 +173,7 @@ def _started(name: str, fits: Fits) -> Yardstick:
     return yardstick
 
 
-def random_test_rows(rows: Run) -> NDArray[np.bool_]:
+def random_test_rows(rows: RowRange) -> NDArray[np.bool_]:
     """A random fifth of a range of rows, as a mask; the same for the same range."""
     count = rows[1] - rows[0]
     chosen: NDArray[np.bool_] = np.random.default_rng(rows).permutation(count) < round(

@@ -13,7 +13,7 @@ from retraining.cycle import learning
 from retraining.cycle.learning import InParts, OneTable, rows_to_learn
 from retraining.cycle.training_set import trace_lineage
 from retraining.errors import TrainingMemoryError
-from retraining.ledger import runs_outside
+from retraining.ledger import ranges_outside
 from retraining.trainer import load_recipe
 from tests.cycle.desk import RECIPE
 
@@ -53,7 +53,7 @@ def learned(cycle: Cycle, recipe: Path) -> Learned:
     parts = [
         (
             replace(lineage.files[file.sha256], rows=file.rows),
-            runs_outside(file.rows, file.reserved),
+            ranges_outside(file.rows, file.reserved),
         )
         for file in lineage.learned
     ]

@@ -12,7 +12,7 @@ from retraining.cycle.training_set import (
     shares_of_older,
     trace_lineage,
 )
-from retraining.ledger import runs_overlap
+from retraining.ledger import ranges_overlap
 from retraining.records import BatchFile
 from retraining.settings import TrainWindow
 
@@ -28,9 +28,9 @@ def test_everything_is_learned_but_what_the_last_three_batches_reserve(desk: Des
     assert {file.sha256 for file in cycle.batch.files} == set(lineage.consumed)
     names = {file.name for file in (*lineage.learned, *lineage.held_out)}
     assert len(names) == 16
-    learned = lineage.learned_runs()
+    learned = lineage.learned_ranges()
     for file in lineage.held_out:
-        assert not runs_overlap(file.reserved, learned.get(file.sha256, ()))
+        assert not ranges_overlap(file.reserved, learned.get(file.sha256, ()))
 
 
 def test_files_judged_earlier_that_still_wait_are_learned_with_the_new_ones(desk: Desk) -> None:
@@ -49,7 +49,7 @@ def test_the_test_set_holds_no_row_that_production_learned(desk: Desk) -> None:
         learned = cycle.production.learned
     assert test_set.rows >= 100
     for section in test_set.sections:
-        assert not runs_overlap([section.run], learned.get(section.file.sha256, ()))
+        assert not ranges_overlap([section.rows], learned.get(section.file.sha256, ()))
 
 
 @pytest.mark.parametrize(

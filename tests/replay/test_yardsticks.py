@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from retraining import settings as settings_module
-from retraining.replay.history import Cut, cut_at_offsets, even_runs, read_history
+from retraining.replay.history import Cut, cut_at_offsets, even_ranges, read_history
 from retraining.replay.judging import Judge
 from retraining.replay.yardsticks import play_yardsticks, random_test_rows
 from retraining.trainer import load_recipe
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from retraining.records import Run
+    from retraining.records import RowRange
     from retraining.replay.judging import Play
 
 
@@ -163,9 +163,9 @@ def test_flattery_is_what_was_claimed_less_the_truth_of_the_next_batch(evenly: J
     ("rows", "parts"), [((0, 672), 15), ((7, 52), 15), ((0, 15), 15), ((3, 4), 1)]
 )
 def test_a_batch_is_cut_into_files_whose_lengths_differ_by_one_row_at_most(
-    rows: Run, parts: int
+    rows: RowRange, parts: int
 ) -> None:
-    runs = even_runs(rows, parts)
+    runs = even_ranges(rows, parts)
     lengths = [stop - start for start, stop in runs]
     assert (runs[0][0], runs[-1][1], len(runs)) == (*rows, parts)
     assert all(one[1] == other[0] for one, other in itertools.pairwise(runs))
