@@ -17,11 +17,11 @@ def _tell_of_damaged_code(
     """Name a compiled file that cannot be read; it may be one that the edge in `cli` is made of."""
     from retraining.console.byte_code import damaged_code
 
-    found = damaged_code(error)
-    if found is None:
+    damaged = damaged_code(error)
+    if damaged is None:
         sys.__excepthook__(kind, error, trace)
     else:
-        sys.stderr.write("\n".join(found.lines()) + "\n")
+        sys.stderr.write("\n".join(damaged.lines()) + "\n")
 
 
 def _refuse_windows() -> None:

@@ -168,16 +168,16 @@ def _failed(error: BaseException, asked: argparse.Namespace, settings: Settings 
     what, remedy = lines[-3], _speller(settings)(lines[-1])
     dry_run = getattr(asked, "dry_run", False)
     reason = "; ".join(lines[:-3]) or what
-    told: dict[str, Any] = outcome_to_json(
+    result: dict[str, Any] = outcome_to_json(
         Outcome("failed", reason, exit_code=code, dry_run=dry_run)
     )
     if getattr(asked, "command", None) == "check":
         each = error.problems if isinstance(error, SettingsError) else (what,)
-        told = {
+        result = {
             "ok": False,
             "problems": [{"what": one, "where": "start", "try": remedy} for one in each],
         }
-    return Answer(told, code=code, failure=error)
+    return Answer(result, code=code, failure=error)
 
 
 def _note_refused_start(error: BaseException, asked: argparse.Namespace) -> None:

@@ -101,19 +101,19 @@ def below_threshold(health: Health, settings: Settings) -> Decision:
         )
     worse = value < limit if settings.greater_is_better else value > limit
     side = "worse than" if worse else "no worse than"
-    told = f"production scored {settings.metric} {value:.4f}, {side} the threshold {limit:g}"
+    fact = f"production scored {settings.metric} {value:.4f}, {side} the threshold {limit:g}"
     if not worse:
-        return Decision(False, told)
+        return Decision(False, fact)
     last = _last_graded(health)
     if last is None or last.gain > 0:
-        return Decision(True, told)
+        return Decision(True, fact)
     if health.drop.act:
-        return Decision(True, f"{told}; {health.drop.reason}")
+        return Decision(True, f"{fact}; {health.drop.reason}")
     waited = adaptive_interval_passed(health, settings)
     futile = f"the last retrain, v{last.challenger}, gained nothing ({last.gain:+.4f})"
     if waited.act:
-        return Decision(True, f"{told}; {futile}, but {waited.reason}")
-    return Decision(False, f"{told}; it waits because {futile}: {waited.reason}")
+        return Decision(True, f"{fact}; {futile}, but {waited.reason}")
+    return Decision(False, f"{fact}; it waits because {futile}: {waited.reason}")
 
 
 def _first_hindsights(health: Health) -> list[Hindsight]:
@@ -294,25 +294,25 @@ def wins(comparison: Comparison, settings: Settings, floors: Decision, veto: Dec
         return floors
     if veto.act:
         return Decision(False, veto.reason)
-    told = _in_words(comparison, settings.metric)
+    fact = _in_words(comparison, settings.metric)
     if settings.promote_when == "unless_worse":
         if comparison.interval is None:
             return Decision(
                 False,
-                f"{told}; {comparison.blocks} test blocks are too few for a verdict, "
+                f"{fact}; {comparison.blocks} test blocks are too few for a verdict, "
                 "without which PROMOTE_WHEN=unless_worse promotes nothing",
             )
         won = comparison.verdict != "worse"
-        return Decision(won, f"{told}; it {_wins(won)}, since PROMOTE_WHEN=unless_worse")
+        return Decision(won, f"{fact}; it {_wins(won)}, since PROMOTE_WHEN=unless_worse")
     if settings.promote_when == "significant":
         won = comparison.verdict == "better"
         return Decision(
-            won, f"{told}; it {_wins(won)}, since PROMOTE_WHEN=significant asks for a clear gain"
+            won, f"{fact}; it {_wins(won)}, since PROMOTE_WHEN=significant asks for a clear gain"
         )
     limit = settings.min_improvement
     won = comparison.improvement > limit
     rule = f"PROMOTE_WHEN={settings.promote_when} asks for more than MIN_IMPROVEMENT={limit:g}"
-    return Decision(won, f"{told}; it {_wins(won)}, since {rule}")
+    return Decision(won, f"{fact}; it {_wins(won)}, since {rule}")
 
 
 def _wins(won: bool) -> str:

@@ -35,18 +35,18 @@ def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        found = re.fullmatch(_LINE, line)
-        if found is None:
+        match = re.fullmatch(_LINE, line)
+        if match is None:
             problems.append(
                 f"{path.name} line {number}: not NAME=value, or a quote that is not closed"
             )
-        elif found["double"] is not None:
-            values[found["name"]] = re.sub(
-                r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), found["double"]
+        elif match["double"] is not None:
+            values[match["name"]] = re.sub(
+                r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), match["double"]
             )
         else:
-            values[found["name"]] = (
-                found["single"] if found["single"] is not None else (found["bare"] or "").strip()
+            values[match["name"]] = (
+                match["single"] if match["single"] is not None else (match["bare"] or "").strip()
             )
     return values, problems
 

@@ -42,14 +42,16 @@ def _together(gains: list[Hindsight], confidence: float) -> Hindsight:
 
     if len(gains) == 1:
         return gains[0]
-    found = combine([Estimate(one.gain, one.standard_error, one.rows, one.blocks) for one in gains])
+    combined = combine(
+        [Estimate(one.gain, one.standard_error, one.rows, one.blocks) for one in gains]
+    )
     return replace(
         gains[-1],
-        gain=found.value if found.value is not None else gains[-1].gain,
-        interval=t_interval(found, confidence),
-        rows=found.rows,
-        standard_error=found.standard_error,
-        blocks=found.blocks,
+        gain=combined.value if combined.value is not None else gains[-1].gain,
+        interval=t_interval(combined, confidence),
+        rows=combined.rows,
+        standard_error=combined.standard_error,
+        blocks=combined.blocks,
         batches=len(gains),
     )
 

@@ -48,16 +48,16 @@ class _Redacting(logging.Formatter):
         return without_secrets(text, self._secrets)
 
     def _fields(self, record: logging.LogRecord) -> dict[str, str]:
-        found = {
+        fields = {
             "time": self.formatTime(record, TIME),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
         return (
-            found | {"traceback": self.formatException(record.exc_info)}
+            fields | {"traceback": self.formatException(record.exc_info)}
             if record.exc_info
-            else found
+            else fields
         )
 
 

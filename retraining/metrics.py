@@ -11,9 +11,9 @@ import math
 from typing import Literal, NamedTuple
 
 Needs = Literal["labels", "probabilities"]
-# How a score is told: as a mean over rows, from counts per class, from the ranks of pairs, or by
-# scikit-learn's scorer.
-Told = Literal["rows", "counts", "ranks", "scorer"]
+# What a score is computed from: values of single rows, counts per class, ranks of pairs; or it is
+# left to scikit-learn's scorer.
+ComputedFrom = Literal["rows", "counts", "ranks", "scorer"]
 
 
 class Metric(NamedTuple):
@@ -21,7 +21,7 @@ class Metric(NamedTuple):
 
     Attributes:
         needs: what it reads of a model.
-        told: how its score is told of many resamples.
+        computed_from: what its score is computed from, which many resamples share.
         low, high: between which values it lies.
         greater_is_better: its direction.
         is_share: whether its value is a share, which reads best in percent.
@@ -36,7 +36,7 @@ class Metric(NamedTuple):
 
     name: str
     needs: Needs
-    told: Told
+    computed_from: ComputedFrom
     low: float = 0.0
     high: float = 1.0
     greater_is_better: bool = True
@@ -53,8 +53,10 @@ class Metric(NamedTuple):
         return self.name
 
 
-def _of_probabilities(name: str, told: Told, low: float = 0.0, high: float = 1.0) -> Metric:
-    return Metric(name, "probabilities", told, low, high)
+def _of_probabilities(
+    name: str, computed_from: ComputedFrom, low: float = 0.0, high: float = 1.0
+) -> Metric:
+    return Metric(name, "probabilities", computed_from, low, high)
 
 
 def _averaged(family: str) -> tuple[Metric, ...]:

@@ -83,11 +83,11 @@ def copies_in_words(copies: Copies, which: str = "new") -> str:
     """
     if copies.share < WORTH_A_WORD:
         return ""
-    told = (
+    fact = (
         f"{copies.rows:,} of {copies.of:,} {which} rows ({copies.share:.0%}), in"
         f" {how_many(copies.files, 'file')}, are copies of rows seen before and were left out"
     ).replace("%", " %")
-    return f"{told}: is each file a full dump?" if copies.most else told
+    return f"{fact}: is each file a full dump?" if copies.most else fact
 
 
 def traffic_in_words(rows: int, agreement: float | None, failures: int) -> str:

@@ -20,7 +20,7 @@ class Answer(NamedTuple):
     failure that it ended with, if any.
     """
 
-    told: Any
+    result: Any
     text: str = ""
     code: int = 0
     failure: BaseException | None = None
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
         """
         if as_json:
             # ASCII: a file's name may be no text in any encoding
-            out.write(json.dumps(self.told) + "\n")
+            out.write(json.dumps(self.result) + "\n")
         elif self.text and not quiet:
             out.write(self.text + "\n")
         if self.failure is not None:

@@ -61,9 +61,9 @@ def _must_load(job: Job, number: int) -> None:
 
 
 def _said(job: Job, recovered: Recovered, number: int, before: int | None) -> Answer:
-    told = {"production_version": number, "previous_version": before, "changed": number != before}
+    result = {"production_version": number, "previous_version": before, "changed": number != before}
     if number == before:
-        return Answer(told, f"v{number} is in production already; nothing was changed.")
+        return Answer(result, f"v{number} is in production already; nothing was changed.")
     left = f", {f'v{before}' if before is not None else 'no version'} is out"
     lines = [
         f"v{number} is in production{left}.",
@@ -75,4 +75,4 @@ def _said(job: Job, recovered: Recovered, number: int, before: int | None) -> An
             f"Later promotions are still held ({recovered.hold}); "
             f"`{job.settings.command} rollback --resume` lifts that."
         )
-    return Answer(told, "\n".join(lines))
+    return Answer(result, "\n".join(lines))

@@ -64,7 +64,7 @@ def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
     Without a name the last cycle.
     """
     if which is None:
-        found = [record for record in records if record.ending != REGISTERED] or list(records)
+        matching = [record for record in records if record.ending != REGISTERED] or list(records)
     else:
         number = (
             int(which.removeprefix("v")) if re.fullmatch(r"v?[0-9]+", which, re.ASCII) else None
@@ -76,17 +76,17 @@ def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
         ]
         # One that was merely remembered has no comparison.
         compared = [record for record in about if _has_improvement(record.outcome.comparison)]
-        found = (
+        matching = (
             compared or about or [record for record in records if record.cycle_id.startswith(which)]
         )
-    if not found:
+    if not matching:
         raise UsageError(
             f"There is no decision about {which or 'anything'} on record.",
             remedy=(
                 "`python pipeline_orchestrator.py history` lists the cycles; name vN or a cycle id."
             ),
         )
-    return found[-1]
+    return matching[-1]
 
 
 def _has_improvement(comparison: Comparison | None) -> bool:

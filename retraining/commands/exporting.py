@@ -170,15 +170,17 @@ def _is_readable(row: ReadyRow, kind: LabelKind) -> bool:
     return kind == "string"
 
 
-def labelled_in_words(found: Labelled, folder: Path, command: str) -> str:
+def labelled_in_words(labelled: Labelled, folder: Path, command: str) -> str:
     """What was written, and how to go on."""
     left = (
-        f" {found.unreadable:,} labels cannot be read as this target's." if found.unreadable else ""
+        f" {labelled.unreadable:,} labels cannot be read as this target's."
+        if labelled.unreadable
+        else ""
     )
-    if not found.files:
+    if not labelled.files:
         return f"No logged row has a label of a new class that could be written.{left}"
     return (
-        f"Wrote {found.rows:,} rows in {found.files} files to {folder}.{left} "
+        f"Wrote {labelled.rows:,} rows in {labelled.files} files to {folder}.{left} "
         f"`{command} --train-from {folder}` makes a version that knows these classes."
     )
 

@@ -84,8 +84,8 @@ class Fleet:
 
 
 @dataclass(frozen=True)
-class Told:
-    """A project's end as it is told: the object that its cycle printed, and its stderr."""
+class ProjectEnd:
+    """How a project's cycle ended: the object that its cycle printed, and its stderr."""
 
     project: Path
     cycle: dict[str, Any]
@@ -103,17 +103,17 @@ def obey(asked: argparse.Namespace, start: Start, defaults: Mapping[str, str]) -
     """Start every project and print how each ended; the gravest exit code."""
     fleet = _fleet(asked, start, defaults)
     longest = max(len(str(project)) for project in fleet.projects)
-    told: dict[Path, Told] = {}
+    ends: dict[Path, ProjectEnd] = {}
     for ended in _each_end(fleet):
-        one = _told(ended, dry_run=asked.dry_run)
-        told[one.project] = one
-        _print(_named_lines(one), sys.stderr)
+        end = _project_end(ended, dry_run=asked.dry_run)
+        ends[end.project] = end
+        _print(_named_lines(end), sys.stderr)
         if not (asked.json or asked.quiet):
-            _print(_line(one, longest), sys.stdout)
+            _print(_line(end, longest), sys.stdout)
     if asked.json:
-        cycles = [{"project": str(name), **told[name].cycle} for name in fleet.projects]
+        cycles = [{"project": str(name), **ends[name].cycle} for name in fleet.projects]
         _print(json.dumps(cycles) + "\n", sys.stdout)
-    return gravest([one.exit_code for one in told.values()])
+    return gravest([end.exit_code for end in ends.values()])
 
 
 def gravest(codes: Sequence[int]) -> int:
@@ -242,19 +242,19 @@ def _each_end_on(
             yield Ended(project, error.exit_code, err=said, reason=error.what)
 
 
-# --- what is told ---------------------------------------------------------------------------------
+# --- what is printed --------------------------------------------------------------------------
 
 
-def _told(ended: Ended, *, dry_run: bool) -> Told:
+def _project_end(ended: Ended, *, dry_run: bool) -> ProjectEnd:
     """The object that the child printed, or one that says how its process ended."""
     try:
         cycle: dict[str, Any] = json.loads(ended.out)
     except ValueError:
-        return _told_of_a_crash(ended, dry_run=dry_run)
-    return Told(ended.project, cycle, ended.err, ended.seconds)
+        return _end_of_a_crash(ended, dry_run=dry_run)
+    return ProjectEnd(ended.project, cycle, ended.err, ended.seconds)
 
 
-def _told_of_a_crash(ended: Ended, *, dry_run: bool) -> Told:
+def _end_of_a_crash(ended: Ended, *, dry_run: bool) -> ProjectEnd:
     from retraining.outcomes import Outcome
     from retraining.serialisation import outcome_to_json
 
@@ -263,7 +263,7 @@ def _told_of_a_crash(ended: Ended, *, dry_run: bool) -> Told:
     if ended.reason:
         reason, lines = ended.reason, ""  # its stderr has the lines
     cycle = outcome_to_json(Outcome("failed", reason, exit_code=code, dry_run=dry_run))
-    return Told(ended.project, cycle, ended.err + lines, ended.seconds)
+    return ProjectEnd(ended.project, cycle, ended.err + lines, ended.seconds)
 
 
 def _of_a_process(code: int) -> tuple[int, str]:
@@ -276,14 +276,14 @@ def _of_a_process(code: int) -> tuple[int, str]:
     return code if code in GRAVITY else 1, f"Its process ended with {code} and said no more."
 
 
-def _line(one: Told, longest: int) -> str:
-    name, ending = f"{one.project!s:<{longest}}", one.cycle["ending"]
-    return f"{name}  {ending:<17}  {one.seconds:6.1f} s  {one.cycle['reason']}\n"
+def _line(end: ProjectEnd, longest: int) -> str:
+    name, ending = f"{end.project!s:<{longest}}", end.cycle["ending"]
+    return f"{name}  {ending:<17}  {end.seconds:6.1f} s  {end.cycle['reason']}\n"
 
 
-def _named_lines(one: Told) -> str:
+def _named_lines(end: ProjectEnd) -> str:
     """What a start said on stderr, each line under its project's name."""
-    return "".join(f"{one.project}: {line}\n" for line in one.err.splitlines())
+    return "".join(f"{end.project}: {line}\n" for line in end.err.splitlines())
 
 
 def _print(text: str, stream: TextIO) -> None:

@@ -113,7 +113,7 @@ def _forget_files(asked: argparse.Namespace, settings: Settings) -> Answer:
         mark_the_end(job, facts)
         learned = _versions_that_learned(job, set(shas))
     names = [recovered.ledger.archive.get(sha, sha[:12]) for sha in shas]
-    told = {"withdrawn": shas, "learned_by": learned}
+    result = {"withdrawn": shas, "learned_by": learned}
     text = (
         f"Withdrew {', '.join(names)}: no later version learns them, and the same bytes are"
         " refused."
@@ -125,7 +125,7 @@ def _forget_files(asked: argparse.Namespace, settings: Settings) -> Answer:
     holder = recovered.facts.aliases.get(settings.production_alias)
     if holder in learned:
         text += f"\nProduction (v{holder}) is one of these: {way_out(job, holder, facts.withdrawn)}"
-    return Answer(told, text)
+    return Answer(result, text)
 
 
 def _move_out_waiting(job: Job, shas: list[str], why: str) -> None:
@@ -146,16 +146,16 @@ def _find(job: Job, recovered: Recovered, name: str) -> str:
         for sha in {**files, **recovered.ledger.known_files()}
         if re.fullmatch(r"[0-9a-f]{6,64}", name) and sha.startswith(name)
     ]
-    found = by_name or by_sha
-    if not found and re.fullmatch(r"[0-9a-f]{64}", name):
+    digests = by_name or by_sha
+    if not digests and re.fullmatch(r"[0-9a-f]{64}", name):
         return name
-    if len(found) != 1:
-        how_many = "no" if not found else "more than one"
+    if len(digests) != 1:
+        how_many = "no" if not digests else "more than one"
         raise UsageError(
             f"There is {how_many} archived or waiting file {name!r}.",
             remedy="Name a file in used_data/, or its SHA-256.",
         )
-    return found[0]
+    return digests[0]
 
 
 def _waiting(job: Job) -> dict[str, str]:

@@ -50,16 +50,16 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     story = read_known_story(settings)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence)
     newest = _newest(story, asked.n)
-    told = _told(newest, hindsight)
+    cycles = _as_json(newest, hindsight)
     if asked.html is not None:
-        return Answer(told, _write_pages(story, hindsight, asked.html))
+        return Answer(cycles, _write_pages(story, hindsight, asked.html))
     lines = _failed_start(settings) + _unseen_move(story) + _table(newest, hindsight)
     together = promotions_together(list(hindsight.values()), settings.confidence)
     if together is not None:
         lines += labelled("", promotions_in_words(together, settings.metric), columns(), room=3)
     if not story.ledger.cycles:
         lines.append("No cycle has passed the gate yet.")
-    return Answer(told, "\n".join(lines))
+    return Answer(cycles, "\n".join(lines))
 
 
 def _failed_start(settings: Settings) -> list[str]:
@@ -75,7 +75,7 @@ def last_cycles(settings: Settings, most: int = CYCLES) -> list[Any]:
     """What `history --json` prints."""
     story = read_known_story(settings)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence)
-    return _told(_newest(story, most), hindsight)
+    return _as_json(_newest(story, most), hindsight)
 
 
 class _Span(NamedTuple):
@@ -101,13 +101,13 @@ def _newest(story: Story, most: int) -> list[_Span]:
     return spans
 
 
-def _told(newest: Sequence[_Span], hindsight: Mapping[str, Hindsight]) -> list[Any]:
-    told = []
+def _as_json(newest: Sequence[_Span], hindsight: Mapping[str, Hindsight]) -> list[Any]:
+    cycles = []
     for cycle, moves in newest:
         if cycle is not None:
             one = cycle_to_json(cycle, hindsight.get(cycle.cycle_id))
-            told.append({**one, "moves": [move_to_json(move) for move in moves]})
-    return told
+            cycles.append({**one, "moves": [move_to_json(move) for move in moves]})
+    return cycles
 
 
 def _unseen_move(story: Story) -> list[str]:
@@ -151,19 +151,19 @@ def _move_row(move: AliasMove, width: int) -> list[str]:
     return [row, *labelled("", printable(move_in_words(move)), width, room=3)]
 
 
-def promotions_in_words(found: Promotions, metric: str) -> str:
+def promotions_in_words(promoted: Promotions, metric: str) -> str:
     """`5 promotions gained +0.9 points on average [+0.3, +1.5]; none harmed`."""
-    moved = f"gained {difference_text(metric, found.gain)}"
-    interval = found.interval
-    if found.gain < 0:  # told as a loss, its interval turned round with it
-        moved = f"lost {difference_text(metric, -found.gain).removeprefix('+')}"
+    moved = f"gained {difference_text(metric, promoted.gain)}"
+    interval = promoted.interval
+    if promoted.gain < 0:  # told as a loss, its interval turned round with it
+        moved = f"lost {difference_text(metric, -promoted.gain).removeprefix('+')}"
         interval = None if interval is None else (-interval[1], -interval[0])
     between = interval_text(metric, interval, signed=True)
     harmed = "none harmed"
-    if found.harmful:
-        versions = ", ".join(f"v{number}" for number in found.harmful)
-        harmed = f"{len(found.harmful)} harmed ({versions})"
-    promotions = how_many(found.count, "promotion")
+    if promoted.harmful:
+        versions = ", ".join(f"v{number}" for number in promoted.harmful)
+        harmed = f"{len(promoted.harmful)} harmed ({versions})"
+    promotions = how_many(promoted.count, "promotion")
     return f"{promotions} {moved} on average {between}".rstrip() + f"; {harmed}"
 
 

@@ -75,7 +75,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     made = _folders_and_texts(settings.project)
     if is_new:
         env.write_text(_env_with(proposals), encoding="utf-8")
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "project": str(settings.project),
         "made": made,
         "files": [file.name for file in files],
@@ -83,7 +83,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
             {"name": one.name, "value": one.value, "reason": one.reason} for one in proposals
         ],
     }
-    return Answer(told, _in_words(settings, proposals, notes))
+    return Answer(result, _in_words(settings, proposals, notes))
 
 
 def _checked(files: list[Path], settings: Settings) -> list[Path]:

@@ -43,9 +43,9 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         mark_the_end(job, job.registry.facts())
     holder = recovered.facts.aliases.get(settings.production_alias)
     stays = f"v{holder} stays in production" if holder is not None else "no version serves"
-    told = {"rejected": number, "why": asked.why, "production_version": holder}
+    result = {"rejected": number, "why": asked.why, "production_version": holder}
     text = (
         f"v{number} is rejected and no longer waits; {stays}.\n"
         f"Its files stay in {settings.new_data_dir}, judged: a later version may learn them."
     )
-    return Answer(told, text)
+    return Answer(result, text)

@@ -123,18 +123,18 @@ def answer(asked: argparse.Namespace, settings: Settings, run_cycle: RunCycle) -
             plays = _play(cuts, lineup, stage, quiet=asked.quiet)
         else:
             plays = _play_on(settings.engine, cuts, lineup, stage, quiet=asked.quiet)
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "cycles": len(cuts[0].cycles),
-        "policies": {name: [play.told() for play in played] for name, played in plays.items()},
+        "policies": {name: [play.as_json() for play in played] for name, played in plays.items()},
     }
     text = summary.in_words(
         plays, cuts, settings.metric, greater_is_better=settings.greater_is_better
     )
     if asked.advise:
-        found = advice.advise(plays, lineup, cuts)
-        told["advice"] = [candidate.told() for candidate in found]
-        text = f"{text}\n\n{advice.in_words(found)}"
-    return Answer(told, text)
+        candidates = advice.advise(plays, lineup, cuts)
+        result["advice"] = [candidate.as_json() for candidate in candidates]
+        text = f"{text}\n\n{advice.in_words(candidates)}"
+    return Answer(result, text)
 
 
 def _play(

@@ -57,8 +57,8 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         return _without_files(model, missing, packages)
     again = made_again(story.project, model, recipe, files)
     found = compare_with_the_registered(story.project, model, again, files)
-    told = _told(model, packages, found)
-    return Answer(told, _in_words(model, found, packages), code=0 if found.same else 1)
+    result = _as_json(model, packages, found)
+    return Answer(result, _in_words(model, found, packages), code=0 if found.same else 1)
 
 
 def _model(story: Story, number: int | None) -> Model:
@@ -108,42 +108,44 @@ def _without_files(model: Model, missing: tuple[BatchFile, ...], packages: Packa
         f" {first_few(names, 5)}.",
         remedy=RESTORE,
     )
-    told = _told(model, packages, None, names)
-    return Answer(told, code=failure.exit_code, failure=failure)
+    result = _as_json(model, packages, None, names)
+    return Answer(result, code=failure.exit_code, failure=failure)
 
 
-def _told(
-    model: Model, packages: Packages, found: Comparison | None, missing: list[str] | None = None
+def _as_json(
+    model: Model,
+    packages: Packages,
+    comparison: Comparison | None,
+    missing: list[str] | None = None,
 ) -> dict[str, Any]:
     return {
         "version": model.number,
-        "same": None if found is None else found.same,
-        "rows": 0 if found is None else found.rows,
-        "agreement": None if found is None else found.agreement,
-        "largest_difference": None if found is None else found.largest_difference,
+        "same": None if comparison is None else comparison.same,
+        "rows": 0 if comparison is None else comparison.rows,
+        "agreement": None if comparison is None else comparison.agreement,
+        "largest_difference": None if comparison is None else comparison.largest_difference,
         "recipe_sha256": model.manifest.recipe_sha256,
         "missing_files": missing or [],
         "packages": {name: list(pair) for name, pair in packages.items()},
     }
 
 
-def _in_words(model: Model, found: Comparison, packages: Packages) -> str:
+def _in_words(model: Model, comparison: Comparison, packages: Packages) -> str:
     differ = [
         f"{name} {then} then, {now or 'none'} now"
         for name, (then, now) in packages.items()
         if then != now
     ]
-    if found.same:
-        lines = [
-            f"v{model.number} was made again: the same on {found.rows:,} rows it was kept from."
-        ]
-    elif found.agreement is None:
+    if comparison.same:
+        rows = f"{comparison.rows:,} rows it was kept from"
+        lines = [f"v{model.number} was made again: the same on {rows}."]
+    elif comparison.agreement is None:
         lines = [f"v{model.number} was made again, but no row was kept from it to compare on."]
     else:
-        share = f"{found.agreement:.2%} of {found.rows:,} rows get the same label"
+        share = f"{comparison.agreement:.2%} of {comparison.rows:,} rows get the same label"
         lines = [f"v{model.number} was made again and is another model: {share}."]
-        if found.largest_difference is not None:
-            lines.append(f"Probabilities differ by {found.largest_difference:.2g} at most.")
+        if comparison.largest_difference is not None:
+            lines.append(f"Probabilities differ by {comparison.largest_difference:.2g} at most.")
         lines.append(_why(differ))
     return "\n".join(lines)
 

@@ -264,12 +264,12 @@ def _drift_in_words(drift: TrafficDrift) -> Iterator[tuple[str, str]]:
         yield "", _feature_in_words(feature)
 
 
-def _verdict(found: Drift) -> str:
-    if found.detected is None:
+def _verdict(drift: Drift) -> str:
+    if drift.detected is None:
         return "too few requests to judge"
-    if found.material:
+    if drift.material:
         return "material"
-    return "detected, but small" if found.detected else "none detected"
+    return "detected, but small" if drift.detected else "none detected"
 
 
 def _feature_in_words(feature: FeatureDrift) -> str:

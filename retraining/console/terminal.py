@@ -19,7 +19,7 @@ def columns() -> int:
     """
     asked = os.environ.get("COLUMNS", "")
     try:
-        found = (
+        width = (
             int(asked)
             if asked.isdigit()
             else os.get_terminal_size(sys.__stdout__.fileno()).columns
@@ -27,8 +27,8 @@ def columns() -> int:
             else 0
         )
     except (OSError, ValueError):  # not a terminal, or closed
-        found = 0
-    return max(NARROWEST, min(found or USUAL, WIDEST))
+        width = 0
+    return max(NARROWEST, min(width or USUAL, WIDEST))
 
 
 def labelled(label: str, text: str, width: int, *, room: int, indent: str = "") -> list[str]:

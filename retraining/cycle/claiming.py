@@ -97,7 +97,7 @@ def claim_as_seen(job: Job, seen: Mapping[str, str]) -> tuple[DataFile, ...]:
 
 def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
     """Read claimed files by the schema; refuse those that do not fit."""
-    accepted, found, strange = [], {}, {}
+    accepted, facts_by_digest, strange = [], {}, {}
     files = tuple(files)
     for file, facts in zip(files, job.tables.validate_many(files, schema), strict=True):
         if isinstance(facts, UnreadableFileError):
@@ -106,7 +106,7 @@ def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
             strange[file.sha256] = (file, facts)
         else:
             accepted.append(replace(file, rows=facts.rows))
-            found[file.sha256] = facts
+            facts_by_digest[file.sha256] = facts
     files_with = Counter(label for _, facts in strange.values() for label in facts.unknown_labels)
     alike = [
         (file, facts)
@@ -118,7 +118,7 @@ def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
     for file, facts in strange.values():
         told = _classes_in_words([(file, facts)], schema)
         job.refuse(file.name, f"a class never seen: {told}", file.sha256)
-    return Claimed(tuple(accepted), found)
+    return Claimed(tuple(accepted), facts_by_digest)
 
 
 def _unknown_class(
@@ -150,12 +150,12 @@ def _classes_in_words(files: list[tuple[DataFile, FileFacts]], schema: Schema) -
             rows[text] += label.count
             where.setdefault(text, f"{file.name}, {label.where[0]}")
     known = known_by_spelling(map(str, schema.classes))
-    told = []
+    words = []
     for text, count in sorted(rows.items()):
         alike = known.get(spelling_key(text))
         hint = f"; another spelling of {alike!r}?" if alike is not None else ""
-        told.append(f"{text!r} in {count:,} rows (first in {where[text]}{hint})")
-    return first_few(told, MOST_CLASSES_NAMED)
+        words.append(f"{text!r} in {count:,} rows (first in {where[text]}{hint})")
+    return first_few(words, MOST_CLASSES_NAMED)
 
 
 def _why(job: Job) -> str:

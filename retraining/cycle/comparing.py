@@ -65,7 +65,7 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
         before = predictions(job, cycle.production, test_set.sections)
         after = challenger.answers
         confidence = confidence_of_attempt(cycle)
-        found = compare(
+        result = compare(
             chosen, before, after, confidence=confidence, min_rows=settings.min_test_rows
         )
         classes = per_class(before, after, coding(schema))
@@ -76,7 +76,7 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
         Score(
             settings.metric,
             score(chosen, p),
-            found.rows,
+            result.rows,
             score_interval(chosen, p, settings.confidence),
         )
         for p in (before, after)
@@ -84,14 +84,14 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
     comparison = Comparison(
         champion=scores[0],
         challenger=scores[1],
-        improvement=found.improvement,
-        interval=found.interval,
+        improvement=result.improvement,
+        interval=result.interval,
         confidence=confidence,
-        verdict=found.verdict,
-        rows=found.rows,
-        blocks=found.blocks,
+        verdict=result.verdict,
+        rows=result.rows,
+        blocks=result.blocks,
         rows_dropped=test_set.copies.rows,
-        standard_error=found.standard_error,
+        standard_error=result.standard_error,
         per_class=classes,
         slices=slices,
     )

@@ -198,14 +198,14 @@ def _beyond_chance(
     files: Mapping[str, DataFile],
 ) -> list[Mask]:
     """A mask for each section, by the rule; every file that is asked or learned is one delivery."""
-    deliveries = {**files, **{section.file.sha256: section.file for section in sections}}
+    by_digest = {**files, **{section.file.sha256: section.file for section in sections}}
     concerned = dict.fromkeys([*learned, *(section.file.sha256 for section in sections)])
-    rows = {sha256: _rows_of(project, deliveries[sha256], schema) for sha256 in concerned}
+    rows = {sha256: _rows_of(project, by_digest[sha256], schema) for sha256 in concerned}
     asked_rows = {sha256: np.zeros(len(values), bool) for sha256, values in rows.items()}
     for section, labelled in zip(sections, asked, strict=True):
         start, stop = section.rows
         asked_rows[section.file.sha256][start:stop] |= labelled
-    told = [
+    deliveries = [
         Delivery(values, asked_rows[sha256], _marked(len(values), learned.get(sha256, ())))
         for sha256, values in rows.items()
     ]
@@ -214,13 +214,13 @@ def _beyond_chance(
         """The feature columns of some asked rows, over all deliveries."""
         edges = np.cumsum([len(values) for values in rows.values()])[:-1]
         parts = [
-            _words(project, deliveries[sha256], schema, mask)
+            _words(project, by_digest[sha256], schema, mask)
             for sha256, mask in zip(rows, np.split(chosen, edges), strict=True)
             if mask.any()
         ]
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
-    copies = dict(zip(rows, copied_rows(told, columns), strict=True))
+    copies = dict(zip(rows, copied_rows(deliveries, columns), strict=True))
     return [copies[section.file.sha256][slice(*section.rows)] for section in sections]
 
 

@@ -127,13 +127,13 @@ def judge_drift(
     return summed_up(found), current
 
 
-def summed_up(found: Sequence[FeatureDrift]) -> Drift:
+def summed_up(judgements: Sequence[FeatureDrift]) -> Drift:
     """What features tell together, the worst of them first.
 
     Nothing is said where none was judged.
     """
-    judged = [one for one in found if one.detected is not None]
-    features = tuple(sorted(found, key=lambda one: -one.psi_corrected))
+    judged = [one for one in judgements if one.detected is not None]
+    features = tuple(sorted(judgements, key=lambda one: -one.psi_corrected))
     if not judged:
         return Drift(features=features)
     is_detected = any(one.detected for one in judged)
@@ -173,14 +173,14 @@ def _histograms(
         for name in schema.names:
             if name in bins:
                 rows[name].append(_histogram(part.column(name), bins[name]))
-    found = {name: np.concatenate(blocks) for name, blocks in rows.items() if blocks}
+    histograms = {name: np.concatenate(blocks) for name, blocks in rows.items() if blocks}
     if answers is not None and len(answers.truth):
         blocks, count = numbered(answers.blocks)
         for name, codes in ((labels, answers.truth), (scores, answers.predicted)):
             kept = bins.get(name)
             if isinstance(kept, CategoryBins):
-                found[name] = category_histograms(codes, kept, blocks, count)
-    return found
+                histograms[name] = category_histograms(codes, kept, blocks, count)
+    return histograms
 
 
 def _histogram(column: pa.ChunkedArray, bins: Bins) -> NDArray[np.int64]:

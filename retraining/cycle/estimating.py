@@ -158,15 +158,15 @@ def estimate_parts(
     """
     values = _values_without_a_run(chosen, rows, calibrations, parts)
     likely = _likely(rows, calibrations, None)
-    found: dict[Part, Score] = {}
+    scores: dict[Part, Score] = {}
     for name, mine in parts.items():
         predicted, given = rows.predicted[mine], rows.given[mine]
         value = expected_score(chosen, predicted, given, likely[mine])
         if value is not None:
             noise = noise_of_labels(chosen, predicted, given, likely[mine])
             interval = _interval(chosen, value, values[name], noise)
-            found[name] = Score(chosen.name, value, predicted.size, interval)
-    return found
+            scores[name] = Score(chosen.name, value, predicted.size, interval)
+    return scores
 
 
 def _values_without_a_run(

@@ -179,13 +179,13 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
     if not own:
         first = f"v{cycle.production.number} has no earlier score to compare with"
         return Decision(False, f"{first}: its record begins with this batch")
-    found = compare_with_record(
+    result = compare_with_record(
         metric(cycle.settings.metric), own, served, confidence=cycle.settings.confidence
     )
-    if found.improvement is None:
+    if result.improvement is None:
         return Decision(False, "the drop could not be judged on these rows")
-    worse = found.verdict == "worse"
-    moved = gained_or_lost(found.improvement)
+    worse = result.verdict == "worse"
+    moved = gained_or_lost(result.improvement)
     record = f"its own record on {how_many(len(own), 'batch', 'batches')}"
     significant = "significantly worse" if worse else "no significant drop"
     return Decision(worse, f"production {moved} against {record}: {significant}")

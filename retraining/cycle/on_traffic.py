@@ -98,11 +98,11 @@ def _answers(estimator: Any, rows: pd.DataFrame, schema: Schema) -> list[int | N
     nobody_knows = np.zeros(len(rows), dtype=np.int64)  # labels and blocks, which are not asked for
     chunk = (rows, nobody_knows, nobody_knows)
     try:
-        found = predict(estimator, [chunk], schema, with_probabilities=False).predicted
+        codes = predict(estimator, [chunk], schema, with_probabilities=False).predicted
     except DamagedModelError:
         if len(rows) == 1:
             return [None]
         half = len(rows) // 2
         parts = (rows.iloc[:half], rows.iloc[half:])
         return [code for part in parts for code in _answers(estimator, part, schema)]
-    return [int(code) for code in found]
+    return [int(code) for code in codes]

@@ -76,13 +76,13 @@ def _test_set(cycle: Cycle, compared: Compared) -> TestSet:
 
 def _distributions(moved: Moved) -> dict[str, Distribution]:
     """By feature, rows per bin before and now."""
-    found = {}
+    distributions = {}
     for name, now in moved.current.histograms.items():
         before = moved.reference.histograms.get(name)
         if before is not None:
             counts = [tuple(float(rows) for rows in blocks.sum(axis=0)) for blocks in (before, now)]
-            found[name] = Distribution(_bin_names(moved.reference.bins[name]), *counts)
-    return found
+            distributions[name] = Distribution(_bin_names(moved.reference.bins[name]), *counts)
+    return distributions
 
 
 def _bin_names(bins: NumberBins | CategoryBins) -> tuple[str, ...]:

@@ -36,11 +36,11 @@ def hold_probation(cycle: Cycle) -> tuple[Comparison | None, str | None]:
         before = load_model(cycle.registry, previous)
         if before is None:
             return None, f"v{previous} cannot be compared with v{version.number}"
-        found = _side_by_side(cycle, before, cycle.production)
+        result = _side_by_side(cycle, before, cycle.production)
     except DamagedModelError as error:
         log.warning("probation skipped: v%s cannot be loaded: %s", previous, error)
         return None, f"v{previous} cannot be loaded"
-    return (None if found is None else _as_comparison(cycle, found)), None
+    return (None if result is None else _as_comparison(cycle, result)), None
 
 
 def probation_result(cycle: Cycle, monitored: Monitored) -> ProbationResult | None:
@@ -84,13 +84,13 @@ def grade_the_last_decision(cycle: Cycle, probation: Comparison | None) -> Hinds
     try:
         challenger = load_model(cycle.registry, number)
         champion = load_model(cycle.registry, rival)
-        found = _side_by_side(cycle, champion, challenger) if challenger and champion else None
+        result = _side_by_side(cycle, champion, challenger) if challenger and champion else None
     except DamagedModelError as error:
         log.warning("hindsight skipped: %s", error)
         return None
-    if found is None or found.improvement is None:
+    if result is None or result.improvement is None:
         return None
-    return _graded(number, rival, _as_comparison(cycle, found), promoted=promoted)
+    return _graded(number, rival, _as_comparison(cycle, result), promoted=promoted)
 
 
 def _last_attempt(cycle: Cycle) -> Outcome | None:
@@ -153,32 +153,32 @@ def _read_alike(one: Model, other: Model) -> bool:
     )
 
 
-def _as_comparison(cycle: Cycle, found: PairedResult) -> Comparison:
+def _as_comparison(cycle: Cycle, result: PairedResult) -> Comparison:
     """A paired result between two versions, without the scores of each."""
     name = cycle.settings.metric
-    unknown = Score(name, None, found.rows)
+    unknown = Score(name, None, result.rows)
     return Comparison(
         champion=unknown,
         challenger=unknown,
-        improvement=found.improvement,
-        interval=found.interval,
+        improvement=result.improvement,
+        interval=result.interval,
         confidence=cycle.settings.confidence,
-        verdict=found.verdict,
-        rows=found.rows,
-        blocks=found.blocks,
-        standard_error=found.standard_error,
+        verdict=result.verdict,
+        rows=result.rows,
+        blocks=result.blocks,
+        standard_error=result.standard_error,
     )
 
 
-def _graded(challenger: int, rival: int, found: Comparison, *, promoted: bool) -> Hindsight:
-    gain = found.improvement if found.improvement is not None else 0.0
+def _graded(challenger: int, rival: int, comparison: Comparison, *, promoted: bool) -> Hindsight:
+    gain = comparison.improvement if comparison.improvement is not None else 0.0
     return Hindsight(
         challenger,
         rival,
         promoted,
         gain,
-        found.interval,
-        found.rows,
-        found.standard_error,
-        found.blocks,
+        comparison.interval,
+        comparison.rows,
+        comparison.standard_error,
+        comparison.blocks,
     )

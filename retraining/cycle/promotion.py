@@ -201,12 +201,12 @@ def _supersede_the_one_that_waited(cycle: Cycle, newer: int) -> None:
 def _note_probation(cycle: Cycle, monitored: Monitored) -> None:
     """Close a probation that was passed, or that cannot be held."""
     if probation_result(cycle, monitored) == "passed":
-        said = "passed"
+        mark = "passed"
     elif monitored.skipped:
-        said = f"not held: {monitored.skipped}"
+        mark = f"not held: {monitored.skipped}"
     else:
         return
-    cycle.registry.mark(cycle.production.number, Marks(probation=said))
+    cycle.registry.mark(cycle.production.number, Marks(probation=mark))
 
 
 def _version_of(ending: Ending) -> int:

@@ -64,12 +64,12 @@ def score_of_groups(
 
     None where nothing can be told.
     """
-    found = []
+    counted = []
     for one in groups:
         label, answer = codes.get(one.label or ""), codes.get(one.prediction or "")
         if label is not None and answer is not None:
-            found.append((hour_number(one.hour), label, answer, one.rows))
-    table = np.asarray(found, dtype=np.int64).reshape(-1, 4)
+            counted.append((hour_number(one.hour), label, answer, one.rows))
+    table = np.asarray(counted, dtype=np.int64).reshape(-1, 4)
     hours, truth, predicted = np.repeat(table[:, :3], table[:, 3], axis=0).T
     return _score(chosen, Predictions(truth, predicted, None, hours, max(len(codes), 1)))
 
@@ -143,15 +143,15 @@ def by_label_age(chosen: Metric, rows: LabelledRows) -> tuple[LabelAge, ...]:
     """Scores apart by how long labels took, quickest first: labels that come early are no random
     sample.
     """
-    found = []
+    ages = []
     for start, end in pairwise((*LABEL_AGES, None)):
         mine = rows.delays >= int(start or 0)
         if end is not None:
             mine &= rows.delays < end
         realised = score_of_rows(chosen, rows, mine)
         if realised is not None:
-            found.append(LabelAge(int(start or 0), None if end is None else end - 1, realised))
-    return tuple(found)
+            ages.append(LabelAge(int(start or 0), None if end is None else end - 1, realised))
+    return tuple(ages)
 
 
 def labels_in_days(rows: LabelledRows) -> int | None:

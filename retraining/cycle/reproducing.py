@@ -59,17 +59,17 @@ def files_of(project: Project, manifest: Manifest) -> dict[str, DataFile]:
     """
     wanted = {file.sha256: file for file in (*manifest.files, *manifest.held_out)}
     archive, inbox = project.settings.used_data_dir, project.settings.new_data_dir
-    found = {
+    files = {
         sha: DataFile(names[0], sha, archive / names[0], wanted[sha].rows)
         for sha, names in project.inbox.archived().items()
         if sha in wanted
     }
-    if found.keys() != wanted.keys() and inbox.is_dir():
+    if files.keys() != wanted.keys() and inbox.is_dir():
         for path in sorted(path for path in inbox.iterdir() if path.is_file()):
             sha = sha256_of(path)
-            if sha in wanted and sha not in found:
-                found[sha] = DataFile(path.name, sha, path, wanted[sha].rows)
-    return found
+            if sha in wanted and sha not in files:
+                files[sha] = DataFile(path.name, sha, path, wanted[sha].rows)
+    return files
 
 
 def missing_of(manifest: Manifest, files: Mapping[str, DataFile]) -> tuple[BatchFile, ...]:

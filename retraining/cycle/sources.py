@@ -70,7 +70,7 @@ def _fetch_from(job: Job, source: Source, schema: Schema | None) -> None:
 
     try:
         with job.stage(f"export from {source.name}"):
-            found = source.fetch(schema, job.now)
+            fetched = source.fetch(schema, job.now)
     except (UnreachableError, CredentialsRefusedError) as error:
         log.warning("%s", error.what)
         job.tally.source_error = job.tally.source_error or error
@@ -78,7 +78,7 @@ def _fetch_from(job: Job, source: Source, schema: Schema | None) -> None:
     log.info(
         "%s: %d rows in %d files, %d refused",
         source.name,
-        found.rows,
-        len(found.files),
-        found.refused,
+        fetched.rows,
+        len(fetched.files),
+        fetched.refused,
     )

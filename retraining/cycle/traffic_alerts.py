@@ -68,11 +68,11 @@ def alerts_of(
         drift: of the last predictions against what it learned.
         settings: of the project.
     """
-    found = [*_data_drift(drift, settings)]
+    alerts = [*_data_drift(drift, settings)]
     if share is not None:
-        found += _concept_drift(standard, share, settings)
-        found += _estimate_low(standard, share, settings)
-    return tuple(found)
+        alerts += _concept_drift(standard, share, settings)
+        alerts += _estimate_low(standard, share, settings)
+    return tuple(alerts)
 
 
 def record_of(

@@ -156,7 +156,7 @@ def _are_enough(blocks: Integers) -> bool:
 
 
 def _confirmed(
-    found: Sequence[FeatureDrift],
+    drifts: Sequence[FeatureDrift],
     before: Mapping[str, Integers],
     now: Mapping[str, Integers],
     nominal: Collection[str],
@@ -166,12 +166,12 @@ def _confirmed(
     differ in kind.
     """
     p_values = []
-    for one in found:
+    for one in drifts:
         is_nominal = one.name in nominal
         own = p_by_own_blocks(before[one.name], now[one.name], nominal=is_nominal)
         p_values.append(1.0 if one.p is None or own is None else max(one.p, own))
     confirmed = []
-    for one, p, q in zip(found, p_values, benjamini_hochberg(p_values), strict=True):
+    for one, p, q in zip(drifts, p_values, benjamini_hochberg(p_values), strict=True):
         detected = q <= ALPHA
         material = detected and one.psi_corrected >= threshold
         confirmed.append(replace(one, p=p, q=q, detected=detected, material=material))

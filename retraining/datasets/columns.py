@@ -82,11 +82,11 @@ def label_column(rows: RawRows, schema: Schema) -> Labels:
             else UNLABELLED - 1 - unknown.setdefault(label_text(label), len(unknown))
         )
 
-    found = _by_distinct(rows, schema.target, code_of).astype(np.int32)
+    coded = _by_distinct(rows, schema.target, code_of).astype(np.int32)
     named = {
-        text: _unknown_label(rows, found == UNLABELLED - 1 - code) for text, code in unknown.items()
+        text: _unknown_label(rows, coded == UNLABELLED - 1 - code) for text, code in unknown.items()
     }
-    return Labels(found, named)
+    return Labels(coded, named)
 
 
 def label_text(label: Label) -> str:
@@ -119,11 +119,12 @@ def _by_distinct(
         try:
             values[code] = read(text)
         except ValueError as error:
-            found = np.flatnonzero(codes == code)
-            if not found.size:
+            misread = np.flatnonzero(codes == code)
+            if not misread.size:
                 continue
+            where = rows.where(int(misread[0]))
             raise UnreadableFileError(
-                f"{rows.where(int(found[0]))}: {shown(text)} in column {shown(name)} is not {error}"
+                f"{where}: {shown(text)} in column {shown(name)} is not {error}"
             ) from None
     spread: NDArray[np.float64] = values[codes]
     return spread

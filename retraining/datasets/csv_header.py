@@ -124,7 +124,7 @@ def refuse_missing_columns(
     missing = [name for name in (*features, target) if name not in names]
     if not missing:
         return
-    found = f"the header has {listed(tuple(names))}"
+    header = f"the header has {listed(tuple(names))}"
     by_likeness = {_alike(other): other for other in names}
     similar = {name: by_likeness[_alike(name)] for name in missing if _alike(name) in by_likeness}
     if similar:
@@ -137,12 +137,12 @@ def refuse_missing_columns(
     if len(missing) == len(features) + 1:
         raise UnreadableFileError(
             _lines_before_the_header(missing, rest)
-            or f"no header with the expected columns: {found}"
+            or f"no header with the expected columns: {header}"
         )
     if missing == [target]:
-        raise UnreadableFileError(f"the label column {shown(target)} is missing; {found}")
+        raise UnreadableFileError(f"the label column {shown(target)} is missing; {header}")
     word = "column is" if len(missing) == 1 else f"{len(missing)} columns are"
-    raise UnreadableFileError(f"{word} missing: {listed(missing)}; {found}")
+    raise UnreadableFileError(f"{word} missing: {listed(missing)}; {header}")
 
 
 def _alike(name: str) -> str:

@@ -194,16 +194,16 @@ class _Inference:
     def _positive_class(self, counts: Counter[Label]) -> Label | None:
         named = self._settings.positive_class
         if named is not None:
-            found = next((label for label in counts if str(label) == named), None)
-            if found is None and isinstance(next(iter(counts)), bool):
-                found = {"true": True, "false": False}.get(named.lower())
-            if found is None:
+            positive = next((label for label in counts if str(label) == named), None)
+            if positive is None and isinstance(next(iter(counts)), bool):
+                positive = {"true": True, "false": False}.get(named.lower())
+            if positive is None:
                 raise self._wrong(
                     "POSITIVE_CLASS",
                     f"{shown(named)} is no class; the classes are"
                     f" {listed(sorted(map(str, counts)))}",
                 )
-            return found if len(counts) == 2 else None
+            return positive if len(counts) == 2 else None
         if len(counts) != 2:
             return None
         return min(sorted(counts, reverse=True), key=counts.__getitem__)

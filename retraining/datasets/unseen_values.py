@@ -52,13 +52,13 @@ def unseen_values(table: pa.Table, schema: Schema) -> dict[str, UnseenValues]:
 
     Columns without any are left out.
     """
-    found = {}
+    unseen_by_column = {}
     for column in schema.columns:
         if column.kind == "string" and column.categories is not None:
             unseen = _of_column(table.column(column.name), column)
             if unseen is not None:
-                found[column.name] = unseen
-    return found
+                unseen_by_column[column.name] = unseen
+    return unseen_by_column
 
 
 def _of_column(values: pa.ChunkedArray, column: Column) -> UnseenValues | None:

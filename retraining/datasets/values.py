@@ -93,12 +93,12 @@ def _refuse_unfit(values: Sequence[Any], column: Column) -> None:
 
 def _problems_of(values: Sequence[Any], column: Column) -> Iterator[ColumnProblem]:
     """A problem for each way in which some values do not fit."""
-    found = [_problem_of(value, column.kind) for value in values]
-    if not any(found):
+    problems = [_problem_of(value, column.kind) for value in values]
+    if not any(problems):
         return
     expected: dict[Problem, str] = {"type": expected_in(column.kind), "range": _IN_RANGE}
     for problem, words in expected.items():
-        rows = [index for index, one in enumerate(found) if one == problem]
+        rows = [index for index, one in enumerate(problems) if one == problem]
         if rows:
             yield ColumnProblem(column.name, problem, words, tuple(rows[:ROWS_NAMED]))
 

@@ -164,10 +164,10 @@ def _refuse_other_versions(named: str, sites: Mapping[str, worker.Site]) -> None
         if version != ours[name]
     ]
     if differ:
-        told = first_few(list(dict.fromkeys(differ)), 5)
+        differences = first_few(list(dict.fromkeys(differ)), 5)
         install = shlex.join([sys.executable, "-m", "pip", "install", "-c", "constraints.txt"])
         raise OtherVersionsError(
-            f"The workers of {named} have other versions: {told}.",
+            f"The workers of {named} have other versions: {differences}.",
             remedy=(
                 f"Install the same there: `{install} -r requirements.txt -r "
                 "requirements-scale.txt`, and start them again."

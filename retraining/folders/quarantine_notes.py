@@ -47,13 +47,13 @@ def write_note(file: Path, note: Note, *, durable: bool) -> None:
     Raises:
         OSError: it cannot be written; nothing is left of it.
     """
-    told = {
+    fields = {
         "file": note.file,
         "sha256": note.sha256,
         "reason": note.reason,
         "from": note.origin,
         "refused": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(note.when)),
     }
-    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
     content = text.encode("utf-8", "backslashreplace")  # a name need not be UTF-8
     write_whole(path_of_note(file), content, durable=durable)

@@ -123,7 +123,7 @@ class Inbox:
 
         Also the paths, there and in the archive, of files that could not be read.
         """
-        found: dict[str, dict[str, str]] = {}
+        names_by_folder: dict[str, dict[str, str]] = {}
         unread: list[str] = []
         for folder, setting in (
             (self.settings.new_data_dir, "NEW_DATA_DIR"),
@@ -131,13 +131,13 @@ class Inbox:
         ):
             names = [entry.name for entry in entries_of(folder, setting) if is_data(entry)]
             digests = self.state.digests(folder, names)
-            found[setting] = {sha: name for name, sha in digests.items()}
+            names_by_folder[setting] = {sha: name for name, sha in digests.items()}
             unread += [
                 str(folder / name)
                 for name in names
                 if name not in digests and os.path.lexists(folder / name)
             ]
-        return found["NEW_DATA_DIR"], tuple(unread)
+        return names_by_folder["NEW_DATA_DIR"], tuple(unread)
 
     # --- claiming ---------------------------------------------------------------------------------
     def claim(self, names: Iterable[str]) -> tuple[DataFile, ...]:

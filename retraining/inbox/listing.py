@@ -63,12 +63,12 @@ def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
             skipped[entry.name] = kind
         else:
             with suppress(FileNotFoundError):
-                found = entry.stat(follow_symlinks=False)
-                age = now - found.st_mtime
+                status = entry.stat(follow_symlinks=False)
+                age = now - status.st_mtime
                 if min_age == 0 or age >= min_age:
-                    ready.append((found.st_mtime_ns, entry.name))
+                    ready.append((status.st_mtime_ns, entry.name))
                 elif age < -min_age:
-                    ahead.append((entry, found))
+                    ahead.append((entry, status))
                 else:
                     skipped[entry.name] = TOO_YOUNG
     if ahead:

@@ -36,14 +36,14 @@ def _check(folder: Path, setting: str, unchanged: str) -> None:
     place = place_of(folder)
     if may_write_in(place):
         return
-    found = place.stat()
+    status = place.stat()
     if os.statvfs(place).f_flag & os.ST_RDONLY:
         why, remedy = "its disk is mounted read-only", "Mount the disk for writing"
     else:
-        mode = stat.filemode(found.st_mode)
+        mode = stat.filemode(status.st_mode)
         why = (
             f"the user {_name_of(os.geteuid())} may not write there, it is {mode} and belongs to"
-            f" {_name_of(found.st_uid)}"
+            f" {_name_of(status.st_uid)}"
         )
         remedy = f"Give that user the right to write in {place}, or start the job as another user"
     raise FolderClosedError(

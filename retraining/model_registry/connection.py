@@ -231,11 +231,11 @@ def _quiet_mlflow() -> None:
 
 def paged(search: Callable[..., Any], *, at_most: int | None = None, **arguments: Any) -> list[Any]:
     """All pages of one of the client's searches, or enough of them for `at_most` results."""
-    found: list[Any] = []
+    items: list[Any] = []
     token = None
     while True:
         page = search(**arguments, page_token=token)
-        found += page
+        items += page
         token = page.token
-        if not token or (at_most is not None and len(found) >= at_most):
-            return found[:at_most]
+        if not token or (at_most is not None and len(items) >= at_most):
+            return items[:at_most]

@@ -86,8 +86,8 @@ def translated(error: Exception, store: str) -> RetrainingError:
     """
     if isinstance(error, RetrainingError):
         return error
-    shown, said, status = without_credentials(store), _said(error), _http_status(error)
-    for_a_person = _driver_missing(error, shown) or _user_refused(store, said, status)
+    shown, message, status = without_credentials(store), _said(error), _http_status(error)
+    for_a_person = _driver_missing(error, shown) or _user_refused(store, message, status)
     if for_a_person is not None:
         return for_a_person
     if is_locked(error):
@@ -113,8 +113,8 @@ def translated(error: Exception, store: str) -> RetrainingError:
     elif not is_file(store) and (
         status in _OUT_OF_REACH or (status is None and _is_out_of_reach(error))
     ):
-        return unreachable(store, said)
-    elif not is_file(store) and _NO_SUCH_DATABASE.search(said):
+        return unreachable(store, message)
+    elif not is_file(store) and _NO_SUCH_DATABASE.search(message):
         what = f"The MLflow store {shown} is not there"
         remedy = (
             "Create the database (`createdb NAME`), or correct the name in MLFLOW_TRACKING_URI."
@@ -130,7 +130,7 @@ def translated(error: Exception, store: str) -> RetrainingError:
             " is one, says more."
         )
     kind = UnclearStoreError if status is not None and status >= 500 else StoreError
-    return kind(f"{what}: {said}", unchanged=UNCERTAIN, remedy=remedy)
+    return kind(f"{what}: {message}", unchanged=UNCERTAIN, remedy=remedy)
 
 
 def _driver_missing(error: Exception, shown: str) -> RetrainingError | None:
@@ -144,26 +144,26 @@ def _driver_missing(error: Exception, shown: str) -> RetrainingError | None:
     )
 
 
-def _user_refused(store: str, said: str, status: int | None) -> CredentialsRefusedError | None:
+def _user_refused(store: str, message: str, status: int | None) -> CredentialsRefusedError | None:
     shown = without_credentials(store)
     if status in (401, 403):
         return CredentialsRefusedError(
-            f"The MLflow server at {shown} refused the request ({status}): {said}",
+            f"The MLflow server at {shown} refused the request ({status}): {message}",
             unchanged=UNCERTAIN,
             remedy=(
                 "Check MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD or MLFLOW_TRACKING_TOKEN,"
                 " and the server's --allowed-hosts."
             ),
         )
-    if not is_file(store) and _USER_REFUSED.search(said):
+    if not is_file(store) and _USER_REFUSED.search(message):
         return CredentialsRefusedError(
-            f"The database at {shown} refused the user: {said}",
+            f"The database at {shown} refused the user: {message}",
             remedy="Correct user and password in MLFLOW_TRACKING_URI.",
         )
     return None
 
 
-def unreachable(store: str, said: str) -> UnreachableError:
+def unreachable(store: str, message: str) -> UnreachableError:
     """The error for a store that does not answer, or not in time."""
     if is_file(store):
         remedy = (
@@ -176,7 +176,7 @@ def unreachable(store: str, said: str) -> UnreachableError:
             f"Start {what} or correct MLFLOW_TRACKING_URI in .env; the next run goes on from here."
         )
     return UnreachableError(
-        f"MLflow at {without_credentials(store)} cannot be reached: {said}",
+        f"MLflow at {without_credentials(store)} cannot be reached: {message}",
         unchanged=UNCERTAIN,
         remedy=remedy,
     )
@@ -206,13 +206,13 @@ def _http_status(error: Exception) -> int | None:
 
 
 def _is_out_of_reach(error: Exception) -> bool:
-    said = str(error)
-    lost = "failed with exception" in said or "failed with timeout exception" in said
+    message = str(error)
+    lost = "failed with exception" in message or "failed with timeout exception" in message
     return (
-        (said.startswith("API request to") and lost)
+        (message.startswith("API request to") and lost)
         or isinstance(error, (ConnectionError, TimeoutError))
-        or "ConnectionPool" in said
-        or _DATABASE_AWAY.search(said) is not None
+        or "ConnectionPool" in message
+        or _DATABASE_AWAY.search(message) is not None
     )
 
 
@@ -225,9 +225,9 @@ def _is_forbidden(error: Exception) -> bool:
 
     Sqlite does not say more of one that it cannot open.
     """
-    said = str(error)
+    message = str(error)
     return (
         disks.is_forbidden(error)
-        or "attempt to write a readonly database" in said
-        or "unable to open database file" in said
+        or "attempt to write a readonly database" in message
+        or "unable to open database file" in message
     )

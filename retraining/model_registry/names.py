@@ -105,13 +105,15 @@ DECISION, REPORT, QUARANTINE, LOG = "decision.json", "report.html", "quarantine.
 
 def version_from(number: int, run_id: str, source: str, tags: Mapping[str, str]) -> Version:
     """A version as its tags tell it; a number that a person garbled counts as absent."""
-    found: dict[str, Any] = {field: tags[tag] for field, tag in VERSION_TAGS.items() if tag in tags}
+    values: dict[str, Any] = {
+        field: tags[tag] for field, tag in VERSION_TAGS.items() if tag in tags
+    }
     for field in NUMBERS:
-        text = found.pop(field, "")
+        text = values.pop(field, "")
         if text.isdecimal():
-            found[field] = int(text)
-    found["status"] = cast("Status", found.get("status", ""))
-    return Version(number, run_id, source, **found)
+            values[field] = int(text)
+    values["status"] = cast("Status", values.get("status", ""))
+    return Version(number, run_id, source, **values)
 
 
 def tags_of(marks: Marks) -> dict[str, str]:
@@ -139,7 +141,7 @@ def facts_from(aliases: Mapping[str, int], tags: Mapping[str, str]) -> RegistryF
 def run_tags(record: CycleRecord, batch_digest: str | None) -> dict[str, str]:
     """The tags of an ended cycle's run, those that apply."""
     outcome = record.outcome
-    told = {
+    values = {
         ENDING: outcome.ending,
         "retraining.reason": outcome.reason,
         "retraining.trigger": outcome.trigger,
@@ -148,7 +150,7 @@ def run_tags(record: CycleRecord, batch_digest: str | None) -> dict[str, str]:
         "retraining.challenger_version": outcome.challenger_version,
         BATCH_DIGEST: batch_digest,
     }
-    return {tag: str(value) for tag, value in told.items() if value is not None}
+    return {tag: str(value) for tag, value in values.items() if value is not None}
 
 
 def left_from(text: str | None) -> Left | None:

@@ -130,11 +130,11 @@ class Store:
 
     def own_experiment(self) -> Experiment:
         """Our experiment, created where it is not there yet."""
-        found = self.known_experiment()
-        if found is None:
+        experiment = self.known_experiment()
+        if experiment is None:
             self.connection.ask(self._make_experiment)
-            found = self.known_experiment()
-        if found is None:
+            experiment = self.known_experiment()
+        if experiment is None:
             raise StoreError(
                 f"MLflow created the experiment {self.settings.mlflow_experiment_name!r} but does"
                 " not find it.",
@@ -143,10 +143,10 @@ class Store:
                     " another name if it stays so."
                 ),
             )
-        problem = root_problem(found, self.settings)
+        problem = root_problem(experiment, self.settings)
         if problem is not None:  # nothing is written to where an older place of the project was
             raise problem
-        return found
+        return experiment
 
     def _make_experiment(self, mlflow: MlflowClient) -> None:
         # a server knows where its artifacts belong (it may proxy them); a bare store would put them

@@ -18,7 +18,7 @@ _REVISION = re.compile(r"^revision(?:: str)? = ['\"](\w+)['\"]", re.MULTILINE)
 _FOLLOWS = re.compile(r"^down_revision(?:: str)? = ['\"](\w+)['\"]", re.MULTILINE)
 
 
-def check_revision(found: str | None, shown: str) -> None:
+def check_revision(revision: str | None, shown: str) -> None:
     """Refuse a store before MLflow opens it, which would migrate an older one unasked.
 
     None stands for a store without tables.
@@ -26,8 +26,8 @@ def check_revision(found: str | None, shown: str) -> None:
     Raises:
         OtherMlflowError: its tables are those of an older MLflow, or of a newer one.
     """
-    if found is not None and found != _newest_revision():
-        raise _of_another(found, shown)
+    if revision is not None and revision != _newest_revision():
+        raise _of_another(revision, shown)
 
 
 def _of_another(revision: str, shown: str) -> OtherMlflowError:

@@ -73,14 +73,14 @@ def looked_at(files: Sequence[Path], target: str | None, settings: Settings) -> 
     settings = _with([label, *proposals, *ignoring(unreadable)], settings)
     notes += left_out
     try:
-        found = _of_rows(good, settings, unreadable)
+        from_rows = _of_rows(good, settings, unreadable)
     except UnreadableFileError:
         good, damaged = _readable(good, settings)
         notes += damaged
         if not good:
             return Looked(asked, notes)
-        found = _of_rows(good, settings, unreadable)
-    return Looked([label, *proposals, *found], notes)
+        from_rows = _of_rows(good, settings, unreadable)
+    return Looked([label, *proposals, *from_rows], notes)
 
 
 def _of_rows(
@@ -171,11 +171,11 @@ def _readable(files: Sequence[DataFile], settings: Settings) -> tuple[list[DataF
 
 def _of_no_use(files: Sequence[DataFile], target: str) -> dict[str, str]:
     """Column of a Parquet file -> why it cannot be learned from, such as a time stamp."""
-    found: dict[str, str] = {}
+    kinds: dict[str, str] = {}
     for file in files:
         if _is_parquet(file.path):
-            found |= types_not_learnable(file.path, target)
-    return {name: f"{name} is of type {kind}" for name, kind in found.items()}
+            kinds |= types_not_learnable(file.path, target)
+    return {name: f"{name} is of type {kind}" for name, kind in kinds.items()}
 
 
 def _with(proposals: Sequence[Proposal], settings: Settings) -> Settings:

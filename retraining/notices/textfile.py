@@ -111,16 +111,16 @@ def update_traffic_alerts(path: Path, holding: Sequence[str], settings: Settings
 def render(outcome: Outcome, settings: Settings, now: datetime, before: str = "") -> str:
     """The file's new content; `before` is what it holds now."""
     common = {"model": settings.model_name, "project": str(settings.project)}
-    found: dict[Family, list[str]] = {}
+    lines_of: dict[Family, list[str]] = {}
     for family, labels, measured in _samples(outcome, now):
         value = plain(measured)
         if value is not None:
-            found.setdefault(family, []).append(
+            lines_of.setdefault(family, []).append(
                 _line(family.name, {**common, **labels}, float(value))
             )
     parts = []
     for family in _FAMILIES:
-        lines = found.get(family, [])
+        lines = lines_of.get(family, [])
         if not lines and _is_remembered(family, settings):
             lines = _lines_of(family.name, before)
         parts += _part(family, lines)

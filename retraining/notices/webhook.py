@@ -28,14 +28,14 @@ TIMESTAMP, SIGNATURE, DELIVERY = (
 TIMEOUT = 2.5
 
 
-def post(url: str, told: Mapping[str, Any], secret: str | None, now: datetime) -> None:
+def post(url: str, message: Mapping[str, Any], secret: str | None, now: datetime) -> None:
     """Send the object; without a secret it goes unsigned.
 
     Raises:
         NotTakenError: the receiver refused it, three times where that may pass.
         OSError: no answer came.
     """
-    body = json.dumps(told, allow_nan=False).encode()
+    body = json.dumps(message, allow_nan=False).encode()
     stamp = str(int(now.timestamp()))
     headers = {"Content-Type": "application/json", "User-Agent": "retraining", TIMESTAMP: stamp}
     headers[DELIVERY] = hashlib.sha256(f"{stamp}.".encode() + body).hexdigest()[:32]

@@ -71,7 +71,7 @@ class Advice:
         """Whether the gain is clear of zero."""
         return self.interval is not None and self.interval[0] > 0
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """As `replay --json` prints it."""
         return {
             "lines": list(self.lines),
@@ -108,11 +108,11 @@ def advise(
         name: sum(play.rows_fitted for play in plays[name]) / whole for name in (CURRENT, *names)
     }
     sign = 1 if lineup.current.greater_is_better else -1
-    found = []
+    advice = []
     for name in names:
         gains = sign * (_by_cycle(plays[name]) - _by_cycle(plays[CURRENT]))
         interval = interval_by_stretches(gains, 1 - (1 - CONFIDENCE) / len(names))
-        found.append(
+        advice.append(
             Advice(
                 tuple(name.split()),
                 float(np.nanmean(gains)),
@@ -121,7 +121,7 @@ def advise(
                 shares[CURRENT],
             )
         )
-    return sorted(found, key=lambda one: -one.gain)
+    return sorted(advice, key=lambda one: -one.gain)
 
 
 def _by_cycle(played: Sequence[Play]) -> NDArray[np.float64]:
@@ -158,17 +158,17 @@ def interval_by_stretches(
     return middle - reach, middle + reach
 
 
-def in_words(found: Sequence[Advice]) -> str:
+def in_words(advice: Sequence[Advice]) -> str:
     """The lines worth changing, or that nothing is clearly better."""
     headline = (
         "What other lines in .env would have gained a cycle, with an interval that allows for the"
         " number of tries:"
     )
-    told = [headline, *(f"  {_line(one)}" for one in found)]
-    best = next((one for one in found if one.worth_it), None)
+    lines = [headline, *(f"  {_line(one)}" for one in advice)]
+    best = next((one for one in advice if one.worth_it), None)
     if best is None:
-        return "\n".join([*told, "", "Nothing is clearly better than the current settings."])
-    return "\n".join([*told, "", "Worth changing in .env:", *best.lines])
+        return "\n".join([*lines, "", "Nothing is clearly better than the current settings."])
+    return "\n".join([*lines, "", "Worth changing in .env:", *best.lines])
 
 
 def _line(one: Advice) -> str:

@@ -64,7 +64,7 @@ class Play:
         known = [value for value in self.served if value is not None]
         return sum(known) / len(known) if known else None
 
-    def told(self) -> Mapping[str, Any]:
+    def as_json(self) -> Mapping[str, Any]:
         """The play as `replay --json` prints it."""
         return {name: value for name, value in vars(self).items() if name not in FOR_THE_BENCH}
 

@@ -116,18 +116,18 @@ def in_words(plays: Plays, cuts: Sequence[Cut], metric: str, *, greater_is_bette
         f" {first.initial[1] - first.initial[0]:,} rows"
     )
     offsets = f", from {len(cuts)} offsets (the means are shown)" if len(cuts) > 1 else ""
-    told = [
+    text = [
         f"{head}{offsets}; served = mean {metric} over cycles.",
         "",
         *_aligned([HEADINGS, *rows]),
         "",
     ]
-    told.append(
+    text.append(
         f"drawn from {scale[0]:.3f} to {scale[1]:.3f}; harmed = significantly worse in the next 3"
         " cycles than what it replaced"
     )
-    told.append(_about_the_gap(lines))
-    return "\n".join(told)
+    text.append(_about_the_gap(lines))
+    return "\n".join(text)
 
 
 def _about_the_gap(lines: Sequence[Line]) -> str:

@@ -109,8 +109,8 @@ def _seen_before(outcome: Outcome) -> str:
     if not copied:
         return ""
     rows = how_many(copied, "row")
-    told = f"{rows} of {copied + new:,} left out, copies of rows that were there before"
-    return f"{told}. Is each file a full dump?" if copied > new else told
+    fact = f"{rows} of {copied + new:,} left out, copies of rows that were there before"
+    return f"{fact}. Is each file a full dump?" if copied > new else fact
 
 
 def _mistakes(outcome: Outcome, test_set: TestSet | None) -> FactsTable | None:

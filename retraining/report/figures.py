@@ -141,13 +141,13 @@ def histogram(distribution: Distribution) -> Histogram | None:
 
 
 def ranges(
-    found: Sequence[tuple[float, tuple[float, float] | None]],
+    scores: Sequence[tuple[float, tuple[float, float] | None]],
     *,
     mine: int,
     around_zero: bool = False,
 ) -> tuple[Range, ...]:
     """Values with their intervals on one scale; `mine` is the one in the accent colour."""
-    ends = [end for value, interval in found for end in (value, *(interval or ()))] + (
+    ends = [end for value, interval in scores for end in (value, *(interval or ()))] + (
         [0.0] if around_zero else []
     )
     low, high = min(ends), max(ends)
@@ -157,7 +157,7 @@ def ranges(
         return _round(100 * (value - low + room) / (high - low + 2 * room))
 
     drawn = []
-    for i, (value, interval) in enumerate(found):
+    for i, (value, interval) in enumerate(scores):
         left, right = interval or (value, value)
         drawn.append(
             Range(

@@ -53,12 +53,15 @@ def matrices(outcome: Outcome, test_set: TestSet | None) -> list[Matrix]:
     )
     drawn = []
     for title, model in zip(names, (test_set.champion, test_set.challenger), strict=True):
-        found = on_test_set.confusion(model)
+        confusion = on_test_set.confusion(model)
         codes = range(len(test_set.classes))
         cells = (
             tuple(
-                (f"{found.counts[true][said]:,}", f"{found.share(true, said):.3f}")
-                for said in codes
+                (
+                    f"{confusion.counts[true][predicted]:,}",
+                    f"{confusion.share(true, predicted):.3f}",
+                )
+                for predicted in codes
             )
             for true in codes
         )
@@ -73,7 +76,7 @@ def curve_pictures(outcome: Outcome, test_set: TestSet | None) -> list[CurvePict
     """ROC and calibration, where probabilities exist."""
     if test_set is None:
         return []
-    found = [on_test_set.curves(model) for model in (test_set.champion, test_set.challenger)]
+    curves = [on_test_set.curves(model) for model in (test_set.champion, test_set.challenger)]
     versions = (name(outcome.previous_version), name(outcome.challenger_version))
     positive = (
         f"P({printable(test_set.classes[-1], 20)})"
@@ -85,7 +88,7 @@ def curve_pictures(outcome: Outcome, test_set: TestSet | None) -> list[CurvePict
         ("Calibration", "mean distance from the diagonal", positive, "came true"),
     )
     pictures = []
-    for (title, summary, across, up), both in zip(kinds, zip(*found, strict=True), strict=True):
+    for (title, summary, across, up), both in zip(kinds, zip(*curves, strict=True), strict=True):
         if any(both):
             numbers = ", ".join(
                 f"{version} {curve.summary:.3f}"

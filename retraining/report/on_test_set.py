@@ -109,16 +109,16 @@ def calibration(truth: Integers, probabilities: Floats) -> Curve | None:
     if not truth.size or not np.isfinite(probabilities).all():
         return None
     if probabilities.shape[1] == 2:
-        said, came_true = probabilities[:, 1], truth == 1
+        claimed, came_true = probabilities[:, 1], truth == 1
     else:
-        said, came_true = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    bins = np.clip((said * CALIBRATION_BINS).astype(int), 0, CALIBRATION_BINS - 1)
+        claimed, came_true = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    bins = np.clip((claimed * CALIBRATION_BINS).astype(int), 0, CALIBRATION_BINS - 1)
     rows = np.bincount(bins, minlength=CALIBRATION_BINS)
     held = rows > 0
-    mean_said = np.bincount(bins, said, CALIBRATION_BINS)[held] / rows[held]
+    mean_claimed = np.bincount(bins, claimed, CALIBRATION_BINS)[held] / rows[held]
     mean_true = np.bincount(bins, came_true, CALIBRATION_BINS)[held] / rows[held]
-    error = np.sum(rows[held] * np.abs(mean_said - mean_true)) / truth.size
-    return Curve(_points(mean_said, mean_true), float(error))
+    error = np.sum(rows[held] * np.abs(mean_claimed - mean_true)) / truth.size
+    return Curve(_points(mean_claimed, mean_true), float(error))
 
 
 def curves(predictions: Predictions) -> tuple[Curve | None, Curve | None]:

@@ -87,7 +87,7 @@ def _environment() -> Environment:
 
 
 def _typeset(tell: Callable[..., str]) -> Callable[..., str]:
-    def told(*arguments: Any) -> str:
+    def rendered(*arguments: Any) -> str:
         return typeset(tell(*arguments))
 
-    return told
+    return rendered

@@ -115,15 +115,15 @@ def by_slice(outcome: Outcome) -> FactsTable | None:
 
 
 def mistakes(
-    test_set: TestSet, found: Sequence[tuple[str, str, int, int]], outcome: Outcome
+    test_set: TestSet, confused: Sequence[tuple[str, str, int, int]], outcome: Outcome
 ) -> FactsTable | None:
     """The most frequent mistakes, where there are too many classes for a matrix."""
-    if not found:
+    if not confused:
         return None
     champion, challenger = _versions(outcome)
     rows = tuple(
-        (printable(true, 80), printable(said, 80), f"{before:,}", f"{after:,}")
-        for true, said, before, after in found
+        (printable(true, 80), printable(predicted, 80), f"{before:,}", f"{after:,}")
+        for true, predicted, before, after in confused
     )
     caption = f"Test rows of the most frequent mistakes among {len(test_set.classes)} classes."
     return facts_table(

@@ -126,13 +126,20 @@ def compare(
     return judge(found, confidence=confidence, min_rows=min_rows)
 
 
-def judge(found: Estimate, *, confidence: float, min_rows: int) -> PairedResult:
+def judge(measured: Estimate, *, confidence: float, min_rows: int) -> PairedResult:
     """The interval and the verdict that an estimated improvement deserves."""
-    interval = t_interval(found, confidence)
-    if interval is not None and (found.blocks < BLOCKS_FOR_AN_INTERVAL or found.rows < min_rows):
+    interval = t_interval(measured, confidence)
+    if interval is not None and (
+        measured.blocks < BLOCKS_FOR_AN_INTERVAL or measured.rows < min_rows
+    ):
         interval = min(interval[0], 0.0), max(interval[1], 0.0)
     return PairedResult(
-        found.value, interval, _verdict(interval), found.standard_error, found.rows, found.blocks
+        measured.value,
+        interval,
+        _verdict(interval),
+        measured.standard_error,
+        measured.rows,
+        measured.blocks,
     )
 
 
@@ -154,15 +161,17 @@ def spent_alpha(alpha: float, attempt: int) -> float:
     return alpha * 6 / (math.pi**2 * attempt**2)
 
 
-def t_interval(found: Estimate, confidence: float) -> tuple[float, float] | None:
+def t_interval(measured: Estimate, confidence: float) -> tuple[float, float] | None:
     """The estimate's interval by Student's t with blocks - 1 degrees of freedom.
 
     None where its error is not known.
     """
-    if found.value is None or found.standard_error is None or found.blocks < 2:
+    if measured.value is None or measured.standard_error is None or measured.blocks < 2:
         return None
-    half = float(special.stdtrit(found.blocks - 1, (1 + confidence) / 2)) * found.standard_error
-    return found.value - half, found.value + half
+    half = (
+        float(special.stdtrit(measured.blocks - 1, (1 + confidence) / 2)) * measured.standard_error
+    )
+    return measured.value - half, measured.value + half
 
 
 def _estimate(

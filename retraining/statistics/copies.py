@@ -164,7 +164,7 @@ def _in_stretches(universe: _Universe) -> Mask:
     add nothing. A window counts where that exceeds the logarithm of the places at which it could
     match, and of 1,000 more.
     """
-    found = np.zeros(len(universe.codes), dtype=bool)
+    copied = np.zeros(len(universe.codes), dtype=bool)
     places = math.log(max(1, universe.asked.sum())) + math.log(max(1, universe.learned.sum()))
     surprise = np.concatenate([[0.0], np.cumsum(_surprise_of_transitions(universe))])
     words = universe.codes.astype(np.uint64)
@@ -183,8 +183,8 @@ def _in_stretches(universe: _Universe) -> Mask:
         edges = np.zeros(len(universe.codes) + 1, dtype=np.int64)
         np.add.at(edges, starts[same], 1)
         np.add.at(edges, starts[same] + window, -1)
-        found |= np.cumsum(edges)[:-1] > 0
-    return found
+        copied |= np.cumsum(edges)[:-1] > 0
+    return copied
 
 
 def _surprise_of_transitions(universe: _Universe) -> Floats:

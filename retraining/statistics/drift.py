@@ -19,8 +19,8 @@ from retraining.records import FeatureDrift
 from retraining.statistics.permutation import (
     Side,
     distance,
-    independent_rows,
-    likeness,
+    effective_rows,
+    intraclass_correlation,
     permuted_distances,
     random_labellings,
     run_length,
@@ -66,13 +66,13 @@ def drift(
     Raises:
         ValueError: a feature's two histograms do not have the same bins.
     """
-    found = [
+    moves = [
         _distance_and_p(reference[name], current[name], name, nominal=name in nominal, seed=seed)
         for name in current
     ]
-    q_values = iter(benjamini_hochberg([p for _, p in found if p is not None]))
+    q_values = iter(benjamini_hochberg([p for _, p in moves if p is not None]))
     results = []
-    for name, (moved, p) in zip(current, found, strict=True):
+    for name, (moved, p) in zip(current, moves, strict=True):
         q = None if p is None else next(q_values)
         psi, expected = _psi(reference[name], current[name])
         detected = None if q is None else q <= alpha
@@ -118,9 +118,9 @@ def _distance_and_p(
     blocks = len(before) + len(after)
     if blocks < BLOCKS_FOR_DRIFT:
         return observed, None
-    alike = likeness(sides)
-    labellings = _labellings(blocks, run_length(sides, alike), seed)
-    moved = permuted_distances(sides, alike, labellings, nominal=nominal)
+    correlation = intraclass_correlation(sides)
+    labellings = _labellings(blocks, run_length(sides, correlation), seed)
+    moved = permuted_distances(sides, correlation, labellings, nominal=nominal)
     return observed, float(1 + np.count_nonzero(moved >= observed - ROUNDING)) / (1 + PERMUTATIONS)
 
 
@@ -143,9 +143,9 @@ def _psi(reference: Integers, current: Integers) -> tuple[float, float]:
         side_of(_joined(reference), nominal=True),
         side_of(_joined(current), nominal=True),
     )
-    alike = likeness(sides)
+    correlation = intraclass_correlation(sides)
     expected = expected_psi(
-        bins, independent_rows(sides[0], alike), independent_rows(sides[1], alike)
+        bins, effective_rows(sides[0], correlation), effective_rows(sides[1], correlation)
     )
     return float(((after - before) * np.log(after / before)).sum()), expected
 

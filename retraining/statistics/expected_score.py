@@ -41,7 +41,7 @@ def expected_score(
     """
     if not predicted.size:
         return None
-    if chosen.told == "counts":
+    if chosen.computed_from == "counts":
         return _defined(float(label_score(chosen.name, _expected_counts(predicted, likely))))
     by_class = [
         row_values(chosen, _answers(predicted, given, np.full(predicted.size, code)))

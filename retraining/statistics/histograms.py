@@ -59,11 +59,11 @@ def number_bins(values: Floats, count: int = 10) -> NumberBins:
     if known.size == 0:
         return NumberBins(())
     quantiles = np.quantile(known, np.arange(1, count) / count, method="inverted_cdf")
-    found, times = np.unique(quantiles, return_counts=True)
+    distinct, times = np.unique(quantiles, return_counts=True)
     # a value that is two quantiles at once: the edge right above it closes a bin of its own
     # above the largest float comes infinity, which is an edge like any other
     with np.errstate(over="ignore"):
-        edges = np.union1d(found, np.nextafter(found[times > 1], np.inf))
+        edges = np.union1d(distinct, np.nextafter(distinct[times > 1], np.inf))
     return NumberBins(tuple(float(edge) for edge in edges))
 
 

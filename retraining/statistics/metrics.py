@@ -85,7 +85,7 @@ def score(chosen: Metric, predictions: Predictions) -> float | None:
     values = row_values(chosen, predictions)
     if values is not None:
         return float(values.mean())
-    if chosen.told == "counts":
+    if chosen.computed_from == "counts":
         counts = count_labels(predictions.truth, predictions.predicted, predictions.class_count)
         return _defined(float(label_score(chosen.name, counts)))
     return _defined(_scorer_value(chosen, predictions))

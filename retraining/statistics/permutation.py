@@ -72,7 +72,7 @@ def distance(difference: Floats, *, nominal: bool) -> Floats:
     return largest
 
 
-def likeness(sides: tuple[Side, Side]) -> float:
+def intraclass_correlation(sides: tuple[Side, Side]) -> float:
     """The intra-block correlation of rows, 0..1, within each side: the analysis of variance
     estimator (Donner, 1986).
     """
@@ -94,14 +94,15 @@ def likeness(sides: tuple[Side, Side]) -> float:
     return min(1.0, max(0.0, (between - within) / spread)) if spread > 0 else 0.0
 
 
-def independent_rows(side: Side, alike: float) -> float:
-    """How many independent rows the blocks are worth: n^2 / sum n_i (1 + (n_i - 1) likeness) (Kish,
-    1965).
+def effective_rows(side: Side, correlation: float) -> float:
+    """How many independent rows the blocks are worth (Kish, 1965).
+
+    That is n^2 / sum n_i (1 + (n_i - 1) correlation).
     """
-    return float(side.sizes.sum() ** 2 / (side.sizes * (1 + (side.sizes - 1) * alike)).sum())
+    return float(side.sizes.sum() ** 2 / (side.sizes * (1 + (side.sizes - 1) * correlation)).sum())
 
 
-def run_length(sides: tuple[Side, Side], alike: float) -> int:
+def run_length(sides: tuple[Side, Side], correlation: float) -> int:
     """How many neighbouring blocks must stay together, because blocks that follow each other are
     alike.
 
@@ -109,7 +110,7 @@ def run_length(sides: tuple[Side, Side], alike: float) -> int:
     and one more (simulated: twice leaves a sixth of the windows alarmed at a correlation of 0.5);
     never so long that fewer than eight runs would be left.
     """
-    scaled = [side.departures / _noise(side.sizes, alike)[:, None] for side in sides]
+    scaled = [side.departures / _noise(side.sizes, correlation)[:, None] for side in sides]
     blocks = sum(side.sizes.size for side in sides)
     total = sum(float((side**2).sum()) for side in scaled)
     longest = max(1, blocks // MIN_RUNS)
@@ -123,7 +124,7 @@ def run_length(sides: tuple[Side, Side], alike: float) -> int:
 
 
 def permuted_distances(
-    sides: tuple[Side, Side], alike: float, labellings: Integers, *, nominal: bool
+    sides: tuple[Side, Side], correlation: float, labellings: Integers, *, nominal: bool
 ) -> Floats:
     """(permutations,) distances under random labels.
 
@@ -132,7 +133,7 @@ def permuted_distances(
     both = Side(
         np.concatenate([s.sizes for s in sides]), np.concatenate([s.profiles for s in sides])
     )
-    noise = _noise(both.sizes, alike)
+    noise = _noise(both.sizes, correlation)
     # a block pulls the pooled profile to itself, a large one more, which hides part of its
     # departure
     pull = both.weights
@@ -163,9 +164,9 @@ def _spread_kept(values: Floats) -> float:
     )
 
 
-def _noise(sizes: Floats, alike: float) -> Floats:
+def _noise(sizes: Floats, correlation: float) -> Floats:
     """(blocks,) the standard deviation of a block's profile, up to a factor that all blocks have in
     common.
     """
-    noise: Floats = np.sqrt(alike + (1 - alike) / sizes)
+    noise: Floats = np.sqrt(correlation + (1 - correlation) / sizes)
     return noise

@@ -195,7 +195,9 @@ def _deviation(values: Floats) -> float:
 
 
 def _is_vectorised(chosen: Metric, class_count: int) -> bool:
-    return chosen.told == "counts" or (class_count == 2 and chosen.told == "ranks")
+    return chosen.computed_from == "counts" or (
+        class_count == 2 and chosen.computed_from == "ranks"
+    )
 
 
 def _resampled_scores(
@@ -203,7 +205,7 @@ def _resampled_scores(
 ) -> Floats:
     """(resamples,) scores under weights (resamples, B); NaN where undefined."""
     count = weights.shape[1]
-    if chosen.told == "counts":
+    if chosen.computed_from == "counts":
         counts = count_labels_by_block(
             model.truth, model.predicted, model.class_count, blocks, count
         )

@@ -59,7 +59,7 @@ def judge_slices(
 
     `slices` has a name and its rows, a mask (n,), of each.
     """
-    found = {
+    estimates = {
         name: estimate_improvement(
             metric, subset(champion, rows), subset(challenger, rows), seed=seed
         )
@@ -67,15 +67,15 @@ def judge_slices(
     }
     judged = [
         name
-        for name, estimate in found.items()
+        for name, estimate in estimates.items()
         if estimate.rows >= MIN_SLICE_ROWS and _is_sure(estimate)
     ]
     adjusted = dict(
-        zip(judged, holm([_chance_of_loss(found[name]) for name in judged]), strict=True)
+        zip(judged, holm([_chance_of_loss(estimates[name]) for name in judged]), strict=True)
     )
     return tuple(
         _result(name, estimate, adjusted.get(name), max_loss, alpha)
-        for name, estimate in found.items()
+        for name, estimate in estimates.items()
     )
 
 

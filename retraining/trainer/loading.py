@@ -115,13 +115,13 @@ def _function_of(
     function = getattr(module, name, None)
     called = f"{name}({', '.join(arguments)})"
     if not callable(function):
-        found = (
+        problem = (
             f"defines no function {name}"
             if function is None
             else f"has a {name} that is not a function"
         )
         raise RecipeError(
-            f"The training recipe {path} {found}; it needs {called}",
+            f"The training recipe {path} {problem}; it needs {called}",
             remedy=REMEDY,
         )
     try:
@@ -206,13 +206,13 @@ def _modules_in(folder: Path) -> dict[str, types.ModuleType]:
 
     Not the script that runs, nor the recipe itself: these two have no spec.
     """
-    found = {}
+    modules = {}
     for name, module in list(sys.modules.items()):
         spec = getattr(module, "__spec__", None)
         places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
         if any(_is_inside(place, folder) for place in places if place):
-            found[name] = module
-    return found
+            modules[name] = module
+    return modules
 
 
 def _forget(modules: dict[str, types.ModuleType]) -> None:

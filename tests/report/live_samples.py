@@ -23,9 +23,9 @@ from retraining.report.live.material import (
     Part,
     Plan,
     Pulse,
+    ScoreOnRows,
     SeenTraffic,
     Serving,
-    Told,
 )
 from tests.report import samples
 
@@ -61,8 +61,8 @@ def serving(**changes: Any) -> Serving:
     return replace(usual, **changes)
 
 
-def told(value: float, rows: int, half: float = 0.02) -> Told:
-    return Told(value, (value - half, value + half), rows)
+def measured(value: float, rows: int, half: float = 0.02) -> ScoreOnRows:
+    return ScoreOnRows(value, (value - half, value + half), rows)
 
 
 def days(count: int = 30) -> tuple[Day, ...]:
@@ -72,8 +72,8 @@ def days(count: int = 30) -> tuple[Day, ...]:
         rows = int(400 + 80 * random.normal())
         labelled = rows if back > 5 else max(0, rows * (back - 1) // 5)
         score = 0.84 + 0.015 * random.normal() - 0.002 * max(0, 14 - back) * (back > 3)
-        realised = told(score, labelled, 0.03) if labelled > 30 else None
-        estimate = told(0.84 + 0.006 * random.normal(), rows)
+        realised = measured(score, labelled, 0.03) if labelled > 30 else None
+        estimate = measured(0.84 + 0.006 * random.normal(), rows)
         made.append(
             Day((NOW - timedelta(days=back)).date(), Part(rows, labelled, realised, estimate))
         )
@@ -84,8 +84,10 @@ def seen(**changes: Any) -> SeenTraffic:
     of_days = days()
     predictions = sum(day.part.predictions for day in of_days)
     labelled = sum(day.part.labelled for day in of_days)
-    whole = Part(predictions, labelled, told(0.838, labelled, 0.008), told(0.841, predictions))
-    of_five = Part(4_112, 3_024, told(0.842, 3_024, 0.014), told(0.843, 4_112))
+    whole = Part(
+        predictions, labelled, measured(0.838, labelled, 0.008), measured(0.841, predictions)
+    )
+    of_five = Part(4_112, 3_024, measured(0.842, 3_024, 0.014), measured(0.843, 4_112))
     coverage = tuple(
         Age(age, 400, min(400, int(400 * (1 - 0.6**age)))) for age in range(len(of_days))
     )
@@ -93,7 +95,7 @@ def seen(**changes: Any) -> SeenTraffic:
         made=NOW - timedelta(minutes=3),
         days=30,
         whole=whole,
-        by_version={4: Part(8_000, 7_900, told(0.836, 7_900)), 5: of_five},
+        by_version={4: Part(8_000, 7_900, measured(0.836, 7_900)), 5: of_five},
         by_day=of_days,
         coverage=coverage,
         labels_in_days=6,
@@ -205,7 +207,7 @@ def facts(**changes: Any) -> LiveFacts:
 
 def in_trouble() -> LiveFacts:
     """Much is wrong at once."""
-    low = replace(seen().by_version[5], realised=told(0.712, 3_024, 0.014))
+    low = replace(seen().by_version[5], realised=measured(0.712, 3_024, 0.014))
     failed = FailedStart("2026-11-20T02:17:31+00:00", 1, "The disk is full.", "Make room.")
     drift = samples.drift()._replace(features=samples.drift().features[::-1])
     return facts(

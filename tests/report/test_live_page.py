@@ -139,24 +139,24 @@ def test_an_alert_that_the_look_itself_found_is_told_once() -> None:
 
 
 def test_a_score_under_the_threshold_is_wrong_only_by_more_than_chance() -> None:
-    low = of_version_five(Part(4000, 3000, samples.told(0.77, 3000, 0.02)))
+    low = of_version_five(Part(4000, 3000, samples.measured(0.77, 3000, 0.02)))
     assert low.state == "wrong"
     assert "worse than the 85.0 % promised" in low.sentence
     assert "by its labels v5 is worse than the threshold 80.0 %" in low.sentence
-    near = of_version_five(Part(4000, 300, samples.told(0.79, 300, 0.04)))
+    near = of_version_five(Part(4000, 300, samples.measured(0.79, 300, 0.04)))
     assert near.state == "well"
 
 
 def test_for_an_error_lower_is_better() -> None:
     plan = samples.plan(metric="error_rate", threshold=0.3, greater_is_better=False)
-    seen = samples.seen(by_version={5: Part(9, 9, samples.told(0.2, 900))})
+    seen = samples.seen(by_version={5: Part(9, 9, samples.measured(0.2, 900))})
     good = judged(plan=plan, seen=seen, books=samples.books(promised=0.25))
     assert good.state == "well"
     assert "better than the 25.0 % promised" in good.sentence
 
 
 def test_without_labels_the_estimate_is_told_and_without_both_nobody_knows() -> None:
-    estimated = of_version_five(Part(500, 0, None, samples.told(0.83, 500)))
+    estimated = of_version_five(Part(500, 0, None, samples.measured(0.83, 500)))
     assert estimated.state == "well"
     assert "estimated at 83.0 % without labels" in estimated.sentence
     nothing = of_version_five(Part(500, 0))
@@ -282,5 +282,5 @@ def test_what_an_older_monitor_wrote_is_read_too() -> None:
 
 def test_a_promise_is_told_only_of_the_version_that_serves() -> None:
     assert "promised" not in judged(books=samples.books(holder=4)).sentence
-    without = replace(samples.told(0.84, 30), interval=None)
+    without = replace(samples.measured(0.84, 30), interval=None)
     assert "(85.0 % at its promotion)" in of_version_five(Part(30, 30, without)).sentence

@@ -17,8 +17,8 @@ from retraining.statistics import (
 )
 from retraining.statistics.permutation import (
     distance,
-    independent_rows,
-    likeness,
+    effective_rows,
+    intraclass_correlation,
     permuted_distances,
     random_labellings,
     run_length,
@@ -27,23 +27,27 @@ from retraining.statistics.permutation import (
 from tests.statistics.samples import alike
 
 
-def histograms(rng, blocks, rows, *, likeness=0.0, shift=0.0, bins):
-    values, block = alike(blocks, rows, likeness, rng)
+def histograms(rng, blocks, rows, *, correlation=0.0, shift=0.0, bins):
+    values, block = alike(blocks, rows, correlation, rng)
     return number_histograms(values + shift, bins, block, blocks)
 
 
 NORMAL_BINS = number_bins(np.random.default_rng(0).normal(size=20_000))
 
 
-def windows(seed, features=15, shift=0.0, reference=(20, 100), current=(15, 100), likeness=0.0):
+def windows(seed, features=15, shift=0.0, reference=(20, 100), current=(15, 100), correlation=0.0):
     rng = np.random.default_rng(seed)
     before = {
-        f"x{i}": histograms(rng, *reference, likeness=likeness, bins=NORMAL_BINS)
+        f"x{i}": histograms(rng, *reference, correlation=correlation, bins=NORMAL_BINS)
         for i in range(features)
     }
     after = {
         name: histograms(
-            rng, *current, likeness=likeness, shift=shift if name == "x0" else 0.0, bins=NORMAL_BINS
+            rng,
+            *current,
+            correlation=correlation,
+            shift=shift if name == "x0" else 0.0,
+            bins=NORMAL_BINS,
         )
         for name in before
     }
@@ -93,8 +97,8 @@ def test_distance_of_unordered_bins_is_total_variation():
 @pytest.mark.parametrize("nominal", [False, True])
 def test_p_with_blocks_of_one_size_is_that_of_scipys_permutation_test(nominal):
     rng = np.random.default_rng(7)
-    before = histograms(rng, 6, 40, likeness=0.1, bins=NORMAL_BINS)
-    after = histograms(rng, 5, 40, likeness=0.1, shift=0.35, bins=NORMAL_BINS)
+    before = histograms(rng, 6, 40, correlation=0.1, bins=NORMAL_BINS)
+    after = histograms(rng, 5, 40, correlation=0.1, shift=0.35, bins=NORMAL_BINS)
 
     def moved(reference, current, axis):
         difference = (current.mean(axis=axis) - reference.mean(axis=axis)) / 40
@@ -110,14 +114,14 @@ def test_p_with_blocks_of_one_size_is_that_of_scipys_permutation_test(nominal):
     )  # fmt: skip
     two = sides(before, after, nominal)
     labels = random_labellings(11, 1, 20_000, seed=0)
-    found = permuted_distances(two, likeness(two), labels, nominal=nominal)
+    found = permuted_distances(two, intraclass_correlation(two), labels, nominal=nominal)
     observed = distance(two[1].pooled - two[0].pooled, nominal=nominal)
     assert observed == pytest.approx(every.statistic)
     assert (found >= observed - 1e-9).mean() == pytest.approx(every.pvalue, abs=0.01)
 
 
 @pytest.mark.parametrize(
-    ("reference", "current", "likeness_of_rows"),
+    ("reference", "current", "correlation_of_rows"),
     [
         ((20, 500), (15, 500), 0.0),
         ((20, 1000), (15, 7), 0.0),
@@ -126,38 +130,40 @@ def test_p_with_blocks_of_one_size_is_that_of_scipys_permutation_test(nominal):
     ],
 )
 def test_permuted_distances_are_as_large_as_those_of_real_windows_without_drift(
-    reference, current, likeness_of_rows
+    reference, current, correlation_of_rows
 ):
     observed, permuted = [], []
     for seed in range(150):
         before, after = windows(
-            seed, 1, reference=reference, current=current, likeness=likeness_of_rows
+            seed, 1, reference=reference, current=current, correlation=correlation_of_rows
         )
         two = sides(before["x0"], after["x0"])
         labels = random_labellings(reference[0] + current[0], 1, 50, seed=seed)
         observed.append(distance(two[1].pooled - two[0].pooled, nominal=False))
-        permuted.append(permuted_distances(two, likeness(two), labels, nominal=False).mean())
+        permuted.append(
+            permuted_distances(two, intraclass_correlation(two), labels, nominal=False).mean()
+        )
     assert np.mean(permuted) == pytest.approx(np.mean(observed), rel=0.1)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3])
-def test_likeness_is_what_the_rows_were_drawn_with(share):
+def test_the_intraclass_correlation_is_what_the_rows_were_drawn_with(share):
     rng = np.random.default_rng(1)
     side = histograms(
-        rng, 4000, 50, likeness=share, bins=number_bins(np.array([-0.01, 0.0, 0.01]), 2)
+        rng, 4000, 50, correlation=share, bins=number_bins(np.array([-0.01, 0.0, 0.01]), 2)
     )
     # two halves of a normal that correlates by r agree with correlation 2 asin(r) / pi (Sheppard,
     # 1899)
-    assert likeness(sides(side[:2500], side[2500:])) == pytest.approx(
+    assert intraclass_correlation(sides(side[:2500], side[2500:])) == pytest.approx(
         2 * np.arcsin(share) / np.pi, abs=0.015
     )
 
 
 def test_rows_alike_within_blocks_count_for_less():
     side = side_of(np.array([[50, 50]] * 10), nominal=True)
-    assert independent_rows(side, 0.0) == pytest.approx(1000)
-    assert independent_rows(side, 1.0) == pytest.approx(10)
-    assert independent_rows(side, 3 / 99) == pytest.approx(250)  # design effect 4
+    assert effective_rows(side, 0.0) == pytest.approx(1000)
+    assert effective_rows(side, 1.0) == pytest.approx(10)
+    assert effective_rows(side, 3 / 99) == pytest.approx(250)  # design effect 4
 
 
 @pytest.mark.parametrize("rows", [100, 500, 5000])
@@ -177,7 +183,7 @@ def test_psi_without_drift_has_the_published_mean(rows):
 def test_psi_with_rows_alike_is_corrected_by_what_the_blocks_are_worth():
     corrected, plain = [], []
     for seed in range(20):
-        before, after = windows(seed, features=3, likeness=0.1)
+        before, after = windows(seed, features=3, correlation=0.1)
         results = judged(before, after)
         corrected += [result.psi_corrected for result in results]
         plain += [result.psi - expected_psi(10, 2000, 1500) for result in results]
@@ -202,7 +208,7 @@ def test_a_small_but_certain_move_is_detected_and_not_material():
 
 
 def test_a_large_move_that_may_be_chance_is_not_material():
-    before, after = windows(6, features=1, reference=(10, 20), current=(4, 20), likeness=0.6)
+    before, after = windows(6, features=1, reference=(10, 20), current=(4, 20), correlation=0.6)
     (result,) = judged(before, after, threshold=-1.0)
     assert result.psi > 0.1
     assert result.psi_corrected > -1
@@ -270,7 +276,7 @@ def test_thousands_of_blocks_are_judged_like_a_few():
 
 
 @pytest.mark.parametrize(
-    ("reference", "current", "likeness"),
+    ("reference", "current", "correlation"),
     [
         ((20, 500), (15, 7), 0.0),  # a window of a hundred rows
         ((20, 100), (15, 100), 3 / 99),  # design effect 4
@@ -278,11 +284,13 @@ def test_thousands_of_blocks_are_judged_like_a_few():
         ((10, 50), (15, 500), 0.0),
     ],
 )
-def test_without_drift_few_windows_are_detected_whatever_the_sizes(reference, current, likeness):
+def test_without_drift_few_windows_are_detected_whatever_the_sizes(reference, current, correlation):
     alarms = sum(
         any(
             r.detected
-            for r in judged(*windows(seed, reference=reference, current=current, likeness=likeness))
+            for r in judged(
+                *windows(seed, reference=reference, current=current, correlation=correlation)
+            )
         )
         for seed in range(60)
     )
@@ -314,7 +322,7 @@ def test_neighbours_that_are_alike_stay_together():
     lengths = {}
     for correlation in (0.0, 0.7):
         two = [sides(*np.split(walk(rng, 80, correlation), [60])) for _ in range(10)]
-        lengths[correlation] = [run_length(pair, likeness(pair)) for pair in two]
+        lengths[correlation] = [run_length(pair, intraclass_correlation(pair)) for pair in two]
     assert np.median(lengths[0.0]) == 1
     assert min(lengths[0.7]) >= 5
 

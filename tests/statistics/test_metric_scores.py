@@ -17,7 +17,7 @@ from retraining.statistics.metrics import ROW_VALUES
 
 EVERY_METRIC = tuple(METRICS)
 FROM_PROBABILITIES = [name for name, one in METRICS.items() if one.needs == "probabilities"]
-LABEL_METRICS = [name for name, one in METRICS.items() if one.told == "counts"]
+LABEL_METRICS = [name for name, one in METRICS.items() if one.computed_from == "counts"]
 FOR_MORE_CLASSES = [name for name, one in METRICS.items() if one.for_more_classes is not None]
 
 
@@ -218,7 +218,7 @@ def test_every_metric_but_the_error_rate_is_one_of_scikit_learn():
 
 
 def test_the_metrics_that_are_told_by_rows_are_those_with_a_formula_by_rows():
-    assert {name for name, one in METRICS.items() if one.told == "rows"} == set(ROW_VALUES)
+    assert {name for name, one in METRICS.items() if one.computed_from == "rows"} == set(ROW_VALUES)
 
 
 @pytest.mark.parametrize("name", EVERY_METRIC)

@@ -40,7 +40,7 @@ def test_gains_are_weighted_by_rows():
 
 def test_combining_batches_equals_one_comparison_over_all_their_rows():
     pairs = [
-        two_models(blocks=20, rows_per_block=50, gain=0.2, likeness=0.05, seed=seed)
+        two_models(blocks=20, rows_per_block=50, gain=0.2, correlation=0.05, seed=seed)
         for seed in range(3)
     ]
     apart = combine([estimate_improvement(ACCURACY, *pair) for pair in pairs])

@@ -87,7 +87,7 @@ def test_the_same_inputs_give_the_same_result(name):
 
 
 def test_interval_of_equal_blocks_is_the_t_interval_over_block_means():
-    champion, challenger = two_models(blocks=12, rows_per_block=80, likeness=0.1, seed=4)
+    champion, challenger = two_models(blocks=12, rows_per_block=80, correlation=0.1, seed=4)
     gains = (challenger.predicted == challenger.truth).astype(float) - (
         champion.predicted == champion.truth
     )
@@ -123,9 +123,9 @@ def test_one_block_larger_than_all_others_does_not_fake_certainty():
 
 def test_rows_that_are_alike_widen_the_interval():
     widths = []
-    for likeness in (0.0, 0.1):
+    for correlation in (0.0, 0.1):
         pairs = [
-            two_models(blocks=30, rows_per_block=60, likeness=likeness, seed=seed)
+            two_models(blocks=30, rows_per_block=60, correlation=correlation, seed=seed)
             for seed in range(10)
         ]
         widths.append(np.mean([judged("accuracy", *pair).standard_error for pair in pairs]))
@@ -276,7 +276,7 @@ def resampled_by_hand(function, model, blocks, times):
 
 
 def test_bootstrap_error_is_that_of_resampling_whole_blocks_row_by_row():
-    model, _ = two_models(blocks=15, rows_per_block=40, likeness=0.1, seed=5)
+    model, _ = two_models(blocks=15, rows_per_block=40, correlation=0.1, seed=5)
     by_hand = resampled_by_hand(
         lambda rows: f1_score(model.truth[rows], model.predicted[rows]), model, 15, 150
     )
@@ -292,7 +292,7 @@ def test_bootstrap_error_is_that_of_resampling_whole_blocks_row_by_row():
 
 
 def test_bootstrap_error_of_a_few_blocks_is_that_of_the_closed_form():
-    pair = two_models(blocks=6, rows_per_block=50, likeness=0.2, seed=1)
+    pair = two_models(blocks=6, rows_per_block=50, correlation=0.2, seed=1)
     gains = (pair[1].predicted == pair[1].truth).astype(float) - (
         pair[0].predicted == pair[0].truth
     )
@@ -302,7 +302,7 @@ def test_bootstrap_error_of_a_few_blocks_is_that_of_the_closed_form():
 
 
 def test_jackknife_and_bootstrap_agree():
-    pair = two_models(blocks=30, rows_per_block=50, likeness=0.1, seed=5)
+    pair = two_models(blocks=30, rows_per_block=50, correlation=0.1, seed=5)
     by_bootstrap = bootstrap_error(metric("roc_auc"), pair, pair[0].blocks, seed=0)
     assert jackknife_error(metric("roc_auc"), pair, pair[0].blocks) == pytest.approx(
         by_bootstrap, rel=0.1
@@ -360,11 +360,11 @@ def test_higher_confidence_is_a_wider_interval():
 
 
 @pytest.mark.parametrize(
-    ("name", "likeness"), [("accuracy", 0.0), ("accuracy", 0.06), ("f1", 0.06)]
+    ("name", "correlation"), [("accuracy", 0.0), ("accuracy", 0.06), ("f1", 0.06)]
 )
-def test_intervals_of_equal_models_hold_zero_as_often_as_they_say(name, likeness):
+def test_intervals_of_equal_models_hold_zero_as_often_as_they_say(name, correlation):
     held = sum(
-        judged(name, *two_models(12, 50, likeness=likeness, seed=seed)).verdict
+        judged(name, *two_models(12, 50, correlation=correlation, seed=seed)).verdict
         == "not_enough_evidence"
         for seed in range(60)
     )

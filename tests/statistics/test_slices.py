@@ -68,7 +68,7 @@ def test_a_large_loss_that_one_odd_block_explains_does_not_veto():
 
 
 def test_p_is_the_paired_t_test_over_blocks():
-    champion, challenger = two_models(blocks=12, rows_per_block=80, likeness=0.1, seed=4)
+    champion, challenger = two_models(blocks=12, rows_per_block=80, correlation=0.1, seed=4)
     (whole,) = judged(champion, challenger, {"all": np.ones(960, bool)})
     losses = (
         (champion.predicted == champion.truth) * 1.0 - (challenger.predicted == challenger.truth)
@@ -103,7 +103,9 @@ def test_more_slices_demand_more_of_each():
 def test_ten_slices_seldom_refuse_an_equal_challenger():
     vetoed = 0
     for seed in range(100):
-        champion, challenger = two_models(blocks=15, rows_per_block=100, likeness=0.03, seed=seed)
+        champion, challenger = two_models(
+            blocks=15, rows_per_block=100, correlation=0.03, seed=seed
+        )
         place = np.random.default_rng(seed).integers(0, 10, 1500)
         vetoed += any(
             result.vetoes

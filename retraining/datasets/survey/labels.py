@@ -45,12 +45,12 @@ def label_told_by(rows: Rows, column: Column, schema: Schema) -> Remark | None:
     if count < FEWEST_ROWS or outside < FEWEST_OUTSIDE:
         return None
     if column.kind == "string":
-        found = _by_text(rows.texts(column.name), labels, labelled, allowed, schema)
+        told_by = _by_text(rows.texts(column.name), labels, labelled, allowed, schema)
     else:
-        found = _by_number(rows.numbers(column.name), labels, labelled, allowed, schema)
-    if found is None:
+        told_by = _by_number(rows.numbers(column.name), labels, labelled, allowed, schema)
+    if told_by is None:
         return None
-    verb, exceptions = found
+    verb, exceptions = told_by
     but = f"in all but {exceptions:,} of {count:,} rows" if exceptions else f"in all {count:,} rows"
     first = int(np.flatnonzero(labelled)[0])
     return Remark("label told", column.name, f"{verb} {but}", rows.place(first), IS_IT_KNOWN)
@@ -122,14 +122,14 @@ def _classes_named(distinct: pa.Array, classes: Sequence[Label]) -> NDArray[np.i
 
     The last is for a missing text.
     """
-    found = np.full(len(distinct) + 1, -2, np.int64)
+    named_classes = np.full(len(distinct) + 1, -2, np.int64)
     words = [rf"(?<![0-9A-Za-z]){re.escape(label_text(one))}(?![0-9A-Za-z])" for one in classes]
     patterns = [re.compile(word, re.IGNORECASE) for word in words]
     for place, text in enumerate(distinct.to_pylist()):
         named = [code for code, pattern in enumerate(patterns) if pattern.search(text)]
         if len(named) == 1:
-            found[place] = named[0]
-    return found
+            named_classes[place] = named[0]
+    return named_classes
 
 
 def labels_in_two_spellings(rows: Rows, schema: Schema) -> Iterator[Remark]:

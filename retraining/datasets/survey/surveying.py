@@ -67,17 +67,17 @@ def _left_out(column: str, file: str) -> Remark:
 def _of_column(rows: Rows, column: Column, schema: Schema, settings: Settings) -> Iterator[Remark]:
     """A column that tells the label is remarked on for that; else the first thing that is found."""
     some = rows.first(ROWS_LOOKED_AT)
-    told = label_told_by(some, column, schema)
-    if told is not None:
-        yield told
+    telling = label_told_by(some, column, schema)
+    if telling is not None:
+        yield telling
     if column.kind == "string":
-        found = numbers_in_words(rows, column.name, settings)
-        found = found or identifying_text(some, column.name)
+        remark = numbers_in_words(rows, column.name, settings)
+        remark = remark or identifying_text(some, column.name)
     else:
-        found = identifying_number(some, column.name)
-    found = found or _of_one_value(rows, column)
-    if found is not None:
-        yield found
+        remark = identifying_number(some, column.name)
+    remark = remark or _of_one_value(rows, column)
+    if remark is not None:
+        yield remark
 
 
 def _of_one_value(rows: Rows, column: Column) -> Remark | None:

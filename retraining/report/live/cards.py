@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.phrases import how_many
-from retraining.report.live.verdict import told_in_full
+from retraining.report.live.verdict import value_and_interval
 from retraining.report.rendering import typeset
 from retraining.report.words import NOTHING, time_text
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from retraining.records import CycleRecord
-    from retraining.report.live.material import LiveFacts, Part, Told
+    from retraining.report.live.material import LiveFacts, Part, ScoreOnRows
 
 SECONDS_A_DAY = 86_400.0
 
@@ -28,8 +28,8 @@ class Card(NamedTuple):
 
 def cards(facts: LiveFacts) -> list[Card]:
     """All cards, in the order in which they are read."""
-    told = [*_traffic(facts), *_cycles(facts), _up(facts)]
-    return [Card(one.label, typeset(one.value), typeset(one.note)) for one in told]
+    cards = [*_traffic(facts), *_cycles(facts), _up(facts)]
+    return [Card(one.label, typeset(one.value), typeset(one.note)) for one in cards]
 
 
 def _traffic(facts: LiveFacts) -> list[Card]:
@@ -49,11 +49,11 @@ def _traffic(facts: LiveFacts) -> list[Card]:
     ]
 
 
-def _score(label: str, metric: str, told: Told | None, otherwise: str) -> Card:
-    if told is None:
+def _score(label: str, metric: str, score: ScoreOnRows | None, otherwise: str) -> Card:
+    if score is None:
         return Card(label, NOTHING, otherwise)
-    value, interval = told_in_full(metric, told)
-    return Card(label, value, f"{interval} on {how_many(told.rows, 'row')}".strip())
+    value, interval = value_and_interval(metric, score)
+    return Card(label, value, f"{interval} on {how_many(score.rows, 'row')}".strip())
 
 
 def _share(part: Part) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
 from retraining.phrases import how_many
-from retraining.report.live.verdict import told_in_full
+from retraining.report.live.verdict import value_and_interval
 from retraining.report.past import decision_words, label_of
 from retraining.report.plots import (
     SPARK_HEIGHT,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from retraining.records import CycleRecord, FeatureDrift
-    from retraining.report.live.material import AnswerShare, Day, LiveFacts, Pulse, Told
+    from retraining.report.live.material import AnswerShare, Day, LiveFacts, Pulse, ScoreOnRows
 
 MOST_FEATURES = 8
 MOST_CLASSES = 12
@@ -124,15 +124,15 @@ def _scores(facts: LiveFacts) -> Chart:
     )
 
 
-def _reading(metric: str, day: Day, told: Told) -> Reading:
-    value, interval = told_in_full(metric, told)
-    words = f"{day.date}: {value} {interval} on {how_many(told.rows, 'row')}"
-    return Reading(_noon(day.date), told.value, told.interval, typeset(words))
+def _reading(metric: str, day: Day, score: ScoreOnRows) -> Reading:
+    value, interval = value_and_interval(metric, score)
+    words = f"{day.date}: {value} {interval} on {how_many(score.rows, 'row')}"
+    return Reading(_noon(day.date), score.value, score.interval, typeset(words))
 
 
-def _estimate(metric: str, day: Day, told: Told) -> Reading:
+def _estimate(metric: str, day: Day, score: ScoreOnRows) -> Reading:
     """Without its interval, which would hide that of the realised score."""
-    return replace(_reading(metric, day, told), interval=None)
+    return replace(_reading(metric, day, score), interval=None)
 
 
 def _noon(day: date) -> datetime:
@@ -142,8 +142,8 @@ def _noon(day: date) -> datetime:
 
 def _day_row(metric: str, day: Day) -> tuple[str, ...]:
     part = day.part
-    realised, interval = told_in_full(metric, part.realised)
-    estimated, _ = told_in_full(metric, part.estimated)
+    realised, interval = value_and_interval(metric, part.realised)
+    estimated, _ = value_and_interval(metric, part.estimated)
     counts = (f"{part.predictions:,}", f"{part.labelled:,}")
     scores = (realised or NOTHING, interval or NOTHING, estimated or NOTHING)
     return (str(day.date), *counts, *map(typeset, scores))
@@ -248,11 +248,11 @@ def _labels(facts: LiveFacts) -> Chart:
         words = f"{one.labelled:,} of {one.predictions:,} predictions labelled ({_percent(share)})"
         label = how_many(one.days, "day")
         bars.append((label, share, f"{label} old: {words}"))
-    told = "" if days is None else f"95 % of the labels that came were there {_within(days)}. "
+    delay = "" if days is None else f"95 % of the labels that came were there {_within(days)}. "
     return Chart(
         key="labels",
         title="Labels by age of the prediction",
-        words=f"{told}Share of predictions with a label, by whole days since the prediction",
+        words=f"{delay}Share of predictions with a label, by whole days since the prediction",
         plot=bar_plot(bars, tell=_percent, top=1.0),
         heads=("Age", "Predictions", "Labelled"),
         rows=tuple(

@@ -22,7 +22,7 @@ JobState = Literal["running", "ended"]
 
 # --- what the last `monitor` found ----------------------------------------------------------------
 @dataclass(frozen=True)
-class Told:
+class ScoreOnRows:
     """A score of METRIC with its interval, None where there is none."""
 
     value: float
@@ -36,8 +36,8 @@ class Part:
 
     predictions: int = 0
     labelled: int = 0
-    realised: Told | None = None
-    estimated: Told | None = None
+    realised: ScoreOnRows | None = None
+    estimated: ScoreOnRows | None = None
 
 
 @dataclass(frozen=True)

@@ -163,8 +163,8 @@ def _freshness(facts: LiveFacts) -> str:
     if facts.books is None:
         return f"{traffic} Cycles: not read yet."
     old = facts.now - facts.books.read
-    told = "" if old.total_seconds() < 60 else f", {age(old)} old"
-    return f"{traffic} Cycles and files as of {time_text(facts.books.read)}{told}."
+    age_words = "" if old.total_seconds() < 60 else f", {age(old)} old"
+    return f"{traffic} Cycles and files as of {time_text(facts.books.read)}{age_words}."
 
 
 # --- doing ----------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from retraining.report.live.material import (
     Day,
     LoggedRow,
     Part,
+    ScoreOnRows,
     SeenTraffic,
-    Told,
 )
 from retraining.serialisation import drift_from_json
 
@@ -61,7 +61,7 @@ def alert_line(content: Read) -> AlertLine:
 def logged_row(row: Read) -> LoggedRow:
     """A row of the log as the page shows it."""
     features = row["features"]
-    told = features if isinstance(features, dict) else {}
+    values = features if isinstance(features, dict) else {}
     return LoggedRow(
         time=time_in(row["request_time"]),
         prediction_id=str(row["prediction_id"]),
@@ -70,7 +70,7 @@ def logged_row(row: Read) -> LoggedRow:
         sure=_sure(row),
         milliseconds=row["execution_ms"] or 0.0,
         caller=row["caller"],
-        features=", ".join(f"{name}={value}" for name, value in told.items()),
+        features=", ".join(f"{name}={value}" for name, value in values.items()),
     )
 
 
@@ -88,17 +88,17 @@ def _part(content: Read) -> Part:
     return Part(
         predictions=content["predictions"],
         labelled=content["labelled"],
-        realised=_told(content.get("realised")),
-        estimated=_told(content.get("estimated")),
+        realised=_score_on_rows(content.get("realised")),
+        estimated=_score_on_rows(content.get("estimated")),
     )
 
 
-def _told(content: Read | None) -> Told | None:
+def _score_on_rows(content: Read | None) -> ScoreOnRows | None:
     if content is None or content.get("value") is None:
         return None
     interval = content.get("interval")
     ends = None if interval is None else (float(interval[0]), float(interval[1]))
-    return Told(float(content["value"]), ends, content.get("rows", 0))
+    return ScoreOnRows(float(content["value"]), ends, content.get("rows", 0))
 
 
 def _day(content: Read) -> Day:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from retraining.report.live.material import AlertLine, LiveFacts, Part, Plan, Told
+    from retraining.report.live.material import AlertLine, LiveFacts, Part, Plan, ScoreOnRows
 
 State = Literal["well", "unknown", "look", "wrong"]
 STATES: dict[State, str] = {
@@ -51,13 +51,15 @@ class LiveVerdict:
 
 def verdict(facts: LiveFacts) -> LiveVerdict:
     """One sentence: what serves, how right it is, and the worst of what was found."""
-    told = [replace(one, command=printable(one.command, 1000)) for one in _findings(facts)]
-    found = sorted(told, key=lambda one: _FROM_BAD_TO_GOOD.index(one.state))
-    worst = found[0] if found else Finding("well", "nothing to do")
+    shown_findings = [
+        replace(one, command=printable(one.command, 1000)) for one in _findings(facts)
+    ]
+    findings = sorted(shown_findings, key=lambda one: _FROM_BAD_TO_GOOD.index(one.state))
+    worst = findings[0] if findings else Finding("well", "nothing to do")
     parts = [_serves(facts), _score(facts), worst.text]
     sentence = "; ".join(part for part in parts if part)
     words = STATES[worst.state]
-    return LiveVerdict(worst.state, words, f"{sentence}.", worst.command, tuple(found[1:]))
+    return LiveVerdict(worst.state, words, f"{sentence}.", worst.command, tuple(findings[1:]))
 
 
 def part_of_production(facts: LiveFacts) -> Part | None:
@@ -84,8 +86,8 @@ def _score(facts: LiveFacts) -> str:
         return f"no prediction in {period} as of {time_text(seen.made)}"
     if part.realised is not None:
         rows = how_many(part.realised.rows, "labelled row")
-        told = f"{_in_words(plan, part.realised)} on {rows} of {period}"
-        return f"{told}{_against_the_promise(facts, part.realised)}"
+        realised = f"{_in_words(plan, part.realised)} on {rows} of {period}"
+        return f"{realised}{_against_the_promise(facts, part.realised)}"
     answers = f"{how_many(part.predictions, 'prediction')} in {period}"
     if part.estimated is not None:
         value = value_text(plan.metric, part.estimated.value)
@@ -95,24 +97,24 @@ def _score(facts: LiveFacts) -> str:
     return f"{answers}, none of them labelled yet"
 
 
-def _in_words(plan: Plan, told: Told) -> str:
-    value = value_text(plan.metric, told.value)
+def _in_words(plan: Plan, score: ScoreOnRows) -> str:
+    value = value_text(plan.metric, score.value)
     return f"{value} right" if plan.metric == "accuracy" else f"{plan.metric} {value}"
 
 
-def _against_the_promise(facts: LiveFacts, told: Told) -> str:
+def _against_the_promise(facts: LiveFacts, score: ScoreOnRows) -> str:
     """The realised score beside what the version scored before it was given the alias."""
     books = facts.books
     if books is None or books.promised is None or facts.serving.version != books.holder:
         return ""
     promised = books.promised
     value = value_text(facts.plan.metric, promised)
-    if told.interval is None:
+    if score.interval is None:
         return f" ({value} at its promotion)"
-    low, high = told.interval
+    low, high = score.interval
     if low <= promised <= high:
         return ", as promised at its promotion"
-    word = "better" if (told.value > promised) == facts.plan.greater_is_better else "worse"
+    word = "better" if (score.value > promised) == facts.plan.greater_is_better else "worse"
     return f", {word} than the {value} promised at its promotion"
 
 
@@ -185,15 +187,15 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
         if facts.serving.version is not None:
             yield Finding("unknown", "nobody has looked at the traffic yet")
         return
-    told = {alert.kind for alert in (*holding, *seen.alerts)}
+    alerted = {alert.kind for alert in (*holding, *seen.alerts)}
     yield from (_of_alert(plan, alert) for alert in seen.alerts)
     part = part_of_production(facts)
-    if "concept_drift" not in told and part is not None and _is_below(plan, part.realised):
+    if "concept_drift" not in alerted and part is not None and _is_below(plan, part.realised):
         limit = value_text(plan.metric, plan.threshold)
         text = f"by its labels {name(facts.serving.version)} is worse than the threshold {limit}"
         yield Finding("wrong", text, f"{plan.command} run")
     drift = seen.drift
-    if "data_drift" not in told and drift is not None and drift.material:
+    if "data_drift" not in alerted and drift is not None and drift.material:
         moved = [printable(one.name, 60) for one in drift.features if one.material]
         text = f"inputs drifted: {', '.join(moved[:3])}; ask what feeds these columns"
         yield Finding("look", text, f"{plan.command} monitor")
@@ -216,12 +218,12 @@ def _alerts_that_hold(facts: LiveFacts) -> Iterator[AlertLine]:
     oldest = facts.now - ALERT_HOLDS
     if seen is not None and seen.whole.predictions:
         oldest = max(oldest, seen.made)
-    told = set() if seen is None else {alert.kind for alert in seen.alerts}
+    alerted = set() if seen is None else {alert.kind for alert in seen.alerts}
     for alert in facts.alerts:
         is_of_a_look = alert.kind in OF_THE_TRAFFIC and alert.cycle_id is None
         is_young = alert.time is not None and alert.time >= oldest
-        if is_of_a_look and is_young and alert.kind not in told:
-            told.add(alert.kind)
+        if is_of_a_look and is_young and alert.kind not in alerted:
+            alerted.add(alert.kind)
             yield alert
 
 
@@ -237,16 +239,16 @@ def _why_nobody_knows(facts: LiveFacts, looked: datetime) -> str:
     return "without predictions nobody can say whether it is right"
 
 
-def _is_below(plan: Plan, told: Told | None) -> bool:
+def _is_below(plan: Plan, score: ScoreOnRows | None) -> bool:
     """Whether a score is worse than the threshold by more than chance, where chance can be told."""
-    if told is None or plan.threshold is None:
+    if score is None or plan.threshold is None:
         return False
-    low, high = told.interval or (told.value, told.value)
+    low, high = score.interval or (score.value, score.value)
     return high < plan.threshold if plan.greater_is_better else low > plan.threshold
 
 
-def told_in_full(metric: str, told: Told | None) -> tuple[str, str]:
+def value_and_interval(metric: str, score: ScoreOnRows | None) -> tuple[str, str]:
     """A score and its interval, both empty where there is none."""
-    if told is None:
+    if score is None:
         return "", ""
-    return value_text(metric, told.value), interval_text(metric, told.interval)
+    return value_text(metric, score.value), interval_text(metric, score.interval)

@@ -107,12 +107,14 @@ class Ledger:
 
     def watermark(self) -> Watermark:
         """The watermark as it is now."""
-        found: Mapping[str, Any] = self._records.find_one({"_id": self._watermark_id}) or {
+        document: Mapping[str, Any] = self._records.find_one({"_id": self._watermark_id}) or {
             "revision": 0
         }
-        released = frozenset(found.get("released") or ())
-        columns = tuple(found.get("columns") or ())
-        return Watermark(found["revision"], found.get("cut"), found.get("below"), released, columns)
+        released = frozenset(document.get("released") or ())
+        columns = tuple(document.get("columns") or ())
+        return Watermark(
+            document["revision"], document.get("cut"), document.get("below"), released, columns
+        )
 
     def advance(self, seen: Watermark, cut: ObjectId, below: int) -> bool:
         """Move the watermark.
