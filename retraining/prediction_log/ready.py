@@ -25,6 +25,14 @@ AT_ONCE = 5000  # rows that a driver hands over together
 # Literals, not parameters: a partial index is only used where the planner sees its condition.
 LABEL_WAITS = predictions.c.label_waits == sa.literal_column("1")
 NO_LABEL_WAITS = predictions.c.label_waits == sa.literal_column("0")
+WHAT_WAS_ASKED = (
+    predictions.c.prediction_id,
+    predictions.c.request_id,
+    predictions.c.row_index,
+    predictions.c.request_time,
+    predictions.c.model_version,
+    predictions.c.features,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +75,10 @@ def rows_of_other_classes(
 
     No export takes them until production knows the class.
     """
-    columns = predictions.c
     query: Select[Any] = (
-        sa.select(
-            columns.prediction_id,
-            columns.request_id,
-            columns.row_index,
-            columns.request_time,
-            columns.model_version,
-            columns.features,
-            labels.c.label,
-            labels.c.received_time,
-        )
+        sa.select(*WHAT_WAS_ASKED, labels.c.label, labels.c.received_time)
         .join_from(predictions, labels, _its_label())
-        .where(columns.model_name == model_name, labels.c.label.not_in(classes))
+        .where(predictions.c.model_name == model_name, labels.c.label.not_in(classes))
         .order_by(*OLDEST_FIRST)
     )
     for row in connection.execution_options(yield_per=AT_ONCE).execute(query):
@@ -141,17 +139,10 @@ def _ready_row(
 
 
 def _asked_before(model_name: str, waits: Waits, now: datetime) -> Select[Any]:
-    columns = predictions.c
+    asked_in_time = predictions.c.request_time <= waits.cut(now)
     return (
-        sa.select(
-            columns.prediction_id,
-            columns.request_id,
-            columns.row_index,
-            columns.request_time,
-            columns.model_version,
-            columns.features,
-        )
-        .where(columns.model_name == model_name, columns.request_time <= waits.cut(now))
+        sa.select(*WHAT_WAS_ASKED)
+        .where(predictions.c.model_name == model_name, asked_in_time)
         .order_by(*OLDEST_FIRST)
         .limit(waits.rows_per_file)
     )

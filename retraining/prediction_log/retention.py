@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 
@@ -14,13 +14,15 @@ from retraining.prediction_log.locking import ALONE, in_chunks, lock_the_labels
 from retraining.prediction_log.tables import exports, labels, predictions, repeated_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
+    from sqlalchemy.sql import Select
 
     from retraining.prediction_log.connection import Database
 
+Key = TypeVar("Key", str, int)
 AT_ONCE = 2_000  # rows in one transaction: who appends meanwhile waits for no longer
 
 
@@ -112,16 +114,11 @@ def _remove_predictions(database: Database, model_name: str, cut: datetime) -> i
         .order_by(predictions.c.request_time)
         .limit(AT_ONCE)
     )
-    removed = 0
-    while True:
-        with database.writing() as connection:
-            lock_the_labels(connection, model_name, alone=ALONE)
-            ids = connection.execute(query).scalars().all()
-            for some in in_chunks(ids):
-                _delete(connection, model_name, some)
-        removed += len(ids)
-        if len(ids) < AT_ONCE:
-            return removed
+
+    def delete(connection: Connection, ids: Sequence[str]) -> None:
+        _delete(connection, model_name, ids)
+
+    return _remove_what_is_found(database, model_name, query, delete)
 
 
 def _remove_unknown_labels(database: Database, model_name: str, cut: datetime) -> int:
@@ -134,15 +131,29 @@ def _remove_unknown_labels(database: Database, model_name: str, cut: datetime) -
         .where(labels.c.model_name == model_name, labels.c.received_time < cut, ~is_predicted)
         .limit(AT_ONCE)
     )
+
+    def delete(connection: Connection, numbers: Sequence[int]) -> None:
+        connection.execute(sa.delete(labels).where(labels.c.number.in_(numbers)))
+
+    return _remove_what_is_found(database, model_name, query, delete)
+
+
+def _remove_what_is_found(
+    database: Database,
+    model_name: str,
+    query: Select[Key],
+    delete: Callable[[Connection, Sequence[Key]], None],
+) -> int:
+    """Delete what a query finds, as many at a time as it is limited to, until it finds no more."""
     removed = 0
     while True:
         with database.writing() as connection:
             lock_the_labels(connection, model_name, alone=ALONE)
-            numbers = connection.execute(query).scalars().all()
-            for some in in_chunks(numbers):
-                connection.execute(sa.delete(labels).where(labels.c.number.in_(some)))
-        removed += len(numbers)
-        if len(numbers) < AT_ONCE:
+            keys = connection.execute(query).scalars().all()
+            for some in in_chunks(keys):
+                delete(connection, some)
+        removed += len(keys)
+        if len(keys) < AT_ONCE:
             return removed
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retraining import settings as settings_module
+from retraining.cycle.shapes import OF_READING
 from retraining.env_file import nearest_name, read_env_file
 from retraining.errors import SettingsError, UsageError
 from retraining.replay import yardsticks
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
 
 CURRENT = "current"
 DEFAULT = (CURRENT, *yardsticks.ALL)
-READING = (
-    "target_column",
-    "ignore_columns",
-    "positive_class",
-    "csv_separator",
-    "csv_decimal",
-    "csv_encoding",
-)
 
 
 @dataclass(frozen=True)
@@ -103,4 +96,4 @@ def from_file(
             " compared in one metric"
         )
         raise SettingsError((wrong,), where=str(path))
-    return policy._replace(**{field: getattr(current, field) for field in READING})
+    return policy._replace(**{field: getattr(current, field) for field in OF_READING})
