@@ -117,8 +117,9 @@ def labelled_rows(
         delay = max(0, (one.received_time - one.request_time).days)
         cells.append((hour_number(one.request_time), one.version, delay, label, answer))
     hours, versions, delays, truth, predicted = np.asarray(cells, np.int64).reshape(-1, 5).T
-    stacked = np.asarray(probabilities).reshape(-1, len(codes)) if with_probabilities else None
-    found = Predictions(truth, predicted, stacked, hours, max(len(codes), 1))
+    classes = max(len(codes), 1)  # none is known where no version holds the alias
+    stacked = np.asarray(probabilities).reshape(-1, classes) if with_probabilities else None
+    found = Predictions(truth, predicted, stacked, hours, classes)
     return LabelledRows(hours, versions, delays, found)
 
 

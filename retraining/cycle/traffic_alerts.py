@@ -142,7 +142,7 @@ def _concept_drift(standard: Standard, share: Share, settings: Settings) -> Iter
     if score is None or score.value is None:
         return
     than = _worse_than(standard, score, settings)
-    if than is None and score.interval is None:
+    if score.interval is None:
         than = _under_the_threshold(standard, score, settings)
     if than is not None:
         yield TrafficAlert(
@@ -193,7 +193,9 @@ def _under_the_threshold(standard: Standard, score: Score, settings: Settings) -
     limit = standard.threshold
     if limit is None or score.value is None or score.rows < settings.min_test_rows:
         return None
-    return f"the threshold {limit:g}" if _is_worse(score.value, limit, settings) else None
+    if not _is_worse(score.value, limit, settings):
+        return None
+    return f"the threshold {limit:g} (perhaps by chance: the labels are of too few hours to tell)"
 
 
 def _is_worse(value: float, limit: float, settings: Settings) -> bool:

@@ -138,6 +138,7 @@ def line_plot(
     limit: float | None = None,
     events: Sequence[Event] = (),
     from_zero: bool = False,
+    between: tuple[datetime, datetime] | None = None,
 ) -> Plot | None:
     """Lines over time on one scale; None without a reading.
 
@@ -148,6 +149,7 @@ def line_plot(
         limit: a value drawn across, unless it is so far off that it would flatten the lines.
         events: drawn where they fall between the first and the last reading.
         from_zero: whether the scale begins at zero.
+        between: the plot's ends, where they are not the first and the last reading.
     """
     readings = [one for line in lines for one in line.readings]
     if not readings:
@@ -156,7 +158,7 @@ def line_plot(
     ends += [0.0] if from_zero else []
     ends += near(limit, ends)
     low, high, ticks = nice_range(min(ends), max(ends))
-    times = [one.time for one in readings]
+    times = [one.time for one in readings] if between is None else [*between]
     across = _Scale(min(times).timestamp(), max(times).timestamp())
     up = _Height(low, high)
     return Plot(

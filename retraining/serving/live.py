@@ -15,7 +15,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from retraining.errors import RetrainingError
+from retraining.env_file import read_env_file
+from retraining.errors import RetrainingError, StoreError
 from retraining.logs import log
 from retraining.notices.alerts import recent_alerts
 from retraining.prediction_log.connection import PredictionLogError
@@ -81,6 +82,8 @@ class LivePage:
         self._pulse = PulseTaker(metrics)
         self._books = _InTheBackground(read_books)
         self._up_since = datetime.now(UTC)
+        self._env_file = settings.env_file or settings.project / ".env"
+        self._known_settings = read_env_file(self._env_file)
 
     def start(self) -> None:
         """Begin to count."""
@@ -122,10 +125,15 @@ class LivePage:
             unserved=standing.unserved,
             log_ok=health.ok,
             log_dropped_lately=health.dropped_lately,
+            settings_changed=read_env_file(self._env_file) != self._known_settings,
         )
 
     def _seen(self, rows: tuple[LoggedRow, ...] | None) -> SeenTraffic | None:
-        kept = self._watch.last(newest=rows[0].time if rows else None)
+        model = self._production.model
+        kept = self._watch.last(
+            newest=rows[0].time if rows else None,
+            version=None if model is None else model.version,
+        )
         if kept is None:
             return None
         return seen_traffic(json.loads(kept.content), kept.made_time, USUAL_DAYS)
@@ -188,8 +196,9 @@ class _InTheBackground:
 
     def _read_once(self) -> None:
         try:
-            self._books = self._read()
-            self._problem = None
+            books = self._read()
+            _refuse_emptied_books(self._books, books)
+            self._books, self._problem = books, None
         except RetrainingError as error:
             self._problem = error.what
         except Exception as error:  # noqa: BLE001 - whatever a library raises, the page is shown
@@ -197,3 +206,15 @@ class _InTheBackground:
             log.warning(
                 "the registry was not read for the page: %s: %s", type(error).__name__, error
             )
+
+
+def _refuse_emptied_books(before: Books | None, now: Books) -> None:
+    """A registry that forgot the alias and every cycle is not the one that was read before.
+
+    Raises:
+        StoreError: it is so.
+    """
+    knew = before is not None and (before.holder is not None or before.cycles)
+    if knew and now.holder is None and not now.cycles:
+        gone = "the registry holds neither the alias nor any cycle now"
+        raise StoreError(gone, remedy="Look whether its file or database was moved.")

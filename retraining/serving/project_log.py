@@ -68,6 +68,7 @@ class ProjectLog:
             settings.prediction_log_uri, settings.model_name, LogAlerts(settings, metrics)
         )
         self._database = open_database(settings.prediction_log_uri, FOR_LABELS)
+        self._connected_to: object = None  # the file that connections may be open to
         self._laid_out: object = None  # the file whose tables were looked at
         self._ended = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep, name="retention", daemon=True)
@@ -108,7 +109,7 @@ class ProjectLog:
             .order_by(predictions.c.request_time.desc())
             .limit(count)
         )
-        if self._database.file is not None and not self._database.file.exists():
+        if self._let_go_of_a_moved_file() is None:
             return ()
         try:
             with self._database.reading() as connection:
@@ -118,7 +119,7 @@ class ProjectLog:
 
     def recent(self, limit: int) -> Sequence[Mapping[str, Any]]:
         """The last rows of the log, newest first. Raises as the protocol says."""
-        if self._database.file is not None and not self._database.file.exists():
+        if self._let_go_of_a_moved_file() is None:
             return ()
         with self._database.reading() as connection:
             rows = recent_rows(connection, self._settings.model_name, limit)
@@ -141,12 +142,24 @@ class ProjectLog:
         Raises:
             PredictionLogError: it cannot be reached or made.
         """
-        file = self._database.file
-        seen = "a server" if file is None else identity_of(file)
+        seen = self._let_go_of_a_moved_file()
         if seen is None or seen != self._laid_out:
             ensure_layout(self._database)
-            self._laid_out = "a server" if file is None else identity_of(file)
+            self._laid_out = self._let_go_of_a_moved_file()
         return self._database
+
+    def _let_go_of_a_moved_file(self) -> object:
+        """What tells the log from another of its name; None where there is no file.
+
+        Connections to a file that was moved away or removed are closed: sqlite would go on
+        reading and writing what nobody sees any more.
+        """
+        file = self._database.file
+        seen: object = "a server" if file is None else identity_of(file)
+        if seen != self._connected_to:
+            self._database.close()
+            self._connected_to = seen
+        return seen
 
     def take_labels(self, given: Sequence[GivenLabel]) -> LabelOutcomes:
         """Write labels down; returns once they are committed.

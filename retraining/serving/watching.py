@@ -36,7 +36,7 @@ FRESH = timedelta(seconds=5)  # who asks gets no older result
 LONGEST_LOOK = 300.0  # seconds
 ALERTS = 4  # the exit code of `monitor --alert` that says so
 PAUSE_AFTER_A_FAILURE = 30.0  # seconds
-EMPTY_LOOK_LASTS = timedelta(seconds=30)  # where predictions came since
+OVERTAKEN_LOOK_LASTS = timedelta(seconds=30)
 
 
 class MonitorFailedError(Exception):
@@ -110,7 +110,7 @@ class Watch:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, self._at_least, days, oldest, True)
 
-    def last(self, newest: datetime | None = None) -> KeptResult | None:
+    def last(self, newest: datetime | None = None, version: int | None = None) -> KeptResult | None:
         """What the last look in time found; where it is too old, or there is none, a look is begun.
 
         Nobody waits for that look: whoever asks again later is told what it found.
@@ -118,14 +118,13 @@ class Watch:
         Args:
             newest: when the last logged prediction was asked for. A look that found none, and
                 began before it, is soon too old.
+            version: that answers. A look at another one is soon too old too.
         """
         kept = self._kept(USUAL_DAYS)
         now = datetime.now(UTC)
         oldest = now - timedelta(seconds=self._settings.monitor_every_seconds)
-        if kept is not None and newest is not None and kept.made_time < newest:
-            found_none = json.loads(kept.content)["predictions"] == 0
-            if found_none:
-                oldest = max(oldest, now - EMPTY_LOOK_LASTS)
+        if kept is not None and _is_overtaken(kept, newest, version):
+            oldest = max(oldest, now - OVERTAKEN_LOOK_LASTS)
         if (kept is None or kept.made_time < oldest) and self._asked.acquire(blocking=False):
             self._worker.submit(self._look_unasked, oldest)
         return kept
@@ -229,6 +228,16 @@ class Watch:
             seen, now = json.loads(kept.content), kept.made_time
         self._gauges.scored(_value(seen["realised"]), _value(seen["estimated"]), now)
         self._gauges.alerting({alert["kind"] for alert in seen["alerts"]})
+
+
+def _is_overtaken(kept: KeptResult, newest: datetime | None, version: int | None) -> bool:
+    """Whether the first predictions, or another version, came after a look."""
+    found: Seen = json.loads(kept.content)
+    looked_at = found.get("drift", {}).get("reference_version")
+    if looked_at is not None and version is not None and looked_at != version:
+        return True
+    has_come_since = newest is not None and kept.made_time < newest
+    return has_come_since and found["predictions"] == 0
 
 
 def _name(days: int) -> str:

@@ -41,10 +41,12 @@ def database(tmp_path: Path) -> Iterator[Database]:
     made.close()
 
 
-def seen(database: Database, metric: str = "accuracy", days: int = 30) -> Traffic:
+def seen(
+    database: Database, metric: str = "accuracy", days: int = 30, schema: Schema | None = SCHEMA
+) -> Traffic:
     since = first_moment(days, LAST_DAY)
     with database.reading() as connection:
-        return read_traffic(connection, MODEL, SCHEMA, metric, since=since, now=LAST_DAY)
+        return read_traffic(connection, MODEL, schema, metric, since=since, now=LAST_DAY)
 
 
 def ten_days(database: Database) -> tuple[np.ndarray[Any, Any], ...]:
@@ -89,6 +91,17 @@ def test_scores_are_those_of_the_labelled_rows_whatever_the_metric_reads(
         assert realised.value == pytest.approx(value)
         assert realised.interval is not None, "ten days are blocks enough"
         assert realised.interval[0] < value < realised.interval[1]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "roc_auc", "average_precision"])
+def test_without_a_version_in_production_rows_are_counted_and_not_scored(
+    database: Database, metric: str
+) -> None:
+    assert seen(database, metric, schema=None).whole.predictions == 0
+    ten_days(database)
+    traffic = seen(database, metric, schema=None)
+    assert (traffic.whole.predictions, traffic.whole.labelled) == (300, 0)
+    assert traffic.whole.realised is None
 
 
 def test_versions_and_days_add_up_to_the_whole(database: Database) -> None:

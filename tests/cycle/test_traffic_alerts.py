@@ -74,6 +74,8 @@ def test_labels_of_a_few_hours_are_taken_at_their_word_if_they_are_enough(
     for rows, expected in ((49, []), (50, ["concept_drift"])):
         bad = Share(rows, rows, Score("accuracy", 0.5, rows))
         assert kinds(standard, bad, accuracy) == expected
+    (told,) = alerts_of(standard, bad, NOTHING_MOVED, accuracy)
+    assert "worse than the threshold 0.8 (perhaps by chance" in told.what
 
 
 def test_an_estimate_that_is_low_says_that_no_label_says_so(accuracy: Settings) -> None:

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.report.live import page as drawing
+from retraining.report.live.cards import cards
+from retraining.report.live.charts import charts
 from retraining.report.live.lists import web_address
-from retraining.report.live.material import AlertLine, Doing, LiveFacts, Part, Serving
+from retraining.report.live.material import Age, AlertLine, Doing, LiveFacts, Part, Serving
 from retraining.report.live.seen import seen_traffic
 from retraining.report.live.verdict import LiveVerdict, verdict
-from retraining.report.rendering import TEMPLATES
+from retraining.report.rendering import TEMPLATES, typeset
+from retraining.report.words import NOTHING
 from tests.report import live_samples as samples
+from tests.report.samples import of_ending
 from tests.report.test_pages import Reader, words_of
 
 if TYPE_CHECKING:
@@ -57,8 +61,20 @@ def test_when_all_is_well_the_sentence_says_how_right_and_that_nothing_is_to_do(
         (
             {"serving": samples.serving(store_ok=False)},
             "look",
-            "the registry has not answered since 11 Nov 2026",
+            "the registry does not answer (since 11 Nov 2026, 14:17 UTC); what it told before is shown",
             "check",
+        ),
+        (
+            {"serving": samples.serving(store_ok=False, unserved="it forgot version 5.")},
+            "look",
+            "it forgot version 5 (since 11 Nov 2026",
+            "check",
+        ),
+        (
+            {"serving": samples.serving(settings_changed=True)},
+            "look",
+            "the settings were changed after the service started, and it does not know them: start it",
+            "",
         ),
         ({"serving": samples.serving(log_ok=False)}, "wrong", "log cannot be written", "check"),
         ({"books": samples.books(awaiting_approval=6)}, "look", "v6 won and waits", "approve v6"),
@@ -104,11 +120,61 @@ def test_an_alert_that_came_after_the_last_look_is_told_with_what_to_do() -> Non
     since = samples.NOW - timedelta(minutes=1)
     drifted = judged(alerts=(alert("data_drift", since), alert("data_drift", LONG_AGO)))
     assert (drifted.state, drifted.others) == ("look", ())
-    assert "data_drift is told. Do this" in drifted.sentence
+    assert drifted.sentence.endswith("; data_drift is told.")
+    assert drifted.advice == "Do this."
     assert drifted.command.endswith("monitor")
     both = judged(alerts=(alert("data_drift", since), alert("concept_drift", since)))
     assert both.state == "wrong"
     assert [one.state for one in both.others] == ["look"]
+
+
+def test_the_command_in_an_advice_is_the_one_to_type() -> None:
+    line = replace(alert("concept_drift", samples.NOW), remedy="Learn: `run --force`.")
+    found = judged(alerts=(line,))
+    assert (found.advice, found.command) == ("Learn: `run --force`.", "")
+    html = drawing.parts(samples.facts(alerts=(line,)))
+    assert html.count("Learn: <code>run --force</code>.") == 2, (
+        "under the first line, and in the list"
+    )
+
+
+def test_a_look_at_another_version_says_nothing_of_the_one_that_serves() -> None:
+    of_four = samples.seen(
+        reference_version=4,
+        by_version={4: Part(9_000, 8_000, samples.told(0.7, 8_000))},
+        alerts=(alert("concept_drift", LONG_AGO),),
+    )
+    found = judged(seen=of_four)
+    assert found.state == "unknown"
+    assert "it answered none of the " in found.sentence
+    assert "the last look was at v4: v5 serves since" in found.sentence
+    assert found.others == ()
+
+
+def test_an_alert_of_a_version_that_was_replaced_is_over() -> None:
+    last = samples.books().cycles[-1]
+    promoted = replace(last, outcome=of_ending("promoted"), started=samples.NOW)
+    books = samples.books(cycles=(promoted,))
+    told = (alert("concept_drift", LONG_AGO),)
+    assert judged(alerts=told, seen=None).state == "wrong"
+    assert judged(alerts=told, seen=None, books=books).state == "unknown"
+
+
+def test_what_no_look_has_seen_yet_is_not_called_absent() -> None:
+    bare = samples.seen(by_day=(), coverage=(), drift=None)
+    text = words_of(drawing.parts(samples.facts(seen=bare)))
+    assert "No label had come at the last look, 20 Nov 2026" in text
+    assert "No prediction was logged at the last look, 20 Nov 2026" in text
+    assert "too few predictions to judge" in text
+    assert cards(samples.facts(seen=bare))[4].value == typeset(NOTHING)
+    text = words_of(drawing.parts(samples.facts(seen=None)))
+    assert text.count("Nobody has looked at the traffic yet.") == 2
+
+
+def test_books_that_cannot_be_read_are_not_called_unread() -> None:
+    text = words_of(drawing.parts(samples.facts(books=None, not_read="No folder.")))
+    assert "not read yet" not in text
+    assert "What past cycles left cannot be read now." in text
 
 
 def test_an_alert_ends_with_a_later_look_only_if_that_found_predictions() -> None:
@@ -145,6 +211,8 @@ def test_a_score_under_the_threshold_is_wrong_only_by_more_than_chance() -> None
     assert "by its labels v5 is worse than the threshold 80.0 %" in low.sentence
     near = of_version_five(Part(4000, 300, samples.measured(0.79, 300, 0.04)))
     assert near.state == "well"
+    too_few = replace(samples.told(0.5, 10), interval=None)
+    assert of_version_five(Part(4000, 10, too_few)).state == "well"
 
 
 def test_for_an_error_lower_is_better() -> None:
@@ -184,6 +252,22 @@ def test_every_plot_says_the_same_in_a_table() -> None:
     text = words_of(drawing.page(samples.facts()))
     for head in ("Realised", "Estimated", "p99", "Labelled", "Training"):
         assert head in text
+
+
+def test_bars_stand_at_their_ages_and_requests_and_times_share_an_axis() -> None:
+    ages = (Age(0, 100, 20), Age(4, 100, 90))
+    drawn = {one.key: one for one in charts(samples.facts(seen=samples.seen(coverage=ages)))}
+    labels = drawn["labels"]
+    assert labels.plot is not None
+    assert [round(bar.height) > 0 for bar in labels.plot.columns] == [True, *[False] * 3, True]
+    assert [row[0] for row in labels.rows] == ["0 days", "4 days"]
+    quiet = tuple(replace(one, p50=None, p99=None) for one in samples.pulse(9))
+    pulse = (*quiet, *samples.pulse(10)[9:], *quiet)
+    drawn = {one.key: one for one in charts(samples.facts(pulse=pulse))}
+    requests, latency = drawn["requests"].plot, drawn["latency"].plot
+    assert requests is not None
+    assert latency is not None
+    assert (requests.first, requests.last) == (latency.first, latency.last)
 
 
 def test_each_id_is_there_once_and_each_part_of_the_fragment_is_a_part_of_the_page() -> None:

@@ -29,6 +29,14 @@ def service(probes: Settings) -> Iterator[Running]:
         yield it
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Running]:
+    """A service of a project of its own, to which a module's tests give tokens."""
+    settings = probe_project(empty_store, tmp_path_factory.mktemp("guarded") / "project")
+    with running(settings) as it:
+        yield it
+
+
 @pytest.fixture
 def own_probes(tmp_path: Path, empty_store: Path) -> Settings:
     """The same for one test, which may change it."""

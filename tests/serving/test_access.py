@@ -34,7 +34,6 @@ from tests.model_registry.samples import project
 from tests.serving.services import body_of, probe_project, running, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from retraining.settings import Settings
@@ -62,13 +61,6 @@ def status_of(access: Access, token: str | None, scope: Any = "read") -> int:
 
 
 # --- every route ---
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Running]:
-    settings = probe_project(empty_store, tmp_path_factory.mktemp("guarded") / "project")
-    with running(settings) as service:
-        yield service
 
 
 @pytest.fixture(scope="module")

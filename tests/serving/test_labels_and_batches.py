@@ -13,7 +13,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.serving.services import body_of
+from tests.serving.services import body_of, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,18 @@ def batch(service: Running, batch_id: Any, *labels: Any, **more: Any) -> Reply:
     rows = body_of(*(float(k) for k in range(len(labels))))
     body = {"batch_id": batch_id, "labels": list(labels), **rows, **more}
     return service.ask("POST", "/ingest/batch", body)
+
+
+def test_labels_and_rows_follow_a_log_that_was_moved_away(own_probes: Settings) -> None:
+    log = own_probes.project / "predictions"
+    with running(own_probes) as own:
+        own.predict(1, ids=["before"])
+        assert label(own, {"prediction_id": "before", "label": 1}).json["new"] == 1
+        log.rename(own_probes.project / "moved")
+        assert until(lambda: own.predict(1, ids=["after"]).json["logged"])
+        assert label(own, {"prediction_id": "after", "label": 1}).json["new"] == 1
+        rows = own.ask("GET", "/mlops/api/monitoring/predictions/recent/9").json["predictions"]
+    assert [row["prediction_id"] for row in rows] == ["after"]
 
 
 def test_a_label_is_read_however_it_is_written(service: Running) -> None:

@@ -18,7 +18,9 @@ from retraining.errors import UnreachableError
 from retraining.prediction_log.connection import PredictionLogError
 from retraining.prediction_log.watch import KeptResult, keep_result
 from retraining.serving.access import COOKIE
+from retraining.serving.live import _InTheBackground
 from retraining.serving.tokens import TokenFile
+from tests.report import live_samples
 from tests.report.live_samples import HOSTILE
 from tests.serving.services import move_alias, probe_project, running, until
 
@@ -34,13 +36,6 @@ FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 def text_of(reply: Reply) -> str:
     return reply.body.decode()
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Running]:
-    settings = probe_project(empty_store, tmp_path_factory.mktemp("guarded") / "project")
-    with running(settings) as service:
-        yield service
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +95,15 @@ def test_other_tokens_open_nothing(
     assert reply.status == status
     assert "set-cookie" not in reply.headers
     assert 'role="alert"' in text_of(reply)
+
+
+def test_who_logged_in_with_a_token_that_was_withdrawn_is_told_why_the_form_is_there(
+    guarded: Running, tokens: dict[str, str]
+) -> None:
+    reply = guarded.ask("GET", "/", Cookie=f"{COOKIE}=withdrawn")
+    assert reply.status == 401
+    assert "does not hold any more" in text_of(reply)
+    assert "does not hold any more" not in text_of(guarded.ask("GET", "/"))
 
 
 def test_who_logs_out_is_forgotten(guarded: Running, tokens: dict[str, str]) -> None:
@@ -211,6 +215,33 @@ def test_while_the_store_is_away_the_page_shows_what_it_knew(
     assert until(is_told)
 
 
+def test_a_registry_that_lost_everything_is_not_shown_as_one_without_cycles() -> None:
+    knew, lost = live_samples.books(), live_samples.books(holder=None, cycles=())
+    answers = [knew, lost]
+    read = _InTheBackground(lambda: answers.pop(0))
+    try:
+        assert read.newest() == (knew, None)
+        read._asked = datetime.min.replace(tzinfo=UTC)
+        read.newest()
+        assert until(lambda: read.newest()[1] is not None)
+        books, problem = read.newest()
+        assert books == knew
+        assert "neither the alias nor any cycle" in str(problem)
+    finally:
+        read.close()
+
+
+def test_settings_that_changed_since_the_start_are_told(own_probes: Settings) -> None:
+    told = "the settings were changed after the service started"
+    with running(own_probes) as service:
+        assert told not in text_of(service.ask("GET", "/page/fragment"))
+        file = own_probes.project / ".env"
+        file.write_text("MIN_NEW_FILES=3\n")
+        assert told in text_of(service.ask("GET", "/page/fragment"))
+        file.write_text("# nothing is set\n")
+        assert told not in text_of(service.ask("GET", "/page/fragment"))
+
+
 def test_a_log_that_cannot_be_read_is_told(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +259,10 @@ def test_the_button_starts_a_cycle_and_the_page_tells_its_ending(service: Runnin
     reply = post(service, "/page/run", "why=by+the+page")
     assert (reply.status, reply.headers["location"]) == (303, "../#doing")
     twice = post(service, "/page/run", "why=by+the+page")
-    assert twice.status == 303, "one that runs is shown"
+    assert (twice.status, twice.headers["location"]) == (303, "../?not-started=#doing")
+    refused = text_of(service.ask("GET", "/?not-started="))
+    assert "Your cycle was not started" in refused
+    assert "Your cycle was not started" not in text_of(service.ask("GET", "/"))
 
     def told() -> str:
         return text_of(service.ask("GET", "/page/fragment"))

@@ -177,7 +177,7 @@ def test_while_the_store_is_down(browser: Any, empty_store: Path, tmp_path: Path
         tab = Tab(browser, home(service))
         store = settings.project / "mlflow_server" / "backend_db" / "mlflow.db"
         store.write_bytes(b"no database" * 1000)
-        tab.page.get_by_text("the registry has not answered since").first.wait_for(timeout=60_000)
+        tab.page.get_by_text("the registry did not answer").first.wait_for(timeout=60_000)
         assert "v1 serves" in tab.page.inner_text("h1")
         look_at(tab, "store-down", [("dark", PHONE)])
         assert tab.said == []

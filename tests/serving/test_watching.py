@@ -143,7 +143,7 @@ def test_a_look_that_failed_in_time_is_logged_with_its_cause(
 def test_an_empty_look_is_made_again_soon_once_predictions_came(
     own_probes: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "EMPTY_LOOK_LASTS", timedelta(0))
+    monkeypatch.setattr(watching, "OVERTAKEN_LOOK_LASTS", timedelta(0))
     for name in ("new_data", "used_data"):
         (own_probes.project / name).mkdir()
     with running(own_probes) as service:

@@ -39,13 +39,15 @@ def _traffic(facts: LiveFacts) -> list[Card]:
     whole, today = seen.whole, facts.now.date()
     of_today = sum(day.part.predictions for day in seen.by_day if day.date == today)
     total = f"{whole.predictions:,} in {how_many(seen.days, 'day')}"
-    drifted = [] if seen.drift is None else [one for one in seen.drift.features if one.detected]
+    drifting = NOTHING
+    if seen.drift is not None and seen.drift.detected is not None:
+        drifting = str(sum(bool(one.detected) for one in seen.drift.features))
     return [
         Card("Predictions today", f"{of_today:,}", total),
         Card("Labelled", _share(whole), f"{whole.labelled:,} rows{_how_soon(seen.labels_in_days)}"),
         _score(f"Realised {metric}", metric, whole.realised, "no label yet"),
         _score(f"Estimated {metric}", metric, whole.estimated, _why_not_estimated(facts)),
-        Card("Drifting columns", str(len(drifted)), _drift_note(facts)),
+        Card("Drifting columns", drifting, _drift_note(facts)),
     ]
 
 
@@ -53,7 +55,8 @@ def _score(label: str, metric: str, score: ScoreOnRows | None, otherwise: str) -
     if score is None:
         return Card(label, NOTHING, otherwise)
     value, interval = value_and_interval(metric, score)
-    return Card(label, value, f"{interval} on {how_many(score.rows, 'row')}".strip())
+    rows = how_many(score.rows, "row")
+    return Card(label, value, f"{interval or 'no interval yet,'} on {rows}")
 
 
 def _share(part: Part) -> str:
@@ -85,7 +88,8 @@ def _drift_events(cycles: tuple[CycleRecord, ...]) -> int:
 def _cycles(facts: LiveFacts) -> list[Card]:
     books = facts.books
     if books is None:
-        return [Card("Retrainings", NOTHING, "the registry was not read yet")]
+        why = "not read yet" if facts.not_read is None else "cannot be read"
+        return [Card("Retrainings", NOTHING, why)]
     trained = [one for one in books.cycles if one.outcome.challenger_version is not None]
     promoted = sum(record.ending == "promoted" for record in books.cycles)
     gate = facts.plan.min_new_files

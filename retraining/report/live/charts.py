@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
 
 from retraining.phrases import how_many
+from retraining.report.live.material import Age
 from retraining.report.live.verdict import value_and_interval
 from retraining.report.past import decision_words, label_of
 from retraining.report.plots import (
@@ -21,7 +22,15 @@ from retraining.report.plots import (
     spark_line,
 )
 from retraining.report.rendering import typeset
-from retraining.report.words import LARGE_PSI, NOTHING, name, printable, size_of_psi, value_text
+from retraining.report.words import (
+    LARGE_PSI,
+    NOTHING,
+    name,
+    printable,
+    size_of_psi,
+    time_text,
+    value_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,7 +129,7 @@ def _scores(facts: LiveFacts) -> Chart:
         legend=tuple(legend),
         limit=f"threshold {typeset(value_text(metric, limit))}" if drawn_limit else "",
         has_flags=plot is not None and bool(plot.flags),
-        empty="No label came yet, so no score can be drawn.",
+        empty=_at_the_last_look(facts, "No label had come"),
     )
 
 
@@ -180,18 +189,20 @@ def _requests(facts: LiveFacts) -> Iterator[Chart]:
         tell=_milliseconds,
         tell_time=lambda moment: f"{moment:%H:%M} UTC",
         from_zero=True,
+        between=(pulse[0].start, pulse[-1].start) if pulse else None,
     )
     bars = [(f"{one.start:%H:%M} UTC", _a_minute(one), _pulse_words(one)) for one in pulse]
     rows = tuple(
         (
             f"{one.start:%H:%M:%S}",
             f"{one.requests:,}",
+            f"{_a_minute(one):,.4g}",
             _milliseconds(one.p50),
             _milliseconds(one.p99),
         )
         for one in reversed(pulse)
     )
-    heads = ("From (UTC)", "Requests", "p50", "p99")
+    heads = ("From (UTC)", "Requests", "A minute", "p50", "p99")
     since = f"requests for predictions since {bars[0][0]}" if bars else ""
     yield Chart(
         key="requests",
@@ -241,9 +252,12 @@ def _milliseconds(seconds: float | None) -> str:
 # --- labels by age --------------------------------------------------------------------------------
 def _labels(facts: LiveFacts) -> Chart:
     ages = () if facts.seen is None else facts.seen.coverage[:MOST_AGES]
+    by_days = {one.days: one for one in ages}
+    youngest, oldest = min(by_days, default=0), max(by_days, default=-1)
     days = None if facts.seen is None else facts.seen.labels_in_days
     bars = []
-    for one in ages:
+    for age in range(youngest, oldest + 1):
+        one = by_days.get(age, Age(age, 0, 0))
         share = one.labelled / one.predictions if one.predictions else 0.0
         words = f"{one.labelled:,} of {one.predictions:,} predictions labelled ({_percent(share)})"
         label = how_many(one.days, "day")
@@ -258,8 +272,15 @@ def _labels(facts: LiveFacts) -> Chart:
         rows=tuple(
             (how_many(one.days, "day"), f"{one.predictions:,}", f"{one.labelled:,}") for one in ages
         ),
-        empty="No prediction was logged yet.",
+        empty=_at_the_last_look(facts, "No prediction was logged"),
     )
+
+
+def _at_the_last_look(facts: LiveFacts, found: str) -> str:
+    """Why nothing is drawn; rows that came since are in no chart yet."""
+    if facts.seen is None:
+        return "Nobody has looked at the traffic yet."
+    return f"{found} at the last look, {time_text(facts.seen.made)}."
 
 
 def _percent(share: float) -> str:
@@ -329,7 +350,7 @@ def _drift_line(one: FeatureDrift, values: Sequence[float], top: float) -> Drift
         name=printable(one.name, 80),
         pieces=spark_line(above, max(top, LARGE_PSI)),
         words=typeset(words),
-        psi=typeset(f"{one.psi_corrected:.3f}"),
+        psi=typeset(f"{round(one.psi_corrected, 3) + 0.0:.3f}"),  # no sign before a zero
         size=size_of_psi(one.psi_corrected),
         finding=_finding(one),
         material=bool(one.material),

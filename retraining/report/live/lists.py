@@ -78,7 +78,9 @@ def alert_rows(facts: LiveFacts) -> list[AlertRow]:
 
 def _alert_row(one: AlertLine) -> AlertRow:
     kind = printable(one.kind, 40).replace("_", " ")
-    return AlertRow(time_text(one.time), kind, printable(one.what, 300), printable(one.remedy, 300))
+    return AlertRow(
+        time_text(one.time), kind, printable(one.what, 300), printable(one.remedy, 1000)
+    )
 
 
 def prediction_rows(facts: LiveFacts) -> list[PredictionRow]:

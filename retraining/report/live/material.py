@@ -145,6 +145,7 @@ class Serving:
         up_since: when the service started; None where no service is asked.
         store_since: since when the registry answers, or does not.
         unserved: why the alias's holder does not answer.
+        settings_changed: whether `.env` says something else than when the service started.
     """
 
     version: int | None = None
@@ -156,6 +157,7 @@ class Serving:
     unserved: str | None = None
     log_ok: bool = True
     log_dropped_lately: bool = False
+    settings_changed: bool = False
 
 
 @dataclass(frozen=True)

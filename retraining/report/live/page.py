@@ -67,8 +67,14 @@ class Drawn:
     no_predictions: str
 
 
-def page(facts: LiveFacts, *, may_log_out: bool = False) -> str:
-    """The whole page; `may_log_out` where whoever looks has logged in."""
+def page(facts: LiveFacts, *, may_log_out: bool = False, refused: bool = False) -> str:
+    """The whole page.
+
+    Args:
+        facts: what it shows.
+        may_log_out: whether whoever looks has logged in.
+        refused: whether a cycle was asked for here, and another one was running.
+    """
     is_live = facts.doing is not None
     return render_template(
         "live.html.j2",
@@ -77,6 +83,7 @@ def page(facts: LiveFacts, *, may_log_out: bool = False) -> str:
         policy=policy(live=is_live),
         script=script_text(SCRIPT) if is_live else "",
         page=_drawn(facts, may_log_out=may_log_out),
+        refused=refused,
     )
 
 
@@ -161,7 +168,8 @@ def _freshness(facts: LiveFacts) -> str:
     if facts.seen is not None:
         traffic = f"Traffic as of {time_text(facts.seen.made)}."
     if facts.books is None:
-        return f"{traffic} Cycles: not read yet."
+        why = "not read yet" if facts.not_read is None else "cannot be read"
+        return f"{traffic} Cycles: {why}."
     old = facts.now - facts.books.read
     age_words = "" if old.total_seconds() < 60 else f", {age(old)} old"
     return f"{traffic} Cycles and files as of {time_text(facts.books.read)}{age_words}."
@@ -241,6 +249,8 @@ def _cycles_caption(facts: LiveFacts) -> str:
 
 
 def _no_cycles(facts: LiveFacts) -> str:
+    if facts.not_read is not None:
+        return "What past cycles left cannot be read now."
     if facts.books is None:
         return "What past cycles left was not read yet."
     return "No cycle has passed the gate yet."

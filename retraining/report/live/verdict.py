@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from retraining.report.live.material import AlertLine, LiveFacts, Part, Plan, ScoreOnRows
+    from retraining.report.live.material import (
+        AlertLine,
+        LiveFacts,
+        Part,
+        Plan,
+        ScoreOnRows,
+        Serving,
+    )
 
 State = Literal["well", "unknown", "look", "wrong"]
 STATES: dict[State, str] = {
@@ -31,11 +38,17 @@ ALERT_HOLDS = timedelta(days=30)  # where no look ends it: as far back as a look
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a person may want to act on; `command` is to be copied."""
+    """Something that a person may want to act on.
+
+    Attributes:
+        advice: what to do, in sentences; what stands between backticks is to be typed.
+        command: to be copied.
+    """
 
     state: State
     text: str
     command: str = ""
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ class LiveVerdict:
     words: str
     sentence: str
     command: str
+    advice: str
     others: tuple[Finding, ...]
 
 
@@ -59,7 +73,8 @@ def verdict(facts: LiveFacts) -> LiveVerdict:
     parts = [_serves(facts), _score(facts), worst.text]
     sentence = "; ".join(part for part in parts if part)
     words = STATES[worst.state]
-    return LiveVerdict(worst.state, words, f"{sentence}.", worst.command, tuple(findings[1:]))
+    others = tuple(findings[1:])
+    return LiveVerdict(worst.state, words, f"{sentence}.", worst.command, worst.advice, others)
 
 
 def part_of_production(facts: LiveFacts) -> Part | None:
@@ -83,7 +98,11 @@ def _score(facts: LiveFacts) -> str:
     period = f"the last {how_many(seen.days, 'day')}"
     part = part_of_production(facts)
     if part is None or not part.predictions:
-        return f"no prediction in {period} as of {time_text(seen.made)}"
+        looked = f"as of {time_text(seen.made)}"
+        if not seen.whole.predictions:
+            return f"no prediction in {period} {looked}"
+        others = how_many(seen.whole.predictions, "prediction")
+        return f"it answered none of the {others} of {period} {looked}"
     if part.realised is not None:
         rows = how_many(part.realised.rows, "labelled row")
         realised = f"{_in_words(plan, part.realised)} on {rows} of {period}"
@@ -128,12 +147,11 @@ def _findings(facts: LiveFacts) -> Iterator[Finding]:
 def _about_serving(facts: LiveFacts) -> Iterator[Finding]:
     serving, plan = facts.serving, facts.plan
     check = f"{plan.command} check"
-    if not serving.store_ok and serving.version is None:
-        yield Finding("wrong", "the registry does not answer", check)
-    elif not serving.store_ok:
-        since = time_text(serving.store_since)
-        text = f"the registry has not answered since {since}; what it told before is shown"
-        yield Finding("look", text, check)
+    if serving.settings_changed:
+        text = "the settings were changed after the service started, and it does not know them"
+        yield Finding("look", f"{text}: start it again")
+    if not serving.store_ok:
+        yield _about_the_store(serving, check)
     elif serving.alias_version is None:
         text = f"no version holds the alias {printable(plan.alias, 60)}"
         register = f"{plan.register_command} --set-alias"
@@ -149,6 +167,15 @@ def _about_serving(facts: LiveFacts) -> Iterator[Finding]:
         yield Finding("look", text, check)
 
 
+def _about_the_store(serving: Serving, check: str) -> Finding:
+    """The registry is away, or holds nothing any more; the version at hand goes on."""
+    why = printable(serving.unserved or "the registry does not answer", 300).rstrip(". ")
+    if serving.version is None:
+        return Finding("wrong", why, check)
+    since = f"(since {time_text(serving.store_since)})"
+    return Finding("look", f"{why} {since}; what it told before is shown", check)
+
+
 # --- cycles ---------------------------------------------------------------------------------------
 def _about_cycles(facts: LiveFacts) -> Iterator[Finding]:
     books, command = facts.books, facts.plan.command
@@ -162,7 +189,7 @@ def _about_cycles(facts: LiveFacts) -> Iterator[Finding]:
         return
     failed = books.failed_start
     if failed is not None:
-        text = f"the last cycle failed: {printable(failed.what)}"
+        text = f"the last cycle failed: {printable(failed.what, 200)}"
         yield Finding("wrong", text.rstrip("."), f"{command} check")
     if books.awaiting_approval is not None:
         waits = name(books.awaiting_approval)
@@ -183,6 +210,11 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
     seen, plan = facts.seen, facts.plan
     holding = [*_alerts_that_hold(facts)]
     yield from (_of_alert(plan, alert) for alert in holding)
+    if seen is not None and _is_of_another_version(facts):
+        text = f"{name(facts.serving.version)} serves since, and nobody has looked at it yet"
+        looked = f"the last look was at {name(seen.reference_version)}"
+        yield Finding("unknown", f"{looked}: {text}", f"{plan.command} monitor")
+        return
     if seen is None:
         if facts.serving.version is not None:
             yield Finding("unknown", "nobody has looked at the traffic yet")
@@ -209,13 +241,21 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
         yield Finding("unknown", "nobody can say yet whether it is right")
 
 
+def _is_of_another_version(facts: LiveFacts) -> bool:
+    """Whether another version served when somebody looked last: its alerts are of that one."""
+    version = facts.serving.version
+    looked_at = None if facts.seen is None else facts.seen.reference_version
+    return version is not None and looked_at is not None and version != looked_at
+
+
 def _alerts_that_hold(facts: LiveFacts) -> Iterator[AlertLine]:
     """The newest line of each kind that `monitor --alert` wrote and no later look has ended.
 
-    Cron writes them too. A look that found no prediction cannot know that an alert is over.
+    Cron writes them too. A look that found no prediction cannot know that an alert is over; a
+    version that took over does, for what is told of a score is told of the one before.
     """
     seen = facts.seen
-    oldest = facts.now - ALERT_HOLDS
+    oldest = max(facts.now - ALERT_HOLDS, _last_change(facts))
     if seen is not None and seen.whole.predictions:
         oldest = max(oldest, seen.made)
     alerted = set() if seen is None else {alert.kind for alert in seen.alerts}
@@ -227,10 +267,19 @@ def _alerts_that_hold(facts: LiveFacts) -> Iterator[AlertLine]:
             yield alert
 
 
+def _last_change(facts: LiveFacts) -> datetime:
+    """When a cycle last gave the alias to another version; long ago where none did."""
+    cycles = () if facts.books is None else facts.books.cycles
+    changes = [one.started for one in cycles if one.ending in ("promoted", "rolled_back")]
+    return max(changes, default=facts.now - ALERT_HOLDS)
+
+
 def _of_alert(plan: Plan, alert: AlertLine) -> Finding:
-    text = f"{printable(alert.what)}. {printable(alert.remedy)}"
+    """What it says and what it advises; where that names no command, `monitor` tells more."""
     state: State = "wrong" if alert.kind == "concept_drift" else "look"
-    return Finding(state, text.rstrip(". "), f"{plan.command} monitor")
+    advice = printable(alert.remedy, 1000)
+    command = "" if "`" in advice else f"{plan.command} monitor"
+    return Finding(state, printable(alert.what).rstrip(". "), command, advice)
 
 
 def _why_nobody_knows(facts: LiveFacts, looked: datetime) -> str:
@@ -240,10 +289,10 @@ def _why_nobody_knows(facts: LiveFacts, looked: datetime) -> str:
 
 
 def _is_below(plan: Plan, score: ScoreOnRows | None) -> bool:
-    """Whether a score is worse than the threshold by more than chance, where chance can be told."""
-    if score is None or plan.threshold is None:
+    """Whether a score is worse than the threshold by more than chance."""
+    if score is None or score.interval is None or plan.threshold is None:
         return False
-    low, high = score.interval or (score.value, score.value)
+    low, high = score.interval
     return high < plan.threshold if plan.greater_is_better else low > plan.threshold
 
 

@@ -70,6 +70,7 @@ function watch() {
   refresh();
 }
 
+history.replaceState(null, "", location.pathname + location.hash); // a refusal is told once
 document.addEventListener("visibilitychange", watch);
 tell();
 watch();

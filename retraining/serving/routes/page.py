@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 SECONDS_LOGGED_IN = 30 * 86_400
+NOT_STARTED = "not-started"  # in the page's address, until its script takes it away
 FORM = "application/x-www-form-urlencoded"
 HOW_TO_MAKE_ONE = "python prediction_service.py --project DIR --new-token NAME --scopes read"
+WITHDRAWN = "The token with which you logged in does not hold any more."
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
@@ -51,7 +53,9 @@ class PageRoute(ScopedRoute):
             except Refusal as refusal:
                 if refusal.status not in (401, 403):
                     raise
-                problem = "" if refusal.status == 401 else refusal.message
+                problem = refusal.message
+                if refusal.status == 401:
+                    problem = WITHDRAWN if COOKIE in request.cookies else ""
                 return _form(request, refusal, problem)
 
         return or_the_form
@@ -70,7 +74,8 @@ async def live_page(request: Request) -> Response:
 def _whole_page(request: Request) -> Response:
     service, caller = service_of(request), request.state.caller
     facts = service.page.facts(may_operate=caller.may("operate"))
-    html = drawing.page(facts, may_log_out=COOKIE in request.cookies)
+    refused = NOT_STARTED in request.query_params
+    html = drawing.page(facts, may_log_out=COOKIE in request.cookies, refused=refused)
     return HTMLResponse(html, headers=_page_headers(live=True))
 
 
@@ -102,7 +107,7 @@ async def report(request: Request, cycle_id: str) -> Response:
 # --- doing ----------------------------------------------------------------------------------------
 @router.post("/page/run", openapi_extra={SCOPE: "operate"})
 async def run(request: Request) -> Response:
-    """Start a cycle, and show the page again; one that runs already is shown as well."""
+    """Start a cycle, and show the page again; it says so where one runs already."""
     must_be_from_the_page(request)
     service, form = service_of(request), await _form_of(request)
     why = form.get("why", "").strip()
@@ -113,6 +118,7 @@ async def run(request: Request) -> Response:
     except Refusal as refusal:
         if refusal.status != 409:
             raise
+        return _seen_at(f"../?{NOT_STARTED}=#doing")
     return _seen_at("../#doing")
 
 
