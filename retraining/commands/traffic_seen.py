@@ -27,7 +27,7 @@ from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.layout import layout_of
 from retraining.prediction_log.traffic import newest_rows
 from retraining.records import Drift
-from retraining.report.words import size_of_psi
+from retraining.report.words import printable, size_of_psi
 from retraining.serialisation import drift_to_json
 from retraining.statistics import Calibration
 
@@ -275,4 +275,4 @@ def _verdict(drift: Drift) -> str:
 def _feature_in_words(feature: FeatureDrift) -> str:
     psi = feature.psi_corrected
     judged = " (detected)" if feature.detected else ""
-    return f"{feature.name}: PSI {psi:.3f}, {size_of_psi(psi)}{judged}"
+    return f"{printable(feature.name, 80)}: PSI {psi:.3f}, {size_of_psi(psi)}{judged}"

@@ -151,7 +151,7 @@ def test_an_empty_look_is_made_again_soon_once_predictions_came(
         def page() -> str:
             return service.ask("GET", "/page/fragment").body.decode()
 
-        assert until(lambda: "no prediction in the last 30 days as of" in page(), 60)
+        assert until(lambda: "no prediction in the last 30 days as of" in page())
         assert "Not known yet" in page()
         service.predict(1)
-        assert until(lambda: "1 prediction in the last 30 days" in page(), 60)
+        assert until(lambda: "1 prediction in the last 30 days" in page())
