@@ -114,7 +114,7 @@ def train_challenger(
 def candidate(
     recipe: Recipe, estimator: Any, manifest: Manifest, marks: Marks, sketch: Sketch
 ) -> Candidate:
-    """What the registry is handed: the estimator with its papers."""
+    """What the registry is handed: the estimator with all that belongs to it."""
     params = {
         "training_rows": str(manifest.training_rows),
         "files": str(len(manifest.files)),

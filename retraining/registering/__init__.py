@@ -4,6 +4,6 @@ What is registered may have learned from everything that stands in the archive: 
 archive's lineage from here on.
 """
 
-from retraining.registering.ways import Request, register
+from retraining.registering.registration import Request, register
 
 __all__ = ["Request", "register"]

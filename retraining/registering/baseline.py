@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retraining.cycle.job import Job
-    from retraining.registering.papers import Papers
+    from retraining.registering.plan import Plan
     from retraining.statistics import Predictions
 
 NO_ROWS = "there were no rows that it had not seen to score it on"
@@ -67,13 +67,13 @@ class Beside:
 
 
 def score_on_unseen_rows(
-    job: Job, papers: Papers, estimator: Any, sections: Sequence[Section]
+    job: Job, plan: Plan, estimator: Any, sections: Sequence[Section]
 ) -> Baseline:
     """The new version's score on sections, less rows whose values it has learned."""
     if not sections:
         return Baseline(None, 0, None)
-    model = _new(job, papers)
-    kept, copies = _less_learned(job, papers, sections, [model])
+    model = _new(job, plan)
+    kept, copies = _less_learned(job, plan, sections, [model])
     tell(copies, "reserved")
     with job.stage("scoring"):
         answers = answers_on_test_rows(job, model, kept, estimator)
@@ -83,18 +83,18 @@ def score_on_unseen_rows(
 
 
 def beside_production(
-    job: Job, papers: Papers, estimator: Any, sections: Sequence[Section]
+    job: Job, plan: Plan, estimator: Any, sections: Sequence[Section]
 ) -> Beside | None:
     """Both versions on the same rows; None where nothing is in production."""
-    number = papers.manifest.champion
+    number = plan.manifest.champion
     if number is None:
         return None
     try:
         production = load_model(job.registry, number)
         if production is None:
             return Beside(number, why_not="this job does not know it")
-        new = _new(job, papers)
-        kept, _ = _less_learned(job, papers, sections, [new, production])
+        new = _new(job, plan)
+        kept, _ = _less_learned(job, plan, sections, [new, production])
         ours = predictions(job, new, kept, estimator)
         if not len(ours.truth):
             return Beside(number, why_not="there is no row that neither has learned")
@@ -104,16 +104,16 @@ def beside_production(
     return Beside(number, _scored(job, theirs), _scored(job, ours))
 
 
-def _new(job: Job, papers: Papers) -> Model:
-    return Model(Version(0, "", ""), papers.manifest, job.registry)
+def _new(job: Job, plan: Plan) -> Model:
+    return Model(Version(0, "", ""), plan.manifest, job.registry)
 
 
 def _less_learned(
-    job: Job, papers: Papers, sections: Sequence[Section], models: Sequence[Model]
+    job: Job, plan: Plan, sections: Sequence[Section], models: Sequence[Model]
 ) -> tuple[tuple[Section, ...], Copies]:
-    files = {file.sha256: file for file in papers.files}
+    files = {file.sha256: file for file in plan.files}
     learned = [model.learned for model in models]
-    return leave_out_learned(job, sections, papers.schema, learned, files)
+    return leave_out_learned(job, sections, plan.schema, learned, files)
 
 
 def _scored(job: Job, answers: Predictions) -> Score:

@@ -11,28 +11,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from retraining.cycle.job import Job
-    from retraining.registering.papers import Papers
+    from retraining.registering.plan import Plan
 
 SHOWN = 12  # more are not read; --json has them all
 
 
-def remarks_on(job: Job, papers: Papers) -> tuple[Remark, ...]:
+def remarks_on(job: Job, plan: Plan) -> tuple[Remark, ...]:
     """All remarks on the columns that are learned, most important first.
 
     None for a play, which nobody reads.
     """
     if not job.shows_pages:
         return ()
-    tables = job.tables.tables_many(papers.files, papers.schema)
-    files = [(file.name, table) for file, table in zip(papers.files, tables, strict=True)]
-    return survey(files, papers.schema, job.settings, _indexes(job, papers))
+    tables = job.tables.tables_many(plan.files, plan.schema)
+    files = [(file.name, table) for file, table in zip(plan.files, tables, strict=True)]
+    return survey(files, plan.schema, job.settings, _indexes(job, plan))
 
 
-def _indexes(job: Job, papers: Papers) -> dict[str, str]:
+def _indexes(job: Job, plan: Plan) -> dict[str, str]:
     """Columns that hold pandas' index, and the first file that has each."""
     found: dict[str, str] = {}
-    facts = job.tables.validate_many(papers.files, papers.schema)
-    for file, one in zip(papers.files, facts, strict=True):
+    facts = job.tables.validate_many(plan.files, plan.schema)
+    for file, one in zip(plan.files, facts, strict=True):
         if not isinstance(one, UnreadableFileError):
             for column in one.index_columns:
                 found.setdefault(column, file.name)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from retraining.datasets.survey import Remark
     from retraining.records import Schema, Score
     from retraining.registering.baseline import Baseline, Beside
-    from retraining.registering.papers import Papers
+    from retraining.registering.plan import Plan
     from retraining.settings import Settings
 
 
@@ -43,10 +43,10 @@ def _with_interval(baseline: Score) -> str:
     return f"{baseline.value:.4f}{interval}"
 
 
-def description_of(papers: Papers, baseline: Score | None) -> str:
+def description_of(plan: Plan, baseline: Score | None) -> str:
     """The version's description in the UI."""
     reason = reason_of(baseline)
-    learned = f"It learned from {len(papers.manifest.files)} files."
+    learned = f"It learned from {len(plan.manifest.files)} files."
     undo = "Undo: move the production alias to another version in the MLflow UI."
     return f"{reason[0].upper()}{reason[1:]}. {learned} {undo}"
 
@@ -62,9 +62,9 @@ class Registered:
     holds_the_alias: bool
 
 
-def in_words(job: Job, papers: Papers, registered: Registered) -> str:
+def in_words(job: Job, plan: Plan, registered: Registered) -> str:
     """What a person reads after a registration."""
-    settings, schema = job.settings, papers.schema
+    settings, schema = job.settings, plan.schema
     where = public_uri(settings.mlflow_tracking_uri)
     reason = reason_of(registered.baseline.score)
     why = registered.baseline.why_no_interval
@@ -79,13 +79,13 @@ def in_words(job: Job, papers: Papers, registered: Registered) -> str:
     if copies_in_words(copies):
         lines.append(f"{'Warning: ' if copies.most else ''}{copies_in_words(copies, 'reserved')}")
     lines += _scores_in_words(settings, registered)
-    if papers.left_out:
-        count, first = len(papers.left_out), next(iter(papers.left_out.values()))
+    if plan.left_out:
+        count, first = len(plan.left_out), next(iter(plan.left_out.values()))
         lines.append(
             f"Left out, by this version and those after it: {count} files of the archive that lack"
             f" something, such as {first}."
         )
-    lines.append(_alias_in_words(settings, papers, registered))
+    lines.append(_alias_in_words(settings, plan, registered))
     return "\n".join(lines)
 
 
@@ -135,8 +135,8 @@ def _value(found: Score) -> str:
     return "undefined" if found.value is None else _with_interval(found)
 
 
-def _alias_in_words(settings: Settings, papers: Papers, registered: Registered) -> str:
-    alias, holder = settings.production_alias, papers.manifest.champion
+def _alias_in_words(settings: Settings, plan: Plan, registered: Registered) -> str:
+    alias, holder = settings.production_alias, plan.manifest.champion
     if registered.holds_the_alias:
         before = f"; v{holder} held it before" if holder is not None else ""
         return f"It holds the alias {alias!r}{before}."

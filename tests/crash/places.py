@@ -75,7 +75,7 @@ PLACES: dict[str, tuple[Beside, ...]] = {
     "reject_after_tag": (Beside("before", f"{MODEL}.drop_alias"),),
     "after_rejection": (Beside("after", f"{MODEL}.drop_alias"),),
     "after_first_version": (Beside("after", f"{VERSIONS}.register"),),
-    "after_first_alias": (Beside("before", "retraining.registering.putting_in:finish"),),
+    "after_first_alias": (Beside("before", "retraining.registering.adding:finish"),),
 }
 
 

@@ -21,7 +21,7 @@ def trained(cycle: Cycle) -> Challenger:
     return train_challenger(cycle, lineage, freeze_test_set(cycle, lineage), "it was asked for")
 
 
-def test_the_challenger_is_registered_pending_with_its_papers(desk: Desk) -> None:
+def test_the_challenger_is_registered_pending_with_all_that_belongs_to_it(desk: Desk) -> None:
     desk.deliver(4)
     with desk.opened() as cycle:
         challenger = trained(cycle)

@@ -20,7 +20,7 @@ from retraining.logs import log
 from retraining.model_registry.names import FIRST_MODEL, PREVIOUS
 from retraining.records import CycleRecord, Left, Marks, Outcome, Score, Version
 from retraining.registering.baseline import beside_production, score_on_unseen_rows
-from retraining.registering.papers import with_reservations
+from retraining.registering.plan import with_reservations
 from retraining.registering.remarks import as_json, remarks_on
 from retraining.registering.words import (
     Registered,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
     from retraining.cycle.rows import Section
-    from retraining.registering.papers import Papers
+    from retraining.registering.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -51,51 +51,51 @@ class Made:
     pip_requirements: tuple[str, ...]
 
 
-def put_in(
+def add_version(
     job: Job,
     recovered: Recovered,
-    papers: Papers,
+    plan: Plan,
     made: Made,
     sections: Sequence[Section],
     *,
     set_alias: bool,
 ) -> Answer:
     """Register, score on rows that the model has not seen, and say how to go on."""
-    baseline = score_on_unseen_rows(job, papers, made.estimator, sections)
-    beside = beside_production(job, papers, made.estimator, sections) if job.shows_pages else None
-    remarks = remarks_on(job, papers)
-    run_id = books.begin_run(job, papers.cycle_id, papers.started)
+    baseline = score_on_unseen_rows(job, plan, made.estimator, sections)
+    beside = beside_production(job, plan, made.estimator, sections) if job.shows_pages else None
+    remarks = remarks_on(job, plan)
+    run_id = books.begin_run(job, plan.cycle_id, plan.started)
     recipe = load_recipe(job.settings.recipe_path)
-    marks = replace(papers.marks, parent_run_id=run_id, reason=reason_of(baseline.score))
-    record = _record(recovered.ledger.next_number, papers, run_id, baseline.score, None)
+    marks = replace(plan.marks, parent_run_id=run_id, reason=reason_of(baseline.score))
+    record = _record(recovered.ledger.next_number, plan, run_id, baseline.score, None)
     books.save_decision(job, record)
-    by_sha = {file.sha256: file for file in papers.files}
+    by_sha = {file.sha256: file for file in plan.files}
     learned = [
         (by_sha[file.sha256], ranges_outside(file.rows, file.reserved))
-        for file in with_reservations(papers)
+        for file in with_reservations(plan)
     ]
-    sketch = sketch_of(job, sections_of(learned), papers.schema, baseline.answers)
+    sketch = sketch_of(job, sections_of(learned), plan.schema, baseline.answers)
     wanted = replace(
-        candidate(recipe, made.estimator, papers.manifest, marks, sketch),
+        candidate(recipe, made.estimator, plan.manifest, marks, sketch),
         recipe_text=made.recipe_text,
         pip_requirements=made.pip_requirements,
-        calibration=calibration_of(baseline.answers, papers.schema),
+        calibration=calibration_of(baseline.answers, plan.schema),
     )
     version = job.registry.register(wanted, parent=run_id, run_name=FIRST_MODEL)
     if baseline.value is not None:
         job.registry.log_model_metrics(version, {job.settings.metric: baseline.value})
-    job.registry.mark(version, Marks(), description_of(papers, baseline.score))
+    job.registry.mark(version, Marks(), description_of(plan, baseline.score))
     if beside is not None:
         log.info("%s", beside_in_words(beside, version))
-    holder = papers.manifest.champion
+    holder = plan.manifest.champion
     if set_alias:
         job.registry.set_alias(job.settings.production_alias, version)
         if holder is not None:
             job.registry.set_alias(PREVIOUS, holder)
             note_move(job, holder, version, "registered, and given the alias")
         holder = version
-    finish(job, recovered, papers, run_id, version, baseline.score, holder=holder)
-    told = {
+    finish(job, recovered, plan, run_id, version, baseline.score, holder=holder)
+    result = {
         "version": version,
         "changed": True,
         "alias": set_alias,
@@ -104,33 +104,33 @@ def put_in(
         "remarks": [as_json(remark) for remark in remarks],
     }
     registered = Registered(version, baseline, beside, remarks, set_alias)
-    return Answer(told, in_words(job, papers, registered))
+    return Answer(result, in_words(job, plan, registered))
 
 
 def _record(
-    number: int, papers: Papers, run_id: str, baseline: Score | None, version: int | None
+    number: int, plan: Plan, run_id: str, baseline: Score | None, version: int | None
 ) -> CycleRecord:
     outcome = Outcome(
         REGISTERED,
         reason_of(baseline),
-        cycle_id=papers.cycle_id,
+        cycle_id=plan.cycle_id,
         run_id=run_id,
         challenger_version=version,
     )
     return CycleRecord(
         number,
-        papers.cycle_id,
+        plan.cycle_id,
         run_id,
-        papers.started,
+        plan.started,
         outcome,
-        batch=papers.batch,
+        batch=plan.batch,
     )
 
 
 def finish(
     job: Job,
     recovered: Recovered,
-    papers: Papers,
+    plan: Plan,
     run_id: str,
     version: int,
     baseline: Score | None,
@@ -138,13 +138,13 @@ def finish(
 ) -> None:
     """End the run, and leave registry and local notes as a cycle would."""
     number = recovered.ledger.next_number
-    record = _record(number, papers, run_id, baseline, version)
+    record = _record(number, plan, run_id, baseline, version)
     books.end_run(job, record)
     if holder is None:
         holder = recovered.facts.aliases.get(job.settings.production_alias)
     if holder == version:
-        note_the_schema(job, papers.schema)
-    found = {file.sha256: file.name for file in papers.files}
+        note_the_schema(job, plan.schema)
+    found = {file.sha256: file.name for file in plan.files}
     ledger = replace(recovered.ledger, archive={**recovered.ledger.archive, **found})
     books.leave(job, ledger, Left(number, run_id, holder), record)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Papers:
+class Plan:
     """Everything a registration is made of but the estimator: who, when, which files, which
     columns.
     """
@@ -40,7 +40,7 @@ class Papers:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_papers(
+def make_plan(
     job: Job,
     recovered: Recovered,
     files: tuple[DataFile, ...],
@@ -50,7 +50,7 @@ def make_papers(
     *,
     reserve: bool,
     key: str,
-) -> Papers:
+) -> Plan:
     """Read every file by the schema, put new ones into a batch, and write the manifest."""
     schema = choice.schema
     read = tuple(_read(job, files, schema))
@@ -95,7 +95,7 @@ def make_papers(
         shape=shape,
     )
     marks = Marks(attempt_key=key, previous=holder, status="approved")
-    return Papers(cycle_id, started, read, batch, schema, manifest, marks, choice.left_out)
+    return Plan(cycle_id, started, read, batch, schema, manifest, marks, choice.left_out)
 
 
 def _read(job: Job, files: tuple[DataFile, ...], schema: Schema) -> Iterator[DataFile]:
@@ -108,7 +108,7 @@ def _read(job: Job, files: tuple[DataFile, ...], schema: Schema) -> Iterator[Dat
         yield replace(file, rows=facts.rows)
 
 
-def with_reservations(papers: Papers) -> list[BatchFile]:
-    """The learned files, each with the runs that it was kept from."""
-    reserved = {file.sha256: file.reserved for file in papers.manifest.held_out}
-    return [replace(file, reserved=reserved.get(file.sha256, ())) for file in papers.manifest.files]
+def with_reservations(plan: Plan) -> list[BatchFile]:
+    """The learned files, each with the rows that it was kept from."""
+    reserved = {file.sha256: file.reserved for file in plan.manifest.held_out}
+    return [replace(file, reserved=reserved.get(file.sha256, ())) for file in plan.manifest.files]

@@ -28,6 +28,7 @@ from retraining.errors import (
 )
 from retraining.folders.local_state import sha256_of
 from retraining.ledger import ranges_outside
+from retraining.registering.adding import Made, add_version, finish, say_again
 from retraining.registering.archive import (
     archive_by_arrival,
     bring_into_the_archive,
@@ -39,9 +40,8 @@ from retraining.registering.archive import (
     with_named_files,
 )
 from retraining.registering.choosing import Choice, choose
-from retraining.registering.papers import make_papers, with_reservations
 from retraining.registering.pickled import load_pickle, packages_of
-from retraining.registering.putting_in import Made, finish, put_in, say_again
+from retraining.registering.plan import make_plan, with_reservations
 from retraining.scoring import predict
 from retraining.trainer import load_recipe, pip_requirements, requirements_of_packages
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
     from retraining.records import DataFile, Schema, Shape, Version
-    from retraining.registering.papers import Papers
+    from retraining.registering.plan import Plan
     from retraining.trainer import Recipe
 
 ROWS_TRIED = 200
@@ -194,43 +194,41 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
         same = _registered_before(job, key)
         if same is not None:
             return say_again(job, recovered, same, set_alias=request.set_alias)
-        papers = make_papers(
-            job, recovered, files, choice, recipe.sha256, shape, reserve=True, key=key
-        )
-        papers, estimator = _trained(job, recipe, papers)
+        plan = make_plan(job, recovered, files, choice, recipe.sha256, shape, reserve=True, key=key)
+        plan, estimator = _trained(job, recipe, plan)
         # a recipe that fails has moved no file
         bring_into_the_archive(job, folder, named)
-    papers = replace(papers, files=in_the_archive(job, papers.files))
-    by_sha = {file.sha256: file for file in papers.files}
+    plan = replace(plan, files=in_the_archive(job, plan.files))
+    by_sha = {file.sha256: file for file in plan.files}
     reserved = [
         Section(by_sha[file.sha256], rows)
-        for file in papers.manifest.held_out
+        for file in plan.manifest.held_out
         for rows in file.reserved
     ]
-    sections = reserved or whole_files(unseen_files(job, papers.files, papers.schema))
+    sections = reserved or whole_files(unseen_files(job, plan.files, plan.schema))
     made = Made(estimator, recipe.text, tuple(pip_requirements(recipe)))
-    return put_in(job, recovered, papers, made, sections, set_alias=request.set_alias)
+    return add_version(job, recovered, plan, made, sections, set_alias=request.set_alias)
 
 
-def _trained(job: Job, recipe: Recipe, papers: Papers) -> tuple[Papers, Any]:
-    """The estimator that the recipe makes of the learned rows, and the papers with their number."""
-    by_sha = {file.sha256: file for file in papers.files}
+def _trained(job: Job, recipe: Recipe, plan: Plan) -> tuple[Plan, Any]:
+    """The estimator that the recipe makes of the learned rows, and the plan with their number."""
+    by_sha = {file.sha256: file for file in plan.files}
     with job.stage("training"):
         parts = [
             (by_sha[file.sha256], ranges_outside(file.rows, file.reserved))
-            for file in with_reservations(papers)
+            for file in with_reservations(plan)
         ]
-        learned = rows_to_learn(job, recipe, parts, papers.schema)
+        learned = rows_to_learn(job, recipe, parts, plan.schema)
         needs_probabilities = job.settings.needs_probabilities
         estimator = learned.fit(recipe, needs_probabilities=needs_probabilities).estimator
     manifest = replace(
-        papers.manifest,
+        plan.manifest,
         training_rows=learned.rows,
         sampled=learned.sampled,
         in_parts=learned.in_parts,
         row_limit=job.settings.max_training_rows,
     )
-    return replace(papers, manifest=manifest), estimator
+    return replace(plan, manifest=manifest), estimator
 
 
 def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer:
@@ -262,7 +260,7 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
             remedy="Name a file of rows with --example, or put some into used_data/.",
         )
     estimator = load_pickle(path, job.settings.project)
-    papers = make_papers(
+    plan = make_plan(
         job,
         recovered,
         files,
@@ -273,15 +271,13 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
         key=key,
     )
     requirements = requirements_of_packages(packages_of(estimator))
-    rows = _some_rows(job, examples, papers.schema)
-    unseen = unseen_files(job, papers.files, papers.schema)
+    rows = _some_rows(job, examples, plan.schema)
+    unseen = unseen_files(job, plan.files, plan.schema)
     text = f"# registered from the pickle {path.name}, SHA-256 {sha256_of(path)}\n"
-    _refuse_one_that_does_not_fit(
-        str(path), estimator, rows, papers.schema, with_probabilities=False
-    )
-    try_in_a_clean_process(estimator, papers.schema, requirements, rows)
+    _refuse_one_that_does_not_fit(str(path), estimator, rows, plan.schema, with_probabilities=False)
+    try_in_a_clean_process(estimator, plan.schema, requirements, rows)
     made = Made(estimator, text, tuple(requirements))
-    return put_in(job, recovered, papers, made, whole_files(unseen), set_alias=request.set_alias)
+    return add_version(job, recovered, plan, made, whole_files(unseen), set_alias=request.set_alias)
 
 
 def _some_rows(job: Job, files: Sequence[DataFile], schema: Schema) -> pd.DataFrame:
@@ -341,7 +337,7 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
             "Adopting needs rows to take columns from.",
             remedy="Name a file of rows with --example, or put some into used_data/.",
         )
-    papers = make_papers(
+    plan = make_plan(
         job,
         recovered,
         files,
@@ -351,14 +347,14 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
         reserve=False,
         key=_digest_of(shape_of(job.settings, None), ["adopted", str(number)]),
     )
-    _try_on_rows(job, version, examples, papers.schema)
-    run_id = begin_run(job, papers.cycle_id, papers.started)
+    _try_on_rows(job, version, examples, plan.schema)
+    run_id = begin_run(job, plan.cycle_id, plan.started)
     before = recovered.left.production_version
     previous = before if before != number else None
-    marks = replace(papers.marks, previous=previous, reason="adopted by a person")
-    manifest = replace(papers.manifest, origin="adopted", champion=before)
+    marks = replace(plan.marks, previous=previous, reason="adopted by a person")
+    manifest = replace(plan.manifest, origin="adopted", champion=before)
     job.registry.adopt(version, manifest, marks)
-    finish(job, recovered, papers, run_id, number, None)
+    finish(job, recovered, plan, run_id, number, None)
     text = (
         f"Adopted v{number}: it is taken to have seen the {len(files)} files of"
         f" {job.settings.used_data_dir}."
