@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shlex
 import signal
 import sys
 from functools import cache, partial
@@ -58,6 +59,7 @@ def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
         return fleet.obey(parse(words), start, ENVIRONMENT_DEFAULTS)
 
     def act(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -> Answer:
+        _must_be_a_project(asked, settings)
         if asked.command == "run":
             from retraining.commands import run
 
@@ -113,8 +115,8 @@ def obey(
         raise  # --help and --version
     except BaseException as error:  # noqa: BLE001
         # the edge: whatever it was becomes three lines and an exit code
-        if open_log is not None:
-            open_log().keep_failure(error)
+        if open_log is not None and not isinstance(error, (UsageError, SettingsError)):
+            open_log().keep_failure(error)  # a line that was not obeyed leaves nothing behind
         asked = asked if asked is not None else as_far_as_understood(words)
         answer = _failed(error, asked, settings)
         if settings is None:
@@ -205,11 +207,34 @@ def _settings(asked: argparse.Namespace) -> Settings:
     return loaded
 
 
+def _must_be_a_project(asked: argparse.Namespace, settings: Settings) -> None:
+    """A mistyped --project is told as one, and nothing is made in that folder.
+
+    Raises:
+        UsageError: the folder holds nothing of a project, and neither another file nor the
+            environment says what the settings are.
+    """
+    makes_its_own = asked.command in ("init", "replay")
+    if makes_its_own or asked.env_file is not None or "MLFLOW_TRACKING_URI" in os.environ:
+        return
+    folder = settings.project
+    signs = (folder / ".env", settings.state_dir, settings.new_data_dir, settings.used_data_dir)
+    if not any(sign.exists() for sign in signs):
+        raise UsageError(
+            f"{folder} is no project: it has neither .env nor {settings.new_data_dir.name}/.",
+            remedy=(
+                "Correct --project; or make a project of it with `python pipeline_orchestrator.py"
+                f" init {shlex.quote(str(folder))} FILES...`."
+            ),
+        )
+
+
 def _project_of(asked: argparse.Namespace) -> Path:
     """The folder that was named, the one that `init` makes, or the default."""
     if getattr(asked, "new_project", None) is not None:
         from retraining.commands.init import make_folder
 
+        asked.folder_is_new = not asked.new_project.exists()
         return make_folder(asked.new_project)
     if asked.project is not None:
         named: Path = asked.project

@@ -307,3 +307,14 @@ def test_explain_names_no_threshold_where_none_decides(registered: Project) -> N
     text = words(registered.start("explain").expect(0).out)
     assert "ending kept" in text
     assert "threshold" not in text
+
+
+def test_history_and_explain_say_that_the_store_is_lost(
+    registered: Project, tmp_path: Path
+) -> None:
+    registered.deliver(*tables(3, seed=2))
+    registered.cycle()
+    (registered.folder / "mlflow_server").rename(tmp_path / "elsewhere")
+    for command in ("history", "explain"):
+        what, _, _ = registered.start(command).expect(3).error
+        assert "a file that is not there: was it moved, is its disk mounted?" in what, command

@@ -68,6 +68,7 @@ def test_a_link_in_quarantine_is_not_followed(refused: Project) -> None:
 
 
 def test_all_sends_back_what_could_be_accepted_and_says_what_stays(refused: Project) -> None:
+    (refused.folder / "quarantine" / "ragged.csv").write_text(table(seed=9))
     archived = next((refused.folder / "used_data").glob("*.csv")).read_text()
     refused.put("copy.csv", archived, to="quarantine")
     (refused.folder / "quarantine" / "link.csv").symlink_to(refused.folder / ".env")
@@ -80,6 +81,7 @@ def test_all_sends_back_what_could_be_accepted_and_says_what_stays(refused: Proj
 
 
 def test_all_leaves_withdrawn_files_where_they_are(refused: Project) -> None:
+    (refused.folder / "quarantine" / "ragged.csv").write_text(table(seed=9))
     name = min(refused.names("used_data"))
     refused.start("forget", name, "--why", "a sensor lied").expect(0)
     done = refused.start("requeue", "--all").expect(0)
@@ -91,3 +93,18 @@ def test_all_leaves_withdrawn_files_where_they_are(refused: Project) -> None:
 def test_all_of_an_empty_quarantine_is_nothing_to_do(registered: Project) -> None:
     assert "No file is in" in registered.start("requeue", "--all").expect(0).out
     assert registered.start("requeue", "--all", "a.csv").expect(2).error
+
+
+def test_all_leaves_files_that_would_be_refused_again_and_says_why(registered: Project) -> None:
+    whole = table(seed=8)
+    registered.put("ragged.csv", whole + "1,2\n", to="quarantine")
+    registered.put("strange.csv", whole + "0.1,0.2,north,9\n", to="quarantine")
+    registered.put("mended.csv", whole, to="quarantine")
+    said = registered.start("requeue", "--all").expect(0).out
+    assert registered.names("new_data") == {"mended.csv"}
+    assert registered.names("quarantine") == {"ragged.csv", "strange.csv"}
+    assert "ragged.csv stays in quarantine: it would be refused again: " in said
+    assert "strange.csv stays in quarantine: it would be refused again: a class never seen" in said
+    assert "requeue NAME`" in said
+    registered.start("requeue", "ragged.csv").expect(0)
+    assert "ragged.csv" in registered.names("new_data"), "a person's word goes"

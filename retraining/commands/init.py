@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,13 +64,19 @@ def make_folder(folder: Path) -> Path:
 
 def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     """Make what is missing, and say what was made and what comes next."""
-    files = _checked(asked.files, settings)
     env = settings.project / ".env"
     is_new = not env.exists()
-    if is_new:
-        proposals, notes = _proposed(files, asked.target, settings)
-    else:
-        proposals, notes = [], [_stays(asked.target, settings)]
+    try:
+        files = _checked(asked.files, settings)
+        if is_new:
+            proposals, notes = _proposed(files, asked.target, settings)
+        else:
+            proposals, notes = [], [_stays(asked.target, settings)]
+    except RetrainingError:
+        if asked.folder_is_new:
+            with suppress(OSError):
+                settings.project.rmdir()
+        raise
     for file in files:
         _copied(file, settings.used_data_dir)
     made = _folders_and_texts(settings.project)

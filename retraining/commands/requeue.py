@@ -6,22 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
 from retraining.cycle.gate import notes_of_files
-from retraining.errors import UsageError
+from retraining.errors import RetrainingError, UnreadableFileError, UsageError
 from retraining.folders.local_state import sha256_of
 from retraining.folders.lock import one_cycle_at_a_time
 from retraining.folders.quarantine_notes import REASON_SUFFIX
+from retraining.logs import log
+from retraining.model_registry.production import load_model
+from retraining.phrases import first_few
 from retraining.project import Project
+from retraining.records import DataFile
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from retraining.records import Schema
     from retraining.settings import Settings
 
 WITHDRAWN = "withdrawn with `forget`: the same bytes are refused for good"
 ARCHIVED = "the same bytes are in the archive already"
 A_LINK = "a symbolic link, which is never followed"
 NO_FILE = "no file"
+AGAIN = "it would be refused again"
+SHOWN = 5
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -37,7 +44,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--all",
         action="store_true",
-        help="every file in quarantine that is neither withdrawn nor archived already",
+        help="every file in quarantine that a cycle would accept by now",
     )
 
 
@@ -48,6 +55,9 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         left: dict[str, str] = {}
         if asked.all:
             paths, left = _all_that_may_go(project)
+            again = _refused_again(project, paths)
+            left |= again
+            paths = [path for path in paths if path.name not in again]
         else:
             paths = [_find(settings, name) for name in asked.files]
             _must_not_be_withdrawn(project, paths)
@@ -71,6 +81,37 @@ def _all_that_may_go(project: Project) -> tuple[list[Path], dict[str, str]]:
         else:
             left[path.name] = why
     return paths, left
+
+
+def _refused_again(project: Project, paths: list[Path]) -> dict[str, str]:
+    """Name -> why, of the files that production still cannot read: they were not mended.
+
+    Where nobody can say how production reads files, none is kept back.
+    """
+    try:
+        schema = _schema_of_production(project)
+    except RetrainingError as error:
+        log.warning("the files were not read before they were sent back: %s", error.what)
+        return {}
+    if schema is None:
+        return {}
+    files = [DataFile(path.name, sha256_of(path), path) for path in paths]
+    read = project.tables.validate_many(files, schema)
+    refused: dict[str, str] = {}
+    for file, facts in zip(files, read, strict=True):
+        if isinstance(facts, UnreadableFileError):
+            refused[file.name] = f"{AGAIN}: {facts}"
+        elif facts.unknown_labels:
+            labels = first_few(map(repr, sorted(facts.unknown_labels)), SHOWN)
+            refused[file.name] = f"{AGAIN}: a class never seen, {labels}"
+    return refused
+
+
+def _schema_of_production(project: Project) -> Schema | None:
+    """How production reads files; None where no version of ours serves."""
+    holder = project.registry.facts().aliases.get(project.settings.production_alias)
+    model = None if holder is None else load_model(project.registry, holder)
+    return None if model is None else model.schema
 
 
 def _why_it_stays(path: Path, known: dict[str, str]) -> str | None:
@@ -118,5 +159,9 @@ def _in_words(moved: list[str], left: dict[str, str], settings: Settings) -> str
     lines = [f"{name} waits in {settings.new_data_dir} again." for name in moved]
     if not moved and not left:
         lines.append(f"No file is in {settings.quarantine_dir}.")
-    lines += [f"{name} stays in quarantine: {why}." for name, why in left.items()]
+    lines += [f"{name} stays in quarantine: {why.rstrip('.')}." for name, why in left.items()]
+    if any(why.startswith(AGAIN) for why in left.values()):
+        lines.append(
+            f"Mend them where they lie; `{settings.command} requeue NAME` sends one back as it is."
+        )
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from retraining.cycle.job import Job, Watch
 from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
 from retraining.folders.failed_start import forget_failed_start, note_begun_start, note_failed_start
 from retraining.outcomes import FileCounts, Outcome
+from retraining.phrases import how_many
 from retraining.project import utc_now
 from retraining.serialisation import outcome_to_json
 
@@ -123,22 +124,21 @@ def _note_the_end(settings: Settings, job: Job, failure: BaseException | None) -
 
 
 def _own_up(error: BaseException, job: Job) -> None:
-    """An error is raised where nobody knows what was moved before: files that were refused stay
-    refused.
+    """An error is raised where nobody knows what was moved before: files that were exported or
+    refused stay where they are.
     """
-    if (
-        isinstance(error, RetrainingError)
-        and error.unchanged == NOTHING_CHANGED
-        and job.tally.refused
-        and not job.dry_run
-    ):
-        refused = (
-            f"{len(job.tally.refused)} refused file{'s' if len(job.tally.refused) > 1 else ''}"
-        )
-        error.unchanged = (
-            f"No alias moved; {refused} went to {job.settings.quarantine_dir} before that, no other"
-            " file moved."
-        )
+    if job.dry_run or not isinstance(error, RetrainingError):
+        return
+    moved = []
+    if job.tally.exported:
+        exported = how_many(job.tally.exported, "exported file")
+        moved.append(f"{exported} went to {job.settings.new_data_dir}")
+    if job.tally.refused:
+        refused = how_many(len(job.tally.refused), "refused file")
+        moved.append(f"{refused} went to {job.settings.quarantine_dir}")
+    if moved and error.unchanged == NOTHING_CHANGED:
+        before = " and ".join(moved)
+        error.unchanged = f"No alias moved; {before} before that, no other file moved."
 
 
 def _failed(job: Job, error: BaseException) -> Outcome:

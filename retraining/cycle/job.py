@@ -36,6 +36,7 @@ class Tally:
     Attributes:
         seconds: by stage.
         archived: files that were moved to the archive.
+        exported: files that sources put into the inbox.
         committed: the alias was moved, so what fails from here on is finished by the next start.
         source_error: a source failed; the files at hand were served all the same.
     """
@@ -44,6 +45,7 @@ class Tally:
         self.seconds: dict[str, float] = {}
         self.refused: list[Refused] = []
         self.archived = 0
+        self.exported = 0
         self.cycle_id: str | None = None
         self.run_id: str | None = None
         self.committed = False
