@@ -205,10 +205,29 @@ def act(asked: argparse.Namespace, settings: Settings, environment: Mapping[str,
         log_file=asked.log_file,
     )
     Access(settings, asked.host, TokenFile(settings.project)).refuse_an_open_start()
+    say_what_is_missing(settings)
     with bound_socket(asked.host, asked.port) as listener:
         start = Start(host=asked.host, environment=environment, workers=asked.workers)
         serve(settings, start, listener)
     return Answer({"ending": "stopped"})
+
+
+def say_what_is_missing(settings: Settings) -> None:
+    """A mistyped --project would look healthy: it waits for a model that never comes."""
+    from retraining.cycle.production import store_is_away
+    from retraining.logs import log
+
+    folder = settings.project
+    if settings.env_file is None and not (folder / ".env").is_file():
+        log.warning("%s has no .env: all settings are defaults or the environment's.", folder)
+    if store_is_away(settings):
+        log.warning(
+            "%s has no store, so no version holds the alias %r: nothing is answered until one does."
+            " Correct --project, or register a first model: `%s --set-alias`.",
+            folder,
+            settings.production_alias,
+            settings.register_command,
+        )
 
 
 def serve(settings: Settings, start: Start, listener: socket) -> None:

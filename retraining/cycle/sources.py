@@ -75,7 +75,7 @@ def _fetch_from(job: Job, source: Source, schema: Schema | None) -> None:
         log.warning("%s", error.what)
         job.tally.source_error = job.tally.source_error or error
         return
-    job.tally.exported += len(found.files)
+    job.tally.exported += len(fetched.files)
     log.info(
         "%s: %d rows in %d files, %d refused",
         source.name,

@@ -52,9 +52,11 @@ class LogAlerts:
             self._problem = problem
 
     def turned_well(self) -> None:
-        """The next drop is a new spell."""
+        """The problem is over; the spell is once rows were committed: a full disk looks well to
+        whoever writes nothing.
+        """
         with self._lock:
-            self._problem, self._told = None, False
+            self._problem = None
 
     def _tell(self, rows: int, why: Why, problem: str | None) -> None:
         if why == "full":

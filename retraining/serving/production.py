@@ -122,6 +122,10 @@ class Production:
     def start(self) -> None:
         """Look once, then follow the alias in a thread."""
         self.look()
+        if self._model is None:
+            command = self._settings.command
+            why = self.standing.unserved
+            log.warning("no version answers yet: %s; `%s check` says what to do", why, command)
         self._follower.start()
 
     def close(self) -> None:
