@@ -305,6 +305,7 @@ def _invariants(story: Story) -> Iterator[Problem]:
                 0,
             )
     yield from _production(story)
+    yield from _put_back(story)
     yield from _full_dumps(story)
     leftovers = [
         *settings.used_data_dir.glob(".claimed/*"),
@@ -322,6 +323,23 @@ def _invariants(story: Story) -> Iterator[Problem]:
         yield Problem(
             f"{running} runs of this job are still RUNNING.", "registry", MENDED_BY_ITSELF, 0
         )
+
+
+def _put_back(story: Story) -> Iterator[Problem]:
+    """A person moved the alias to an older version, and no cycle has seen that yet."""
+    left, settings = story.facts.left, story.project.settings
+    last = None if left is None else left.production_version
+    if last is None or story.holder is None or story.holder >= last:
+        return
+    replaced = story.project.registry.version(last)
+    if replaced is not None and replaced.status == "rolled_back":
+        return  # the job's own roll-back, which the next start finishes
+    what = (
+        f"The alias {settings.production_alias!r} was moved back from v{last} to v{story.holder}:"
+        " the next start takes that for a roll-back, and holds promotions."
+    )
+    remedy = f"`{settings.command} rollback --resume`, after that start, lifts the hold."
+    yield Problem(what, "production", remedy, 0)
 
 
 def _full_dumps(story: Story) -> Iterator[Problem]:

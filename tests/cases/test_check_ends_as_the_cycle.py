@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from sklearn.tree import DecisionTreeClassifier
 
+from retraining.commands import foretelling, waiting_files
 from tests.projects import REGISTER, Project, tables
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def adopt_what_another_registered(project: Project) -> Path:
     """A version that the job did not register is adopted and given the alias; where its files
     are.
     """
-    rows = pd.concat(pd.read_csv(path) for path in project.folder.glob("used_data/*"))
+    example = min(project.folder.glob("used_data/*"))
+    rows = pd.read_csv(example)
     tree = DecisionTreeClassifier(max_depth=2).fit(rows[["speed", "load"]], rows["target"])
     folder = project.folder / "model_of_another"
     mlflow.sklearn.save_model(tree, folder, serialization_format="cloudpickle")
@@ -64,7 +66,8 @@ def adopt_what_another_registered(project: Project) -> Path:
     client = MlflowClient(store, store)
     number = client.create_model_version("classifier", folder.as_uri()).version
     project.configure(IGNORE_COLUMNS="city")
-    project.start("--adopt", str(number), script=REGISTER).expect(0)
+    words = ("--adopt", str(number), "--example", str(example))
+    project.start(*words, script=REGISTER).expect(0)
     client.set_registered_model_alias("classifier", "production", number)
     return folder
 
@@ -132,3 +135,53 @@ def test_check_ends_as_the_cycle_would(
     assert what in told
     if fault is not columns_are_missing:  # nothing is in quarantine yet, to be sent back
         assert told[what] == remedy
+
+
+def problems(project: Project, code: int) -> list[str]:
+    found = project.start("check", "--json").expect(code).json["problems"]
+    return [problem["what"] for problem in found]
+
+
+def test_production_is_asked_about_the_archive_where_nothing_waits(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    """What was adopted came from elsewhere: a first look at it is not left to a cycle."""
+    project = Project.made(tmp_path / "project")
+    texts = tables(8, seed=1)
+    beyond_a_tree = "1e300,0,north,1\n"
+    project.deliver(*texts[:7], texts[7] + beyond_a_tree, to="used_data", age=7200)
+    project.take_store(empty_store)
+    project.register()
+    assert problems(project, 0) == []
+    adopt_what_another_registered(project)
+    assert [what for what in problems(project, 3) if "v2 could not predict rows" in what]
+
+
+def test_too_little_memory_is_a_warning_while_production_does_well(registered: Project) -> None:
+    registered.deliver(*tables(3, seed=2))
+    registered.configure(MAX_TRAINING_MEMORY="1K")
+    (what,) = problems(registered, 0)
+    assert what.startswith("Once a challenger is trained: Learning ")
+    assert registered.cycle()["ending"] == "kept"
+
+
+def test_files_that_would_take_too_long_to_score_are_named(
+    registered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered.deliver(*tables(4, seed=2))
+    monkeypatch.setattr(foretelling, "MODELS_ASKED", 1e9)
+    (what,) = problems(registered, 0)
+    seconds = f"{waiting_files.SECONDS:g} s"
+    assert what.startswith(f"4 of 4 waiting files were not scored within {seconds}: batch-")
+
+
+def test_an_alias_that_a_person_moved_back_is_told_before_a_cycle_holds_promotions(
+    promoted: Project,
+) -> None:
+    store = f"sqlite:///{promoted.folder}/mlflow_server/backend_db/mlflow.db"
+    MlflowClient(store, store).set_registered_model_alias("classifier", "production", 1)
+    told = " was moved back from v2 to v1: the next start takes that for a roll-back"
+    assert [what for what in problems(promoted, 0) if told in what]
+    promoted.deliver(*tables(3, seed=3, turned=True))
+    promoted.cycle()
+    assert [what for what in problems(promoted, 0) if what.startswith("Promotions are held: ")]
