@@ -59,6 +59,18 @@ class ParquetFile:
             yield RawRows(columns, batch.num_rows, first_row, partial(_row, first_row))
             first_row += batch.num_rows
 
+    def filled(self, name: str) -> Iterator[pa.Array]:
+        """The values of one column that are not missing, batch by batch; NaN is missing."""
+        for batch in self._batches([name]):
+            column = batch.column(0)
+            if pa.types.is_dictionary(column.type):
+                column = column.dictionary_decode()
+            values = column.drop_null()
+            if pa.types.is_floating(values.type):
+                values = values.filter(pc.invert(pc.is_nan(values)))
+            if len(values):
+                yield values
+
     def _batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         with _damage_refused():
             for batch in self.file.iter_batches(ROWS_PER_BATCH, columns=names, use_threads=False):

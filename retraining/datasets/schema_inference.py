@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from retraining.datasets.cells import MISSING, label_from, listed, shown
+from retraining.datasets.cells import BOOLEANS, MISSING, label_from, listed, shown
 from retraining.datasets.csv_dialect import OtherDialectError
 from retraining.datasets.csv_reading import CsvFile
 from retraining.datasets.data_files import opened
@@ -36,9 +36,13 @@ def read_schema_from(files: Sequence[DataFile], settings: Settings) -> Schema:
 
     A column is boolean where every cell that is not missing is true or false in any case (0 and 1
     may stand among them), a number where every cell is a number and none is written with a leading
-    zero, else a string with the categories seen (None above 1,000). A label is an integer where all
-    are whole numbers, boolean where all are true or false, else a string. The positive class of two
-    is the one that the settings name, by default the rarer one (of equally many the larger).
+    zero, else a string with the categories seen (None above 1,000). Where a Parquet file says that
+    a column is of numbers or booleans, cells of other files that such a column takes (`007`, a text
+    `true`, numbers 0 and 1) make it no other, and one without any value says nothing.
+
+    A label is an integer where all are whole numbers, boolean where all are true or false (0 and 1
+    may stand among them), else a string. The positive class of two is the one that the settings
+    name, by default the rarer one (of equally many the larger).
 
     Raises:
         UnreadableFileError: a file cannot be read, or has other columns than the first; the message
@@ -136,16 +140,7 @@ class _Inference:
     def _add_parquet(self, file: ParquetFile) -> int:
         texts = [name for name in self._columns if is_text(file.type_of(name))]
         for name in self._columns.keys() - set(texts):
-            kind = file.type_of(name)
-            if is_number(kind):
-                self._columns[name].add_typed_numbers()
-            elif pa.types.is_boolean(kind):
-                self._columns[name].add_typed_booleans()
-            elif not pa.types.is_null(kind):
-                raise UnreadableFileError(
-                    f"column {shown(name)} is of type {shown(str(kind))}; write it as numbers,"
-                    " texts or booleans, or name it in IGNORE_COLUMNS"
-                )
+            self._add_typed_column(file, self._columns[name])
         count = 0
         for rows in file.rows(
             {**dict.fromkeys(texts, "string"), self._settings.target_column: "label"}
@@ -155,6 +150,21 @@ class _Inference:
             self._add_labels(rows)
             count += rows.count
         return count
+
+    def _add_typed_column(self, file: ParquetFile, column: SeenColumn) -> None:
+        kind = file.type_of(column.name)
+        is_boolean = pa.types.is_boolean(kind)
+        if is_boolean and column.declared == "number":
+            column.declared = "boolean"
+        for values in file.filled(column.name):
+            if not (is_boolean or is_number(kind)):
+                raise UnreadableFileError(
+                    f"column {shown(column.name)} is of type {shown(str(kind))}; write it as"
+                    " numbers, texts or booleans, or name it in IGNORE_COLUMNS"
+                )
+            if not column.may_learn_from(kind):
+                break
+            column.add_typed_values(values)
 
     def _add_labels(self, rows: RawRows) -> None:
         column = rows.columns[self._settings.target_column]
@@ -214,17 +224,23 @@ class _Inference:
 
 def _label_kind(texts: Iterable[str]) -> LabelKind:
     filled = [text for text in texts if text not in MISSING]
-    if filled and all(text.lower() in {"true", "false"} for text in filled):
+    words = {text.lower() for text in filled}
+    if words <= BOOLEANS.keys() and words & {"true", "false"}:
         return "boolean"
-    return "integer" if all(_is_integer(text) for text in filled) else "string"
+    numbers = {text: _integer_or_none(text) for text in filled}
+    codes = {number for text, number in numbers.items() if _has_leading_zero(text)}
+    plain = {number for text, number in numbers.items() if not _has_leading_zero(text)}
+    # `01` beside `1` is the same class, as a cycle that knows 1 takes it; `01` and `02` are codes
+    return "string" if None in numbers.values() or codes - plain else "integer"
 
 
-def _is_integer(text: str) -> bool:
+def _integer_or_none(text: str) -> Label | None:
     try:
-        label_from(text, "integer")
+        return label_from(text, "integer")
     except ValueError:
-        return False
-    return (
-        not text.strip(" \t").lstrip("+-").startswith("0")
-        or text.strip(" \t").lstrip("+-").partition(".")[0] == "0"
-    )
+        return None
+
+
+def _has_leading_zero(text: str) -> bool:
+    digits = text.strip(" \t").lstrip("+-").partition(".")[0]
+    return len(digits) > 1 and digits.startswith("0")

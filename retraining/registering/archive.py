@@ -14,7 +14,7 @@ from retraining.inbox.passed_over import counted_by_reason
 from retraining.records import DataFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from retraining.cycle.job import Job
@@ -134,14 +134,15 @@ def unseen_files(job: Job, seen: tuple[DataFile, ...], schema: Schema) -> tuple[
     )
 
 
-def schema_of(job: Job, files: tuple[DataFile, ...]) -> Schema:
-    """The columns, types and classes that the files together have."""
+def schema_of(job: Job, files: tuple[DataFile, ...], *, without: Collection[str] = ()) -> Schema:
+    """The columns, types and classes that the files together have, less some columns."""
     if not files:
         archive = job.settings.used_data_dir
         there = look(archive, "USED_DATA_DIR", 0, job.now().timestamp())
         raise _no_table_in(archive, there, "Put training files there.")
     try:
-        return read_schema_from(files, job.settings)
+        ignored = tuple(dict.fromkeys((*job.settings.ignore_columns, *without)))
+        return read_schema_from(files, job.settings._replace(ignore_columns=ignored))
     except UnreadableFileError as error:
         raise PersonNeededError(
             f"The columns cannot be taken from the training files: {error}.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.errors import PersonNeededError, UnreadableFileError
+from retraining.logs import log
 from retraining.registering.archive import schema_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,14 @@ class Choice(NamedTuple):
     left_out: Mapping[str, str] = {}
 
 
-def choose(job: Job, archived: tuple[DataFile, ...], named: tuple[DataFile, ...]) -> Choice:
-    """Columns and classes of all files together, else those of the named ones.
+def choose(
+    job: Job,
+    archived: tuple[DataFile, ...],
+    named: tuple[DataFile, ...],
+    production: Schema | None = None,
+) -> Choice:
+    """Columns and classes of all files together, else those of the named ones; where none are
+    named, those of all files less the columns that production ignored in some.
 
     Raises:
         PersonNeededError: the named files (or the archive's, where none are named) do not fit each
@@ -39,6 +46,9 @@ def choose(job: Job, archived: tuple[DataFile, ...], named: tuple[DataFile, ...]
     try:
         choice = Choice(schema_of(job, (*others, *named)))
     except PersonNeededError:
+        extra = _extra_columns(job, others, production) if not named and production else {}
+        if extra:
+            return Choice(_schema_without(job, others, extra))
         if not named or not others:
             raise
         schema = schema_of(job, named)
@@ -48,6 +58,36 @@ def choose(job: Job, archived: tuple[DataFile, ...], named: tuple[DataFile, ...]
             f"A file cannot be learned: {why}.", remedy="Mend it, or move it out of the folder."
         )
     return choice
+
+
+def _extra_columns(
+    job: Job, files: tuple[DataFile, ...], production: Schema
+) -> dict[str, list[str]]:
+    """Columns that production does not have -> the files that have them: cycles ignored them
+    there, so the archive may hold both kinds.
+    """
+    found: dict[str, list[str]] = {}
+    for file, facts in zip(files, job.tables.validate_many(files, production), strict=True):
+        if not isinstance(facts, UnreadableFileError):
+            for column in facts.extra_columns:
+                found.setdefault(column, []).append(file.name)
+    return found
+
+
+def _schema_without(
+    job: Job, files: tuple[DataFile, ...], extra: Mapping[str, list[str]]
+) -> Schema:
+    schema = schema_of(job, files, without=extra)
+    for column, names in extra.items():
+        log.warning(
+            "column %r is not learned: production ignored it, and %d of %d files have it, such as"
+            " %r; docs/columns.md says how to take it up",
+            column,
+            len(names),
+            len(files),
+            names[0],
+        )
+    return schema
 
 
 def _unreadable(job: Job, files: tuple[DataFile, ...], schema: Schema) -> dict[str, str]:

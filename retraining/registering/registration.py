@@ -28,6 +28,7 @@ from retraining.errors import (
 )
 from retraining.folders.local_state import sha256_of
 from retraining.ledger import ranges_outside
+from retraining.model_registry.production import load_model
 from retraining.registering.adding import Made, add_version, finish, say_again
 from retraining.registering.archive import (
     archive_by_arrival,
@@ -185,7 +186,9 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
         choice = (
             Choice(request.schema)
             if request.schema
-            else choose(job, archive_by_arrival(job, recovered), named)
+            else choose(
+                job, archive_by_arrival(job, recovered), named, _production_schema(job, recovered)
+            )
         )
         together = with_named_files(job, recovered, named)
         files = tuple(file for file in together if file.sha256 not in choice.left_out)
@@ -208,6 +211,13 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
     sections = reserved or whole_files(unseen_files(job, plan.files, plan.schema))
     made = Made(estimator, recipe.text, tuple(pip_requirements(recipe)))
     return add_version(job, recovered, plan, made, sections, set_alias=request.set_alias)
+
+
+def _production_schema(job: Job, recovered: Recovered) -> Schema | None:
+    """How production reads files; None where nothing serves."""
+    holder = recovered.facts.aliases.get(job.settings.production_alias)
+    production = None if holder is None else load_model(job.registry, holder)
+    return None if production is None else production.schema
 
 
 def _trained(job: Job, recipe: Recipe, plan: Plan) -> tuple[Plan, Any]:
