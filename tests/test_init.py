@@ -47,6 +47,8 @@ def test_a_project_has_folders_a_recipe_every_setting_and_the_files(tmp_path: Pa
     text = (new / ".env").read_text()
     assert [name for name in settings.SETTING_NAMES if f"{name}=" not in text] == []
     settings.load(new, {})
+    assert "Copy this file" in (CLONE / ".env.example").read_text()
+    assert "Copy this file" not in text
 
 
 def test_it_never_overwrites(tmp_path: Path) -> None:
@@ -72,7 +74,11 @@ def test_two_files_of_one_name_are_refused_unless_they_are_copies(tmp_path: Path
     assert str(other) in said
     assert not (project.folder / "used_data").exists()
     assert not (project.folder / ".env").exists()
-    assert "used_data/ holds 1 file of yours." in project.start(*words, str(copy)).expect(0).out
+    said = project.start(*words, str(copy)).expect(0).out
+    assert "used_data/ holds 1 file of yours." in said
+    new_files = "Where a version serves already, new files belong into new_data/."
+    assert new_files not in said
+    assert new_files in project.start(*words).expect(0).out
 
 
 def test_how_excel_writes_is_recognised(tmp_path: Path) -> None:
@@ -247,7 +253,8 @@ def test_rows_longer_than_their_header_are_told_by_that_and_not_by_a_separator(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(["nowhere.csv"], "is not there"), (["README.md"], "neither")]
+    ("words", "said"),
+    [(["nowhere.csv"], "is not there"), (["README.md"], "neither"), (["docs"], "is a folder")],
 )
 def test_a_wrong_file_is_named_before_anything_is_made(
     tmp_path: Path, words: list[str], said: str

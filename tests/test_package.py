@@ -197,6 +197,16 @@ def test_help_and_errors_call_the_program_by_the_name_that_was_typed(
     assert f"`{program} --help` shows what is possible" in said
 
 
+def test_the_command_lists_all_its_words_and_names_no_file_of_the_clone(command: Path) -> None:
+    shown = start(command, "--help")
+    assert "register     put a first model into the registry" in shown
+    assert "serve        answer predictions over HTTP" in shown
+    assert ".env.example" not in shown
+    said = start(command, "regster", code=2)
+    assert "'register', 'serve'" in said
+    assert "the working directory by default" in start(command, "serve", "--help")
+
+
 def test_the_wheel_holds_the_recipe_the_templates_and_every_setting(command: Path) -> None:
     (packages,) = command.parents[1].glob("lib/python*/site-packages")
     ours = [path for path in CLONE.glob("retraining/**/*.*") if "__pycache__" not in path.parts]

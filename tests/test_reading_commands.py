@@ -5,6 +5,7 @@ narrow terminals, with strangers' names.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -51,6 +52,23 @@ def test_status_says_why_a_restored_version_serves_and_what_undid_the_other(
     assert "rolled_back: v2 failed its probation" in words(
         rolled_back.start("status").expect(0).out
     )
+
+
+def test_status_says_that_an_open_probation_is_not_held_where_the_setting_switches_it_off(
+    registered: Project,
+) -> None:
+    registered.configure(RETRAIN_WHEN="always", MIN_IMPROVEMENT="-1")
+    registered.deliver(*tables(3, seed=2, turned=True))
+    assert registered.cycle()["ending"] == "promoted"
+    assert re.search(r"probation +open$", registered.start("status").expect(0).out, re.MULTILINE)
+    registered.configure(PROBATION_BATCHES="0")
+    assert "open, and not held while PROBATION_BATCHES=0" in words(
+        registered.start("status").expect(0).out
+    )
+
+
+def test_explain_without_a_first_model_says_that_nothing_was_decided(project: Project) -> None:
+    assert "No cycle has decided anything yet" in project.start("explain").expect(2).error[0]
 
 
 def test_explain_without_a_name_tells_the_last_cycle_whatever_its_ending(

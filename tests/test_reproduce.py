@@ -80,13 +80,21 @@ def test_files_that_are_gone_are_named_with_the_ways_back(registered: Project) -
     assert ended.json["missing_files"] == [gone.name]
     assert ended.json["same"] is None
     what, _, remedy = ended.error
-    assert gone.name in what
+    assert what.startswith(f"1 file that v1 was made from cannot be found: {gone.name}")
     assert "dvc pull" in remedy
 
 
 @pytest.mark.parametrize("word", ["v9", "9"])
 def test_a_version_that_is_not_there_is_named(registered: Project, word: str) -> None:
     assert "v9 is no version" in registered.start("reproduce", word).expect(2).error[0]
+
+
+def test_a_registry_without_any_version_is_told_by_the_setting_that_names_another(
+    project: Project,
+) -> None:
+    what, _, remedy = project.start("reproduce", "v2").expect(2).error
+    assert "the registry holds no version" in what
+    assert "MLFLOW_TRACKING_URI" in remedy
 
 
 IN_PARTS = """

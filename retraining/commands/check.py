@@ -32,7 +32,7 @@ from retraining.inbox.listing import CHANGING, TOO_YOUNG
 from retraining.inbox.passed_over import COPY, in_words, passed_over
 from retraining.inbox.rights import check_rights
 from retraining.model_registry.names import HOLD
-from retraining.phrases import first_few
+from retraining.phrases import first_few, how_many
 from retraining.project import Project
 from retraining.report.words import printable
 from retraining.sources import sources_of
@@ -289,8 +289,8 @@ def _invariants(story: Story) -> Iterator[Problem]:
             " used_data` to take them up."
         )
         yield Problem(
-            f"{len(strangers)} files in the archive came by another way and are not learned:"
-            f" {strangers[0]}",
+            f"{how_many(len(strangers), 'file')} in the archive came by another way, and no version"
+            f" learns from there: {first_few(strangers, 3)}",
             "used_data",
             remedy,
             0,

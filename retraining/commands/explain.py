@@ -79,9 +79,14 @@ def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:
         matching = (
             compared or about or [record for record in records if record.cycle_id.startswith(which)]
         )
+    if not matching and which is None:
+        raise UsageError(
+            "No cycle has decided anything yet.",
+            remedy="`python pipeline_orchestrator.py status` says what waits for the first one.",
+        )
     if not matching:
         raise UsageError(
-            f"There is no decision about {which or 'anything'} on record.",
+            f"There is no decision about {which} on record.",
             remedy=(
                 "`python pipeline_orchestrator.py history` lists the cycles; name vN or a cycle id."
             ),

@@ -90,7 +90,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
             {"name": one.name, "value": one.value, "reason": one.reason} for one in proposals
         ],
     }
-    return Answer(result, _in_words(settings, proposals, notes))
+    return Answer(result, _in_words(settings, proposals, notes, is_new=is_new))
 
 
 def _checked(files: list[Path], settings: Settings) -> list[Path]:
@@ -103,6 +103,10 @@ def _checked(files: list[Path], settings: Settings) -> list[Path]:
 
     by_name: dict[str, Path] = {}
     for file in files:
+        if file.is_dir():
+            raise UsageError(
+                f"{file} is a folder.", remedy=f"Name the files in it, such as {file}/*.csv."
+            )
         if not file.is_file():
             raise UsageError(f"The file {file} is not there.", remedy="Name CSV or Parquet files.")
         if not file.name.lower().endswith(FORMATS):
@@ -217,13 +221,17 @@ def _example() -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _in_words(settings: Settings, proposals: list[Proposal], notes: list[str]) -> str:
+def _in_words(
+    settings: Settings, proposals: list[Proposal], notes: list[str], *, is_new: bool
+) -> str:
     lines = [f"{settings.project} is a project."]
     archived = _archived(settings.used_data_dir)
     if archived:
         lines.append(f"used_data/ holds {how_many(archived, 'file')} of yours.")
     lines += [f".env: {one.name}={one.value}  ({one.reason})" for one in proposals]
     lines += [f".env: {note}" for note in notes]
+    if not is_new:
+        lines.append("Where a version serves already, new files belong into new_data/. Else:")
     lines += [
         "Next: read .env, then register a first model:",
         f"  {settings._replace(env_file=None).register_command} --set-alias",

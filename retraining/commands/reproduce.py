@@ -10,7 +10,7 @@ from retraining.commands import Answer
 from retraining.commands.people import version_number
 from retraining.commands.reading import read_story
 from retraining.errors import ArchiveMismatchError, UsageError
-from retraining.phrases import first_few
+from retraining.phrases import first_few, how_many
 
 if TYPE_CHECKING:
     import argparse
@@ -72,11 +72,21 @@ def _model(story: Story, number: int | None) -> Model:
         )
     model = load_model(story.project.registry, wanted)
     if model is None:
-        raise UsageError(
-            f"v{wanted} is no version of this job.",
-            remedy="`python pipeline_orchestrator.py history` names those that are.",
-        )
+        raise _no_such_version(story, wanted)
     return model
+
+
+def _no_such_version(story: Story, wanted: int) -> UsageError:
+    """A clone of the project's repository has no registry: its address is what is missing then."""
+    if not story.project.registry.versions():
+        return UsageError(
+            f"There is no v{wanted}: the registry holds no version.",
+            remedy="Name the registry that holds it in MLFLOW_TRACKING_URI.",
+        )
+    return UsageError(
+        f"v{wanted} is no version of this job.",
+        remedy="`python pipeline_orchestrator.py history` names those that are.",
+    )
 
 
 def _recipe(story: Story, model: Model) -> str:
@@ -104,7 +114,7 @@ def _recipe(story: Story, model: Model) -> str:
 def _without_files(model: Model, missing: tuple[BatchFile, ...], packages: Packages) -> Answer:
     names = [file.name for file in missing]
     failure = ArchiveMismatchError(
-        f"{len(missing)} files that v{model.number} was made from are nowhere:"
+        f"{how_many(len(missing), 'file')} that v{model.number} was made from cannot be found:"
         f" {first_few(names, 5)}.",
         remedy=RESTORE,
     )

@@ -197,7 +197,7 @@ def _facts(status: Status, settings: Settings) -> Iterator[tuple[str, str]]:
     if status.store_lost:
         yield "try", f"`{settings.command} check` tells what to do"
     else:
-        yield "probation", status.probation or "none"
+        yield "probation", _probation(status.probation, settings)
         yield "hold", status.hold or "none"
     if status.hold:
         yield "", f"no version is promoted until `{settings.command} rollback --resume`"
@@ -208,6 +208,13 @@ def _facts(status: Status, settings: Settings) -> Iterator[tuple[str, str]]:
         )
         yield "approval", f"v{status.awaiting_approval} waits: {ways}"
     yield from _files_aside(status)
+
+
+def _probation(state: str | None, settings: Settings) -> str:
+    """The production version's; an open one is not held while the setting switches it off."""
+    if state == "open" and settings.probation_batches == 0:
+        return "open, and not held while PROBATION_BATCHES=0"
+    return state or "none"
 
 
 def _files(status: Status, settings: Settings) -> str:

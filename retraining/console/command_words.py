@@ -51,16 +51,15 @@ COMMANDS = {
     "fleet": "one cycle each of many projects, packages loaded once",
     "replay": "play archived files through the same cycle under one or more policies",
 }
+WORDS_OF_THE_COMMAND = {  # beside these, `retraining` has the clone's other two scripts
+    "register": "put a first model into the registry",
+    "serve": "answer predictions over HTTP by the version that holds the production alias",
+}
 MORE_HELP = """
 Every command takes --project DIR, --env-file F, --log-file F, --json, -q and -v; COMMAND --help
 shows the others, such as --dry-run and --force of `run`. Exit codes: 0 the cycle ended, 1 it
 failed, 2 usage or settings, 3 a person is needed, 69 MLflow or a source of rows cannot be reached,
-75 another cycle holds the lock, 130 and 143 interrupted. Settings are in .env; .env.example and
-docs/ explain them.
-"""
-MORE_WORDS = """
-`retraining register` puts a first model into the registry, `retraining serve` answers predictions;
-each has its own --help.
+75 another cycle holds the lock, 130 and 143 interrupted. Settings are in .env{explained}.
 """
 
 
@@ -143,7 +142,7 @@ def parser_of(needed: Collection[str] = tuple(COMMANDS)) -> Parser:
         prog=program_name(ORCHESTRATOR),
         parents=[common_flags()],
         description="Monitor, retrain, compare, promote, archive.",
-        epilog=MORE_HELP + MORE_WORDS if started_as_command() else MORE_HELP,
+        epilog=MORE_HELP.format(explained=_where_settings_are_explained()),
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(
@@ -153,7 +152,18 @@ def parser_of(needed: Collection[str] = tuple(COMMANDS)) -> Parser:
         command = commands.add_parser(name, help=sentence, **_options_of(name, name in needed))
         if name in needed:
             import_module(f"retraining.commands.{name}").add_flags(command)
+    if started_as_command():
+        # they never get here: help and a wrong word name them beside the others
+        for name, sentence in WORDS_OF_THE_COMMAND.items():
+            commands.add_parser(name, help=sentence, add_help=False)
     return parser
+
+
+def _where_settings_are_explained() -> str:
+    """An installed package has neither `.env.example` nor docs/ beside it."""
+    if started_as_command():
+        return ": `retraining init DIR` writes one that explains each"
+    return "; .env.example and docs/ explain them"
 
 
 def _parser_of_one(name: str) -> Parser:
@@ -177,11 +187,12 @@ def common_flags(*, where_given: bool = False) -> Parser:
     its value.
     """
     common = Parser(add_help=False, argument_default=argparse.SUPPRESS if where_given else None)
+    by_default = "the working directory" if started_as_command() else "the script's own"
     common.add_argument(
         "--project",
         type=_named,
         metavar="DIR",
-        help="the project's folder; the script's own by default",
+        help=f"the project's folder; {by_default} by default",
     )
     common.add_argument(
         "--env-file",

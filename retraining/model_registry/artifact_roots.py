@@ -60,6 +60,13 @@ def root_problem(experiment: Experiment, settings: Settings) -> ArtifactsElsewhe
     is_ours = folder == local_folder(same_root_here(root, settings))
     if folder is None or _is_in_reach(folder, settings.project if is_ours else None):
         return None
+    if is_ours and folder.is_dir():
+        return ArtifactsElsewhereError(
+            f"The experiment {name!r} keeps its artifacts in {folder}, where this user may not"
+            " write.",
+            unchanged=NOTHING_CHANGED,
+            remedy="Start as the user who owns the project, or give this one the right to write.",
+        )
     remedy = (
         "Move the files back or mount that folder, or set MLFLOW_EXPERIMENT_NAME to a new name."
     )

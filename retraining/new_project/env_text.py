@@ -10,13 +10,19 @@ if TYPE_CHECKING:
 
     from retraining.new_project.proposal import Proposal
 
+COPY_ME = "Copy this file to .env (`cp .env.example .env`) and change what you need."
+CHANGE_ME = "Change what you need."
+
 
 def env_text(example: str, proposals: Sequence[Proposal]) -> str:
     """`.env.example` with each proposal in the place of its setting's line.
 
+    Its advice to copy it is left out: whoever reads this has the copy.
+
     Raises:
         ValueError: the example has no line for a proposal.
     """
+    example = example.replace(COPY_ME, CHANGE_ME)
     for proposal in proposals:
         line = re.compile(rf"^(?:# )?{proposal.name}=.*$", re.MULTILINE)
         written = f"# {proposal.reason}\n{proposal.name}={_quoted(proposal.value)}"

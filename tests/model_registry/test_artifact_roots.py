@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mlflow.entities import Experiment
 
+from retraining.model_registry import artifact_roots
 from retraining.model_registry.artifact_roots import (
     artifact_root,
     is_of_another_place,
@@ -44,6 +45,19 @@ def test_a_place_that_is_gone_is_a_problem_and_relocate_is_advised_where_it_can_
     assert problem is not None
     assert problem.exit_code == 3
     assert ("relocate" in problem.remedy) == has_files
+
+
+def test_a_place_of_its_own_that_this_user_may_not_write_is_told_by_the_right_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = project(tmp_path)
+    (tmp_path / "mlflow_server" / "artifacts" / "retraining").mkdir(parents=True)
+    # for who is root every folder may be written
+    monkeypatch.setattr(artifact_roots.os, "access", lambda *_: False)
+    problem = root_problem(experiment(artifact_root(settings)), settings)
+    assert problem is not None
+    assert "where this user may not write" in problem.what
+    assert "relocate" not in problem.remedy
 
 
 def test_an_experiment_that_was_renamed_keeps_its_folders_name(tmp_path: Path) -> None:

@@ -129,6 +129,22 @@ def test_its_rows_are_logged_under_the_requests_id(service: Running) -> None:
     assert {row["city"] for row in newest} == {"north", "south", "nowhere"}
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"speed;load;city\n1,5;2;north\n", "Separate the cells of CSV by commas."),
+        (b"door\n1\n", "None of the columns that were sent is one of the model's."),
+        (b"speed,load,city\n", "There is no row in the request."),
+    ],
+)
+def test_csv_without_a_column_of_the_models_is_told_from_csv_without_rows(
+    service: Running, body: bytes, said: str
+) -> None:
+    reply = ask(service, CSV, body)
+    assert reply.status == 422
+    assert said in reply.json["message"]
+
+
 def test_ping_and_version_are_there(service: Running) -> None:
     assert service.ask("GET", "/ping").status == 200
     assert service.ask("GET", "/version").body.decode() == mlflow.__version__

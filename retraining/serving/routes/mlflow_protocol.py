@@ -24,7 +24,7 @@ from retraining.serving.model import ModelFailedError
 from retraining.serving.refusals import Refusal, bad_request, too_large, unfit
 from retraining.serving.requests import json_answer, payer_of, trace_id_of
 from retraining.serving.routes.predicting import headers_of
-from retraining.serving.rows import rows_as_mlflow_casts_them
+from retraining.serving.rows import TypedRows, rows_as_mlflow_casts_them
 from retraining.serving.scoped import ScopedRoute
 from retraining.serving.service import Asked, Question, service_of
 
@@ -102,6 +102,14 @@ def content_type_of(header: str) -> ContentType:
     raise Refusal(415, "unknown_content_type", f"Send one of {', '.join(CONTENT_TYPES)}.")
 
 
+def _no_row(rows: TypedRows, content_type: ContentType) -> Refusal:
+    """Why nothing can be answered: nothing was sent, or nothing under a name that is known here."""
+    if not rows.extra:
+        return unfit("There is no row in the request.")
+    separated = " Separate the cells of CSV by commas." if content_type == CSV else ""
+    return unfit(f"None of the columns that were sent is one of the model's.{separated}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class AskedAsOfMlflow(Asked):
     """A request in MLflow's protocol, not read yet."""
@@ -123,7 +131,7 @@ class AskedAsOfMlflow(Asked):
             raise bad_request("not_readable", f"{error}.") from None
         rows = rows_as_mlflow_casts_them(cast, schema)
         if not rows.count:
-            raise unfit("There is no row in the request.")
+            raise _no_row(rows, self.content_type)
         if rows.count > at_most:
             raise too_large(f"{rows.count} rows; at most {at_most} are taken (MAX_REQUEST_ROWS).")
         ids = [f"{self.request_id}:{row}" for row in range(rows.count)]
