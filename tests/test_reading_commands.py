@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.commands import explain
+from retraining.commands.live_facts import read_books
 from retraining.console.terminal import columns, labelled
+from retraining.errors import NoProductionModelError
 from retraining.records import Comparison, CycleRecord, Outcome, Score
+from retraining.settings import load
 from tests.projects import Project, table, tables
 
 if TYPE_CHECKING:
@@ -336,3 +339,5 @@ def test_history_and_explain_say_that_the_store_is_lost(
     for command in ("history", "explain"):
         what, _, _ = registered.start(command).expect(3).error
         assert "a file that is not there: was it moved, is its disk mounted?" in what, command
+    with pytest.raises(NoProductionModelError):  # the live page shows why it knows of no cycle
+        read_books(load(registered.folder, {}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from retraining.commands.reading import read_story
+from retraining.commands.reading import read_known_story
 from retraining.folders.failed_start import last_failed_start
 from retraining.hindsight import graded_decisions
 from retraining.model_registry.names import REPORT
@@ -35,9 +35,10 @@ def read_books(settings: Settings) -> Books:
 
     Raises:
         UnreachableError, StoreError: the registry does not answer, or not well.
+        NoProductionModelError: the store is away, though this project had one.
         FolderGoneError: a folder is not there.
     """
-    story = read_story(settings)
+    story = read_known_story(settings)
     project, ledger = story.project, story.ledger
     waiting = project.inbox.waiting(
         ledger.judged(project.deciding), {*ledger.archive, *ledger.withdrawn}
@@ -71,7 +72,7 @@ def read_report(settings: Settings, cycle_id: str) -> str | None:
     Raises:
         UnreachableError, StoreError: the registry does not answer, or not well.
     """
-    story = read_story(settings)
+    story = read_known_story(settings)
     runs = [record.run_id for record in story.ledger.cycles if record.cycle_id == cycle_id]
     if not runs or runs[0] is None:
         return None
