@@ -108,7 +108,7 @@ def test_a_look_that_found_no_prediction_is_never_all_well(by_version: dict[int,
     found = judged(seen=empty, rows=())
     assert (found.state, found.words) == ("unknown", "Not known yet")
     assert "no prediction in the last 30 days as of" in found.sentence
-    assert "without predictions nobody can say" in found.sentence
+    assert "without predictions of its own nobody can say" in found.sentence
     assert "predictions came since" in judged(seen=empty).sentence
 
 

@@ -285,7 +285,7 @@ def _of_alert(plan: Plan, alert: AlertLine) -> Finding:
 def _why_nobody_knows(facts: LiveFacts, looked: datetime) -> str:
     if facts.rows and facts.rows[0].time > looked:
         return "predictions came since, and nobody has looked at them yet"
-    return "without predictions nobody can say whether it is right"
+    return "without predictions of its own nobody can say whether it is right"
 
 
 def _is_below(plan: Plan, score: ScoreOnRows | None) -> bool:
