@@ -129,10 +129,9 @@ class LivePage:
         )
 
     def _seen(self, rows: tuple[LoggedRow, ...] | None) -> SeenTraffic | None:
-        model = self._production.model
         kept = self._watch.last(
             newest=rows[0].time if rows else None,
-            version=None if model is None else model.version,
+            holder=self._production.standing.alias_version,
         )
         if kept is None:
             return None

@@ -110,7 +110,7 @@ class Watch:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, self._at_least, days, oldest, True)
 
-    def last(self, newest: datetime | None = None, version: int | None = None) -> KeptResult | None:
+    def last(self, newest: datetime | None = None, holder: int | None = None) -> KeptResult | None:
         """What the last look in time found; where it is too old, or there is none, a look is begun.
 
         Nobody waits for that look: whoever asks again later is told what it found.
@@ -118,12 +118,12 @@ class Watch:
         Args:
             newest: when the last logged prediction was asked for. A look that found none, and
                 began before it, is soon too old.
-            version: that answers. A look at another one is soon too old too.
+            holder: the version that holds the alias. A look at another one is soon too old too.
         """
         kept = self._kept(USUAL_DAYS)
         now = datetime.now(UTC)
         oldest = now - timedelta(seconds=self._settings.monitor_every_seconds)
-        if kept is not None and _is_overtaken(kept, newest, version):
+        if kept is not None and _is_overtaken(kept, newest, holder):
             oldest = max(oldest, now - OVERTAKEN_LOOK_LASTS)
         if (kept is None or kept.made_time < oldest) and self._asked.acquire(blocking=False):
             self._worker.submit(self._look_unasked, oldest)
@@ -230,11 +230,11 @@ class Watch:
         self._gauges.alerting({alert["kind"] for alert in seen["alerts"]})
 
 
-def _is_overtaken(kept: KeptResult, newest: datetime | None, version: int | None) -> bool:
-    """Whether the first predictions, or another version, came after a look."""
+def _is_overtaken(kept: KeptResult, newest: datetime | None, holder: int | None) -> bool:
+    """Whether the first predictions, or another holder of the alias, came after a look."""
     found: Seen = json.loads(kept.content)
     looked_at = found.get("drift", {}).get("reference_version")
-    if looked_at is not None and version is not None and looked_at != version:
+    if looked_at is not None and holder is not None and looked_at != holder:
         return True
     has_come_since = newest is not None and kept.made_time < newest
     return has_come_since and found["predictions"] == 0

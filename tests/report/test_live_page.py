@@ -149,6 +149,10 @@ def test_a_look_at_another_version_says_nothing_of_the_one_that_serves() -> None
     assert "it answered none of the " in found.sentence
     assert "the last look was at v4: v5 serves since" in found.sentence
     assert found.others == ()
+    refused = samples.serving(version=5, alias_version=6, unserved="v6 is damaged")
+    of_six = samples.seen(reference_version=6)
+    found = judged(seen=of_six, serving=refused)
+    assert "the last look was at" not in " ".join(one.text for one in found.others)
 
 
 def test_an_alert_of_a_version_that_was_replaced_is_over() -> None:

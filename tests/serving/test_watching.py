@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 
 from retraining.notices import alerts
 from retraining.serving import watching
-from tests.serving.services import body_of, probe_project, running, until
+from tests.serving.services import body_of, move_alias, probe_project, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,6 +139,24 @@ def test_a_look_that_failed_in_time_is_logged_with_its_cause(
         assert until(lambda: start in caplog.text, 60)
     lines = [line for line in caplog.text.splitlines() if start in line]
     assert "METRIC" in lines[0]
+
+
+def test_a_look_at_another_version_is_made_again_soon(
+    own_probes: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "OVERTAKEN_LOOK_LASTS", timedelta(0))
+    with running(own_probes) as service:
+        service.predict(1)
+        assert get(service, "drift/check")["reference_version"] == 1
+        move_alias(own_probes, 2)
+        watch = service.parts.watch
+
+        def looked_at() -> int:
+            kept = watch.last(holder=2)
+            assert kept is not None
+            return int(json.loads(kept.content)["drift"]["reference_version"])
+
+        assert until(lambda: looked_at() == 2)
 
 
 def test_an_empty_look_is_made_again_soon_once_predictions_came(

@@ -243,9 +243,11 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
 
 def _is_of_another_version(facts: LiveFacts) -> bool:
     """Whether another version served when somebody looked last: its alerts are of that one."""
-    version = facts.serving.version
+    serving = facts.serving
     looked_at = None if facts.seen is None else facts.seen.reference_version
-    return version is not None and looked_at is not None and version != looked_at
+    if serving.version is None or looked_at is None:
+        return False
+    return looked_at not in (serving.version, serving.alias_version)
 
 
 def _alerts_that_hold(facts: LiveFacts) -> Iterator[AlertLine]:
