@@ -43,13 +43,13 @@ class Ledger:
     @property
     def batches(self) -> tuple[Batch, ...]:
         """All batches, oldest first, without what was withdrawn."""
-        kept = (
+        remaining = (
             _without(record.batch, self.withdrawn)
             for record in self.records
             if record.batch is not None
         )
         return tuple(
-            sorted((batch for batch in kept if batch.files), key=lambda batch: batch.number)
+            sorted((batch for batch in remaining if batch.files), key=lambda batch: batch.number)
         )
 
     def judged(self, deciding: str) -> frozenset[str]:

@@ -119,11 +119,11 @@ def set_up(
     settings: Settings, stderr: TextIO, *, quiet: bool, verbose: bool, log_file: Path | None
 ) -> CycleLog:
     """Send our lines to stderr by level, and every line to the cycle's log and to `log_file`."""
-    kept = CycleLog(settings.state_dir / "logs")
-    kept.setFormatter(_Redacting(settings.secrets(), as_json=False))
+    cycle_log = CycleLog(settings.state_dir / "logs")
+    cycle_log.setFormatter(_Redacting(settings.secrets(), as_json=False))
     streams = set_up_streams(settings, stderr, quiet=quiet, verbose=verbose, log_file=log_file)
-    logging.getLogger().handlers[:] = [kept, *streams]
-    return kept
+    logging.getLogger().handlers[:] = [cycle_log, *streams]
+    return cycle_log
 
 
 def set_up_streams(

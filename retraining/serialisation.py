@@ -170,7 +170,7 @@ def record_to_json(record: CycleRecord) -> Json:
     """The content of `decision.json`: the outcome, and under `record` what later cycles need."""
     from dataclasses import asdict
 
-    kept: Json = {
+    written: Json = {
         "number": record.number,
         "cycle_id": record.cycle_id,
         "run_id": record.run_id,
@@ -184,7 +184,7 @@ def record_to_json(record: CycleRecord) -> Json:
         "hindsight": None if record.hindsight is None else asdict(record.hindsight),
         "probation": record.probation,
     }
-    return {**outcome_to_json(record.outcome), "record": kept}
+    return {**outcome_to_json(record.outcome), "record": written}
 
 
 def record_from_json(content: Read) -> CycleRecord:
@@ -193,26 +193,26 @@ def record_from_json(content: Read) -> CycleRecord:
 
     from retraining.records import CycleRecord, Hindsight, Score
 
-    kept = content["record"]
-    started = datetime.fromisoformat(kept["started"])
-    hindsight = kept["hindsight"] and Hindsight(**_with_interval(kept["hindsight"]))
+    written = content["record"]
+    started = datetime.fromisoformat(written["started"])
+    hindsight = written["hindsight"] and Hindsight(**_with_interval(written["hindsight"]))
     outcome = outcome_from_json(content)._replace(
-        number=kept["number"], started=started, hindsight=hindsight
+        number=written["number"], started=started, hindsight=hindsight
     )
     return CycleRecord(
-        number=kept["number"],
-        cycle_id=kept["cycle_id"],
-        run_id=kept["run_id"],
+        number=written["number"],
+        cycle_id=written["cycle_id"],
+        run_id=written["run_id"],
         started=started,
         outcome=outcome,
-        deciding=kept["deciding"],
-        judged=tuple(kept["judged"]),
-        batch=kept["batch"] and _batch_from_json(kept["batch"]),
-        served=kept["served"] and Score(**_with_interval(kept["served"])),
-        served_error=kept["served_error"],
-        served_blocks=kept["served_blocks"],
+        deciding=written["deciding"],
+        judged=tuple(written["judged"]),
+        batch=written["batch"] and _batch_from_json(written["batch"]),
+        served=written["served"] and Score(**_with_interval(written["served"])),
+        served_error=written["served_error"],
+        served_blocks=written["served_blocks"],
         hindsight=hindsight,
-        probation=kept["probation"],
+        probation=written["probation"],
     )
 
 

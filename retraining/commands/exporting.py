@@ -125,13 +125,13 @@ def _export_reference(project: Project, model: Model, path: Path) -> int:
 
 def _first_rows(ranges: tuple[RowRange, ...], count: int) -> list[RowRange]:
     """The ranges, cut off after so many rows."""
-    kept: list[RowRange] = []
+    first: list[RowRange] = []
     for start, stop in ranges:
         end = min(stop, start + count)
         if end > start:
-            kept.append((start, end))
+            first.append((start, end))
         count -= end - start
-    return kept
+    return first
 
 
 def export_labelled(project: Project, production: Model | None, folder: Path) -> Labelled:

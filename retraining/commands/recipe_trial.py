@@ -81,13 +81,13 @@ def _newest_files(story: Story, production: Model) -> list[tuple[DataFile, int]]
     """
     folder = story.project.settings.used_data_dir
     chosen: list[tuple[DataFile, int]] = []
-    wanted = ROWS_TRIED
+    rows_left = ROWS_TRIED
     for file in reversed(production.manifest.files):
         path = folder / file.name
-        if path.is_file() and wanted > 0:
-            taken = min(file.rows, wanted)
+        if path.is_file() and rows_left > 0:
+            taken = min(file.rows, rows_left)
             chosen.append((DataFile(file.name, file.sha256, path, file.rows), taken))
-            wanted -= taken
+            rows_left -= taken
     return chosen[::-1]
 
 

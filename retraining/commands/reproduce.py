@@ -64,15 +64,15 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
 def _model(story: Story, number: int | None) -> Model:
     from retraining.model_registry.production import load_model
 
-    wanted = number if number is not None else story.holder
-    if wanted is None:
+    version = number if number is not None else story.holder
+    if version is None:
         raise UsageError(
             "No version holds the production alias.",
             remedy="Name a version: `python pipeline_orchestrator.py reproduce v3`.",
         )
-    model = load_model(story.project.registry, wanted)
+    model = load_model(story.project.registry, version)
     if model is None:
-        raise _no_such_version(story, wanted)
+        raise _no_such_version(story, version)
     return model
 
 

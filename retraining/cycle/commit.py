@@ -17,6 +17,8 @@ from retraining.model_registry.names import CHALLENGER, PREVIOUS
 from retraining.records import AliasMove, DataFile, Marks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from retraining.cycle.job import Job
     from retraining.ledger import Ledger
     from retraining.model_registry.interface import Registry
@@ -84,7 +86,8 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
     Raises:
         StoreError: a file is not to be found, and others cannot be read: it may be one of them.
     """
-    there, gone = job.inbox.archived(), {}
+    archived = job.inbox.archived()
+    missing: dict[str, str] = {}
     inbox, unread = job.inbox.contents()
     names = {
         sha: name
@@ -93,15 +96,15 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
     }
     for sha in (sha for sha in manifest.consumed if sha in names):
         claimed = next(job.inbox.claims.glob(f"{sha}*"), None)
-        if claimed is None and sha not in there and sha in inbox:
+        if claimed is None and sha not in archived and sha in inbox:
             claimed = next(
                 (file.path for file in job.inbox.claim([inbox[sha]]) if file.sha256 == sha), None
             )
         if claimed is not None:
             moved = job.inbox.archive(DataFile(names[sha], sha, claimed), inbox.get(sha))
             job.tally.archived += moved
-        elif sha not in there:
-            gone[sha] = "gone from the inbox before it could be archived"
+        elif sha not in archived:
+            missing[sha] = "gone from the inbox before it could be archived"
             # it could not be claimed
             if sha in inbox and (job.settings.new_data_dir / inbox[sha]).exists():
                 unread = (*unread, inbox[sha])
@@ -109,9 +112,23 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
             job.tally.archived += job.inbox.remove_archived(inbox[sha], sha)
         kill_point("between_archived_files")
     kill_point("after_last_file")
-    if gone and unread:
+    if missing:
+        _withdraw_missing(job, missing, unread)
+    return replace(
+        ledger,
+        archive={**ledger.archive, **{s: n for s, n in names.items() if s not in missing}},
+        withdrawn={**ledger.withdrawn, **missing},
+    )
+
+
+def _withdraw_missing(job: Job, missing: Mapping[str, str], unread: Sequence[str]) -> None:
+    """Withdraw files that are to be found nowhere, by SHA-256 with the reason.
+
+    Not while others cannot be read: it may be one of them.
+    """
+    if unread:
         raise StoreError(
-            f"{len(gone)} files that the promoted version learned are not to be found, and"
+            f"{len(missing)} files that the promoted version learned are not to be found, and"
             f" {unread[0]!r} cannot be read.",
             unchanged="The version stays in production; what was archived stays so.",
             remedy=(
@@ -119,17 +136,11 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
                 " here."
             ),
         )
-    if gone:
-        log.warning(
-            "%d files that the promoted version learned are gone from the inbox: withdrawn",
-            len(gone),
-        )
-        job.registry.withdraw(gone)
-    return replace(
-        ledger,
-        archive={**ledger.archive, **{s: n for s, n in names.items() if s not in gone}},
-        withdrawn={**ledger.withdrawn, **gone},
+    log.warning(
+        "%d files that the promoted version learned are gone from the inbox: withdrawn",
+        len(missing),
     )
+    job.registry.withdraw(missing)
 
 
 def marks_of_one_rolled_back(version: Version, to: int, why: str) -> Marks:
@@ -195,14 +206,14 @@ def move_out_withdrawn(project: Project, ledger: Ledger) -> None:
         return
     folder = project.settings.used_data_dir
     present = project.inbox.archived()
-    there = [
+    archived = [
         (sha256, why, name)
         for sha256, why in ledger.withdrawn.items()
         for name in present.get(sha256, ())
     ]
-    if there:
+    if archived:
         project.inbox.check_rights(
             "The withdrawn files are marked in the registry; they are still in the archive."
         )
-    for sha256, why, name in there:
+    for sha256, why, name in archived:
         project.inbox.quarantine(folder / name, f"withdrawn: {why}", sha256, folder="archive")

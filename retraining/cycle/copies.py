@@ -75,13 +75,13 @@ def leave_out_learned(
     if with_its_label and any(mask.any() for mask in masks):
         same = _learned_with_this_label(project, sections, schema, ranges, files)
         masks = [mask & here for mask, here in zip(masks, same, strict=True)]
-    kept = tuple(
+    remaining = tuple(
         replace(section, left_out=mask if mask.any() else None)
         for section, mask in zip(sections, masks, strict=True)
     )
     left_out = sum(int(mask.sum()) for mask in masks)
-    in_files = {section.file.sha256 for section in kept if section.left_out is not None}
-    return kept, Copies(left_out, rows, len(in_files))
+    in_files = {section.file.sha256 for section in remaining if section.left_out is not None}
+    return remaining, Copies(left_out, rows, len(in_files))
 
 
 def archived_files(project: Project) -> dict[str, DataFile]:
@@ -142,7 +142,7 @@ def _labelled_hashes(table: pa.Table) -> Hashes:
 
 def _occurring(
     project: Project,
-    wanted: Hashes,
+    hashes: Hashes,
     schema: Schema,
     learned: Learned,
     files: Mapping[str, DataFile],
@@ -155,18 +155,18 @@ def _occurring(
     """
     lowest = np.uint64(PLACES - 1)
     marked = np.zeros(PLACES, dtype=bool)
-    for part in _in_pieces(wanted):
+    for part in _in_pieces(hashes):
         marked[part & lowest] = True
     tables = project.tables_of([files[sha256] for sha256 in learned], schema)
-    occurs = np.zeros(len(wanted), dtype=bool)
+    occurs = np.zeros(len(hashes), dtype=bool)
     for ranges, table in zip(learned.values(), tables, strict=True):
         values = hashes_of(table)
         for start, stop in ranges:
             for part in _in_pieces(values[start:stop]):
                 candidates = part[marked[part & lowest]]
-                places = np.searchsorted(wanted, candidates[_among(candidates, wanted)])
+                places = np.searchsorted(hashes, candidates[_among(candidates, hashes)])
                 occurs[places] = True
-    return wanted[occurs]
+    return hashes[occurs]
 
 
 def _in_pieces(values: Hashes) -> Iterator[Hashes]:

@@ -57,18 +57,18 @@ def files_of(project: Project, manifest: Manifest) -> dict[str, DataFile]:
     """SHA-256 -> where the bytes of the manifest's files stand: in the archive, or still in the
     inbox.
     """
-    wanted = {file.sha256: file for file in (*manifest.files, *manifest.held_out)}
+    learned = {file.sha256: file for file in (*manifest.files, *manifest.held_out)}
     archive, inbox = project.settings.used_data_dir, project.settings.new_data_dir
     files = {
-        sha: DataFile(names[0], sha, archive / names[0], wanted[sha].rows)
+        sha: DataFile(names[0], sha, archive / names[0], learned[sha].rows)
         for sha, names in project.inbox.archived().items()
-        if sha in wanted
+        if sha in learned
     }
-    if files.keys() != wanted.keys() and inbox.is_dir():
+    if files.keys() != learned.keys() and inbox.is_dir():
         for path in sorted(path for path in inbox.iterdir() if path.is_file()):
             sha = sha256_of(path)
-            if sha in wanted and sha not in files:
-                files[sha] = DataFile(path.name, sha, path, wanted[sha].rows)
+            if sha in learned and sha not in files:
+                files[sha] = DataFile(path.name, sha, path, learned[sha].rows)
     return files
 
 

@@ -109,12 +109,12 @@ def _limited(
         counts += np.bincount(codes[codes != UNLABELLED], minlength=len(counts))
     left = rows_to_keep(counts, limit)
     newest_first = project.tables_of(files[::-1], schema)
-    kept = []
+    limited = []
     for mask, table in zip(masks[::-1], newest_first, strict=True):
         codes = np.where(mask, label_codes(table), UNLABELLED)
-        kept.append(last_rows_by_class(codes, left))
-        left -= np.bincount(codes[kept[-1]], minlength=len(left))
-    return kept[::-1]
+        limited.append(last_rows_by_class(codes, left))
+        left -= np.bincount(codes[limited[-1]], minlength=len(left))
+    return limited[::-1]
 
 
 def rows_to_keep(counts: NDArray[np.int64], limit: int) -> NDArray[np.int64]:

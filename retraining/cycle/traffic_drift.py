@@ -108,11 +108,11 @@ def drift_since(settings: Settings, production: Model, since: datetime | None) -
 
 def _window(settings: Settings) -> Sequence[WindowRow]:
     span = timedelta(hours=settings.drift_window_hours)
-    wanted = settings.drift_detection_window
+    at_least = settings.drift_detection_window
     with reading_if_there(settings) as connection:
         if connection is None:
             return []
-        return newest_rows(connection, settings.model_name, wanted, span, MOST_ROWS)
+        return newest_rows(connection, settings.model_name, at_least, span, MOST_ROWS)
 
 
 def judge_traffic(

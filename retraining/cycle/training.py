@@ -103,11 +103,11 @@ def train_challenger(
         # drift is against what is recent
         whole = [(file, ranges) for file, ranges in parts if file.sha256 not in lineage.shares]
         sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
-        wanted = replace(
+        to_register = replace(
             candidate(recipe, estimator, manifest, marks, sketch),
             calibration=calibration_of(answers, champion.schema),
         )
-        version = job.registry.register(wanted, parent=cycle.run_id, run_name=RETRAINING)
+        version = job.registry.register(to_register, parent=cycle.run_id, run_name=RETRAINING)
     return Challenger(estimator, version, manifest, answers)
 
 

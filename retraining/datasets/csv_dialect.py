@@ -83,12 +83,12 @@ def _other_separator(header: str, settings: Settings) -> str | None:
 
 def _setting_for(separator: str, rows: list[str], settings: Settings) -> str:
     """The lines of `.env` that would read such a file, as a question."""
-    wanted = []
+    lines = []
     if separator != settings.csv_separator:
         written = "\\t" if separator == "\t" else separator
-        wanted.append(f"CSV_SEPARATOR={written}")
+        lines.append(f"CSV_SEPARATOR={written}")
     cells = [cell for row in rows for cell in _cells(row, separator)]
     may_have_commas = settings.csv_decimal == "." and separator != ","
     if may_have_commas and any(_DECIMAL_COMMA.fullmatch(cell) for cell in cells):
-        wanted.append("CSV_DECIMAL=,")
-    return f": {' and '.join(wanted)}?" if wanted else ""
+        lines.append("CSV_DECIMAL=,")
+    return f": {' and '.join(lines)}?" if lines else ""

@@ -149,12 +149,12 @@ def _alike(name: str) -> str:
     return re.sub(r"[\s_\ufeff-]+", "", name).casefold()
 
 
-def _lines_before_the_header(wanted: Sequence[str], rest: Segment | None) -> str | None:
+def _lines_before_the_header(names: Sequence[str], rest: Segment | None) -> str | None:
     lines = (
         rest.data[: 2**16].decode(errors="replace").splitlines()[:LINES_SEARCHED] if rest else []
     )
     for line in lines:
-        if all(name in line for name in wanted):
+        if all(name in line for name in names):
             count = lines.index(line) + 1
             return (
                 f"the header must be the first line; here {count} other"

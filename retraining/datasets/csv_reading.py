@@ -56,7 +56,7 @@ class CsvFile:
         """Columns that pandas wrote its index into."""
         return index_columns({}, self.names)
 
-    def rows(self, wanted: Mapping[str, Wanted]) -> Iterator[RawRows]:
+    def rows(self, kinds: Mapping[str, Wanted]) -> Iterator[RawRows]:
         """The rows of the wanted columns (all are in `names`), segment by segment.
 
         Raises:
@@ -67,7 +67,7 @@ class CsvFile:
         for segment in itertools.chain([self.head], self.more):
             if segment.data.strip(b"\r\n"):
                 part = _CsvPart(segment, self.names, first_row, self.settings)
-                rows = part.rows(wanted)
+                rows = part.rows(kinds)
                 yield rows
                 first_row += rows.count
 
@@ -100,18 +100,18 @@ class _CsvPart:
     first_row: int
     settings: Settings
 
-    def rows(self, wanted: Mapping[str, Wanted]) -> RawRows:
-        types = {name: pa.float64() if kind == "number" else TEXTS for name, kind in wanted.items()}
+    def rows(self, kinds: Mapping[str, Wanted]) -> RawRows:
+        types = {name: pa.float64() if kind == "number" else TEXTS for name, kind in kinds.items()}
         try:
             table = self.parse(types)
         except pa.ArrowInvalid as error:
             self.refuse_ragged_rows()
-            self.refuse_words([name for name, kind in wanted.items() if kind == "number"])
+            self.refuse_words([name for name, kind in kinds.items() if kind == "number"])
             raise UnreadableFileError(
                 f"the file cannot be read as CSV: {shown(str(error), 200)}"
             ) from None
         columns = {name: _one_chunk(table.column(name)) for name in types}
-        for name, kind in wanted.items():
+        for name, kind in kinds.items():
             if kind == "number":
                 self.refuse_numbers_out_of_range(name, columns[name])
         return RawRows(columns, table.num_rows, self.first_row, self.where)

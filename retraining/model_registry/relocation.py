@@ -113,44 +113,44 @@ class _Project:
         self._check_that_the_files_are_here(wanted)
         return self._counted(wanted, int(experiment.experiment_id))
 
-    def _check_that_the_files_are_here(self, wanted: Relocation) -> None:
+    def _check_that_the_files_are_here(self, planned: Relocation) -> None:
         """The manifest of the version that serves must be in the new place, byte for byte."""
         holder = self._registered.facts().aliases.get(self._settings.production_alias)
         version = None if holder is None else self._registered.version(holder)
-        here = has_artifacts_here(wanted.old, self._settings)
-        if here and (version is None or not version.is_ours or self._is_here(version, wanted)):
+        here = has_artifacts_here(planned.old, self._settings)
+        if here and (version is None or not version.is_ours or self._is_here(version, planned)):
             return
         missing = "there are none" if version is None else f"those of v{version.number} are not"
         raise ArtifactsElsewhereError(
-            f"The artifacts of the experiment {wanted.experiment!r} are not in"
-            f" {local_folder(wanted.new)}: {missing} there.",
+            f"The artifacts of the experiment {planned.experiment!r} are not in"
+            f" {local_folder(planned.new)}: {missing} there.",
             remedy=(
-                f"Copy them there from {local_folder(wanted.old) or wanted.old} or from a backup,"
+                f"Copy them there from {local_folder(planned.old) or planned.old} or from a backup,"
                 " then relocate."
             ),
         )
 
-    def _is_here(self, version: Version, wanted: Relocation) -> bool:
+    def _is_here(self, version: Version, planned: Relocation) -> bool:
         run = self._runs.run(version.manifest_run or version.run_id)
-        if run is None or not run.info.artifact_uri.startswith(f"{wanted.old}/"):
+        if run is None or not run.info.artifact_uri.startswith(f"{planned.old}/"):
             return True  # kept elsewhere: no address of it is changed
-        folder = local_folder(wanted.new + run.info.artifact_uri.removeprefix(wanted.old))
+        folder = local_folder(planned.new + run.info.artifact_uri.removeprefix(planned.old))
         path = None if folder is None else folder / MANIFEST
         if path is None or not path.is_file():
             return False
         return hashlib.sha256(path.read_bytes()).hexdigest() == version.manifest_sha256
 
-    def _counted(self, wanted: Relocation, experiment: int) -> Relocation:
+    def _counted(self, planned: Relocation, experiment: int) -> Relocation:
         engine = create_sqlalchemy_engine(self._settings.mlflow_tracking_uri)
         try:
             with engine.connect() as database:
                 _, runs, models, versions, _ = (
-                    _count(database, addresses, wanted.old)
+                    _count(database, addresses, planned.old)
                     for addresses in _all_addresses(self._settings, experiment)
                 )
         finally:
             engine.dispose()
-        return Relocation(wanted.experiment, wanted.old, wanted.new, runs, models, versions)
+        return Relocation(planned.experiment, planned.old, planned.new, runs, models, versions)
 
 
 def _all_addresses(settings: Settings, experiment: int) -> tuple[_Addresses, ...]:

@@ -90,14 +90,16 @@ class Runs:
         ]
 
         def find(mlflow: MlflowClient) -> Run | None:
-            wanted = " and ".join(
+            condition = " and ".join(
                 [
                     f"tags.`{ROLE}` = '{role}'",
                     f"tags.`{MODEL}` = '{self._store.model_name}'",
                     *same,
                 ]
             )
-            runs = mlflow.search_runs([experiment], f"{wanted} and attributes.status = 'RUNNING'")
+            runs = mlflow.search_runs(
+                [experiment], f"{condition} and attributes.status = 'RUNNING'"
+            )
             return next((run for run in runs if run.info.run_name == name), None)
 
         start = in_milliseconds(started)

@@ -76,12 +76,12 @@ class _Universe:
 
     def without(self, rows: Mask) -> _Universe:
         """The same, less some asked rows."""
-        kept = ~rows
+        remaining = ~rows
         return _Universe(
-            self.codes[kept],
-            self.delivery[kept],
-            self.asked[kept],
-            self.learned[kept],
+            self.codes[remaining],
+            self.delivery[remaining],
+            self.asked[remaining],
+            self.learned[remaining],
             self.distinct,
         )
 

@@ -214,7 +214,7 @@ def _far_away(
                 path=recipe.path,
                 failed=failed,
             )
-            there = answers(travelled)
+            elsewhere = answers(travelled)
     except BrokenContractError as error:
         yield (
             f"{error}"
@@ -222,7 +222,7 @@ def _far_away(
             else f"{error}, once pickled and loaded away from the project"
         )
         return
-    if not _agree(there, expected):
+    if not _agree(elsewhere, expected):
         yield "returned an estimator that predicts otherwise once pickled and loaded"
 
 
