@@ -197,6 +197,15 @@ def bear_history(rows: int) -> None:
 def _a_day(database: Database, when: datetime, count: int) -> float:
     """Rows of a day, all labelled and exported; CPU seconds of the first of its exports."""
     first = 0.0
+    for at in write_a_day(database, when, count):
+        began = time.process_time()
+        _export(database, at)
+        first = first or time.process_time() - began
+    return first
+
+
+def write_a_day(database: Database, when: datetime, count: int) -> Iterator[datetime]:
+    """Rows of a day with their labels, a request of `AT_ONCE` rows at a time; each one's time."""
     for start in range(0, count, AT_ONCE):
         at = when + timedelta(seconds=start / count * 86_000)
         ids = [f"{when:%j}-{number:07d}" for number in range(start, start + AT_ONCE)]
@@ -204,10 +213,7 @@ def _a_day(database: Database, when: datetime, count: int) -> float:
             append_all(connection, MODEL, [_request(ids, at)])
         given = [GivenLabel(name, "1", is_class=True) for name in ids]
         take_labels(database, MODEL, given, at)
-        began = time.process_time()
-        _export(database, at)
-        first = first or time.process_time() - began
-    return first
+        yield at
 
 
 def _export(database: Database, at: datetime) -> None:

@@ -5,9 +5,9 @@ Intervals take days as blocks, or hours while there are few days: rows of a day 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -69,31 +69,32 @@ def score_of_groups(
         label, answer = codes.get(one.label or ""), codes.get(one.prediction or "")
         if label is not None and answer is not None:
             counted.append((hour_number(one.hour), label, answer, one.rows))
-    table = np.asarray(counted, dtype=np.int64).reshape(-1, 4)
-    hours, truth, predicted = np.repeat(table[:, :3], table[:, 3], axis=0).T
-    return _score(chosen, Predictions(truth, predicted, None, hours, max(len(codes), 1)))
+    table = np.asarray(counted, dtype=np.int32).reshape(-1, 4)
+    blocks, rows = _blocks(table[:, 0]), table[:, 3]
+    # of millions of rows small integers: few bytes each
+    truth, predicted = (np.repeat(column.astype(np.int16), rows) for column in table[:, 1:3].T)
+    answers = Predictions(truth, predicted, None, np.repeat(blocks, rows), max(len(codes), 1))
+    return _score(chosen, answers)
 
 
 def score_of_rows(chosen: Metric, rows: LabelledRows, mine: NDArray[np.bool_]) -> Score | None:
     """What some rows, a mask (n,), scored; None where nothing can be told."""
-    return _score(chosen, subset(rows.answers, mine))
+    answers = subset(rows.answers, mine)
+    return _score(chosen, replace(answers, blocks=_blocks(answers.blocks)))
+
+
+def _blocks(hours: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """(n,) the days of those hours, or the hours themselves while there are few days."""
+    days = hours // HOURS_A_DAY
+    return days if np.unique(days).size >= DAYS_FOR_BLOCKS else hours
 
 
 def _score(chosen: Metric, answers: Predictions) -> Score | None:
-    """With an interval over days, or over hours while there are few days.
-
-    Blocks are given as hours.
-    """
+    """With an interval over the blocks; None where nothing can be told."""
     value = score(chosen, answers)
     if value is None:
         return None
-    hours = answers.blocks
-    days = hours // HOURS_A_DAY
-    blocks = days if np.unique(days).size >= DAYS_FOR_BLOCKS else hours
-    blocked = Predictions(
-        answers.truth, answers.predicted, answers.probabilities, blocks, answers.class_count
-    )
-    return Score(chosen.name, value, answers.truth.size, score_interval(chosen, blocked))
+    return Score(chosen.name, value, answers.truth.size, score_interval(chosen, answers))
 
 
 def labelled_rows(
