@@ -107,7 +107,7 @@ def _look_until(project: Path, name: str, ended: threading.Event) -> None:
             give_way(process.pid)
         while process.poll() is None:
             if ended.wait(0.1):
-                process.terminate()
+                process.kill()  # it only reads
         process.wait()
 
 

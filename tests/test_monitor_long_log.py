@@ -76,7 +76,9 @@ def fill(path: Path) -> None:
     now = datetime.now(UTC)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA cache_size=-400000")  # KiB: the indexes fit, so it is far quicker
+        connection.execute(
+            "PRAGMA cache_size=-400000"
+        )  # KiB: the indexes fit, so it is far quicker
         for table, columns, rows in (
             ("predictions", COLUMNS, predictions(now)),
             ("labels", LABEL_COLUMNS, labels(now)),
