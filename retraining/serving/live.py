@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from retraining.env_file import read_env_file
-from retraining.errors import RetrainingError, StoreError
+from retraining.errors import RetrainingError
 from retraining.logs import log
 from retraining.notices.alerts import recent_alerts
 from retraining.prediction_log.connection import PredictionLogError
@@ -195,9 +195,8 @@ class _InTheBackground:
 
     def _read_once(self) -> None:
         try:
-            books = self._read()
-            _refuse_emptied_books(self._books, books)
-            self._books, self._problem = books, None
+            self._books = self._read()
+            self._problem = None
         except RetrainingError as error:
             self._problem = error.what
         except Exception as error:  # noqa: BLE001 - whatever a library raises, the page is shown
@@ -205,15 +204,3 @@ class _InTheBackground:
             log.warning(
                 "the registry was not read for the page: %s: %s", type(error).__name__, error
             )
-
-
-def _refuse_emptied_books(before: Books | None, now: Books) -> None:
-    """A registry that forgot the alias and every cycle is not the one that was read before.
-
-    Raises:
-        StoreError: it is so.
-    """
-    knew = before is not None and (before.holder is not None or before.cycles)
-    if knew and now.holder is None and not now.cycles:
-        gone = "the registry holds neither the alias nor any cycle now"
-        raise StoreError(gone, remedy="Look whether its file or database was moved.")

@@ -18,9 +18,7 @@ from retraining.errors import UnreachableError
 from retraining.prediction_log.connection import PredictionLogError
 from retraining.prediction_log.watch import KeptResult, keep_result
 from retraining.serving.access import COOKIE
-from retraining.serving.live import _InTheBackground
 from retraining.serving.tokens import TokenFile
-from tests.report import live_samples
 from tests.report.live_samples import HOSTILE
 from tests.serving.services import move_alias, probe_project, running, until
 
@@ -204,7 +202,7 @@ def test_while_the_store_is_away_the_page_shows_what_it_knew(
         raise UnreachableError("MLflow does not answer.", remedy="Start it.")
 
     assert "Cycles and files as of" in text_of(service.ask("GET", "/page/fragment"))
-    monkeypatch.setattr(live_facts, "read_story", away)
+    monkeypatch.setattr(live_facts, "read_known_story", away)
     monkeypatch.setattr("retraining.serving.live.BOOKS_ARE_FRESH", timedelta(0))
 
     def is_told() -> bool:
@@ -213,22 +211,6 @@ def test_while_the_store_is_away_the_page_shows_what_it_knew(
         return "MLflow does not answer" in text_of(reply)
 
     assert until(is_told)
-
-
-def test_a_registry_that_lost_everything_is_not_shown_as_one_without_cycles() -> None:
-    knew, lost = live_samples.books(), live_samples.books(holder=None, cycles=())
-    answers = [knew, lost]
-    read = _InTheBackground(lambda: answers.pop(0))
-    try:
-        assert read.newest() == (knew, None)
-        read._asked = datetime.min.replace(tzinfo=UTC)
-        read.newest()
-        assert until(lambda: read.newest()[1] is not None)
-        books, problem = read.newest()
-        assert books == knew
-        assert "neither the alias nor any cycle" in str(problem)
-    finally:
-        read.close()
 
 
 def test_settings_that_changed_since_the_start_are_told(own_probes: Settings) -> None:
