@@ -6,6 +6,9 @@ try. They are raised where the cause is known and caught once, in `cli`.
 
 from __future__ import annotations
 
+import os
+import re
+
 NOTHING_CHANGED = "Nothing was changed: no alias moved, no file moved."
 
 
@@ -56,6 +59,7 @@ class SettingsError(RetrainingError):
     exit_code = 2
 
     def __init__(self, problems: tuple[str, ...], *, where: str) -> None:
+        problems = tuple(map(_with_its_origin, problems))
         count = f"{len(problems)} settings are wrong" if len(problems) > 1 else "A setting is wrong"
         super().__init__(
             f"{count} ({where}): {'; '.join(problems)}",
@@ -68,6 +72,18 @@ class SettingsError(RetrainingError):
         self.in_short = (
             f"{count} ({where}): {', '.join(problem.split(':')[0] for problem in problems)}."
         )
+
+
+def _with_its_origin(problem: str) -> str:
+    """Names of settings stand ahead of the colon; the environment's are told, since an edit of
+    `.env` would change nothing.
+    """
+    names = re.findall(r"[A-Z][A-Z0-9_]+", problem.partition(":")[0])
+    outside = [name for name in names if os.environ.get(name, "").strip()]
+    if not outside:
+        return problem
+    verb = "is" if len(outside) == 1 else "are"
+    return f"{problem} ({' and '.join(outside)} {verb} set in the environment, which beats .env)"
 
 
 class PersonNeededError(RetrainingError):

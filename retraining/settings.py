@@ -11,6 +11,7 @@ import math
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 POSTGRESQL = "postgresql+psycopg://"  # psycopg 3: requirements-postgres.txt
 CLONE = Path(__file__).resolve().parent.parent
 STATE_FOLDER = ".retraining"
+SUGGESTED_THRESHOLDS = "suggested_thresholds"  # a table there: metric -> RETRAIN_THRESHOLD
 RECIPE_NAME = "train_classification_model.py"
 TRIGGERS = get_args(TriggerName)
 PROMOTION_RULES = get_args(PromotionRule)
@@ -493,7 +495,7 @@ def load(
         name: value for name, value in {**from_file, **(environment or {})}.items() if value.strip()
     }
     values, wrong = _parsed(texts)
-    problems += wrong + _contradictions(values, texts, decides=decides)
+    problems += wrong + _contradictions(values, texts, project / STATE_FOLDER, decides=decides)
     if problems:
         raise SettingsError(tuple(problems), where=str(path))
     values["passed_on"] = {name: value for name, value in from_file.items() if name not in known}
@@ -521,13 +523,15 @@ def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _contradictions(
-    values: dict[str, Any], texts: Mapping[str, str], *, decides: bool
+    values: dict[str, Any], texts: Mapping[str, str], state_dir: Path, *, decides: bool
 ) -> list[str]:
     """What single values cannot show; fills in the threshold that depends on the metric."""
     problems: list[str] = []
     if "metric" in values:
         asked_for = decides and "threshold" in values.get("retrain_when", ())
-        problems += _threshold_problems(values, METRICS[values["metric"]], texts, asked_for)
+        chosen = METRICS[values["metric"]]
+        suggestion = _suggested(state_dir, chosen.name) if asked_for else ""
+        problems += _threshold_problems(values, chosen, texts, asked_for, suggestion)
     if values.get("csv_separator") == values.get("csv_decimal"):
         problems.append("CSV_SEPARATOR and CSV_DECIMAL: the same character cannot be both")
     if values.get("target_column") in values.get("ignore_columns", ()):
@@ -562,7 +566,11 @@ def _contradictions_of_access(texts: Mapping[str, str]) -> list[str]:
 
 
 def _threshold_problems(
-    values: dict[str, Any], metric: Metric, texts: Mapping[str, str], asked_for: bool
+    values: dict[str, Any],
+    metric: Metric,
+    texts: Mapping[str, str],
+    asked_for: bool,
+    suggestion: str,
 ) -> Iterator[str]:
     """What RETRAIN_THRESHOLD cannot be for a metric.
 
@@ -580,8 +588,17 @@ def _threshold_problems(
         )
         yield (
             "RETRAIN_THRESHOLD: required, since RETRAIN_WHEN has threshold and METRIC is"
-            f" {metric.name} (only {usual} has a default); register_first_model.py suggests one"
+            f" {metric.name} (only {usual} has a default); {suggestion}"
         )
+
+
+def _suggested(state_dir: Path, metric: str) -> str:
+    """What the last registration noted for a metric, else who would say it."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        noted = json.loads((state_dir / f"{SUGGESTED_THRESHOLDS}.json").read_bytes())
+        suggested = float(noted["thresholds"][metric])
+        return f"the registration of v{noted['version']} suggests {suggested:g}"
+    return "register_first_model.py suggests one"
 
 
 def _with_absolute_paths(values: dict[str, Any], project: Path) -> dict[str, Any]:

@@ -60,6 +60,20 @@ def test_the_environment_beats_the_file_which_beats_the_defaults(tmp_path: Path)
     )
 
 
+def test_a_wrong_value_of_the_environment_is_told_to_stand_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("MIN_NEW_FILES=3\nCONFIDENCE=2\n")
+    monkeypatch.setenv("MIN_NEW_FILES", "many")
+    monkeypatch.delenv("CONFIDENCE", raising=False)
+    with pytest.raises(SettingsError) as raised:
+        load(tmp_path, {"MIN_NEW_FILES": "many"})
+    told = {problem.split(":")[0]: problem for problem in raised.value.problems}
+    from_there = "(MIN_NEW_FILES is set in the environment, which beats .env)"
+    assert told["MIN_NEW_FILES"].endswith(from_there)
+    assert "environment" not in told["CONFIDENCE"]
+
+
 def test_an_empty_value_counts_as_absent(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MIN_NEW_FILES=\nPOSITIVE_CLASS=\n")
     settings = load(tmp_path, {"METRIC": " "})

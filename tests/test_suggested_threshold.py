@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from retraining.records import Score
 from retraining.registering.baseline import Baseline
 from retraining.registering.words import suggested_threshold, threshold_source
 from retraining.statistics import Predictions
+
+if TYPE_CHECKING:
+    from tests.projects import Project
 
 
 def baseline(score: Score, *, rare: int | None = None) -> Baseline:
@@ -45,3 +50,17 @@ def test_classes_of_one_size_leave_every_row_its_worth() -> None:
 
 def test_it_never_lies_below_what_a_share_can_be() -> None:
     assert threshold(Score("f1", 0.1, 100), rare=1) == 0
+
+
+def test_after_metric_was_changed_the_missing_setting_is_told_with_a_value(
+    registered: Project,
+) -> None:
+    del registered.settings["RETRAIN_THRESHOLD"]
+    registered.configure(METRIC="f1")
+    for command in ("check", "run"):
+        what = registered.start(command).expect(2).error[0]
+        assert "METRIC is f1 (only accuracy has a default); the registration of v1 suggests 0." in (
+            what
+        )
+    (registered.folder / ".retraining" / "suggested_thresholds.json").unlink()
+    assert "register_first_model.py suggests one" in registered.start("check").expect(2).error[0]

@@ -28,7 +28,9 @@ from retraining.registering.words import (
     description_of,
     in_words,
     reason_of,
+    suggested_thresholds,
 )
+from retraining.settings import SUGGESTED_THRESHOLDS
 from retraining.trainer import load_recipe
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.cycle.recovery import Recovered
     from retraining.cycle.rows import Section
+    from retraining.registering.baseline import Baseline
     from retraining.registering.plan import Plan
 
 
@@ -95,6 +98,8 @@ def add_version(
             note_move(job, holder, version, "registered, and given the alias")
         holder = version
     finish(job, recovered, plan, run_id, version, baseline.score, holder=holder)
+    if job.shows_pages:
+        _note_thresholds(job, version, baseline)
     result = {
         "version": version,
         "changed": True,
@@ -105,6 +110,13 @@ def add_version(
     }
     registered = Registered(version, baseline, beside, remarks, set_alias)
     return Answer(result, in_words(job, plan, registered))
+
+
+def _note_thresholds(job: Job, version: int, baseline: Baseline) -> None:
+    """For the error of a setting that is missing, after METRIC was changed: it asks no registry."""
+    thresholds = suggested_thresholds(baseline, job.settings.confidence)
+    with job.state.if_possible():
+        job.state.write(SUGGESTED_THRESHOLDS, {"version": version, "thresholds": thresholds})
 
 
 def _record(

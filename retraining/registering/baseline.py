@@ -4,7 +4,7 @@ same rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from retraining.cycle.rows import Section, predictions
 from retraining.errors import DamagedModelError, UnreadableFileError
 from retraining.model_registry.production import Model, load_model
 from retraining.records import NO_COPIES, Copies, Score, Version
+from retraining.scoring import coding
 from retraining.statistics import metric, score, score_interval
 from retraining.statistics.comparison import BLOCKS_FOR_AN_INTERVAL
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retraining.cycle.job import Job
+    from retraining.records import Label, Schema
     from retraining.registering.plan import Plan
     from retraining.statistics import Predictions
 
@@ -54,6 +56,38 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Majority:
+    """What the commonest class of the scored rows would reach, if it were always answered.
+
+    Attributes:
+        label: of that class.
+        value: its score.
+        rarest: the label of the rarest class, and its share of the rows.
+    """
+
+    label: Label
+    value: float | None
+    rarest: tuple[Label, float]
+
+
+def majority_of(baseline: Baseline, schema: Schema) -> Majority | None:
+    """None where nothing was scored."""
+    answers = baseline.answers
+    if baseline.score is None or answers is None or not len(answers.truth):
+        return None
+    labels = coding(schema)
+    shares = np.bincount(answers.truth, minlength=len(labels)) / len(answers.truth)
+    most, least = int(np.argmax(shares)), int(np.argmin(shares))
+    always = replace(
+        answers,
+        predicted=np.full_like(answers.predicted, most),
+        probabilities=np.tile(shares, (len(answers.truth), 1)),
+    )
+    value = score(metric(baseline.score.metric), always)
+    return Majority(labels[most], value, (labels[least], float(shares[least])))
+
+
+@dataclass(frozen=True)
 class Beside:
     """Production and the new version on rows that neither has learned.
 
@@ -79,7 +113,7 @@ def score_on_unseen_rows(
         answers = answers_on_test_rows(job, model, kept, estimator)
     if not len(answers.truth):
         return Baseline(None, 0, None, copies)
-    return Baseline(_scored(job, answers), len(np.unique(answers.blocks)), answers, copies)
+    return Baseline(_by_metric(job, answers), len(np.unique(answers.blocks)), answers, copies)
 
 
 def beside_production(
@@ -101,7 +135,7 @@ def beside_production(
         theirs = predictions(job, production, kept)
     except (DamagedModelError, UnreadableFileError) as error:
         return Beside(number, why_not=str(error).rstrip("."))
-    return Beside(number, _scored(job, theirs), _scored(job, ours))
+    return Beside(number, _by_metric(job, theirs), _by_metric(job, ours))
 
 
 def _new(job: Job, plan: Plan) -> Model:
@@ -116,8 +150,12 @@ def _less_learned(
     return leave_out_learned(job, sections, plan.schema, learned, files)
 
 
-def _scored(job: Job, answers: Predictions) -> Score:
-    chosen = metric(job.settings.metric)
-    interval = score_interval(chosen, answers, job.settings.confidence)
-    value = score(chosen, answers)
-    return Score(job.settings.metric, value, len(answers.truth), interval)
+def scored_by(name: str, answers: Predictions, confidence: float) -> Score:
+    """The score by a metric, with its interval."""
+    chosen = metric(name)
+    interval = score_interval(chosen, answers, confidence)
+    return Score(name, score(chosen, answers), len(answers.truth), interval)
+
+
+def _by_metric(job: Job, answers: Predictions) -> Score:
+    return scored_by(job.settings.metric, answers, job.settings.confidence)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retraining.console.command_lines import spelled_out
 from retraining.cycle.production import how_to_assign, public_uri
+from retraining.metrics import METRICS
 from retraining.phrases import copies_in_words, first_few, in_brackets
+from retraining.registering.baseline import majority_of, scored_by
 from retraining.registering.remarks import remarks_in_words
 from retraining.scoring import coding
+from retraining.statistics import check_metric, metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 NAMES_SHOWN = 30  # of columns of a kind, of classes
 PERFECT = {"error_rate": 0.0, "neg_log_loss": 0.0, "neg_brier_score": 0.0}  # else 1
+RARE = 0.05  # share of rows, below which a class hardly counts where all rows count alike
 ROWS_COUNT_ALIKE = ("accuracy", "error_rate")
 
 
@@ -78,6 +82,7 @@ def in_words(job: Job, plan: Plan, registered: Registered) -> str:
     copies = registered.baseline.copies
     if copies_in_words(copies):
         lines.append(f"{'Warning: ' if copies.most else ''}{copies_in_words(copies, 'reserved')}")
+    lines += majority_in_words(registered.baseline, schema)
     lines += _scores_in_words(settings, registered)
     if plan.left_out:
         count, first = len(plan.left_out), next(iter(plan.left_out.values()))
@@ -98,6 +103,24 @@ def _columns_in_words(schema: Schema) -> str:
     return "; ".join(counted)
 
 
+def majority_in_words(baseline: Baseline, schema: Schema) -> Iterator[str]:
+    """What a score says beside that of always answering the commonest class."""
+    always = majority_of(baseline, schema)
+    if always is None or baseline.score is None:
+        return
+    name = baseline.score.metric
+    reached = "has no" if always.value is None else "reaches"
+    value = "" if always.value is None else f" {always.value:.4f}"
+    yield f"Always answering {str(always.label)!r} {reached} {name}{value} on these rows."
+    label, share = always.rarest
+    if name in ROWS_COUNT_ALIKE and share < RARE:
+        better = "f1 or average_precision" if len(schema.classes) == 2 else "f1_macro"
+        yield (
+            f"Only {share:.1%} of these rows are {str(label)!r}, so {name} says little of them:"
+            f" METRIC={better} says more."
+        )
+
+
 def _scores_in_words(settings: Settings, registered: Registered) -> Iterator[str]:
     found = registered.baseline.score
     if found is not None and found.value is not None:
@@ -113,6 +136,11 @@ def _scores_in_words(settings: Settings, registered: Registered) -> Iterator[str
         else:
             source = threshold_source(registered.baseline, greater_is_better=greater)
             yield f"Suggested: RETRAIN_THRESHOLD={threshold:g} ({source})"
+    elif "threshold" in settings.retrain_when and METRICS[settings.metric].usual_threshold is None:
+        yield (
+            f"No RETRAIN_THRESHOLD can be suggested without a score. `run` and `check` ask for one:"
+            f" the worst {settings.metric} that you accept; or take threshold out of RETRAIN_WHEN."
+        )
     if registered.beside is not None:
         yield beside_in_words(registered.beside, registered.version)
 
@@ -159,6 +187,29 @@ def suggested_threshold(baseline: Baseline, *, greater_is_better: bool) -> float
     if greater_is_better:
         return math.floor(round(low * 100, 6)) / 100
     return math.ceil(round(high * 100, 6)) / 100
+
+
+def suggested_thresholds(baseline: Baseline, confidence: float) -> dict[str, float]:
+    """METRIC -> the RETRAIN_THRESHOLD that would be suggested under it, for a person who changes
+    METRIC later; those that the answers do not give are not there.
+    """
+    answers = baseline.answers
+    found: dict[str, float] = {}
+    if baseline.score is None or answers is None:
+        return {}
+    for name, one in METRICS.items():
+        if one.needs == "probabilities" and answers.probabilities is None:
+            continue
+        try:
+            check_metric(metric(name), answers.class_count)
+        except ValueError:
+            continue
+        scored = replace(baseline, score=scored_by(name, answers, confidence))
+        greater = one.greater_is_better
+        threshold = suggested_threshold(scored, greater_is_better=greater)
+        if scored.value is not None and (threshold or not greater):
+            found[name] = threshold
+    return found
 
 
 def threshold_source(baseline: Baseline, *, greater_is_better: bool) -> str:

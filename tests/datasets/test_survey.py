@@ -183,6 +183,11 @@ def shuffled(values: Sequence[int]) -> list[str]:
     [
         ([str(row) for row in range(ROWS)], "id", "looks like an id: it only rises"),
         ([str(row // 10) for row in range(ROWS)], "id", "looks like an id: it only rises"),
+        (
+            [str(row % (ROWS // 2)) for row in range(ROWS)],
+            "id",
+            "looks like an id: it counts the rows of each of 2 files",
+        ),
         ([str(ROWS - row) for row in range(ROWS)], "id", "looks like an id: it only falls"),
         ([f"{row / 3:.3f}" for row in range(ROWS)], "id", "looks like an id: it only rises"),
         (shuffled(range(ROWS)), "id", "looks like an id: it never repeats in 200 rows"),

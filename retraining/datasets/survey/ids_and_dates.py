@@ -50,6 +50,8 @@ def identifying_number(rows: Rows, column: str) -> Remark | None:
         return _id(rows, column, "only rises")
     if (np.diff(values) <= 0).all():
         return _id(rows, column, "only falls")
+    if whole and _numbers_the_rows(rows, values):
+        return _id(rows, column, f"counts the rows of each of {len(rows.names)} files")
     if whole and len(distinct) == len(values) and _no_accident(distinct, column):
         return _id(rows, column, f"never repeats in {len(values):,} rows")
     return None
@@ -81,6 +83,14 @@ def identifying_text(rows: Rows, column: str) -> Remark | None:
 
 def _id(rows: Rows, column: str, why: str, row: int = 0) -> Remark:
     return Remark("id", column, f"looks like an id: it {why}", rows.place(row), IGNORE)
+
+
+def _numbers_the_rows(rows: Rows, values: NDArray[np.float64]) -> bool:
+    """Whether the column goes up by one from row to row in every file, as a row's number does."""
+    per_file = np.split(values, rows.starts[1:-1])
+    steps = [np.diff(here) for here in per_file]
+    are_enough = len(per_file) > 1 and min(map(len, steps)) >= FEWEST_STEPS
+    return are_enough and all((step == 1).all() for step in steps)
 
 
 def _no_accident(distinct: NDArray[np.float64], column: str) -> bool:
