@@ -198,7 +198,9 @@ def suggested_thresholds(baseline: Baseline, confidence: float) -> dict[str, flo
     if baseline.score is None or answers is None:
         return {}
     for name, one in METRICS.items():
-        if one.needs == "probabilities" and answers.probabilities is None:
+        is_quick = one.computed_from != "scorer"  # which is asked again for every block
+        has_answers = one.needs == "labels" or answers.probabilities is not None
+        if not (is_quick and has_answers):
             continue
         try:
             check_metric(metric(name), answers.class_count)
