@@ -84,7 +84,7 @@ def _decide(cycle: Cycle, monitored: Monitored) -> Ending:
     if failure.act and settings.auto_retrain_enabled:
         return failed_probation(cycle, failure)
 
-    back_off = probation.back_off_now(cycle, monitored)
+    back_off = probation.back_off_now(cycle, monitored.probation)
     trigger = decisions.should_retrain(monitored.health, settings, back_off, force=job.force)
     if not trigger.act:
         return Ending("kept", trigger.reason)

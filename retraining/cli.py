@@ -155,9 +155,7 @@ def _shown(
 
 def _speller(settings: Settings | None) -> Callable[[str], str]:
     """Words advice for this project, where it is known."""
-    from retraining.console.command_lines import spelled_out
-
-    return str if settings is None else partial(spelled_out, settings=settings)
+    return str if settings is None else partial(settings_module.spelled_out, settings=settings)
 
 
 def _failed(error: BaseException, asked: argparse.Namespace, settings: Settings | None) -> Answer:

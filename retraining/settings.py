@@ -408,12 +408,12 @@ class Settings(NamedTuple):
     @property
     def command(self) -> str:
         """How a person starts the job on this project: for texts that say what to type."""
-        return command_line(ORCHESTRATOR, self, CLONE)
+        return command_line(ORCHESTRATOR, CLONE, self.project, self.env_file)
 
     @property
     def register_command(self) -> str:
         """How a person starts `register_first_model.py` on this project."""
-        return command_line(REGISTER, self, CLONE)
+        return command_line(REGISTER, CLONE, self.project, self.env_file)
 
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown: secret values, and the passwords inside addresses and
@@ -616,3 +616,11 @@ def _of_the_project(uri: str, project: Path) -> str:
     # SQLAlchemy decodes the path
     folder = str(project).replace("%", "%25").replace("?", "%3F")
     return f"sqlite:///{folder}/{local[1]}"
+
+
+def spelled_out(advice: str, settings: Settings) -> str:
+    """Advice given where no project is known (`python pipeline_orchestrator.py check`), with the
+    words that do it on this one.
+    """
+    spelled = advice.replace(f"python {ORCHESTRATOR}", settings.command)
+    return spelled.replace(f"python {REGISTER}", settings.register_command)

@@ -16,7 +16,7 @@ from retraining.model_registry.production import load_model
 if TYPE_CHECKING:
     import argparse
 
-    from retraining.cycle.recovery import Recovered
+    from retraining.cycle.job import Recovered
     from retraining.settings import Settings
 
 

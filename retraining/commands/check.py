@@ -12,10 +12,9 @@ from retraining.commands.problems import Problem, as_problem
 from retraining.commands.reading import Story, read_story
 from retraining.commands.schedule import answer_a_schedule
 from retraining.commands.withdrawn import way_out, withdrawn_that_it_learned
-from retraining.console.command_lines import spelled_out
 from retraining.console.terminal import columns, labelled
 from retraining.cycle.books import files_archived_by
-from retraining.cycle.job import Job
+from retraining.cycle.job import Job, Recovered
 from retraining.cycle.production import (
     find_production,
     left_to_archive,
@@ -23,7 +22,7 @@ from retraining.cycle.production import (
     run_in_bin,
     strangers_in_the_archive,
 )
-from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
+from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.cycle.shapes import OF_READING, changes_in_words, changes_since, shape_of
 from retraining.cycle.sources import noted_schema
 from retraining.errors import RetrainingError
@@ -35,6 +34,7 @@ from retraining.model_registry.names import HOLD
 from retraining.phrases import first_few, how_many
 from retraining.project import Project
 from retraining.report.words import printable
+from retraining.settings import spelled_out
 from retraining.sources import sources_of
 
 if TYPE_CHECKING:

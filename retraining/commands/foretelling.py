@@ -116,7 +116,7 @@ def _would_train(cycle: Cycle, lineage: Lineage) -> bool:
     monitored = monitor(cycle)
     if decisions.fails_probation(monitored.probation).act:
         return False
-    back_off = back_off_now(cycle, monitored)
+    back_off = back_off_now(cycle, monitored.probation)
     if not decisions.should_retrain(monitored.health, settings, back_off).act:
         return False
     if not freeze_test_set(cycle, lineage).rows:

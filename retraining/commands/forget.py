@@ -11,8 +11,8 @@ from retraining.commands.withdrawn import way_out
 from retraining.cycle.books import load_ledger, save_ledger
 from retraining.cycle.commit import move_out_withdrawn
 from retraining.cycle.gate import mark_the_end
-from retraining.cycle.job import Job
-from retraining.cycle.recovery import Recovered, finish_what_a_dead_cycle_left
+from retraining.cycle.job import Job, Recovered
+from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import UsageError
 from retraining.folders.lock import one_cycle_at_a_time
 from retraining.phrases import first_few

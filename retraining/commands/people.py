@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from retraining.errors import UsageError
 
 if TYPE_CHECKING:
-    from retraining.cycle.recovery import Recovered
+    from retraining.cycle.job import Recovered
 
 
 def version_number(text: str) -> int:

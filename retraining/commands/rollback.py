@@ -33,7 +33,7 @@ from retraining.records import Marks
 if TYPE_CHECKING:
     import argparse
 
-    from retraining.cycle.recovery import Recovered
+    from retraining.cycle.job import Recovered
     from retraining.records import Version
     from retraining.settings import Settings
 

@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
-from retraining.console.command_lines import spelled_out
 from retraining.console.failures import in_three_lines
 from retraining.cycle.gate import counts_of, what_waits
 from retraining.cycle.job import Job, Watch
@@ -17,6 +16,7 @@ from retraining.outcomes import FileCounts, Outcome
 from retraining.phrases import how_many
 from retraining.project import utc_now
 from retraining.serialisation import outcome_to_json
+from retraining.settings import spelled_out
 
 if TYPE_CHECKING:
     import argparse

@@ -27,9 +27,8 @@ from retraining.records import DataFile
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
-    from retraining.cycle.job import Job
+    from retraining.cycle.job import Job, Recovered
     from retraining.cycle.opening import Cycle
-    from retraining.cycle.recovery import Recovered
     from retraining.inbox import Waiting
     from retraining.model_registry.production import Model
     from retraining.records import Schema

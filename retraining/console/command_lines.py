@@ -7,12 +7,8 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from retraining.errors import UsageError
-
-if TYPE_CHECKING:
-    from retraining.settings import Settings
 
 ORCHESTRATOR, REGISTER = "pipeline_orchestrator.py", "register_first_model.py"
 SERVICE = "prediction_service.py"
@@ -66,18 +62,18 @@ def default_project(clone: Path) -> Path:
     )
 
 
-def command_line(script: str, settings: Settings, clone: Path) -> str:
-    """The words that start a script of the clone on the settings' project, with the interpreter
-    that runs now.
+def command_line(script: str, clone: Path, project: Path, env_file: Path | None) -> str:
+    """The words that start a script of the clone on a project, with the interpreter that runs
+    now.
     """
     import shlex
 
     if started_as_command():
-        words = [*_command(), *SUBCOMMANDS[script], "--project", str(settings.project)]
+        words = [*_command(), *SUBCOMMANDS[script], "--project", str(project)]
     else:
         words = [sys.executable or "python3", str(clone / script)]
-        words += ["--project", str(settings.project)] if settings.project != clone else []
-    words += ["--env-file", str(settings.env_file)] if settings.env_file is not None else []
+        words += ["--project", str(project)] if project != clone else []
+    words += ["--env-file", str(env_file)] if env_file is not None else []
     return shlex.join(words)
 
 
@@ -86,11 +82,3 @@ def _command() -> list[str]:
     if Path(sys.argv[0]).name == "retraining":
         return [os.path.abspath(sys.argv[0])]  # noqa: PTH100 - a link that a person chose stays
     return [sys.executable or "python3", "-m", "retraining"]
-
-
-def spelled_out(advice: str, settings: Settings) -> str:
-    """Advice given where no project is known (`python pipeline_orchestrator.py check`), with the
-    words that do it on this one.
-    """
-    spelled = advice.replace(f"python {ORCHESTRATOR}", settings.command)
-    return spelled.replace(f"python {REGISTER}", settings.register_command)

@@ -13,8 +13,7 @@ from retraining.outcomes import Decision, FileCounts, Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retraining.cycle.job import Job
-    from retraining.cycle.recovery import Recovered
+    from retraining.cycle.job import Job, Recovered
     from retraining.inbox import Waiting
     from retraining.ledger import Ledger
     from retraining.outcomes import EndingName

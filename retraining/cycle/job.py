@@ -1,4 +1,4 @@
-"""One start of the job on a project, and what it has done so far."""
+"""One start of the job on a project: what it found, and what it has done so far."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from retraining.errors import RetrainingError
     from retraining.folders.local_state import LocalState
     from retraining.inbox import Inbox
+    from retraining.ledger import Ledger
     from retraining.model_registry.interface import Registry
+    from retraining.records import Left, RegistryFacts
     from retraining.settings import Settings
     from retraining.sources import Source
 
@@ -28,6 +30,26 @@ class Refused(NamedTuple):
     name: str
     sha256: str | None
     reason: str
+
+
+class Recovered(NamedTuple):
+    """What the registry says, after everything half-done was finished."""
+
+    facts: RegistryFacts
+    ledger: Ledger
+    lost: int | None = None  # the version that serves, where its manifest is gone
+
+    @property
+    def left(self) -> Left:
+        """What the last cycle left."""
+        from retraining.records import Left  # dataclasses, which a closed gate does not load
+
+        return self.facts.left or Left()
+
+    @property
+    def hold(self) -> str | None:
+        """Who held promotions, when and why; None while they are not held."""
+        return self.facts.hold
 
 
 class Tally:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retraining.cycle.claiming import Claimed
-    from retraining.cycle.job import Job
-    from retraining.cycle.recovery import Recovered
+    from retraining.cycle.job import Job, Recovered
     from retraining.model_registry.interface import Registry
     from retraining.model_registry.production import Model
     from retraining.project import Project

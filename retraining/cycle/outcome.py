@@ -105,5 +105,5 @@ def record_of(cycle: Cycle, monitored: Monitored, outcome: Outcome) -> CycleReco
         served_error=monitored.served.standard_error,
         served_blocks=monitored.served.blocks,
         hindsight=monitored.hindsight,
-        probation=probation_result(cycle, monitored),
+        probation=probation_result(cycle, monitored.probation),
     )

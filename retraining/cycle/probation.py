@@ -16,7 +16,6 @@ from retraining.statistics import compare, metric
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retraining.cycle.monitoring import Monitored
     from retraining.cycle.opening import Cycle
     from retraining.cycle.rows import Section
     from retraining.records import Outcome, ProbationResult
@@ -43,14 +42,14 @@ def hold_probation(cycle: Cycle) -> tuple[Comparison | None, str | None]:
     return (None if result is None else _as_comparison(cycle, result)), None
 
 
-def probation_result(cycle: Cycle, monitored: Monitored) -> ProbationResult | None:
+def probation_result(cycle: Cycle, comparison: Comparison | None) -> ProbationResult | None:
     """`failed`, `passed` after the last of PROBATION_BATCHES, or None while nothing was decided.
 
     A batch on which the metric is undefined (one class only) decides nothing, and is not counted.
     """
-    if monitored.probation is None or monitored.probation.improvement is None:
+    if comparison is None or comparison.improvement is None:
         return None
-    if monitored.probation.verdict == "worse":
+    if comparison.verdict == "worse":
         return "failed"
     number = cycle.production.number
     held = sum(
@@ -61,12 +60,12 @@ def probation_result(cycle: Cycle, monitored: Monitored) -> ProbationResult | No
     return "passed" if held + 1 >= cycle.settings.probation_batches else None
 
 
-def back_off_now(cycle: Cycle, monitored: Monitored) -> BackOff:
+def back_off_now(cycle: Cycle, comparison: Comparison | None) -> BackOff:
     """Roll-backs by probation in a row, and the files since the last one, this cycle's included."""
     earlier = back_off(cycle.recovered.ledger.records)
     here = len(cycle.batch.files) if cycle.batch is not None else 0
     return BackOff(
-        0 if probation_result(cycle, monitored) == "passed" else earlier.failures,
+        0 if probation_result(cycle, comparison) == "passed" else earlier.failures,
         earlier.files_since + here,
     )
 

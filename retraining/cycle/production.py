@@ -24,7 +24,7 @@ from retraining.phrases import first_few
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from retraining.cycle.recovery import Recovered
+    from retraining.cycle.job import Recovered
     from retraining.ledger import Ledger
     from retraining.model_registry.interface import Registry
     from retraining.project import Project

@@ -200,7 +200,7 @@ def _supersede_the_one_that_waited(cycle: Cycle, newer: int) -> None:
 
 def _note_probation(cycle: Cycle, monitored: Monitored) -> None:
     """Close a probation that was passed, or that cannot be held."""
-    if probation_result(cycle, monitored) == "passed":
+    if probation_result(cycle, monitored.probation) == "passed":
         mark = "passed"
     elif monitored.skipped:
         mark = f"not held: {monitored.skipped}"

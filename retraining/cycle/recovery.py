@@ -3,21 +3,22 @@
 The alias is the commit, whoever moved it. What a start makes of the version that holds it, against
 the one that the last cycle left:
 
-| the holder is | and is marked | so | the start |
-|---|---|---|---|
-| the same, or no cycle left one | `rolled_back` | our roll-back died before it moved the alias |
-puts the other version back | | the same, or no cycle left one | `approved`, every file archived |
-nothing happened | goes on | | the same, or no cycle left one | anything else | a promotion died, or
-a first model got the alias | finishes the promotion | | an older one | (the newer is `rolled_back`)
-| our roll-back died after it moved the alias | closes that cycle | | an older one | (the newer is
-not) | a person rolled back | marks it as put back, and holds promotions | | a newer one | anything
-| a person approved it, or our cycle died right after the commit | finishes the promotion | | not
-ours, or nobody | | a person's choice | leaves it: `production.py` says what to do |
+The holder is the same, or no cycle left one:
+    marked `rolled_back`: our roll-back died before it moved the alias. Put the other version back.
+    `approved`, and every file archived: nothing happened. Go on.
+    anything else: a promotion died, or a first model got the alias. Finish the promotion.
+The holder is an older version:
+    the newer one is `rolled_back`: our roll-back died after it moved the alias. Close that cycle.
+    else: a person rolled back. Mark it as put back, and hold promotions.
+The holder is a newer version:
+    a person approved it, or our cycle died right after the commit. Finish the promotion.
+The holder is not ours, or nobody holds the alias:
+    a person's choice. Leave it: `production.py` says what to do.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retraining.cycle.books import (
@@ -37,6 +38,7 @@ from retraining.cycle.commit import (
     point_back,
     put_back,
 )
+from retraining.cycle.job import Recovered
 from retraining.cycle.sources import note_the_schema
 from retraining.errors import (
     ArtifactsElsewhereError,
@@ -51,25 +53,6 @@ from retraining.records import Left, Marks
 if TYPE_CHECKING:
     from retraining.cycle.job import Job
     from retraining.records import RegistryFacts, Version
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """What the registry says, after everything half-done was finished."""
-
-    facts: RegistryFacts
-    ledger: Ledger
-    lost: int | None = None  # the version that serves, where its manifest is gone
-
-    @property
-    def left(self) -> Left:
-        """What the last cycle left."""
-        return self.facts.left or Left()
-
-    @property
-    def hold(self) -> str | None:
-        """Who held promotions, when and why; None while they are not held."""
-        return self.facts.hold
 
 
 def finish_what_a_dead_cycle_left(job: Job, *, replacing: bool = False) -> Recovered:

@@ -16,8 +16,7 @@ for recovery to mend:
 `approved`
     It serves, or served until another one replaced it.
     By: the registration of a first model; whoever finishes a promotion, after the alias moved; a
-        roll-back, for the version that
-    it puts back, before the alias moves.
+    roll-back, for the version that it puts back, before the alias moves.
     A crash leaves: the alias on a version that is not `approved`, or whose files still wait.
     Recovery finishes the promotion.
 `rejected`

@@ -36,8 +36,7 @@ from retraining.trainer import load_recipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retraining.cycle.job import Job
-    from retraining.cycle.recovery import Recovered
+    from retraining.cycle.job import Job, Recovered
     from retraining.cycle.rows import Section
     from retraining.registering.baseline import Baseline
     from retraining.registering.plan import Plan

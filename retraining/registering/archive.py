@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from retraining.cycle.job import Job
-    from retraining.cycle.recovery import Recovered
+    from retraining.cycle.job import Job, Recovered
     from retraining.inbox.listing import Listing
     from retraining.records import Schema
 

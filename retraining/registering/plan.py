@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from retraining.cycle.job import Job
-    from retraining.cycle.recovery import Recovered
+    from retraining.cycle.job import Job, Recovered
     from retraining.records import Schema, Shape
     from retraining.registering.choosing import Choice
 

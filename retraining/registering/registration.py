@@ -51,8 +51,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from retraining.cycle.job import Job
-    from retraining.cycle.recovery import Recovered
+    from retraining.cycle.job import Job, Recovered
     from retraining.records import DataFile, Schema, Shape, Version
     from retraining.registering.plan import Plan
     from retraining.trainer import Recipe
@@ -149,7 +148,7 @@ def _without_production(job: Job, recovered: Recovered) -> Recovered:
     """
     kept = dict(recovered.facts.aliases)
     del kept[job.settings.production_alias]
-    return replace(recovered, facts=replace(recovered.facts, aliases=kept))
+    return recovered._replace(facts=replace(recovered.facts, aliases=kept))
 
 
 def _model_in_its_folder(job: Job) -> Path | None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining.console.command_lines import spelled_out
 from retraining.cycle.production import how_to_assign, public_uri
 from retraining.metrics import METRICS
 from retraining.phrases import copies_in_words, first_few, in_brackets
 from retraining.registering.baseline import majority_of, scored_by
 from retraining.registering.remarks import remarks_in_words
 from retraining.scoring import coding
+from retraining.settings import spelled_out
 from retraining.statistics import check_metric, metric
 
 if TYPE_CHECKING:

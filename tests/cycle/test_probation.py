@@ -22,7 +22,7 @@ def test_a_first_model_is_not_on_probation(desk: Desk) -> None:
     with desk.opened() as cycle:
         found = monitor(cycle)
         assert (found.probation, found.skipped, found.hindsight) == (None, None, None)
-        assert probation_result(cycle, found) is None
+        assert probation_result(cycle, found.probation) is None
 
 
 def test_a_promoted_version_is_compared_with_the_one_before_on_the_next_files(
@@ -33,7 +33,7 @@ def test_a_promoted_version_is_compared_with_the_one_before_on_the_next_files(
         found = monitor(cycle)
         assert found.probation is not None
         assert found.probation.rows == 160
-        assert probation_result(cycle, found) == "passed"
+        assert probation_result(cycle, found.probation) == "passed"
         assert found.hindsight is not None
         assert (found.hindsight.challenger, found.hindsight.rival) == (2, 1)
         assert found.hindsight.gain == found.probation.improvement, "judged once, told twice"
@@ -55,7 +55,7 @@ def test_probation_fails_on_proof_and_passes_after_its_last_batch(
     promoted.deliver(4, seed=3)
     with promoted.opened(PROBATION_BATCHES=batches) as cycle:
         found = judged(monitor(cycle), verdict, improvement)
-        assert probation_result(cycle, found) == result
+        assert probation_result(cycle, found.probation) == result
 
 
 def judged(found: Monitored, verdict: str, improvement: float | None) -> Monitored:
@@ -86,6 +86,6 @@ def test_files_since_a_failed_probation_are_counted_this_cycle_s_included(promot
     with promoted.opened() as cycle:
         ledger = cycle.recovered.ledger
         failed = replace(ledger.records[-1], probation="failed")
-        recovered = replace(cycle.recovered, ledger=replace(ledger, records=(failed,)))
+        recovered = cycle.recovered._replace(ledger=replace(ledger, records=(failed,)))
         found = judged(monitor(cycle), "not_enough_evidence", None)
-        assert back_off_now(replace(cycle, recovered=recovered), found) == BackOff(1, 4)
+        assert back_off_now(replace(cycle, recovered=recovered), found.probation) == BackOff(1, 4)

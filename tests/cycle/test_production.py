@@ -62,7 +62,7 @@ def test_a_store_file_that_is_not_there_is_said(desk: Desk) -> None:
     desk.registry.drop_alias("production")
     job = desk.job()
     recovered = finish_what_a_dead_cycle_left(job)
-    empty = replace(recovered, facts=replace(recovered.facts, left=None))
+    empty = recovered._replace(facts=replace(recovered.facts, left=None))
     with pytest.raises(NoProductionModelError, match=r"a file that is not there: .*\?$") as error:
         find_production(job, empty)
     assert error.value.remedy.startswith("Bring it back")
