@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests import postgres as postgres_server
 from tests.projects import Project, tables
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.pop("MLFLOW_TRACKING_URI", None)  # projects of tests have stores of their own
+# how long an example takes is the machine's doing
+hypothesis_settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("untimed")
 # names of markers; see .ci/run
 MUST_NOT_SKIP = set(filter(None, os.environ.get("MUST_NOT_SKIP", "").split(",")))
 

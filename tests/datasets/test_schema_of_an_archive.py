@@ -24,7 +24,7 @@ BOOLEANS = [True, False, True, False]
 WHOLE = [1, 0, 1, 0]
 FRACTIONS = [1.5, 0.25, -3.0, 2.0]
 WORDS = ["north", "south", "north", "south"]
-NO_TEXT = pd.Series([None] * 4, dtype="str")
+NO_TEXT = pd.Series([None] * 4, dtype="string")  # of `str` pandas 2 keeps no type here
 NO_BOOLEAN = pd.Series([None] * 4, dtype="boolean")
 NO_DATE = pd.Series([pd.NaT] * 4)
 NO_NUMBER = [float("nan")] * 4
