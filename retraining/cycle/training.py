@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retraining.cycle.drift import Sketch
+    from retraining.cycle.learning import Learned
     from retraining.cycle.opening import Cycle
     from retraining.cycle.training_set import FrozenTestSet, Lineage
     from retraining.records import DataFile, RowRange, Version
@@ -71,7 +72,28 @@ def train_challenger(
         log.info("training on %d rows of %d files", learned.rows, len(parts))
         needs_probabilities = job.settings.needs_probabilities
         estimator = learned.fit(recipe, needs_probabilities=needs_probabilities).estimator
-    manifest = Manifest(
+    manifest = _manifest_of(cycle, lineage, learned, recipe)
+    with job.stage("comparing"):
+        answers = answers_on_test_rows(job, champion, test_set.sections, estimator)
+    if cycle.run_id is None:
+        return Challenger(estimator, None, manifest, answers)
+    with job.stage("registering"):
+        # drift is against what is recent
+        whole = [(file, ranges) for file, ranges in parts if file.sha256 not in lineage.shares]
+        sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
+        marks = _marks_of(cycle, manifest, trigger)
+        to_register = replace(
+            candidate(recipe, estimator, manifest, marks, sketch),
+            calibration=calibration_of(answers, champion.schema),
+        )
+        version = job.registry.register(to_register, parent=cycle.run_id, run_name=RETRAINING)
+    return Challenger(estimator, version, manifest, answers)
+
+
+def _manifest_of(cycle: Cycle, lineage: Lineage, learned: Learned, recipe: Recipe) -> Manifest:
+    """What the challenger learned from and what it was kept from."""
+    champion, settings = cycle.production, cycle.settings
+    return Manifest(
         files=tuple(replace(file, reserved=()) for file in lineage.learned),
         held_out=lineage.held_out,
         consumed=lineage.consumed,
@@ -84,31 +106,21 @@ def train_challenger(
         sampled=learned.sampled,
         in_parts=learned.in_parts,
         shares=lineage.shares,
-        row_limit=job.settings.max_training_rows,
+        row_limit=settings.max_training_rows,
         left_out=champion.manifest.left_out,
-        shape=shape_of_challenger(champion.manifest, job.settings, recipe.code_sha256),
+        shape=shape_of_challenger(champion.manifest, settings, recipe.code_sha256),
     )
-    with job.stage("comparing"):
-        answers = answers_on_test_rows(job, champion, test_set.sections, estimator)
-    if cycle.run_id is None:
-        return Challenger(estimator, None, manifest, answers)
-    marks = Marks(
+
+
+def _marks_of(cycle: Cycle, manifest: Manifest, trigger: str) -> Marks:
+    """A challenger is pending until it is compared."""
+    return Marks(
         parent_run_id=cycle.run_id,
         attempt_key=manifest.attempt_key,
-        previous=champion.number,
+        previous=cycle.production.number,
         reason=f"trained because: {trigger}",
         status="pending",
     )
-    with job.stage("registering"):
-        # drift is against what is recent
-        whole = [(file, ranges) for file, ranges in parts if file.sha256 not in lineage.shares]
-        sketch = sketch_of(job, sections_of(whole), champion.schema, answers)
-        to_register = replace(
-            candidate(recipe, estimator, manifest, marks, sketch),
-            calibration=calibration_of(answers, champion.schema),
-        )
-        version = job.registry.register(to_register, parent=cycle.run_id, run_name=RETRAINING)
-    return Challenger(estimator, version, manifest, answers)
 
 
 def candidate(

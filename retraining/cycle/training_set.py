@@ -82,46 +82,52 @@ def trace_lineage(cycle: Cycle) -> Lineage:
         for sha, file in {**_archived(cycle), **_waiting(cycle)}.items()
         if sha not in left_out
     }
-    window = cycle.settings.train_window
-    known = [
-        (batch.number, file)
-        for batch in cycle.batches
-        for file in batch.files
-        if file.sha256 in files
-    ]
-    testing = {batch.number for batch in last_batches(cycle.batches, TEST_BATCHES)}
-    recent = (
-        {batch.number for batch in last_batches(cycle.batches, window.batches)}
-        if window is not None
-        else None
-    )
-    by_arrival: list[BatchFile] = []
-    older: list[BatchFile] = []
-    for number, judged in known:
-        file = replace(
-            judged,
-            name=files[judged.sha256].name,
-            reserved=judged.reserved if number in testing else (),
-        )
-        by_arrival.append(file)
-        if (
-            recent is not None
-            and number not in recent
-            and file.sha256 in cycle.recovered.ledger.archive
-        ):
-            older.append(file)
-    shares = shares_of_older(window, older, by_arrival)
-    held_out = tuple(file for file in by_arrival if file.reserved)
+    numbered = _by_arrival(cycle, files)
+    by_arrival = [file for _, file in numbered]
+    older = _older_than_the_window(cycle, numbered)
+    shares = shares_of_older(cycle.settings.train_window, older, by_arrival)
     learned = tuple(
         file
         for file in by_arrival
         if shares.get(file.sha256, 1.0) and ranges_outside(file.rows, file.reserved)
     )
-    consumed = tuple(
-        sha for _, file in known if (sha := file.sha256) not in cycle.recovered.ledger.archive
+    archive = cycle.recovered.ledger.archive
+    return Lineage(
+        learned=learned,
+        held_out=tuple(file for file in by_arrival if file.reserved),
+        consumed=tuple(file.sha256 for file in by_arrival if file.sha256 not in archive),
+        files=files,
+        shares={sha: share for sha, share in shares.items() if 0 < share < 1},
     )
-    sampled = {sha: share for sha, share in shares.items() if 0 < share < 1}
-    return Lineage(learned, held_out, consumed, files, sampled)
+
+
+def _by_arrival(cycle: Cycle, files: Mapping[str, DataFile]) -> list[tuple[int, BatchFile]]:
+    """The files that are there, each with its batch's number.
+
+    Only those of batches that still test have reserved rows.
+    """
+    testing = {batch.number for batch in last_batches(cycle.batches, TEST_BATCHES)}
+    numbered = []
+    for batch in cycle.batches:
+        for judged in batch.files:
+            if judged.sha256 not in files:
+                continue
+            name = files[judged.sha256].name
+            reserved = judged.reserved if batch.number in testing else ()
+            numbered.append((batch.number, replace(judged, name=name, reserved=reserved)))
+    return numbered
+
+
+def _older_than_the_window(
+    cycle: Cycle, numbered: Sequence[tuple[int, BatchFile]]
+) -> list[BatchFile]:
+    """Archived files of batches before those that TRAIN_WINDOW learns whole."""
+    window = cycle.settings.train_window
+    if window is None:
+        return []
+    recent = {batch.number for batch in last_batches(cycle.batches, window.batches)}
+    archive = cycle.recovered.ledger.archive
+    return [file for number, file in numbered if number not in recent and file.sha256 in archive]
 
 
 def shares_of_older(
