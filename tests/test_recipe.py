@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from retraining.trainer import check_recipe, load_recipe
-from train_classification_model import FEW_ROWS, MOST_CATEGORIES, train_model
+from train_classification_model import FEW_ROWS, MOST_CATEGORIES, floats, train_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +114,17 @@ def test_few_rows_and_many_are_answered_alike_and_no_value_is_encoded_twice() ->
     apart = [estimator.predict_proba(table[start : start + 250]) for start in range(0, 2000, 250)]
     assert np.array_equal(np.concatenate(apart), together)
     assert estimator[-1].labels_of(together).tolist() == estimator.predict(table).tolist()
+
+
+def test_columns_that_are_in_no_table_yet_are_made_the_same_numbers() -> None:
+    table = mixed(200)
+    first = train_model(table, table["number"] > 0)[0]
+    table.loc[::5, "city"] = "never seen"
+    words = table["city"].astype(object).where(table["city"].notna(), None).tolist()
+    numbers = {name: floats(table[name]) for name in first.numbers}
+    made = first.transform_columns({**numbers, "city": words, "unknown": numbers})
+    assert np.isnan(made).any()
+    assert np.array_equal(made, first.transform(table), equal_nan=True)
 
 
 def test_a_category_never_seen_counts_with_the_rare_ones_and_a_missing_value_stays_missing() -> (

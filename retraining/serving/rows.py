@@ -83,6 +83,16 @@ def example_row(schema: Schema) -> dict[str, Any]:
     return {column.name: _example_of(column) for column in schema.columns}
 
 
+def odd_rows(schema: Schema) -> list[dict[str, Any]]:
+    """Rows in which a short cut may go astray: all values missing; no word ever seen."""
+    missing = dict.fromkeys(schema.names)
+    unseen = {
+        column.name: "never seen before" if column.kind == "string" else None
+        for column in schema.columns
+    }
+    return [missing, unseen]
+
+
 def _example_of(column: Column) -> Any:
     if column.kind == "string":
         return column.categories[0] if column.categories else "a"
@@ -115,13 +125,17 @@ def frame_of(parts: Sequence[TypedRows], schema: Schema) -> pd.DataFrame:
     """The rows of several requests, one after the other, as the frame that the estimator takes."""
     if parts[0].frame is not None:  # it stands alone in its batch
         return parts[0].frame
+    return features(columns_of(parts, schema), schema)
+
+
+def columns_of(parts: Sequence[TypedRows], schema: Schema) -> Mapping[str, TypedColumn]:
+    """The columns of several requests, one after the other."""
     if len(parts) == 1:
-        return features(parts[0].columns, schema)
-    joined = {
+        return parts[0].columns
+    return {
         column.name: _joined([part.columns[column.name] for part in parts], column)
         for column in schema.columns
     }
-    return features(joined, schema)
 
 
 def _joined(parts: Sequence[Any], column: Column) -> TypedColumn:

@@ -119,8 +119,36 @@ def test_a_pipeline_transforms_the_rows_once_and_answers_as_by_itself(last: Any)
 
 def test_a_version_whose_two_ways_to_a_label_differ_is_not_served() -> None:
     model = served(make_pipeline(Counted(), ByProbability(lies=True)).fit(np.ones((2, 1)), [0, 1]))
-    with pytest.raises(ModelFailedError, match="labels_of and predict answer differently"):
+    with pytest.raises(ModelFailedError, match="answers differently than labels_of"):
         model.try_out()
+
+
+class FromColumns(Counted):
+    """Doubles numbers and counts a missing one as `missing`; from columns without a table."""
+
+    def __init__(self, missing: float = 0.0) -> None:
+        self.missing = missing
+
+    def transform(self, X: Any) -> Any:
+        return np.nan_to_num(super().transform(X))
+
+    def transform_columns(self, columns: Any) -> Any:
+        return np.nan_to_num(2 * columns["row"], nan=self.missing).reshape(-1, 1)
+
+
+def test_a_transformer_that_takes_columns_is_handed_no_table() -> None:
+    whole = make_pipeline(FromColumns(), ByProbability()).fit(np.ones((2, 1)), [0, 1])
+    model = served(whole)
+    model.try_out()
+    whole[0].asked_ = 0
+    told = model.answers([ROWS, TypedRows({"row": np.array([np.nan])}, 1, {}, ())])
+    assert (told.labels, whole[0].asked_) == ([0, 1, 0], 0)
+
+
+def test_a_version_that_answers_a_missing_value_otherwise_by_its_short_cut_is_not_served() -> None:
+    whole = make_pipeline(FromColumns(missing=4.0), ByProbability()).fit(np.ones((2, 1)), [0, 1])
+    with pytest.raises(ModelFailedError, match="differently than labels_of or transform_columns"):
+        served(whole).try_out()
 
 
 @pytest.mark.parametrize(
