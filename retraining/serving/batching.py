@@ -13,6 +13,7 @@ import asyncio
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from retraining.serving.refusals import not_now
@@ -39,10 +40,7 @@ class _Waiting:
         self.answers = self.loop.create_future()
 
     def tell(self, found: Answers | Exception) -> None:
-        """Hand over from the worker's thread; a caller that has left hears nothing."""
-        self.loop.call_soon_threadsafe(self._settle, found)
-
-    def _settle(self, found: Answers | Exception) -> None:
+        """Hand over, on the event loop; a caller that has left hears nothing."""
         if self.answers.done():
             return
         if isinstance(found, Exception):
@@ -97,14 +95,20 @@ class Batches:
                 raise not_now("too_many_waiting", "Too many rows wait to be answered; ask again.")
             self._waiting.append(one)
             self._rows_waiting += rows.count
-            self._changed.notify()
+        # The worker is woken when the loop has read what else came at this moment: one batch.
+        one.loop.call_soon(self._wake)
         return await one.answers
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
 
     def _work(self) -> None:
         while batch := self._next_batch():
             rows = sum(one.rows.count for one in batch)
             self._taken(batch[0].model.version, rows, self._rows_waiting)
-            _answer(batch)
+            found = _answered(batch)
+            batch[0].loop.call_soon_threadsafe(_tell, batch, found)
 
     def _next_batch(self) -> list[_Waiting]:
         """What waits for the version that the first one asks, as soon as anything does.
@@ -130,27 +134,30 @@ class Batches:
 def _go_together(first: _Waiting, other: _Waiting) -> bool:
     """Whether two requests can be one frame.
 
-    Both ask the same version, and neither came as a frame of its own.
+    Both ask the same version on the same event loop, and neither came as a frame of its own.
     """
-    return first.model is other.model and first.rows.frame is None and other.rows.frame is None
+    if first.model is not other.model or first.loop is not other.loop:
+        return False
+    return first.rows.frame is None and other.rows.frame is None
 
 
-def _answer(batch: list[_Waiting]) -> None:
-    """Answer a batch.
+def _answered(batch: list[_Waiting]) -> list[Answers | Exception]:
+    """What each request of a batch is told.
 
-    Where it fails, each request by itself, so that one caller's rows cannot fail another's.
+    Where the batch fails, each is answered by itself, so that one caller's rows cannot fail
+    another's.
     """
     try:
         answers = batch[0].model.answers([one.rows for one in batch])
     except Exception as error:  # noqa: BLE001 - every error goes to whoever asked
         if len(batch) == 1:
-            batch[0].tell(error)
-            return
-        for one in batch:
-            _answer([one])
-        return
-    start = 0
-    for one in batch:
-        stop = start + one.rows.count
-        one.tell(answers.part(start, stop))
-        start = stop
+            return [error]
+        return [found for one in batch for found in _answered([one])]
+    stops = list(accumulate(one.rows.count for one in batch))
+    starts = [0, *stops[:-1]]
+    return [answers.part(start, stop) for start, stop in zip(starts, stops, strict=True)]
+
+
+def _tell(batch: list[_Waiting], found: list[Answers | Exception]) -> None:
+    for one, what in zip(batch, found, strict=True):
+        one.tell(what)

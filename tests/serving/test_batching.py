@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,22 @@ def test_what_gathers_while_a_batch_is_answered_is_the_next_batch() -> None:
     assert told == [[1], [2, 3], [4], [5, 6, 7]]
     assert model.batches == [1, 6]
     assert taken == [(1, 1, 0), (1, 6, 0)]
+
+
+def test_what_comes_at_one_moment_is_one_batch() -> None:
+    model = Model()
+    model.go.set()
+
+    async def after_a_moment(batches: Batches, number: int) -> list[Any]:
+        time.sleep(0.005)  # the worker could run now, and must not
+        return await ask(batches, model, number)
+
+    async def all_at_once(batches: Batches) -> list[Any]:
+        return await asyncio.gather(*(after_a_moment(batches, number) for number in range(8)))
+
+    with batches_of(100) as batches:
+        assert asyncio.run(all_at_once(batches)) == [[number] for number in range(8)]
+    assert model.batches == [8]
 
 
 def test_a_batch_holds_no_more_rows_than_it_may_unless_one_request_does() -> None:
