@@ -106,19 +106,7 @@ OLDEST_FIRST = (
     predictions.c.request_id,
     predictions.c.row_index,
 )
-# Whoever counts millions of rows reads nothing but two indexes in sqlite: they also hold what is
-# counted. PostgreSQL takes no long text in an index, and a caller's label may be long.
-sa.Index(
-    "predictions_by_time",
-    predictions.c.model_name,
-    predictions.c.request_time,
-    predictions.c.model_version,
-    predictions.c.prediction,
-    predictions.c.prediction_id,
-).ddl_if(dialect="sqlite")
-sa.Index("predictions_by_time", predictions.c.model_name, predictions.c.request_time).ddl_if(
-    dialect="postgresql"
-)
+sa.Index("predictions_by_time", predictions.c.model_name, predictions.c.request_time)
 _label_waits = predictions.c.label_waits == sa.literal_column("1")
 sa.Index(
     "predictions_label_waits",
@@ -161,16 +149,7 @@ sa.Index(
     sqlite_where=STANDS,
     postgresql_where=STANDS,
 )
-sa.Index(
-    "labels_by_prediction",
-    labels.c.model_name,
-    labels.c.prediction_id,
-    labels.c.superseded,
-    labels.c.label,
-).ddl_if(dialect="sqlite")
-sa.Index("labels_by_prediction", labels.c.model_name, labels.c.prediction_id).ddl_if(
-    dialect="postgresql"
-)
+sa.Index("labels_by_prediction", labels.c.model_name, labels.c.prediction_id)
 sa.Index("labels_by_time", labels.c.model_name, labels.c.received_time)
 
 repeated_ids = sa.Table(

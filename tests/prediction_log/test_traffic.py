@@ -6,10 +6,6 @@ import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from retraining.prediction_log.connection import JOB, open_database
-from retraining.prediction_log.layout import ensure_layout
 from retraining.prediction_log.traffic import (
     TrafficGroup,
     answers_since,
@@ -21,8 +17,6 @@ from retraining.prediction_log.traffic import (
 from tests.prediction_log.material import MODEL, NOON, append, asked, label
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from retraining.prediction_log.connection import Database
 
 NOW = NOON + timedelta(days=3, hours=1)
@@ -76,22 +70,6 @@ def test_other_models_and_older_rows_are_left_out(database: Database) -> None:
     append(database, asked("a", at=EVER - timedelta(seconds=1)))
     append(database, asked("b"), model="another")
     assert groups(database) == []
-
-
-def test_counting_millions_of_rows_in_sqlite_reads_indexes_alone(tmp_path: Path) -> None:
-    log = open_database(f"sqlite:///{tmp_path}/log.db", JOB)
-    ensure_layout(log)
-    append(log, asked("a"))
-    asked_for: list[str] = []
-    sa.event.listen(log.engine, "before_cursor_execute", lambda *given: asked_for.append(given[2]))
-    with log.reading() as connection:
-        list(traffic_groups(connection, MODEL, EVER, NOW))
-        (counting,) = [text for text in asked_for if "GROUP BY" in text]
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {counting}", (MODEL, "0", "9"))
-        searches = [step.detail for step in plan if step.detail.startswith(("SEARCH", "SCAN"))]
-    log.close()
-    assert len(searches) == 2
-    assert all("COVERING INDEX" in one for one in searches), searches
 
 
 def test_labelled_answers_bring_their_probabilities(database: Database) -> None:
