@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shlex
 import signal
 import sys
 from functools import cache, partial
@@ -217,14 +216,17 @@ def _must_be_a_project(asked: argparse.Namespace, settings: Settings) -> None:
         return
     folder = settings.project
     signs = (folder / ".env", settings.state_dir, settings.new_data_dir, settings.used_data_dir)
-    if not any(sign.exists() for sign in signs):
-        raise UsageError(
-            f"{folder} is no project: it has neither .env nor {settings.new_data_dir.name}/.",
-            remedy=(
-                "Correct --project; or make a project of it with `python pipeline_orchestrator.py"
-                f" init {shlex.quote(str(folder))} FILES...`."
-            ),
-        )
+    if any(sign.exists() for sign in signs):
+        return
+    import shlex  # a start that goes on does not need it
+
+    raise UsageError(
+        f"{folder} is no project: it has neither .env nor {settings.new_data_dir.name}/.",
+        remedy=(
+            "Correct --project; or make a project of it with `python pipeline_orchestrator.py"
+            f" init {shlex.quote(str(folder))} FILES...`."
+        ),
+    )
 
 
 def _project_of(asked: argparse.Namespace) -> Path:

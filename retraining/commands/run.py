@@ -13,7 +13,6 @@ from retraining.cycle.job import Job, Watch
 from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
 from retraining.folders.failed_start import forget_failed_start, note_begun_start, note_failed_start
 from retraining.outcomes import FileCounts, Outcome
-from retraining.phrases import how_many
 from retraining.project import utc_now
 from retraining.serialisation import outcome_to_json
 from retraining.settings import spelled_out
@@ -129,6 +128,8 @@ def _own_up(error: BaseException, job: Job) -> None:
     """
     if job.dry_run or not isinstance(error, RetrainingError):
         return
+    from retraining.phrases import how_many
+
     moved = []
     if job.tally.exported:
         exported = how_many(job.tally.exported, "exported file")
