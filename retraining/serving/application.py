@@ -23,6 +23,7 @@ from retraining.serving.routes import (
     page,
     predicting,
 )
+from retraining.serving.straight import Straight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -68,6 +69,7 @@ def application(service: Service, gate: Callable[[], None] | None = None) -> Fas
     app.include_router(page.pages)
     app.add_exception_handler(Refusal, refused)
     app.add_exception_handler(HTTPException, not_routed)
+    app.add_middleware(Straight, route=predicting.route)
     app.add_middleware(
         Edge, door=service.access, intake=service.intake, count=service.metrics.answered
     )

@@ -78,7 +78,7 @@ class Edge:
 
         Health is told to everybody at any time.
         """
-        if _path_of(scope) in OPEN_TO_ALL:
+        if path_of(scope) in OPEN_TO_ALL:
             await self._app(scope, receive, send)
             return
         try:
@@ -133,7 +133,7 @@ def _say(error: Exception, request_id: str) -> None:
     log.error("request %s failed: %s at %s", request_id, kind, place)
 
 
-def _path_of(scope: Scope) -> str:
+def path_of(scope: Scope) -> str:
     """The path within the application, wherever it is mounted."""
     return str(scope["path"]).removeprefix(scope.get("root_path", ""))
 

@@ -26,7 +26,10 @@ class ScopedRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         """The handler behind the door."""
-        handle: Handler = super().get_route_handler()
+        return self.behind_the_door(super().get_route_handler())
+
+    def behind_the_door(self, handle: Handler) -> Handler:
+        """A handler that only who holds the route's scope gets to."""
         scope = (self.openapi_extra or {}).get(SCOPE)
         if scope is None:
             if self.path not in (*OPEN_TO_ALL, *WITHOUT_A_TOKEN):

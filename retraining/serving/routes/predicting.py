@@ -50,6 +50,9 @@ async def predict(request: Request) -> Response:
     return json_answer(as_json(predicted, logged), headers=headers_of(predicted))
 
 
+route = next(one for one in router.routes if isinstance(one, ScopedRoute))
+
+
 def as_json(predicted: Predicted, logged: Logged) -> dict[str, Any]:
     """The answer's object."""
     model, answers = predicted.model, predicted.answers

@@ -1,0 +1,52 @@
+"""One route is answered past the router; all others, and other methods of it, are not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
+
+from retraining.serving.refusals import bad_request
+from retraining.serving.scoped import ScopedRoute
+from retraining.serving.straight import Straight
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+PATH = "/live"  # wants no token
+
+
+async def handler(request: Request) -> PlainTextResponse:
+    if request.headers.get("x-bad"):
+        raise bad_request("bad", "It is bad.")
+    return PlainTextResponse(request.scope["route"].path)
+
+
+@pytest.fixture
+def client() -> TestClient:
+    straight = Straight(Starlette(), ScopedRoute(PATH, handler, methods=["POST"]))
+
+    async def with_an_id(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {"request_id": "r-1"}
+        await straight(scope, receive, send)
+
+    return TestClient(with_an_id)
+
+
+def test_the_routes_requests_never_reach_the_router(client: TestClient) -> None:
+    told = client.post(PATH)
+    assert (told.status_code, told.text) == (200, PATH)
+
+
+def test_other_methods_and_paths_do(client: TestClient) -> None:
+    assert [client.get(PATH).status_code, client.post("/other").status_code] == [404, 404]
+
+
+def test_a_refusal_is_answered_as_the_application_answers_it(client: TestClient) -> None:
+    told = client.post(PATH, headers={"x-bad": "1"})
+    assert told.status_code == 400
+    assert (told.json()["error_code"], told.json()["request_id"]) == ("bad", "r-1")
