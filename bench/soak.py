@@ -20,6 +20,7 @@ from pathlib import Path
 
 from bench.soak_figures import Figures
 from bench.soak_work import Work, all_work, goals
+from tests import postgres
 from tests.crash.forked import Zygote
 
 CLONE = Path(__file__).resolve().parents[1]
@@ -61,6 +62,7 @@ def _stop(folder: Path, *_: object) -> None:
 
     What was done is noted, and forking processes and servers end when their parent does.
     """
+    postgres.end_all()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(128 + signal.SIGTERM)
 

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ON_SQLITE, ON_SERVER = "kill points survived on sqlite", "kill points survived on a server"
+ON_POSTGRES = "kill points survived on PostgreSQL"
+ON_POSTGRES_SERVER = "the same through a server on it"
+RANDOM_ON_POSTGRES = "random kills on PostgreSQL"
+RANDOM_ON_POSTGRES_SERVER = "the same, through a server on it"
+DATABASE = "PostgreSQL stopped, restarted, let go"
+DATABASE_BELOW_SERVER = "the same below a server"
 IN_COMMITS = "kills in a half-changed database"
 RANDOM, OVERLAPS, NIGHTS, CYCLES = (
     "random kills",

@@ -5,6 +5,7 @@ for one forking process.
 from __future__ import annotations
 
 import random
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,18 +13,26 @@ from bench.soak_figures import (
     CALLS,
     CLEAN,
     CYCLES,
+    DATABASE,
+    DATABASE_BELOW_SERVER,
     IN_COMMITS,
     INPUTS,
     NIGHTS,
+    ON_POSTGRES,
+    ON_POSTGRES_SERVER,
     ON_SERVER,
     ON_SQLITE,
     OVERLAPS,
     PEOPLE,
     RANDOM,
+    RANDOM_ON_POSTGRES,
+    RANDOM_ON_POSTGRES_SERVER,
     SERVER,
     TROUBLES,
     Figures,
 )
+from tests import postgres
+from tests.crash.databases import EVENTS
 from tests.crash.deliveries import groups, judged_as_they_should, registered_for
 from tests.crash.faults import CALLS as KINDS_OF_CALLS
 from tests.crash.faults import ERRNOS
@@ -39,6 +48,7 @@ from tests.crash.trials import (
     moved_away,
     on_server,
     overlapping,
+    projects_on,
     small_disk,
 )
 from tests.model_registry.misbehaving import in_front_of
@@ -47,6 +57,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.crash.trials import StoreName
+
+STORES: dict[str, StoreName] = {  # by the kind of kill that is counted
+    ON_SQLITE: "sqlite",
+    ON_SERVER: "server",
+    ON_POSTGRES: "postgresql",
+    ON_POSTGRES_SERVER: "server on postgresql",
+    RANDOM: "sqlite",
+    RANDOM_ON_POSTGRES: "postgresql",
+    RANDOM_ON_POSTGRES_SERVER: "server on postgresql",
+    DATABASE: "postgresql",
+    DATABASE_BELOW_SERVER: "server on postgresql",
+}
 RANDOM_KILLS = {
     "promote": 160,
     "reject": 80,
@@ -54,6 +77,8 @@ RANDOM_KILLS = {
     "finish what a person approved": 80,
     "roll back": 100,
 }
+RANDOM_KILLS_ON_POSTGRES = {name: count // 4 for name, count in RANDOM_KILLS.items()}
+EVENTS_FALL_ON = "promote"  # the scenario in whose places something happens to PostgreSQL
 # that outgrow a cache of one page, in one start
 COMMITS = {"promote": 24, "keep": 14, "roll back": 13, "first model": 13}
 TIMES_AT_ONCE, IN_CHAINS, CHAINS = 50, 500, 10
@@ -78,53 +103,67 @@ CALLS_AT_MOST = 120  # of one kind, spread evenly over a start; the seed says wh
 Work = tuple[str, "Callable[[Path, Zygote], None]"]
 
 
-def kills_on_sqlite(figures: Figures, name: str) -> Work:
-    """Every named place of one scenario, on a bare store."""
+@contextmanager
+def stages_of(kind: str, folder: Path, zygote: Zygote) -> Iterator[Callable[[str], Stage]]:
+    """A maker of the eve of a scenario by its name, on the store of this kind of trial."""
+    store = STORES[kind]
+    with ExitStack() as scope:
+        server = scope.enter_context(postgres.running()) if "postgres" in store else None
+        project = scope.enter_context(projects_on(store, folder, zygote, server))
+        yield lambda name: Stage.set_for(SCENARIOS[name], project())
+
+
+def named_kills(figures: Figures, kind: str, *names: str) -> Work:
+    """Every named place of some scenarios, on one kind of store."""
 
     def work(folder: Path, zygote: Zygote) -> None:
-        scenario = SCENARIOS[name]
-        names = [f"{name} at {place}" for place in scenario.places]
-        if figures.wants(ON_SQLITE, names):
-            stage = Stage.set_for(scenario, ForkedProject.at(folder / "project", zygote))
-            for unit, place in zip(names, scenario.places, strict=True):
-                figures.unit(ON_SQLITE, unit, partial(stage.killed_at, place))
-
-    return f"kills: {name}", work
-
-
-def kills_on_server(figures: Figures) -> Work:
-    """Every named place of every scenario, on a server."""
-
-    def work(folder: Path, zygote: Zygote) -> None:
-        kind = ON_SERVER
-        if not figures.wants(
-            kind, [f"{s.name} at {place}" for s in SCENARIOS.values() for place in s.places]
-        ):
+        units = {
+            name: {f"{name} at {place}": place for place in SCENARIOS[name].places}
+            for name in names
+        }
+        wanted = {name: places for name, places in units.items() if figures.wants(kind, [*places])}
+        if not wanted:
             return
-        with on_server(folder / "project", zygote) as new:
-            for scenario in SCENARIOS.values():
-                stage = Stage.set_for(scenario, new.restore())
-                for place in scenario.places:
-                    figures.unit(
-                        kind, f"{scenario.name} at {place}", partial(stage.killed_at, place)
-                    )
+        with stages_of(kind, folder, zygote) as stage_of:
+            for name, places in wanted.items():
+                stage = stage_of(name)
+                for unit, place in places.items():
+                    figures.unit(kind, unit, partial(stage.killed_at, place))
 
-    return "kills on a server", work
+    return f"{kind}: {', '.join(names)}", work
 
 
-def random_kills(figures: Figures, name: str, part: range, seed: int) -> Work:
+def random_kills(figures: Figures, kind: str, name: str, part: range, seed: int) -> Work:
     """Kills by the clock."""
 
     def work(folder: Path, zygote: Zygote) -> None:
         names = [f"{name}, number {number}" for number in part]
-        if figures.wants(RANDOM, names):
-            stage = Stage.set_for(SCENARIOS[name], ForkedProject.at(folder / "project", zygote))
+        if not figures.wants(kind, names):
+            return
+        with stages_of(kind, folder, zygote) as stage_of:
+            stage = stage_of(name)
             whole = stage.scenario.start(stage.project).seconds
             for unit in names:
                 moment = random.Random(f"{seed} {unit}").uniform(0, 1.05 * whole)
-                figures.unit(RANDOM, unit, partial(stage.killed_after, moment))
+                figures.unit(kind, unit, partial(stage.killed_after, moment))
 
-    return f"random kills: {name} {part}", work
+    return f"{kind}: {name} {part}", work
+
+
+def database_events(figures: Figures, kind: str) -> Work:
+    """PostgreSQL stops, starts anew or lets go of its clients, wherever a start is."""
+
+    def work(folder: Path, zygote: Zygote) -> None:
+        places = SCENARIOS[EVENTS_FALL_ON].places
+        units = {f"{event} at {place}": (place, event) for place in places for event in EVENTS}
+        if not figures.wants(kind, [*units]):
+            return
+        with stages_of(kind, folder, zygote) as stage_of:
+            stage = stage_of(EVENTS_FALL_ON)
+            for unit, (place, event) in units.items():
+                figures.unit(kind, unit, partial(stage.database_at, place, event, {0, 1, 69}))
+
+    return kind, work
 
 
 def kills_in_commits(figures: Figures, name: str) -> Work:
@@ -323,7 +362,7 @@ def deletions(figures: Figures) -> Work:
 
 def all_work(figures: Figures, seed: int) -> Iterator[Work]:
     """The long ones first."""
-    yield kills_on_server(figures)
+    yield named_kills(figures, ON_SERVER, *SCENARIOS)
     yield failing_server(figures, seed)
     yield overlaps(figures)
     yield troubles(figures)
@@ -331,15 +370,28 @@ def all_work(figures: Figures, seed: int) -> Iterator[Work]:
     yield deliveries(figures)
     yield failing_copies(figures)
     yield nights(figures)
-    yield from (kills_on_sqlite(figures, name) for name in SCENARIOS)
+    yield from (named_kills(figures, ON_SQLITE, name) for name in SCENARIOS)
     yield from (kills_in_commits(figures, name) for name in COMMITS)
     yield from (chain(figures, number, seed) for number in range(CHAINS))
     for name, count in RANDOM_KILLS.items():
         yield from (
-            random_kills(figures, name, range(start, min(count, start + 40)), seed)
+            random_kills(figures, RANDOM, name, range(start, min(count, start + 40)), seed)
             for start in range(0, count, 40)
         )
     yield from (failing_calls(figures, call, seed) for call in KINDS_OF_CALLS)
+    if postgres.programs_installed():
+        yield from work_on_postgres(figures, seed)
+
+
+def work_on_postgres(figures: Figures, seed: int) -> Iterator[Work]:
+    """What is done where PostgreSQL is installed."""
+    yield named_kills(figures, ON_POSTGRES_SERVER, *SCENARIOS)
+    yield database_events(figures, DATABASE_BELOW_SERVER)
+    yield named_kills(figures, ON_POSTGRES, *SCENARIOS)
+    yield database_events(figures, DATABASE)
+    for kind in (RANDOM_ON_POSTGRES, RANDOM_ON_POSTGRES_SERVER):
+        for name, count in RANDOM_KILLS_ON_POSTGRES.items():
+            yield random_kills(figures, kind, name, range(count), seed)
 
 
 def goals() -> dict[str, int]:
@@ -359,6 +411,12 @@ def goals() -> dict[str, int]:
         IN_COMMITS: sum(COMMITS.values()),
         RANDOM: sum(RANDOM_KILLS.values()),
     }
+    if postgres.programs_installed():
+        events = len(SCENARIOS[EVENTS_FALL_ON].places) * len(EVENTS)
+        kills |= {ON_POSTGRES: places, ON_POSTGRES_SERVER: places}
+        for kind in (RANDOM_ON_POSTGRES, RANDOM_ON_POSTGRES_SERVER):
+            kills[kind] = sum(RANDOM_KILLS_ON_POSTGRES.values())
+        faults |= {DATABASE: events, DATABASE_BELOW_SERVER: events}
     return {
         **kills,
         CALLS: 1,

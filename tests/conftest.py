@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from tests import postgres as postgres_server
 from tests.projects import Project, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 # OpenMP crawls on small tables when the cores are shared
@@ -99,6 +100,16 @@ def postgres() -> Generator[postgres_server.Postgres]:
     """A PostgreSQL server; `new_database` makes a database in it. Mark such tests `postgres`."""
     with postgres_server.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def new_postgres_store(postgres: postgres_server.Postgres) -> Callable[[], str]:
+    """Makes databases in it with MLflow's tables and nothing in them; answers their addresses."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    empty = postgres.new_database()
+    SqlAlchemyStore(empty, "mlflow-artifacts:/").engine.dispose()
+    return partial(postgres.new_database, empty.rpartition("/")[2])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,7 +14,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 USER, PASSWORD = "ada", "geheim"
 SECONDS_TO_START = 120
 _NAMES = itertools.count()
+_RUNNING: list[Postgres] = []
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,24 @@ class Postgres:
     programs: Path
     port: int
 
-    def new_database(self) -> str:
-        """An empty database; its address."""
+    def new_database(self, template: str = "template1") -> str:
+        """A database that is empty, or a copy of another one that nobody uses; its address."""
         name = f"test_{next(_NAMES)}"
-        self._as_owner("createdb", "--host", str(self.folder), "--port", str(self.port), name)
+        self.do(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.address(name)
+
+    def do(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Obey statements one by one, each a transaction; the rows of the last, where it has any.
+
+        They are asked in the database `postgres`, where none of the tests' rows are.
+        """
+        import psycopg  # not at the top: the oldest versions are tried without it
+
+        address = self.address("postgres").replace("+psycopg", "")
+        with psycopg.connect(address, autocommit=True) as connection:
+            for statement in statements:
+                cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
     def address(self, name: str, *, password: str = PASSWORD) -> str:
         return f"postgresql+psycopg://{USER}:{password}@127.0.0.1:{self.port}/{name}"
@@ -52,6 +66,11 @@ class Postgres:
     def stop(self) -> None:
         """End it at once: its clients see the connection closed."""
         self._control("stop", "-m", "immediate", "-w")
+
+    def start_if_stopped(self) -> None:
+        """What a person does who finds it down."""
+        if not (self.folder / "data" / "postmaster.pid").exists():
+            self.start()
 
     def _control(self, *words: str) -> None:
         self._as_owner("pg_ctl", "-D", str(self.folder / "data"), *words)
@@ -83,10 +102,15 @@ class Postgres:
         )  # fmt: skip
 
 
+def programs_installed() -> Path | None:
+    """The folder of the newest PostgreSQL of this machine."""
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+
 @contextmanager
 def running() -> Iterator[Postgres]:
     """A server for as long as the block runs; skips where PostgreSQL is not installed."""
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+    programs = programs_installed()
     if programs is None:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     # not under pytest's folder, which PostgreSQL's user may not enter; short, for the socket's name
@@ -95,9 +119,18 @@ def running() -> Iterator[Postgres]:
     try:
         server.make()
         server.start()
+        _RUNNING.append(server)
         try:
             yield server
         finally:
+            _RUNNING.remove(server)
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_all() -> None:
+    """For a process that ends in the middle of such blocks: servers do not end with it."""
+    for server in _RUNNING:
+        server.stop()
+        shutil.rmtree(server.folder, ignore_errors=True)

@@ -23,7 +23,7 @@ from retraining.serving.access import OPEN_TO_ALL
 from retraining.serving.metrics import Metrics
 from retraining.serving.tokens import TokenFile
 from retraining.settings import SETTING_NAMES, load
-from tests.model_registry.conftest import wait_for
+from tests.mlflow_servers import wait_for
 from tests.ports import free_port
 from tests.postgres import PASSWORD, USER
 from tests.projects import CLONE, REGISTER, Project, environment_of_cron, tables

@@ -22,7 +22,7 @@ from retraining.console import command_words
 from retraining.errors import RetrainingError
 from retraining.model_registry.mlflow_registry import MlflowRegistry
 from retraining.settings import READINGS, SETTING_NAMES, load
-from tests.model_registry.conftest import wait_for
+from tests.mlflow_servers import wait_for
 from tests.ports import free_port
 from tests.postgres import PASSWORD, USER
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, table, tables

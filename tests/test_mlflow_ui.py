@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mlflow import MlflowClient
 
-from tests.model_registry.conftest import wait_for
+from tests.mlflow_servers import wait_for
 from tests.ports import free_port
 from tests.projects import CLONE, Project, tables
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,12 @@ import pytest
 
 from tests.crash.forked import ForkedProject, Zygote
 from tests.crash.scenarios import SCENARIOS
-from tests.crash.trials import Stage
+from tests.crash.trials import Stage, projects_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.crash.trials import StoreName
 
 
 @pytest.fixture(scope="session")
@@ -52,16 +56,30 @@ def forked(in_memory: Path, zygote: Zygote) -> Iterator[ForkedProject]:
 
 
 @pytest.fixture(scope="session")
-def stages(in_memory: Path, zygote: Zygote) -> Callable[[str], Stage]:
-    """The eve of a scenario by its name.
+def stages_on(
+    in_memory: Path, zygote: Zygote, request: pytest.FixtureRequest
+) -> Iterator[Callable[[StoreName, str], Stage]]:
+    """The eve of a scenario by its name, on one kind of store.
 
     Each is prepared once a session, and put back for every test that asks.
     """
-    made: dict[str, Stage] = {}
+    makers: dict[str, Callable[[], ForkedProject]] = {}
+    made: dict[tuple[str, str], Stage] = {}
 
-    def stage(name: str) -> Stage:
-        if name not in made:
-            made[name] = Stage.set_for(SCENARIOS[name], ForkedProject.at(in_memory / name, zygote))
-        return made[name].put_back()
+    def stage(store: StoreName, name: str) -> Stage:
+        if store not in makers:
+            server = request.getfixturevalue("postgres") if "postgres" in store else None
+            place = in_memory / f"stages on {store}"
+            makers[store] = scope.enter_context(projects_on(store, place, zygote, server))
+        if (store, name) not in made:
+            made[store, name] = Stage.set_for(SCENARIOS[name], makers[store]())
+        return made[store, name].put_back()
 
-    return stage
+    with ExitStack() as scope:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def stages(stages_on: Callable[[StoreName, str], Stage]) -> Callable[[str], Stage]:
+    """The same on a sqlite file."""
+    return partial(stages_on, "sqlite")

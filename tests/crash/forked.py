@@ -8,19 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.crash.databases import FILE, PostgresDatabase, SqliteFile
 from tests.projects import CLONE, ORCHESTRATOR, Finished, Project, environment_of_cron
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tests.crash.databases import Database, Event
+    from tests.postgres import Postgres
 
 KILLED = -9
 FOLDERS = ("new_data", "used_data", "quarantine")
@@ -47,6 +49,7 @@ class Zygote:
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
+        self._empty: dict[int, PostgresDatabase] = {}
         scratch.mkdir(parents=True, exist_ok=True)
         with (scratch / "zygote.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -69,6 +72,7 @@ class Zygote:
             "fault": None,
             "registry_side": None,
             "person": None,
+            "database": None,
             "clock": 0,
             "repeat": 1,
             "words": [],
@@ -91,12 +95,23 @@ class Zygote:
         starts.
         """
         store = self._scratch / "empty.db"
+        self._make_store(f"sqlite:///{store}")
+        return store
+
+    def new_database(self, server: Postgres) -> PostgresDatabase:
+        """The same in a PostgreSQL server, for one project: a copy of one that is made once."""
+        if server.port not in self._empty:
+            empty = PostgresDatabase(server, server.new_database())
+            self._make_store(empty.uri)
+            self._empty[server.port] = empty
+        return PostgresDatabase(server, server.new_database(self._empty[server.port].name))
+
+    def _make_store(self, uri: str) -> None:
         made = {
-            "registry_side": ["make_store", f"sqlite:///{store}", "", ""],
+            "registry_side": ["make_store", uri, "", ""],
             "environment": environment_of_cron(self._scratch),
         }
         self.fork(made)[0].expect(0)
-        return store
 
     def _ended(self, place: int, told: dict[str, Any]) -> Ended:
         out, err, fault = (
@@ -131,18 +146,25 @@ class ForkedProject(Project):
     """A project whose starts are forked workers."""
 
     zygote: Zygote = field(kw_only=True)
+    database: Database = field(kw_only=True)
 
     @classmethod
-    def at(cls, folder: Path, zygote: Zygote, **settings: str) -> ForkedProject:
-        """Folders, quick settings and a recipe that fits in a millisecond."""
-        made = cls(
-            folder,
-            {**Project.made(folder).settings, "MIN_TEST_ROWS": "20", **settings},
-            zygote=zygote,
-        )
+    def at(
+        cls, folder: Path, zygote: Zygote, database: Database | None = None, **settings: str
+    ) -> ForkedProject:
+        """Folders, quick settings and a recipe that fits in a millisecond.
+
+        The store is the project's own sqlite file, where no other database is named.
+        """
+        own = SqliteFile(folder)
+        quick = {**Project.made(folder).settings, "MIN_TEST_ROWS": "20"}
+        if database is not None:
+            quick["MLFLOW_TRACKING_URI"] = database.uri
+        made = cls(folder, {**quick, **settings}, zygote=zygote, database=database or own)
         made.configure()
         made.recipe(RECIPE)
-        made.take_store(zygote.empty_store)
+        if database is None:
+            made.take_store(zygote.empty_store)
         return made
 
     def recipe(self, text: str) -> None:
@@ -153,7 +175,8 @@ class ForkedProject(Project):
         """One start, killed, failed or disturbed as `how` says.
 
         `kill_at`, `kill_after`, `kill_in_commit`, `fault` with the folder `below` which it strikes,
-        and `person`: a place, and what is asked there.
+        `person`: a place, and what is asked there, and `database`: a place, and what happens to
+        PostgreSQL there.
         """
         return self.zygote.fork(self._request(*words, script=script, **how))[0]
 
@@ -168,6 +191,7 @@ class ForkedProject(Project):
         fault: tuple[str, str, int] | tuple[str, str, int, bool] | None = None,
         below: str = "",
         person: tuple[str, ...] = (),
+        database: tuple[str, Event] | None = None,
         **how: Any,
     ) -> dict[str, Any]:
         failing = (
@@ -177,16 +201,25 @@ class ForkedProject(Project):
             else None
         )
         acting = {"at": person[0], "asks": self._asked(*person[1:])} if person else None
+        happening = self._happening(*database) if database else None
         words = (*words, "--project", str(self.folder))
         start = {"words": words, "script": script, "environment": environment_of_cron(self.folder)}
-        return {**start, "fault": failing, "person": acting, **how}
+        return {**start, "fault": failing, "person": acting, "database": happening, **how}
+
+    def _happening(self, place: str, event: Event) -> dict[str, Any]:
+        assert isinstance(self.database, PostgresDatabase)
+        server = self.database.server
+        return {
+            "at": place,
+            "event": event,
+            "uri": self.database.uri,
+            "server": [str(server.folder), str(server.programs), server.port],
+        }
 
     # --- the registry, as a person sees it --------------------------------------------------------
     @property
     def store(self) -> str:
-        return self.settings.get(
-            "MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow_server/backend_db/mlflow.db"
-        )
+        return self.settings.get("MLFLOW_TRACKING_URI", self.database.uri)
 
     def ask(self, question: str, *arguments: Any) -> Any:
         """Ask MLflow's client, in a worker without our code."""
@@ -211,8 +244,7 @@ class ForkedProject(Project):
 
     def stored(self) -> str:
         """A digest of every row of the store's database, wherever its server is."""
-        with closing(sqlite3.connect(self.folder / "mlflow_server/backend_db/mlflow.db")) as store:
-            return hashlib.sha256("\n".join(store.iterdump()).encode()).hexdigest()
+        return self.database.digest()
 
     def move_alias(self, version: int, alias: str = "production") -> None:
         """What a person does in the UI."""
@@ -247,6 +279,7 @@ class ForkedProject(Project):
         kept = self.folder.with_name(f"{self.folder.name}.{name}")
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(self.folder, kept, symlinks=True)
+        self.database.save(kept)
         return Snapshot(self, kept, dict(self.settings))
 
 
@@ -259,8 +292,8 @@ class Snapshot:
     settings: dict[str, str]
 
     def restore(self) -> ForkedProject:
-        """Put it back; a database that a server has open is filled by sqlite, not swapped."""
-        folder, store = self.project.folder, Path("mlflow_server/backend_db/mlflow.db")
+        """Put it back, though a server has the database open."""
+        folder = self.project.folder
         for path in folder.iterdir():
             if path.name != "mlflow_server":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -270,16 +303,9 @@ class Snapshot:
             folder,
             symlinks=True,
             dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns("mlflow.db*"),
+            ignore=shutil.ignore_patterns(f"{FILE.name}*"),
         )
-        if (self.kept / store).is_file():
-            with (
-                closing(sqlite3.connect(self.kept / store)) as saved,
-                closing(sqlite3.connect(folder / store)) as live,
-            ):
-                saved.backup(live)
-        else:
-            shutil.rmtree(folder / "mlflow_server", ignore_errors=True)
+        self.project.database.restore(self.kept)
         self.project.settings.clear()
         self.project.configure(**self.settings)
         return self.project

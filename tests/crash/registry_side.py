@@ -16,9 +16,8 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 def answer(question: str, store: str, model: str, experiment: str, *arguments: Any) -> Any:
     """What is asked of the store: `whole`, or a move by a person; `make_store` makes one."""
     if question == "make_store":
-        return SqlAlchemyStore(
-            store, Path(store.removeprefix("sqlite:///")).parent.as_uri()
-        ).engine.dispose()
+        unused = "mlflow-artifacts:/"  # our experiment has a place of its own
+        return SqlAlchemyStore(store, unused).engine.dispose()
     set_tracking_uri(store)  # artifacts are read by a run's address, which goes by this
     client = MlflowClient(store, store)
     if question == "whole":

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.crash.forked import Ended
-    from tests.crash.trials import Stage
+    from tests.crash.trials import Stage, StoreName
 
 QUICK = {  # a handful; the rest is in bench/soak.py
     "promote": ("mid_training", "mid_artifact_upload:9", "after_commit"),
@@ -37,20 +37,54 @@ QUICK = {  # a handful; the rest is in bench/soak.py
     "first model": ("after_first_alias",),
 }
 
+QUICK_ON_POSTGRES = {
+    "promote": ("mid_artifact_upload:9", "after_commit", "between_archived_files:3"),
+    "roll back": ("mid_roll_back",),
+}
+SLOW_SERVER = (pytest.mark.postgres, pytest.mark.server, pytest.mark.slow)
+ON_POSTGRES = (
+    pytest.param("postgresql", marks=pytest.mark.postgres),
+    pytest.param("server on postgresql", marks=SLOW_SERVER),
+)
+
 
 @pytest.mark.parametrize("name", QUICK)
 def test_killed_at_a_named_place_the_next_start_finishes_or_undoes_the_rest(
     stages: Callable[[str], Stage], name: str
 ) -> None:
-    stage = stages(name)
-    assert {place: wrong for place in QUICK[name] if (wrong := stage.killed_at(place))} == {}
+    assert killed_at_each(stages(name), QUICK[name]) == {}
 
 
-def test_killed_by_the_clock_nothing_is_lost(stages: Callable[[str], Stage]) -> None:
-    stage = stages("promote")
+@pytest.mark.parametrize("store", ON_POSTGRES)
+@pytest.mark.parametrize("name", QUICK_ON_POSTGRES)
+def test_killed_at_a_named_place_of_a_registry_on_postgresql_nothing_is_lost(
+    stages_on: Callable[[StoreName, str], Stage], store: StoreName, name: str
+) -> None:
+    assert killed_at_each(stages_on(store, name), QUICK_ON_POSTGRES[name]) == {}
+
+
+def killed_at_each(stage: Stage, places: tuple[str, ...]) -> dict[str, list[str]]:
+    """Places of which the next start does not recover."""
+    found = {place: stage.killed_at(place) for place in places}
+    return {place: wrong for place, wrong in found.items() if wrong}
+
+
+@pytest.mark.parametrize(
+    ("store", "kills"),
+    [
+        ("sqlite", 2),
+        pytest.param("postgresql", 6, marks=(pytest.mark.postgres, pytest.mark.slow)),
+        pytest.param("server on postgresql", 6, marks=SLOW_SERVER),
+    ],
+)
+def test_killed_by_the_clock_nothing_is_lost(
+    stages_on: Callable[[StoreName, str], Stage], store: StoreName, kills: int
+) -> None:
+    stage = stages_on(store, "promote")
     whole = stage.scenario.start(stage.project).seconds
-    moments = [random.Random(seed).uniform(0, whole) for seed in range(2)]
-    assert {moment: wrong for moment in moments if (wrong := stage.killed_after(moment))} == {}
+    moments = [random.Random(f"{kills} {number}").uniform(0, whole) for number in range(kills)]
+    found = {moment: stage.killed_after(moment) for moment in moments}
+    assert {moment: wrong for moment, wrong in found.items() if wrong} == {}
 
 
 def test_killed_while_the_database_is_half_changed_everything_can_read_it_and_nothing_is_lost(

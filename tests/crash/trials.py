@@ -14,24 +14,29 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from tests.crash.databases import PostgresDatabase
 from tests.crash.forked import KILLED, ForkedProject, Snapshot, digest
 from tests.crash.invariants import broken
 from tests.crash.scenarios import Delivered
+from tests.mlflow_servers import mlflow_server
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, environment_of_cron, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.crash.databases import Database, Event
     from tests.crash.forked import Ended, Zygote
     from tests.crash.scenarios import Scenario
     from tests.model_registry.misbehaving import Front
+    from tests.postgres import Postgres
 
 # what a start may end with when a disk or a server fails under it; 2: its settings cannot be read
 ALLOWED_CODES = {0, 1, 2, 3, 69}
 READING = (("status",), ("history",), ("check",), ("run", "--dry-run"))
+StoreName = Literal["sqlite", "server", "postgresql", "server on postgresql"]
 LONGEST = 120  # seconds until an error must be told
 
 
@@ -47,7 +52,7 @@ class Stage:
     @classmethod
     def set_for(cls, scenario: Scenario, project: ForkedProject) -> Stage:
         delivered = scenario.made(project)
-        return cls(scenario, project, delivered, project.save("eve"))
+        return cls(scenario, project, delivered, project.save(f"eve of {scenario.name}"))
 
     def put_back(self) -> Stage:
         """The same eve, whatever was done to the project since.
@@ -159,6 +164,18 @@ class Stage:
         )
         return [*wrong, *told_badly(ended), *self.scenario.broken(self.project, self.delivered)]
 
+    def database_at(self, place: str, event: Event, codes: set[int]) -> list[str]:
+        """Something happens to the PostgreSQL below the store when the start comes to `place`.
+
+        It is there again when the job starts once more.
+        """
+        self.eve.restore()
+        ended = self.scenario.start(self.project, database=(place, event))
+        if isinstance(self.project.database, PostgresDatabase):
+            self.project.database.server.start_if_stopped()
+        wrong = [] if ended.code in codes else [f"not one of the codes {sorted(codes)}: {ended}"]
+        return [*wrong, *told_badly(ended), *self.scenario.broken(self.project, self.delivered)]
+
 
 def see_to_the_alias(project: ForkedProject) -> None:
     """What the error asks a person to do: give the alias to a version that is there, or register a
@@ -192,55 +209,40 @@ def told_badly(ended: Ended) -> list[str]:
 
 
 @contextmanager
-def on_server(folder: Path, zygote: Zygote, **settings: str) -> Iterator[Snapshot]:
+def projects_on(
+    store: StoreName, folder: Path, zygote: Zygote, server: Postgres | None = None
+) -> Iterator[Callable[[], ForkedProject]]:
+    """A maker of new projects whose registry lies in that kind of store.
+
+    Those of one MLflow server are one project, made new each time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = itertools.count()
+
+    def database() -> Database | None:
+        return zygote.new_database(server) if server is not None else None
+
+    if store.startswith("server"):
+        with on_server(folder / "project", zygote, database()) as new:
+            yield new.restore
+    else:
+        yield lambda: ForkedProject.at(folder / f"project-{next(numbers)}", zygote, database())
+
+
+@contextmanager
+def on_server(
+    folder: Path, zygote: Zygote, database: Database | None = None, /, **settings: str
+) -> Iterator[Snapshot]:
     """A new project on a real server, whose database and artifacts stand where a bare store's
     would.
-    """
-    from tests.model_registry.conftest import wait_for
-    from tests.ports import free_port
 
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    project = ForkedProject.at(folder, zygote, MLFLOW_TRACKING_URI=url, **settings)
-    store = folder / "mlflow_server"
-    (store / "backend_db").mkdir(parents=True, exist_ok=True)
-    where = [
-        "--backend-store-uri",
-        f"sqlite:///{store}/backend_db/mlflow.db",
-        "--artifacts-destination",
-        str(store / "artifacts"),
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-        *where,
-    ]
-    # however we end
-    dies_with_us = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder.parent / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [*dies_with_us, *command],
-            env={**os.environ, **quiet},
-            cwd=folder.parent,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        wait_for(url, server)
+    The artifacts go through the server, as by default.
+    """
+    project = ForkedProject.at(folder, zygote, database, **settings)
+    artifacts = folder / "mlflow_server" / "artifacts"
+    with mlflow_server(folder.parent, project.database.uri, artifacts) as url:
+        project.configure(MLFLOW_TRACKING_URI=url)
         yield project.save("new")
-    finally:
-        os.killpg(server.pid, 15)
-        server.wait()
 
 
 # --- troubles -------------------------------------------------------------------------------------

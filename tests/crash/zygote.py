@@ -20,7 +20,7 @@ import time
 import traceback
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow.store.db.utils
 import sqlalchemy
@@ -31,9 +31,14 @@ import retraining
 from retraining import kill_points
 from retraining.commands import run
 from tests.crash import registry_side
+from tests.crash.databases import PostgresDatabase
 from tests.crash.faults import Fault
 from tests.crash.places import surround
+from tests.postgres import Postgres
 from tests.projects import _main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NO_ANSWER_AFTER = 150  # seconds; a start owes an answer within two minutes
 HEAVY = (
@@ -48,6 +53,7 @@ HEAVY = (
     "sklearn.dummy",
     "sklearn.pipeline",
     "sklearn.tree",
+    "sqlalchemy.dialects.postgresql.psycopg",
 )
 
 
@@ -89,7 +95,12 @@ def work(start: dict[str, Any]) -> int:
     if start["kill_in_commit"]:
         die_in_commit(start["kill_in_commit"])
     if start["person"]:
-        let_a_person_act(start["person"]["at"], start["person"]["asks"])
+        asked = start["person"]["asks"]
+        let_happen(start["person"]["at"], lambda: registry_side.answer(*asked))
+    if start["database"]:
+        database = database_of(start["database"])
+        event = start["database"]["event"]
+        let_happen(start["database"]["at"], lambda: database.have(event))
     fault = Fault(**start["fault"]) if start["fault"] else None
     if fault:
         fault.install()
@@ -107,8 +118,14 @@ def work(start: dict[str, Any]) -> int:
             os.write(3, json.dumps({"happened": fault.happened, "seen": fault.seen}).encode())
 
 
-def let_a_person_act(place: str, asked: list[Any]) -> None:
-    """Have a person's client do something when this worker comes to a named place.
+def database_of(told: dict[str, Any]) -> PostgresDatabase:
+    """The database of a project whose server something happens to."""
+    folder, programs, port = told["server"]
+    return PostgresDatabase(Postgres(Path(folder), Path(programs), port), told["uri"])
+
+
+def let_happen(place: str, deed: Callable[[], object]) -> None:
+    """Have a person do something when this worker comes to a named place.
 
     It is a process of its own, as theirs would be.
     """
@@ -117,7 +134,7 @@ def let_a_person_act(place: str, asked: list[Any]) -> None:
     if not person:
         os.close(says)
         if os.read(waits, 1):  # nothing comes where the worker ended before
-            registry_side.answer(*asked)
+            deed()
         os._exit(0)
 
     def act(*_: object) -> None:

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 
 from retraining.model_registry.connection import Connection
+from tests.mlflow_servers import mlflow_server
 from tests.model_registry.samples import project_on
-from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from retraining.settings import Settings
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2):
-                return
-        except OSError:
-            assert process.poll() is None, "the server ended while it started"
-            assert time.monotonic() < deadline, "the server did not start in time"
-            time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")
@@ -53,39 +35,7 @@ def on_sqlite(tmp_path: Path, empty_store: Path) -> Settings:
 @pytest.fixture(scope="session")
 def proxying_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server as `mlflow server` starts it by default: artifacts go through it."""
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    places = [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/store.db",
-        "--artifacts-destination",
-        str(folder / "artifacts"),
-    ]
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            [*command, *places],
-            env={**os.environ, **quiet},
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}", server)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(30)
+    folder = tmp_path_factory.mktemp("server")
+    with mlflow_server(folder, f"sqlite:///{folder}/store.db", folder / "artifacts") as url:
+        yield url
     shutil.rmtree(folder, ignore_errors=True)

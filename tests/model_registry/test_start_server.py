@@ -21,7 +21,7 @@ import pytest
 
 from retraining.model_registry.mlflow_registry import MlflowRegistry
 from retraining.model_registry.own_experiment import artifact_root_problem
-from tests.model_registry.conftest import wait_for
+from tests.mlflow_servers import wait_for
 from tests.model_registry.samples import ROWS, STARTED, candidate, end, project, project_on
 from tests.ports import free_port
 

@@ -71,9 +71,14 @@ class Broken(Probe):
 
 
 def probe_project(empty_store: Path, folder: Path, versions: int = 2, **more: str) -> Settings:
-    """A project whose registry holds probes; version 1 has the alias."""
-    made = samples.project_on(empty_store, folder)
-    settings = samples.project(made.project, RELOAD_SECONDS="0.1", **more)
+    """A project whose registry, a sqlite file, holds probes; version 1 has the alias."""
+    samples.project_on(empty_store, folder)
+    return with_probes(folder, versions, **more)
+
+
+def with_probes(folder: Path, versions: int = 2, **more: str) -> Settings:
+    """The same on the empty store that the settings name."""
+    settings = samples.project(folder, RELOAD_SECONDS="0.1", **more)
     for number in range(1, versions + 1):
         register(settings, Probe(number))
     move_alias(settings, 1)

@@ -26,9 +26,10 @@ import sqlalchemy as sa
 
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.tables import labels, predictions
+from tests.mlflow_servers import mlflow_server
 from tests.ports import free_port
 from tests.projects import CLONE, environment_of_cron
-from tests.serving.services import probe_project, until
+from tests.serving.services import probe_project, until, with_probes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,11 @@ PLACES = (  # of the service, each at a passage in the middle of its work
     "ingest_after_delivered",
 )
 KINDS = ("service", "job", "both")
-DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
+ON_POSTGRES = pytest.param("postgresql", marks=pytest.mark.postgres)
+BELOW_A_SERVER = pytest.param(
+    "server on postgresql", marks=(pytest.mark.postgres, pytest.mark.server)
+)
+STORES = ("sqlite", ON_POSTGRES, BELOW_A_SERVER)  # of registry and log
 ROWS = 7  # in a request, and in a file
 SHORT = {"PREDICTIONS_ROWS_PER_FILE": str(ROWS), "PREDICTIONS_FILE_WAIT_HOURS": "0"}
 GONE = (OSError, http.client.HTTPException)
@@ -105,7 +110,12 @@ class Loop:
         return self._fork("job")
 
     def _fork(self, what: str, **more: str) -> int:
-        settings = {**SHORT, "PREDICTION_LOG_URI": self.uri, "MIN_FILE_AGE_SECONDS": "0"}
+        settings = {
+            **SHORT,
+            "PREDICTION_LOG_URI": self.uri,
+            "MLFLOW_TRACKING_URI": self.settings.mlflow_tracking_uri,
+            "MIN_FILE_AGE_SECONDS": "0",
+        }
         project = str(self.settings.project)
         return self.zygote.fork(what, project=project, settings=settings, port=self.port, **more)
 
@@ -157,25 +167,36 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 
 
 @pytest.fixture
-def loop(request: pytest.FixtureRequest, tmp_path: Path, empty_store: Path, zygote: Zygote) -> Loop:
-    settings = probe_project(empty_store, tmp_path / "project", versions=1)
-    for folder in (settings.new_data_dir, settings.used_data_dir):
-        folder.mkdir(exist_ok=True)
-    uri = settings.prediction_log_uri
-    if request.param == "postgresql":
-        uri = request.getfixturevalue("postgres").new_database()
-    return Loop(settings, uri, zygote)
+def loop(
+    request: pytest.FixtureRequest, tmp_path: Path, empty_store: Path, zygote: Zygote
+) -> Iterator[Loop]:
+    """A project of one probe; registry and log are two databases of one PostgreSQL, or files."""
+    project = tmp_path / "project"
+    with contextlib.ExitStack() as scope:
+        if request.param == "sqlite":
+            settings = probe_project(empty_store, project, versions=1)
+        else:
+            postgres = request.getfixturevalue("postgres")
+            store = request.getfixturevalue("new_postgres_store")()
+            if request.param != "postgresql":
+                server = mlflow_server(tmp_path, store, tmp_path / "artifacts")
+                store = scope.enter_context(server)
+            more = {"MLFLOW_TRACKING_URI": store, "PREDICTION_LOG_URI": postgres.new_database()}
+            settings = with_probes(project, 1, **more)
+        for folder in (settings.new_data_dir, settings.used_data_dir):
+            folder.mkdir(exist_ok=True)
+        yield Loop(settings, settings.prediction_log_uri, zygote)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loop", DATABASES, indirect=True)
+@pytest.mark.parametrize("loop", STORES, indirect=True)
 def test_what_was_acknowledged_is_there_once_after_kill_9(loop: Loop) -> None:
     play(loop, kills=5 * len(KINDS), seed=17)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("loop", DATABASES, indirect=True)
+@pytest.mark.parametrize("loop", STORES, indirect=True)
 def test_what_was_acknowledged_is_there_once_after_many_kills(loop: Loop) -> None:
     play(loop, kills=150, seed=18)
 
