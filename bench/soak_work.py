@@ -79,6 +79,8 @@ RANDOM_KILLS = {
 }
 RANDOM_KILLS_ON_POSTGRES = {name: count // 4 for name, count in RANDOM_KILLS.items()}
 EVENTS_FALL_ON = "promote"  # the scenario in whose places something happens to PostgreSQL
+RANDOM_EVENTS = 20  # of each kind
+AFTER_EVENTS = {0, 1, 69}  # 1: a server in between was cut off while it answered
 # that outgrow a cache of one page, in one start
 COMMITS = {"promote": 24, "keep": 14, "roll back": 13, "first model": 13}
 TIMES_AT_ONCE, IN_CHAINS, CHAINS = 50, 500, 10
@@ -161,9 +163,31 @@ def database_events(figures: Figures, kind: str) -> Work:
         with stages_of(kind, folder, zygote) as stage_of:
             stage = stage_of(EVENTS_FALL_ON)
             for unit, (place, event) in units.items():
-                figures.unit(kind, unit, partial(stage.database_at, place, event, {0, 1, 69}))
+                figures.unit(kind, unit, partial(stage.database_at, place, event, AFTER_EVENTS))
 
-    return kind, work
+    return f"{kind}: named places", work
+
+
+def random_events(figures: Figures, kind: str, seed: int) -> Work:
+    """The same by the clock, also in the middle of what the database does."""
+
+    def work(folder: Path, zygote: Zygote) -> None:
+        units = {
+            f"{event} by the clock, number {number}": event
+            for number in range(RANDOM_EVENTS)
+            for event in EVENTS
+        }
+        if not figures.wants(kind, [*units]):
+            return
+        with stages_of(kind, folder, zygote) as stage_of:
+            stage = stage_of(EVENTS_FALL_ON)
+            whole = stage.scenario.start(stage.project).seconds
+            for unit, event in units.items():
+                moment = random.Random(f"{seed} {unit}").uniform(0, whole)
+                trial = partial(stage.database_after, moment, event, AFTER_EVENTS)
+                figures.unit(kind, unit, trial)
+
+    return f"{kind}: by the clock", work
 
 
 def kills_in_commits(figures: Figures, name: str) -> Work:
@@ -386,9 +410,10 @@ def all_work(figures: Figures, seed: int) -> Iterator[Work]:
 def work_on_postgres(figures: Figures, seed: int) -> Iterator[Work]:
     """What is done where PostgreSQL is installed."""
     yield named_kills(figures, ON_POSTGRES_SERVER, *SCENARIOS)
-    yield database_events(figures, DATABASE_BELOW_SERVER)
     yield named_kills(figures, ON_POSTGRES, *SCENARIOS)
-    yield database_events(figures, DATABASE)
+    for kind in (DATABASE, DATABASE_BELOW_SERVER):
+        yield database_events(figures, kind)
+        yield random_events(figures, kind, seed)
     for kind in (RANDOM_ON_POSTGRES, RANDOM_ON_POSTGRES_SERVER):
         for name, count in RANDOM_KILLS_ON_POSTGRES.items():
             yield random_kills(figures, kind, name, range(count), seed)
@@ -412,7 +437,7 @@ def goals() -> dict[str, int]:
         RANDOM: sum(RANDOM_KILLS.values()),
     }
     if postgres.programs_installed():
-        events = len(SCENARIOS[EVENTS_FALL_ON].places) * len(EVENTS)
+        events = (len(SCENARIOS[EVENTS_FALL_ON].places) + RANDOM_EVENTS) * len(EVENTS)
         kills |= {ON_POSTGRES: places, ON_POSTGRES_SERVER: places}
         for kind in (RANDOM_ON_POSTGRES, RANDOM_ON_POSTGRES_SERVER):
             kills[kind] = sum(RANDOM_KILLS_ON_POSTGRES.values())

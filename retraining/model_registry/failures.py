@@ -32,8 +32,8 @@ _CAUSE = re.compile(
     r"|Connection reset by peer|Remote end closed connection without response|certificate verify"
     r" failed|No route to host"
 )
-# SQLAlchemy puts words of its own before what the database said
-_DRIVER = re.compile(r"\((?:\w+\.)+\w*Error\) (.+)")
+# SQLAlchemy puts the class of the driver's error before what the database said
+_DRIVER = re.compile(r"\((?:\w+\.)+\w+\) (.+)")
 
 _USER_REFUSED = re.compile(
     r"password authentication failed|no password supplied|no pg_hba.conf entry|role \S+ does not"
@@ -169,6 +169,11 @@ def unreachable(store: str, message: str) -> UnreachableError:
         remedy = (
             "Look at the disk that the file is on, and at what else uses it; the next run goes on"
             " from here."
+        )
+    elif _STATUS.search(message):
+        remedy = (
+            "Look at the MLflow server's log and at its database, or correct MLFLOW_TRACKING_URI in"
+            " .env; the next run goes on from here."
         )
     else:
         what = "the MLflow server (`make server`)" if store.startswith("http") else "the database"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.crash.databases import PostgresDatabase
+from tests.crash.trials import on_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,10 +66,10 @@ def test_a_start_while_the_database_is_down_ends_69_and_the_next_one_goes_on(
     stages_on: Callable[[StoreName, str], Stage], store: StoreName
 ) -> None:
     def down(project: ForkedProject) -> Iterator[None]:
-        assert isinstance(project.database, PostgresDatabase)
-        project.database.have("stop")
+        database = on_postgres(project)
+        database.have("stop")
         yield
-        project.database.server.start()
+        database.server.start()
 
     stage = stages_on(store, "promote")
     assert stage.meanwhile(down, {69}) == []

@@ -171,10 +171,27 @@ class Stage:
         """
         self.eve.restore()
         ended = self.scenario.start(self.project, database=(place, event))
-        if isinstance(self.project.database, PostgresDatabase):
-            self.project.database.server.start_if_stopped()
+        return self._after_event(ended, codes)
+
+    def database_after(self, seconds: float, event: Event, codes: set[int]) -> list[str]:
+        """The same by the clock, in the middle of a statement as well as between two."""
+        self.eve.restore()
+        happening = threading.Timer(seconds, on_postgres(self.project).have, [event])
+        happening.start()
+        ended = self.scenario.start(self.project)
+        happening.join()
+        return self._after_event(ended, codes)
+
+    def _after_event(self, ended: Ended, codes: set[int]) -> list[str]:
+        on_postgres(self.project).server.start_if_stopped()
         wrong = [] if ended.code in codes else [f"not one of the codes {sorted(codes)}: {ended}"]
         return [*wrong, *told_badly(ended), *self.scenario.broken(self.project, self.delivered)]
+
+
+def on_postgres(project: ForkedProject) -> PostgresDatabase:
+    """The database of a project whose registry is on PostgreSQL."""
+    assert isinstance(project.database, PostgresDatabase)
+    return project.database
 
 
 def see_to_the_alias(project: ForkedProject) -> None:

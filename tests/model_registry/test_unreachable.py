@@ -99,15 +99,19 @@ def test_nothing_is_created_after_the_first_unreachable_error() -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("answer", ["503", "hang"])
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [("503", "Look at the MLflow server's log and at its database"), ("hang", "Start the MLflow")],
+)
 def test_a_server_that_does_not_answer_is_unreachable(
-    answer: str, front: Front, behind: Settings
+    answer: str, advice: str, front: Front, behind: Settings
 ) -> None:
     front.rule = lambda method, path: answer
     began = time.monotonic()
     with pytest.raises(UnreachableError) as caught:
         MlflowRegistry(behind).facts()
     says_three_useful_lines(caught.value, front.url)
+    assert caught.value.remedy.startswith(advice)
     assert time.monotonic() - began < 60
 
 

@@ -53,6 +53,7 @@ BELOW_A_SERVER = pytest.param(
 STORES = ("sqlite", ON_POSTGRES, BELOW_A_SERVER)  # of registry and log
 ROWS = 7  # in a request, and in a file
 SHORT = {"PREDICTIONS_ROWS_PER_FILE": str(ROWS), "PREDICTIONS_FILE_WAIT_HOURS": "0"}
+SECONDS_OF_AN_EXPORT = 1800  # the last one takes all rows that killed ones left, file by file
 GONE = (OSError, http.client.HTTPException)
 
 
@@ -294,7 +295,7 @@ def finish(loop: Loop) -> None:
     """Two exports that nobody kills; the service ends as it is asked to."""
     for _ in range(2):
         job = loop.export()
-        assert until(lambda job=job: not is_alive(job))
+        assert until(lambda job=job: not is_alive(job), SECONDS_OF_AN_EXPORT)
     os.kill(loop.service, signal.SIGTERM)
     assert until(lambda: not is_alive(loop.service))
 
