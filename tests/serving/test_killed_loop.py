@@ -139,6 +139,12 @@ class Loop:
             answer = link.getresponse()
             return answer.status, json.loads(answer.read())
 
+    def client(self, stop: threading.Event, seed: int) -> threading.Thread:
+        """Somebody at work; where a test fails before it says stop, it does not keep us alive."""
+        started = threading.Thread(target=self.work, args=(stop, seed), daemon=True)
+        started.start()
+        return started
+
     def work(self, stop: threading.Event, seed: int) -> None:
         """One client: predictions, their labels, and now and then a batch.
 
@@ -168,13 +174,12 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 
 
 @pytest.fixture
-def loop(
-    request: pytest.FixtureRequest, tmp_path: Path, empty_store: Path, zygote: Zygote
-) -> Iterator[Loop]:
+def loop(request: pytest.FixtureRequest, tmp_path: Path, zygote: Zygote) -> Iterator[Loop]:
     """A project of one probe; registry and log are two databases of one PostgreSQL, or files."""
     project = tmp_path / "project"
     with contextlib.ExitStack() as scope:
         if request.param == "sqlite":
+            empty_store = request.getfixturevalue("empty_store")
             settings = probe_project(empty_store, project, versions=1)
         else:
             postgres = request.getfixturevalue("postgres")
@@ -186,7 +191,12 @@ def loop(
             settings = with_probes(project, 1, **more)
         for folder in (settings.new_data_dir, settings.used_data_dir):
             folder.mkdir(exist_ok=True)
-        yield Loop(settings, settings.prediction_log_uri, zygote)
+        made = Loop(settings, settings.prediction_log_uri, zygote)
+        try:
+            yield made
+        finally:  # a test that failed has not ended it
+            if made.service:
+                kill(made.service)
 
 
 @pytest.mark.slow
@@ -220,8 +230,7 @@ def test_killed_at_a_named_place_the_service_loses_nothing_and_doubles_nothing(
     passage = 3 if place.startswith("log_") else 2
     loop.start(kill_at=f"{place}:{passage}")
     stop = threading.Event()
-    client = threading.Thread(target=loop.work, args=(stop, 19))
-    client.start()
+    client = loop.client(stop, 19)
     assert until(lambda: not is_alive(loop.service)), "it did not come to that place"
     before = len(loop.told.logged), len(loop.told.batches)
     loop.start()
@@ -267,9 +276,7 @@ def play(loop: Loop, kills: int, seed: int) -> None:
     chance = random.Random(seed)
     stop = threading.Event()
     loop.start()
-    clients = [threading.Thread(target=loop.work, args=(stop, seed * 100 + k)) for k in range(3)]
-    for client in clients:
-        client.start()
+    clients = [loop.client(stop, seed * 100 + k) for k in range(3)]
     for number in range(kills):
         kind = KINDS[number % len(KINDS)]
         so_far = len(loop.told.logged)
@@ -332,6 +339,7 @@ def violations(loop: Loop) -> list[str]:
 
 
 def kill(process: int) -> None:
+    """End it at once; it may have ended before."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
     assert until(lambda: not is_alive(process))
