@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.model_registry.conftest import wait_for
+from tests.mlflow_servers import wait_for
 from tests.ports import free_port
 from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, environment_of_cron, tables
 
