@@ -598,7 +598,7 @@ def _suggested(state_dir: Path, metric: str) -> str:
         noted = json.loads((state_dir / f"{SUGGESTED_THRESHOLDS}.json").read_bytes())
         suggested = float(noted["thresholds"][metric])
         return f"the registration of v{noted['version']} suggests {suggested:g}"
-    return "register_first_model.py suggests one"
+    return "register_first_model.py suggests one, if it can; or take threshold out of RETRAIN_WHEN"
 
 
 def _with_absolute_paths(values: dict[str, Any], project: Path) -> dict[str, Any]:

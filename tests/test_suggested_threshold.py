@@ -10,9 +10,10 @@ from retraining.records import Score
 from retraining.registering.baseline import Baseline
 from retraining.registering.words import suggested_threshold, threshold_source
 from retraining.statistics import Predictions
+from tests.projects import Project
 
 if TYPE_CHECKING:
-    from tests.projects import Project
+    from pathlib import Path
 
 
 def baseline(score: Score, *, rare: int | None = None) -> Baseline:
@@ -63,4 +64,23 @@ def test_after_metric_was_changed_the_missing_setting_is_told_with_a_value(
             what
         )
     (registered.folder / ".retraining" / "suggested_thresholds.json").unlink()
-    assert "register_first_model.py suggests one" in registered.start("check").expect(2).error[0]
+    what = registered.start("check").expect(2).error[0]
+    assert "register_first_model.py suggests one" in what
+    assert "or take threshold out of RETRAIN_WHEN" in what
+
+
+def test_a_registration_that_suggests_none_says_what_to_do_without(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    project = Project.made(tmp_path / "project")
+    project.settings.pop("RETRAIN_THRESHOLD", None)
+    project.configure(METRIC="f1")
+    for place in range(6):
+        rows = [f"{(row * 7 + place) % 13},{int(row == place)}" for row in range(40)]
+        project.deliver("\n".join(["load,target", *rows]) + "\n", to="used_data", age=7200)
+    project.take_store(empty_store)
+    asked_for = "`run` and `check` ask for one: the worst f1 that you accept"
+    assert f"no f1 falls below 0. {asked_for}" in project.register().out
+    assert "RETRAIN_THRESHOLD: required" in project.start("check").expect(2).error[0]
+    project.configure(RETRAIN_WHEN="drop,adaptive")
+    project.start("check").expect(0)

@@ -132,17 +132,28 @@ def _scores_in_words(settings: Settings, registered: Registered) -> Iterator[str
         greater = settings.greater_is_better
         threshold = suggested_threshold(registered.baseline, greater_is_better=greater)
         if threshold == 0 and greater:
-            yield f"No RETRAIN_THRESHOLD is suggested: no {found.metric} falls below 0."
+            why = f"No RETRAIN_THRESHOLD is suggested: no {found.metric} falls below 0."
+            yield why + (_asked_for_all_the_same(settings) if _must_be_set(settings) else "")
         else:
             source = threshold_source(registered.baseline, greater_is_better=greater)
             yield f"Suggested: RETRAIN_THRESHOLD={threshold:g} ({source})"
-    elif "threshold" in settings.retrain_when and METRICS[settings.metric].usual_threshold is None:
-        yield (
-            f"No RETRAIN_THRESHOLD can be suggested without a score. `run` and `check` ask for one:"
-            f" the worst {settings.metric} that you accept; or take threshold out of RETRAIN_WHEN."
-        )
+    elif _must_be_set(settings):
+        why = "No RETRAIN_THRESHOLD can be suggested without a score."
+        yield why + _asked_for_all_the_same(settings)
     if registered.beside is not None:
         yield beside_in_words(registered.beside, registered.version)
+
+
+def _must_be_set(settings: Settings) -> bool:
+    """Whether `run` and `check` want a RETRAIN_THRESHOLD that has no default."""
+    return "threshold" in settings.retrain_when and math.isnan(settings.retrain_threshold)
+
+
+def _asked_for_all_the_same(settings: Settings) -> str:
+    return (
+        f" `run` and `check` ask for one: the worst {settings.metric} that you accept; or take"
+        " threshold out of RETRAIN_WHEN."
+    )
 
 
 def beside_in_words(beside: Beside, version: int) -> str:
