@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
 from retraining.folders.lock import one_cycle_at_a_time
+from retraining.settings import spelled_out
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +35,8 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         if not asked.dry_run:
             carry_out(settings, planned)
     told = {"changed": not asked.dry_run, "dry_run": asked.dry_run, **asdict(planned)}
-    return Answer(told, _in_words(planned, dry_run=asked.dry_run))
+    text = _in_words(planned, dry_run=asked.dry_run)
+    return Answer(told, spelled_out(text, settings))
 
 
 def _in_words(planned: Relocation, *, dry_run: bool) -> str:

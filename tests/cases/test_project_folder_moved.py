@@ -127,6 +127,11 @@ def test_a_copy_whose_original_is_still_there_is_told_that_it_would_write_there(
     assert promoted.start("check", "--json").expect(0).json["problems"] == []
 
 
+def test_relocate_names_the_check_of_this_very_project(moved: Project) -> None:
+    said = moved.start("relocate").expect(0).out
+    assert f"--project '{moved.folder}' check --deep` loads every version" in said
+
+
 def test_behind_a_server_relocate_says_where_it_must_be_done(moved: Project) -> None:
     moved.configure(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     what, _, remedy = moved.start("relocate").expect(2).error
