@@ -250,6 +250,9 @@ def test_registration_and_check_tell_of_a_column_that_tells_the_label(
     assert "A perfect accuracy of 1.0 is seldom true" in said
     checked = project.start("check", "--json").expect(0).json["problems"]
     assert [one for one in checked if remark in one["what"]]
+    project.configure(IGNORE_COLUMNS="churned")
+    (problem,) = project.start("check", "--json").expect(0).json["problems"]
+    assert problem["what"].startswith("IGNORE_COLUMNS is churned, and was not set")
 
 
 # --- what is said of the score --------------------------------------------------------------------
