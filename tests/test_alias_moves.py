@@ -132,6 +132,12 @@ def test_an_approved_version_is_told_as_one_before_and_after_the_next_start(
     assert "production v2: approved by a person;" in text
     assert "ALIAS" not in text
     assert said(registered, "history").count("moved by a person") == 1, "noted once"
+    told(registered, "rollback")
+    told(registered, "rollback", "--resume")
+    in_the_ui(registered).set_registered_model_alias(MODEL, "production", "2")
+    text = " ".join(said(registered, "status").split())
+    assert "ALIAS moved by a person from v1 to v2. The next start" in text
+    assert "archives the files" not in text, "they are archived already"
 
 
 def test_no_version_that_learned_a_withdrawn_file_is_advised_to_go_back_to(

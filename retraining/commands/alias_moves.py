@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retraining.cycle.books import files_archived_by
 from retraining.ledger import was_offered
 from retraining.report.words import name
 
@@ -45,8 +46,13 @@ def unseen_move(story: Story) -> str | None:
         )
     if version.number < last:
         return f"{_moved_back(story, version, last)} {start} {_what_it_does_with(story, last)}."
-    acts = f"{start} archives the files that v{version.number} learned, and tags it `approved`."
-    if was_offered(story.ledger.cycles, version.number):
+    files = f"archives the files that v{version.number} learned, and "
+    to_archive = files_archived_by(story.project.registry.manifest(version)).keys()
+    if to_archive <= story.ledger.archive.keys():
+        files = ""
+    acts = f"{start} {files}tags it `approved`."
+    was_taken_back = version.status == "rolled_back"
+    if was_offered(story.ledger.cycles, version.number) and not was_taken_back:
         return f"v{version.number} was approved by a person, in place of v{last}. {acts}"
     return f"moved by a person from v{last} to v{version.number}. {acts}"
 
