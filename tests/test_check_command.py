@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import mlflow
 import pytest
 
 from tests.projects import Project, tables
@@ -173,3 +174,16 @@ def test_reasons_of_refused_files_are_kept_apart_by_semicolons(registered: Proje
         registered.put(name, f"speed,load\n1,{ord(name[0])}\n")
     (what,) = problems(registered, 0)
     assert "; b.csv: " in what
+
+
+def test_a_closed_gate_looks_at_no_alias_and_check_says_which_cycle_would(
+    registered: Project,
+) -> None:
+    store = registered.folder / "mlflow_server" / "backend_db" / "mlflow.db"
+    client = mlflow.MlflowClient(f"sqlite:///{store}")
+    client.delete_registered_model_alias("classifier", "production")
+    assert registered.cycle()["ending"] == "unchanged"
+    said = registered.start("check").expect(3).out
+    assert "1 to be mended; a cycle that opens would end with exit code 3." in said
+    registered.deliver(*tables(3, seed=2))
+    registered.start("run").expect(3)

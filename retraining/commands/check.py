@@ -82,7 +82,8 @@ def _in_words(problems: Sequence[Problem], settings: Settings) -> str:
     wrong = [one for one in problems if one.code]
     if wrong:
         lines.append(
-            f"{len(wrong)} to be mended; a cycle would end with exit code {wrong[0].code}."
+            f"{len(wrong)} to be mended; a cycle that opens would end with exit code"
+            f" {wrong[0].code}."
         )
     else:
         lines.append("No problem was found." if not problems else "Nothing here stops a cycle.")
