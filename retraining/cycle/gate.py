@@ -41,8 +41,11 @@ def ask_the_gate(job: Job) -> Gate:
     waiting = what_waits(job, judge_again=job.force)
     fresh = len(waiting.fresh)
     ending: EndingName = "too_few_files" if fresh else "unchanged"
-    if job.force and fresh:
-        return Gate(waiting, Decision(True, f"--force opens the gate for {fresh} files"), ending)
+    if job.force:
+        forced = "no new files: --force needs one"
+        if fresh:
+            forced = f"--force opens the gate for {fresh} files"
+        return Gate(waiting, Decision(fresh > 0, forced), ending)
     return Gate(waiting, enough_files(fresh, job.settings, judged=len(waiting.judged)), ending)
 
 

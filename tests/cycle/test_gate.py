@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retraining.cycle.gate import ask_again, ask_the_gate, counts_of, ended_at_the_gate, what_waits
+from retraining.outcomes import Decision
 
 if TYPE_CHECKING:
     from tests.cycle.desk import Desk
@@ -41,7 +42,8 @@ def test_files_that_another_model_s_cycle_judged_count_for_this_one(desk: Desk) 
 
 
 def test_force_opens_it_for_a_single_file_but_not_for_none(desk: Desk) -> None:
-    assert not ask_the_gate(desk.job(force=True)).decision.act
+    shut = ask_the_gate(desk.job(force=True)).decision
+    assert shut == Decision(False, "no new files: --force needs one")
     desk.deliver(1)
     assert ask_the_gate(desk.job(force=True)).decision.act
 
