@@ -36,10 +36,6 @@ if TYPE_CHECKING:
 SECONDS = 20.0  # of reading and scoring; `run --dry-run` looks at everything
 SHOWN = 5
 WHERE = "new_data"
-NOT_MOVED_YET = (
-    "Mend the files where they lie, or their producer; if the columns changed on purpose, "
-    "docs/columns.md says how to register the next version."
-)
 
 
 def look_at_waiting_files(
@@ -74,9 +70,7 @@ def look_at_waiting_files(
     except RetrainingError as error:
         if whole or not isinstance(error, EveryFileRefusedError):
             code = error.exit_code if gate.decision.act else 0
-            all_refused = isinstance(error, EveryFileRefusedError)
-            remedy = NOT_MOVED_YET if all_refused else error.remedy
-            yield Problem(_first(gate) + error.what, WHERE, remedy, code)
+            yield Problem(_first(gate) + error.what, WHERE, error.remedy, code)
     finally:
         job.inbox.release()
     left = [name for name in waiting.fresh if name not in read]

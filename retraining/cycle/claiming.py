@@ -68,21 +68,30 @@ def claim_and_validate(job: Job, waiting: Waiting, schema: Schema) -> Claimed:
     files = claim_as_seen(job, waiting.fresh)
     claimed = read_all(job, files, schema)
     if files and not claimed.files:
-        raise EveryFileRefusedError(
-            f"Every file that waited in {job.settings.new_data_dir} was refused: {_why(job)}.",
-            unchanged=(
-                f"The files are in {job.settings.quarantine_dir}, each with its reason beside it;"
-                " no alias moved."
-            ),
-            remedy=(
-                "Mend the files or their producer, then send them back with `python"
-                " pipeline_orchestrator.py requeue FILE...`; if the columns changed on purpose,"
-                " docs/columns.md says how to register the next version."
-            ),
-        )
+        raise _every_file_refused(job)
     _say_once(claimed)
     _warn_of_oddities(claimed)
     return claimed
+
+
+def _every_file_refused(job: Job) -> EveryFileRefusedError:
+    """A dry run has moved none of them."""
+    what = f"Every file that waited in {job.settings.new_data_dir} was refused: {_why(job)}."
+    on_purpose = (
+        "if the columns changed on purpose, docs/columns.md says how to register the next version."
+    )
+    if job.dry_run:
+        mend = f"Mend the files where they lie, or their producer; {on_purpose}"
+        return EveryFileRefusedError(what, remedy=mend)
+    quarantine = job.settings.quarantine_dir
+    return EveryFileRefusedError(
+        what,
+        unchanged=f"The files are in {quarantine}, each with its reason beside it; no alias moved.",
+        remedy=(
+            "Mend the files or their producer, then send them back with `python"
+            f" pipeline_orchestrator.py requeue FILE...`; {on_purpose}"
+        ),
+    )
 
 
 def claim_as_seen(job: Job, seen: Mapping[str, str]) -> tuple[DataFile, ...]:

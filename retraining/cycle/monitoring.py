@@ -223,9 +223,16 @@ def _refuse_those_to_blame(cycle: Cycle) -> None:
             file.sha256,
         )
     first = next(iter(reasons))
-    raise UnpredictableRowsError(
+    what = (
         f"v{cycle.production.number} cannot predict the rows of {len(reasons)} of {len(files)}"
-        f" files: {first.name!r}: {reasons[first]}.",
+        f" files: {first.name!r}: {reasons[first]}."
+    )
+    if cycle.job.dry_run:
+        raise UnpredictableRowsError(
+            what, remedy="Mend them where they lie, or let the recipe cope with such values."
+        )
+    raise UnpredictableRowsError(
+        what,
         unchanged=f"These files are in {folder}, each with its reason beside it; no alias moved.",
         remedy=(
             "The next start goes on without them. Mend and `requeue` them, or let the recipe cope"

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from sklearn.tree import DecisionTreeClassifier
 
 from retraining.commands import foretelling, waiting_files
+from retraining.errors import NOTHING_CHANGED
 from tests.projects import REGISTER, Project, tables
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ FAULTS: list[tuple[str, Callable[[Project], None], int]] = [
     ("registered", two_files_bring_a_new_class, 3),
     ("registered", the_rows_take_too_much_memory, 3),
 ]
+REFUSED = (it_fails_on_a_row_of_one_file, columns_are_missing)
 
 
 @pytest.mark.parametrize(
@@ -131,10 +133,15 @@ def test_check_ends_as_the_cycle_would(
     fault(project)
     problems = project.start("check", "--json").expect(code).json["problems"]
     told = {problem["what"]: problem["try"] for problem in problems}
-    what, _, remedy = project.start("run").expect(code).error
-    assert what in told
-    if fault is not columns_are_missing:  # nothing is in quarantine yet, to be sent back
+    if fault in REFUSED:  # neither `check` nor a dry run has anything to send back
+        what, unchanged, remedy = project.start("run", "--dry-run").expect(code).error
         assert told[what] == remedy
+        assert unchanged == NOTHING_CHANGED
+        assert "requeue" not in remedy
+        assert "requeue" in project.start("run").expect(code).error[2]
+        return
+    what, _, remedy = project.start("run").expect(code).error
+    assert told[what] == remedy
 
 
 def problems(project: Project, code: int) -> list[str]:

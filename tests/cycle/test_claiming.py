@@ -8,7 +8,7 @@ import pytest
 
 from retraining.cycle.claiming import claim_and_validate
 from retraining.cycle.gate import what_waits
-from retraining.errors import EveryFileRefusedError, UnknownClassError
+from retraining.errors import NOTHING_CHANGED, EveryFileRefusedError, UnknownClassError
 from tests.projects import table
 
 if TYPE_CHECKING:
@@ -48,6 +48,16 @@ def test_where_every_file_is_refused_a_person_is_needed(desk: Desk) -> None:
     desk.project.put("bad.csv", "nothing,like,it\n1,2,3\n")
     with pytest.raises(EveryFileRefusedError, match=r"bad\.csv"):
         claimed(desk, desk.job())
+
+
+def test_a_dry_run_moves_no_refused_file_and_says_so(desk: Desk) -> None:
+    desk.project.put("bad.csv", "nothing,like,it\n1,2,3\n")
+    with pytest.raises(EveryFileRefusedError) as refused:
+        claimed(desk, desk.dry_job())
+    assert refused.value.unchanged == NOTHING_CHANGED
+    assert refused.value.remedy.startswith("Mend the files where they lie")
+    assert desk.project.names("quarantine") == set()
+    assert "bad.csv" in desk.project.names("new_data")
 
 
 def test_a_class_never_seen_is_refused_in_one_file_and_a_question_in_two(desk: Desk) -> None:
