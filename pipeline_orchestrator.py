@@ -48,6 +48,10 @@ def run_cycle(job: Job) -> Outcome:
 
 
 def _recover_and_run(job: Job, *, has_fetched: bool) -> Outcome:
+    """The rest of a start: past its first gate, or after one that died.
+
+    What a dead cycle left is finished before files are counted, since that may archive some.
+    """
     from retraining.cycle import claiming, closing, monitoring, opening, promotion
     from retraining.cycle.production import find_production
     from retraining.cycle.recovery import finish_what_a_dead_cycle_left

@@ -59,10 +59,10 @@ class Start:
     """How a service was started.
 
     Attributes:
-        host: what it listens on, None where another application answers for that.
-        workers: processes that answer side by side.
-        is_first: of them; it alone does what only one must do.
-        environment: of cycles that it starts.
+        host: the address that it listens on, None inside an application that listens itself.
+        workers: how many processes answer side by side.
+        is_first: whether this is the first of them, which alone does what only one must do.
+        environment: the one of cycles that it starts.
     """
 
     host: str | None
@@ -251,7 +251,10 @@ def serve(settings: Settings, start: Start, listener: socket) -> None:
 def serve_here(
     settings: Settings, start: Start, listener: socket, gate: Callable[[], None] | None = None
 ) -> None:
-    """Answer on a socket in this process; `gate` is waited at before the socket is listened on."""
+    """Answer on a socket in this process.
+
+    `gate` returns when all workers are ready: until then the socket is not listened on.
+    """
     from retraining.serving.application import application
     from retraining.serving.server import serve_on
 

@@ -1,5 +1,4 @@
-"""Puts a first model into the registry: a trained one, one trained here, or a version that somebody
-else registered.
+"""Puts a first model into the registry: trained here, pickled, or registered by somebody else.
 
 `--train-from DIR` trains the recipe on a folder of files, `--model FILE --trust-pickle` takes a
 pickled estimator, and `--adopt N` takes up a version that is in the registry already. With no

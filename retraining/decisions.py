@@ -27,6 +27,7 @@ EARLY_DAYS = 1 / 12  # what a start may come before its interval is over: cron i
 class Health(NamedTuple):
     """What the triggers look at: production on this cycle's fresh files, and its past.
 
+    `now` is when the cycle started, `last_training` when the last one that trained did; both UTC.
     `hindsight` is what this cycle found about the last retrain; `records` hold what earlier ones
     found. `traffic_drift` is of the logged predictions since the last cycle; None where nobody
     looked.

@@ -1,8 +1,8 @@
 """The metrics: what each is called, what it reads, and what its value means. Standard library only.
 
 This is the one table of them. A metric that scikit-learn has a scorer for is added by one line
-here; one that it has not, or that should be resampled quickly, also gets its formula in
-`statistics/metrics.py`.
+here, computed from "scorer". One that it has not, or that should be resampled quickly, also gets
+its formula: from "rows" in `statistics/metrics.py`, from "counts" in `statistics/label_metrics.py`.
 """
 
 from __future__ import annotations

@@ -73,6 +73,7 @@ def carry_out(cycle: Cycle, monitored: Monitored, ending: Ending) -> Done:
     if ending.name == "rejected":
         _mark_challenger(cycle, monitored, ending, "rejected")
         return untouched
+    # awaiting_approval, which alone is left: a new ending needs its branch above
     _mark_challenger(cycle, monitored, ending)
     _offer_to_a_person(cycle, ending)
     return untouched

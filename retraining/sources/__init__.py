@@ -9,13 +9,15 @@ delivered stays delivered, whatever becomes of it.
 
 To add a source:
 
-1. Declare its settings in `settings.py` and `.env.example`.
+1. Declare its settings in `settings.py`, `.env.example` and the table of `docs/reference.md`.
 2. Give it a room here, such as `sources/mongodb/`, whose `__init__` holds an `open_source`. What
    loads a driver is imported by the methods that need it, never by the room.
-3. Write the files through `outbox.Outbox`, in the order that its docstring tells.
+3. Write the files through `outbox.Outbox`, in the order that its docstring tells. What it notes of
+   them lies beside its rows or in the project, never in `.retraining/`, which people may delete.
 4. Name the room in `SOURCES`. Cycle and commands ask every source of that table and know none of
    them by name.
-5. Test it as `tests/sources/test_any_source.py` does with its own.
+5. Test it as `tests/sources/test_any_source.py` does with `tests/sources/postbox.py`, the smallest
+   whole source. Each `kill_point` of it is named by a test.
 """
 
 from __future__ import annotations

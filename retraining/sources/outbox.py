@@ -120,6 +120,9 @@ class Outbox:
     def set_aside(self, content: bytes, *, refused: bool, now: datetime) -> str:
         """Write the bytes beside where they will stand, and to the disk; returns their SHA-256.
 
+        They are ready for a cycle at once: who copies a file of somebody else's sees first that it
+        is no longer being written.
+
         Raises:
             StoreError: the disk is full or refuses; what was written is removed again.
         """

@@ -49,6 +49,9 @@ def count_labels_by_block(
 def label_score(name: str, counts: Floats) -> Floats:
     """Scores (...) of counts (..., k, 3), NaN where undefined.
 
+    Every name that has no branch of its own is read as a family and how it is averaged, such as
+    `f1_macro`: a new metric needs its branch before that.
+
     Formulas as in scikit-learn's user guide.
     """
     if name == "matthews_corrcoef":
