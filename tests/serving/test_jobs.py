@@ -65,6 +65,7 @@ def test_where_no_cycle_was_started_none_is_the_newest(settings: Settings) -> No
 
 
 def test_a_cycle_gives_way_to_the_service(registered: Project, settings: Settings) -> None:
+    registered.deliver(*tables(3, seed=5))  # a gate that is closed would end before one looks
     jobs = jobs_of(settings)
     job_id = jobs.start()
     (process,) = cycles_of(settings)
