@@ -23,7 +23,7 @@ help:
 	@echo "make demo             the job on real data, in a project of its own under build/"
 	@echo "make install          what the job needs, into .venv"
 	@echo "make test             the tests"
-	@echo "make test-slow        the tests that take over 20 seconds each: kills, upgrades, whole first hours"
+	@echo "make test-slow        the tests that take over 10 seconds each: kills, upgrades, whole first hours"
 	@echo "make test-oldest      a slice of them on the oldest versions that are supported"
 	@echo "make coverage         which lines and branches the tests reach; TESTS=tests/cycle asks a part of them"
 	@echo "make check            ruff and mypy --strict"

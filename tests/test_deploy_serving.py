@@ -143,6 +143,7 @@ def process(command: list[str], environment: dict[str, str], log: Path) -> Itera
         started.wait(60)
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.server
 def test_the_services_of_compose_work_together_as_processes_with_the_same_settings(

@@ -64,6 +64,7 @@ def check_secrecy(project: Project, *told: str) -> None:
     assert any(path.is_relative_to(project.folder / ".retraining" / "logs") for path in files)
 
 
+@pytest.mark.slow
 def test_files_at_hand_are_served_before_an_unreachable_server_fails_the_start(
     fed: Project,
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_recipe_that_crashes_its_process_takes_only_its_own_cycle_with_it(make
     assert done.json[0]["exit_code"] == 1
 
 
+@pytest.mark.slow
 def test_a_recipe_sees_its_own_projects_environment_and_a_process_like_any_other(
     make: Maker,
 ) -> None:

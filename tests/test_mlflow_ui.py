@@ -146,6 +146,7 @@ def experiment(tab: Tab) -> str:
     return str(MlflowClient(tab.url).get_experiment_by_name("retraining").experiment_id)
 
 
+@pytest.mark.slow
 def test_the_list_of_runs_has_one_row_a_cycle_that_opens_into_its_stages(
     told: Told, tab: Tab
 ) -> None:

@@ -196,6 +196,7 @@ def test_a_mended_file_of_the_archive_is_taken_up_once_the_old_bytes_are_withdra
     registered.start("check").expect(0)
 
 
+@pytest.mark.slow
 def test_a_pickle_under_other_columns_is_another_version(pickled: Project) -> None:
     own(pickled)
     pickled.configure(POSITIVE_CLASS="0")

@@ -8,6 +8,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.crash.invariants import broken
 from tests.projects import Finished, Project
 
@@ -52,6 +54,7 @@ def problems_of(checked: Finished) -> list[str]:
     return [what for what in found if "would be refused" not in what]
 
 
+@pytest.mark.slow
 def test_a_closed_folder_is_named_by_check_and_by_a_start_before_anything_is_learned(
     stages: Callable[[str], Stage],
 ) -> None:

@@ -30,6 +30,7 @@ ONE_OF_EACH = (  # every call of every kind is tried by bench/soak.py
 )
 
 
+@pytest.mark.slow
 def test_whatever_call_fails_nothing_is_lost(stages: Callable[[str], Stage]) -> None:
     stage = stages("promote")
     found = {fault: stage.failed_call(*fault) for fault in ONE_OF_EACH}
@@ -54,6 +55,7 @@ def test_a_private_copy_that_is_refused_for_a_moment_is_no_damaged_model_and_doe
     assert {nth: wrong for nth in (12, 15, 24) if (wrong := stage.failed_copy(nth))} == {}
 
 
+@pytest.mark.slow
 def test_troubles_end_with_their_codes_and_are_forgotten_once_mended(
     stages: Callable[[str], Stage],
 ) -> None:

@@ -159,6 +159,7 @@ def test_a_scheduler_that_is_gone_ends_with_69(make: Maker, cluster: Cluster) ->
     assert waits.cycle()["ending"] == "promoted"
 
 
+@pytest.mark.slow
 def test_no_scheduler_is_told_at_once(make: Maker, unused_port: int) -> None:
     address = f"127.0.0.1:{unused_port}"
     opened, closed = make("open"), make("closed", opens=False)

@@ -11,9 +11,10 @@ import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+import pytest
 from mlflow import MlflowClient, pyfunc, set_tracking_uri
 from mlflow.artifacts import download_artifacts
 from sklearn.metrics import balanced_accuracy_score
@@ -22,9 +23,6 @@ from retraining.settings import load
 from tests.examples.quick_recipe import without_the_slowest_models
 from tests.projects import ORCHESTRATOR, REGISTER, Project
 from tests.serving.services import running, until
-
-if TYPE_CHECKING:
-    import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KNOWS_THE_RULE, GUESSES = 0.8, 0.6  # balanced accuracy
@@ -151,6 +149,7 @@ def test_under_sudden_drift_the_static_model_decays_and_the_job_promotes_and_rec
     assert recovered["scores"]["production_on_new"] > KNOWS_THE_RULE
 
 
+@pytest.mark.slow
 def test_the_clinics_challenger_is_refused_by_a_floor_and_then_promoted(
     tmp_path: Path, empty_store: Path
 ) -> None:

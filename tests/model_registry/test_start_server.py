@@ -99,6 +99,7 @@ def reads_everything(settings: Settings, versions: list[int]) -> None:
         np.testing.assert_array_equal(registry.model(version).predict(ROWS), [0, 1, 0, 1])
 
 
+@pytest.mark.slow
 def test_what_the_bare_store_wrote_the_server_reads_and_the_other_way_round(
     bare: Settings, served: Settings
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_port_in_use_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "mlflow_server").exists()
 
 
+@pytest.mark.slow
 def test_the_served_model_answers_a_row(bare: Settings, tmp_path: Path) -> None:
     port = free_port()
     command = [

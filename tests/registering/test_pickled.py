@@ -213,6 +213,7 @@ def test_two_scripts_that_define_the_class_differently_are_named(unregistered: P
     registered_from(unregistered).expect(0)
 
 
+@pytest.mark.slow
 def test_a_module_from_another_folder_on_the_path_travels_too(
     unregistered: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def only(told: dict[str, Any], name: str) -> dict[str, Any]:
 # --- the same cycle -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ten_cycles_in_memory_and_on_sqlite_decide_the_same(tmp_path: Path) -> None:
     endings = {}
     for name, open_registry in {

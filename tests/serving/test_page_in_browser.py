@@ -88,6 +88,7 @@ def tab(browser: Any, watched: Running) -> Iterator[Tab]:
 
 
 # --- in good times --------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_the_page_fits_and_is_usable_by_everybody(tab: Tab, watched: Running) -> None:
     assert re.match(r"v2 serves; \d\d\.\d % right on 120", tab.page.inner_text("h1"))
     for place in tab.page.locator("details").all():
@@ -97,6 +98,7 @@ def test_the_page_fits_and_is_usable_by_everybody(tab: Tab, watched: Running) ->
     assert all(address.startswith(home(watched)) for address in tab.asked)
 
 
+@pytest.mark.slow
 def test_what_is_new_comes_by_itself_and_the_reader_stays_where_he_is(
     tab: Tab, watched: Running
 ) -> None:
@@ -151,6 +153,7 @@ def test_the_report_of_a_cycle_opens_and_runs_nothing(tab: Tab) -> None:
     assert [line for line in tab.said if "Blocked script" not in line] == []
 
 
+@pytest.mark.slow
 def test_when_the_service_stops_answering_the_page_says_so(tab: Tab) -> None:
     tab.page.route("**/page/fragment", lambda route: route.abort())
     tab.page.evaluate("answered -= 60000")

@@ -101,6 +101,7 @@ def test_the_score_is_a_gauge_without_anybody_asking(watched: Running) -> None:
     assert abs(time.time() - gauge("retraining_monitored_timestamp_seconds")) < 120
 
 
+@pytest.mark.slow
 def test_a_look_that_is_young_enough_is_told_again(
     own_probes: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_look_that_failed_in_time_is_logged_with_its_cause(
     assert "METRIC" in lines[0]
 
 
+@pytest.mark.slow
 def test_a_look_at_another_version_is_made_again_soon(
     own_probes: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +161,7 @@ def test_a_look_at_another_version_is_made_again_soon(
         assert until(lambda: looked_at() == 2)
 
 
+@pytest.mark.slow
 def test_an_empty_look_is_made_again_soon_once_predictions_came(
     own_probes: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
