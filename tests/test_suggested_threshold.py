@@ -8,7 +8,7 @@ import numpy as np
 
 from retraining.records import Score
 from retraining.registering.baseline import Baseline
-from retraining.registering.words import suggested_threshold, threshold_source
+from retraining.registering.thresholds import suggested_threshold, threshold_source
 from retraining.statistics import Predictions
 from tests.projects import Project
 

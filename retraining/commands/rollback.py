@@ -95,8 +95,8 @@ def _roll_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
         f"v{target} is in production again, v{current.number} is out. Promotions are held until"
         f" `{job.settings.command} rollback --resume`."
     )
-    told = {"production_version": target, "previous_version": current.number, "hold": hold}
-    return Answer(told, text)
+    result = {"production_version": target, "previous_version": current.number, "hold": hold}
+    return Answer(result, text)
 
 
 def _give_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answer:

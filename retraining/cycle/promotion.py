@@ -73,7 +73,8 @@ def carry_out(cycle: Cycle, monitored: Monitored, ending: Ending) -> Done:
     if ending.name == "rejected":
         _mark_challenger(cycle, monitored, ending, "rejected")
         return untouched
-    # awaiting_approval, which alone is left: a new ending needs its branch above
+    if ending.name != "awaiting_approval":
+        raise ValueError(f"nothing says what {ending.name!r} asks for")
     _mark_challenger(cycle, monitored, ending)
     _offer_to_a_person(cycle, ending)
     return untouched

@@ -22,13 +22,13 @@ from retraining.records import CycleRecord, Left, Marks, Outcome, Score, Version
 from retraining.registering.baseline import beside_production, score_on_unseen_rows
 from retraining.registering.plan import with_reservations
 from retraining.registering.remarks import as_json, remarks_on
+from retraining.registering.thresholds import suggested_thresholds
 from retraining.registering.words import (
     Registered,
     beside_in_words,
     description_of,
     in_words,
     reason_of,
-    suggested_thresholds,
 )
 from retraining.settings import SUGGESTED_THRESHOLDS
 from retraining.trainer import load_recipe

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from retraining.cycle.production import how_to_assign, public_uri
-from retraining.metrics import METRICS
 from retraining.phrases import copies_in_words, first_few, in_brackets
-from retraining.registering.baseline import majority_of, scored_by
+from retraining.registering.baseline import majority_of
 from retraining.registering.remarks import remarks_in_words
+from retraining.registering.thresholds import (
+    ROWS_COUNT_ALIKE,
+    suggested_threshold,
+    threshold_source,
+)
 from retraining.scoring import coding
 from retraining.settings import spelled_out
-from retraining.statistics import check_metric, metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 NAMES_SHOWN = 30  # of columns of a kind, of classes
 PERFECT = {"error_rate": 0.0, "neg_log_loss": 0.0, "neg_brier_score": 0.0}  # else 1
 RARE = 0.05  # share of rows, below which a class hardly counts where all rows count alike
-ROWS_COUNT_ALIKE = ("accuracy", "error_rate")
 
 
 def reason_of(baseline: Score | None) -> str:
@@ -181,81 +181,3 @@ def _alias_in_words(settings: Settings, plan: Plan, registered: Registered) -> s
         return f"It holds the alias {alias!r}{before}."
     advice = spelled_out(how_to_assign(alias, settings.model_name), settings)
     return f"It does not hold the alias {alias!r} yet. {advice}"
-
-
-def suggested_threshold(baseline: Baseline, *, greater_is_better: bool) -> float:
-    """The worse end of the baseline's interval, cut to two decimals away from it: a fall below it
-    is more than chance.
-
-    With too few blocks for an interval, a share's rows are taken as independent (Wald's 95 %
-    interval).
-    """
-    value = float(baseline.value or 0.0)
-    margin = _margin_of_independent_rows(value, _rows_it_rests_on(baseline))
-    interval = baseline.score.interval if baseline.score is not None else None
-    low, high = interval or (max(value - margin, 0.0) if margin else value, value + margin)
-    # rounding to the nearest would suggest 1 for 0.9979, which no score reaches for long
-    if greater_is_better:
-        return math.floor(round(low * 100, 6)) / 100
-    return math.ceil(round(high * 100, 6)) / 100
-
-
-def suggested_thresholds(baseline: Baseline, confidence: float) -> dict[str, float]:
-    """METRIC -> the RETRAIN_THRESHOLD that would be suggested under it, for a person who changes
-    METRIC later; those that the answers do not give are not there.
-    """
-    answers = baseline.answers
-    found: dict[str, float] = {}
-    if baseline.score is None or answers is None:
-        return {}
-    for name, one in METRICS.items():
-        is_quick = one.computed_from != "scorer"  # which is asked again for every block
-        has_answers = one.needs == "labels" or answers.probabilities is not None
-        if not (is_quick and has_answers):
-            continue
-        try:
-            check_metric(metric(name), answers.class_count)
-        except ValueError:
-            continue
-        scored = replace(baseline, score=scored_by(name, answers, confidence))
-        greater = one.greater_is_better
-        threshold = suggested_threshold(scored, greater_is_better=greater)
-        if scored.value is not None and (threshold or not greater):
-            found[name] = threshold
-    return found
-
-
-def threshold_source(baseline: Baseline, *, greater_is_better: bool) -> str:
-    """Where the suggested threshold comes from, in words."""
-    side = "lower" if greater_is_better else "upper"
-    if baseline.score is not None and baseline.score.interval is not None:
-        move = "fall below" if greater_is_better else "rise above"
-        return f"the {side} end of the interval: a {move} it is more than chance"
-    rows = _rows_it_rests_on(baseline)
-    if not _margin_of_independent_rows(float(baseline.value or 0.0), rows):
-        return "the score itself, for there is no interval"
-    what = f"the {side} end of what chance does to a share of {rows:,} independent rows"
-    if baseline.score is not None and rows < baseline.score.rows:
-        return f"{what}: as many as the {baseline.score.rows:,} are worth, one class being rarer"
-    return what
-
-
-def _rows_it_rests_on(baseline: Baseline) -> int:
-    """How many rows bear the score: all of them, where each counts alike, else fewer where one
-    class is rare.
-
-    A mean over K classes of n_k rows varies as a share of K^2 / sum(1 / n_k) rows does.
-    """
-    if baseline.score is None:
-        return 0
-    if baseline.score.metric in ROWS_COUNT_ALIKE or baseline.answers is None:
-        return baseline.score.rows
-    _, counts = np.unique(baseline.answers.truth, return_counts=True)
-    return round(len(counts) ** 2 / float(np.sum(1 / counts)))
-
-
-def _margin_of_independent_rows(value: float, rows: int) -> float:
-    """Half of Wald's 95 % interval of a share; 0 where the value is no share."""
-    if not (0 <= value <= 1 and rows):
-        return 0.0
-    return 1.96 * math.sqrt(value * (1 - value) / rows)

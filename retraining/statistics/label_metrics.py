@@ -49,10 +49,11 @@ def count_labels_by_block(
 def label_score(name: str, counts: Floats) -> Floats:
     """Scores (...) of counts (..., k, 3), NaN where undefined.
 
-    Every name that has no branch of its own is read as a family and how it is averaged, such as
-    `f1_macro`: a new metric needs its branch before that.
-
+    A name that has no branch of its own is a family and how it is averaged, such as `f1_macro`.
     Formulas as in scikit-learn's user guide.
+
+    Raises:
+        ValueError: no formula has this name.
     """
     if name == "matthews_corrcoef":
         return _matthews(counts)
@@ -69,7 +70,10 @@ def label_score(name: str, counts: Floats) -> Floats:
         return _mean_over(present, _ratio(above, below))
     if average == "micro":
         return _ratio(above.sum(axis=-1), below.sum(axis=-1), empty=np.nan)
-    return _ratio((support * _ratio(above, below)).sum(axis=-1), support.sum(axis=-1), empty=np.nan)
+    if average == "weighted":
+        weighted = support * _ratio(above, below)
+        return _ratio(weighted.sum(axis=-1), support.sum(axis=-1), empty=np.nan)
+    raise ValueError(f"no average is named {average!r}")
 
 
 def _fraction(
@@ -81,7 +85,9 @@ def _fraction(
         return hits, support
     if family == "f1":
         return 2 * hits, predicted + support
-    return hits, predicted + support - hits
+    if family == "jaccard":
+        return hits, predicted + support - hits
+    raise ValueError(f"no formula is named {family!r}")
 
 
 def _ratio(above: Floats, below: Floats, empty: float = 0.0) -> Floats:

@@ -54,6 +54,15 @@ def test_a_winner_that_a_person_moves_waits_in_place_of_the_one_before(waiting: 
     assert waiting.version(2).reason == "v3 was trained later, on more files"
 
 
+def test_an_ending_that_nothing_is_said_of_offers_no_version(waiting: Desk) -> None:
+    waiting.deliver(4, seed=3)
+    with waiting.decided() as (cycle, monitored, ending):
+        unknown = replace(ending, name="superseded")
+        with pytest.raises(ValueError, match="superseded"):
+            carry_out(cycle, monitored, unknown)
+    assert waiting.aliases["challenger"] == 2
+
+
 def test_a_promotion_moves_the_alias_and_archives_what_the_version_consumed(desk: Desk) -> None:
     desk.deliver(4)
     with desk.decided(**ALWAYS) as (cycle, monitored, ending):

@@ -13,6 +13,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from retraining.metrics import METRICS
 from retraining.statistics import Predictions, check_metric, metric, score, subset
+from retraining.statistics.label_metrics import label_score
 from retraining.statistics.metrics import ROW_VALUES
 
 EVERY_METRIC = tuple(METRICS)
@@ -248,3 +249,9 @@ def test_the_metric_that_takes_the_place_of_one_for_two_classes_can_be_told():
 def test_answers_that_do_not_fit_the_truth_are_refused(truth, predicted, probabilities, blocks):
     with pytest.raises(ValueError, match=r"must be|outside"):
         Predictions(np.array(truth), np.array(predicted), probabilities, np.array(blocks), 2)
+
+
+@pytest.mark.parametrize("name", ["cohen", "f1_median"])
+def test_a_metric_without_a_formula_is_never_computed_by_another_ones(name):
+    with pytest.raises(ValueError, match=name.rpartition("_")[2]):
+        label_score(name, np.ones((2, 3)))
