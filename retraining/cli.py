@@ -232,9 +232,9 @@ def _must_be_a_project(asked: argparse.Namespace, settings: Settings) -> None:
 def _project_of(asked: argparse.Namespace) -> Path:
     """The folder that was named, the one that `init` makes, or the default."""
     if getattr(asked, "new_project", None) is not None:
-        from retraining.commands.init import make_folder
+        from retraining.commands.init import make_folder, missing_folders
 
-        asked.folder_is_new = not asked.new_project.exists()
+        asked.new_folders = missing_folders(asked.new_project)
         return make_folder(asked.new_project)
     if asked.project is not None:
         named: Path = asked.project

@@ -23,7 +23,7 @@ from retraining.metrics import METRICS
 from retraining.outcomes import PromotionRule, TriggerName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from retraining.metrics import Metric
 
@@ -72,10 +72,18 @@ def _number(low: float = -math.inf, high: float = math.inf, *, open_ends: bool =
     return parse
 
 
+def _guess(text: str, choices: Sequence[str]) -> str:
+    """What a slip of the keyboard may have meant, to follow the choices."""
+    from difflib import get_close_matches  # a start whose settings are right makes no guess
+
+    near = get_close_matches(text.lower(), choices, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
 def _one_of(*choices: str) -> Parse:
     def parse(text: str) -> str:
         if text.lower() not in choices:
-            raise ValueError("one of " + ", ".join(choices))
+            raise ValueError("one of " + ", ".join(choices) + _guess(text, choices))
         return text.lower()
 
     return parse
@@ -84,8 +92,11 @@ def _one_of(*choices: str) -> Parse:
 def _some_of(*choices: str) -> Parse:
     def parse(text: str) -> tuple[str, ...]:
         names = tuple(dict.fromkeys(name.lower() for name in _names(text)))
-        if not names or set(names) - set(choices):
-            raise ValueError("one or more of " + ", ".join(choices) + ", separated by commas")
+        slips = [name for name in names if name not in choices]
+        if not names or slips:
+            guesses = "".join(_guess(name, choices) for name in slips)
+            wanted = "one or more of " + ", ".join(choices) + ", separated by commas"
+            raise ValueError(wanted + guesses)
         return names
 
     return parse

@@ -63,6 +63,12 @@ def test_it_never_overwrites(tmp_path: Path) -> None:
     assert "with other content" in Project(new).start(*words).expect(2).error[0]
 
 
+def test_a_refused_start_leaves_no_folder_that_it_made(tmp_path: Path) -> None:
+    new = Project(tmp_path / "teams" / "churn")
+    new.start("init", str(new.folder), str(tmp_path / "nowhere.csv")).expect(2)
+    assert not (tmp_path / "teams").exists()
+
+
 def test_two_files_of_one_name_are_refused_unless_they_are_copies(tmp_path: Path) -> None:
     one = brought(tmp_path / "a", "day.csv", table(seed=1))
     other = brought(tmp_path / "b", "day.csv", table(seed=2))

@@ -166,6 +166,13 @@ def test_everything_wrong_is_named_at_once_with_what_was_expected(tmp_path: Path
     assert ".env line 3: not NAME=value" in said
 
 
+def test_a_slip_in_a_word_is_named_with_what_it_may_have_meant(tmp_path: Path) -> None:
+    said = problems(tmp_path, METRIC="rocauc", RETRAIN_WHEN="treshold,drift,often")
+    assert "(did you mean roc_auc?)" in said
+    assert "(did you mean threshold?)" in said
+    assert said.count("did you mean") == 2
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -47,6 +47,11 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.set_defaults(flags_between=True)
 
 
+def missing_folders(folder: Path) -> list[Path]:
+    """The project's folder and those above it that are not there, the deepest first."""
+    return [one for one in (folder, *folder.parents) if not one.exists()]
+
+
 def make_folder(folder: Path) -> Path:
     """The project's folder, made where it is not there.
 
@@ -73,9 +78,9 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         else:
             proposals, notes = [], [_stays(asked.target, settings)]
     except RetrainingError:
-        if asked.folder_is_new:
+        for folder in asked.new_folders:
             with suppress(OSError):
-                settings.project.rmdir()
+                folder.rmdir()
         raise
     for file in files:
         _copied(file, settings.used_data_dir)
