@@ -54,6 +54,13 @@ def test_an_approved_version_serves_at_once_and_the_next_start_archives_its_file
     assert told(waiting, "approve", "v2")["changed"] is False
 
 
+def test_a_start_without_new_files_says_which_version_waits(waiting: Project) -> None:
+    waits = "v2 won and waits for a person to approve it"
+    assert waits in waiting.cycle()["reason"]
+    told(waiting, "approve")
+    assert waits not in waiting.cycle()["reason"]
+
+
 def test_approving_under_a_hold_is_a_persons_word_and_leaves_the_hold(waiting: Project) -> None:
     told(waiting, "approve")
     waiting.cycle()

@@ -112,6 +112,9 @@ def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) 
             f"archived {job.tally.archived} files of v{production}, which a person approved or a"
             f" dead cycle left; then {reason}"
         )
+    challenger = recovered.facts.challenger if recovered else None
+    if challenger not in (None, production):
+        reason = f"{reason}; v{challenger} won and waits for a person to approve it"
     waiting = gate.waiting if recovered is None else what_waits(job)
     not_read = tell_what_is_not_read(job, _passed_over(waiting))
     if not_read:
