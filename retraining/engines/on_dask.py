@@ -107,7 +107,7 @@ def engine(named: str) -> Iterator[Engine]:
                 n_workers=cores,
                 threads_per_worker=1,
                 host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",  # with None it takes port 8787, which others may hold
+                dashboard_address="127.0.0.1:0",  # None would take port 8787
                 memory_limit=0,
                 local_directory=folder,
                 silence_logs="CRITICAL",
