@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,6 +144,8 @@ def _fit(truth: NDArray[np.integer[Any]], given: Floats) -> tuple[Curve, ...]:
 
 
 def _curve(given: Floats, is_true: NDArray[np.bool_]) -> Curve:
+    from sklearn.isotonic import IsotonicRegression  # loads what who only reads curves need not
+
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(given, is_true)
     return Curve(_numbers(fitted.X_thresholds_), _numbers(fitted.y_thresholds_))
 

@@ -7,13 +7,10 @@ an exception.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import get_scorer
 
 from retraining.metrics import TOP_K
 from retraining.statistics.label_metrics import count_labels, label_score
@@ -70,6 +67,11 @@ class Predictions:
                 f"probabilities {self.probabilities.shape} must be ({shape[0]}, {self.class_count})"
             )
 
+    def within_0_and_1(self) -> Floats:
+        """(n, k) the probabilities, without what rounding put beyond 0 and 1."""
+        assert self.probabilities is not None, "callers look whether the model gives probabilities"
+        return np.clip(self.probabilities, 0, 1)
+
 
 def score(chosen: Metric, predictions: Predictions) -> float | None:
     """The metric's value over all rows, equal to that of scikit-learn's scorer.
@@ -88,7 +90,7 @@ def score(chosen: Metric, predictions: Predictions) -> float | None:
     if chosen.computed_from == "counts":
         counts = count_labels(predictions.truth, predictions.predicted, predictions.class_count)
         return _defined(float(label_score(chosen.name, counts)))
-    return _defined(_scorer_value(chosen, predictions))
+    return _defined(_scikit_learns(chosen, predictions))
 
 
 def weighted_score(chosen: Metric, predictions: Predictions, weights: Floats) -> float | None:
@@ -98,7 +100,7 @@ def weighted_score(chosen: Metric, predictions: Predictions, weights: Floats) ->
     """
     if predictions.truth.size == 0 or not _has_what_it_needs(chosen, predictions):
         return None
-    return _defined(_scorer_value(chosen, predictions, weights))
+    return _defined(_scikit_learns(chosen, predictions, weights))
 
 
 def row_values(chosen: Metric, predictions: Predictions) -> Floats | None:
@@ -128,7 +130,7 @@ def _right(predictions: Predictions) -> Floats:
 
 def _log_likelihoods(predictions: Predictions) -> Floats:
     """Clipped at the epsilon of the probabilities' type, as scikit-learn does."""
-    probabilities = _probabilities(predictions)
+    probabilities = predictions.within_0_and_1()
     epsilon = np.finfo(probabilities.dtype).eps
     of_truth = probabilities[np.arange(predictions.truth.size), predictions.truth]
     logarithms: Floats = np.log(np.clip(of_truth, epsilon, 1 - epsilon))
@@ -140,12 +142,12 @@ def _negative_squares(predictions: Predictions) -> Floats:
     scikit-learn.
     """
     one_hot = predictions.truth[:, None] == np.arange(predictions.class_count)
-    squares: Floats = (_probabilities(predictions) - one_hot) ** 2
+    squares: Floats = (predictions.within_0_and_1() - one_hot) ** 2
     return -squares[:, 1] if predictions.class_count == 2 else -squares.sum(axis=1)
 
 
 def _among_best(predictions: Predictions) -> Floats:
-    best = np.argsort(_probabilities(predictions), axis=1, kind="stable")[:, ::-1][:, :TOP_K]
+    best = np.argsort(predictions.within_0_and_1(), axis=1, kind="stable")[:, ::-1][:, :TOP_K]
     found: Floats = (best == predictions.truth[:, None]).any(axis=1).astype(float)
     return found
 
@@ -158,13 +160,6 @@ ROW_VALUES: dict[str, Callable[[Predictions], Floats]] = {
     "neg_brier_score": _negative_squares,
     "top_k_accuracy": _among_best,
 }
-
-
-def _probabilities(predictions: Predictions) -> Floats:
-    assert predictions.probabilities is not None, (
-        "callers look whether the model gives probabilities"
-    )
-    return np.clip(predictions.probabilities, 0, 1)
 
 
 def _has_what_it_needs(chosen: Metric, predictions: Predictions) -> bool:
@@ -181,38 +176,9 @@ def _defined(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-class _Replay(ClassifierMixin, BaseEstimator):
-    """An estimator that gives stored answers: its rows are their numbers.
+def _scikit_learns(
+    chosen: Metric, predictions: Predictions, weights: Floats | None = None
+) -> float:
+    from retraining.statistics.scorers import scorer_value  # loads what most scores need not
 
-    It lets the public scorers do the scoring.
-    """
-
-    def __init__(self, predictions: Predictions) -> None:
-        self.predictions = predictions
-        self.classes_ = np.arange(predictions.class_count)
-
-    def predict(self, rows: Integers) -> Integers:
-        codes: Integers = self.predictions.predicted[rows]
-        return codes
-
-    def predict_proba(self, rows: Integers) -> Floats:
-        probabilities: Floats = _probabilities(self.predictions)[rows]
-        return probabilities
-
-
-def _scorer_value(chosen: Metric, predictions: Predictions, weights: Floats | None = None) -> float:
-    rows = np.arange(predictions.truth.size)
-    if (
-        chosen.name == "average_precision"
-        and not np.any(predictions.truth == 1)
-        and predictions.class_count == 2
-    ):
-        return np.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            scorer = get_scorer(chosen.name)
-            value = scorer(_Replay(predictions), rows, predictions.truth, sample_weight=weights)
-            return float(value)
-        except ValueError:  # how scikit-learn says that these rows lack a class
-            return np.nan
+    return scorer_value(chosen, predictions, weights)
