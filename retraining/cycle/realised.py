@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from retraining.prediction_log.traffic import LabelledAnswer, TrafficGroup
+    from retraining.prediction_log.traffic import Answer, TrafficGroup
     from retraining.statistics import Metric
 
     Integers = NDArray[np.int64]
@@ -98,7 +98,7 @@ def _score(chosen: Metric, answers: Predictions) -> Score | None:
 
 
 def labelled_rows(
-    answers: Iterable[LabelledAnswer], codes: Mapping[str, int], *, with_probabilities: bool
+    answers: Iterable[Answer], codes: Mapping[str, int], *, with_probabilities: bool
 ) -> LabelledRows:
     """Rows with a known label.
 
@@ -107,8 +107,8 @@ def labelled_rows(
     cells: list[tuple[int, int, int, int, int]] = []
     probabilities: list[NDArray[np.float64]] = []
     for one in answers:
-        label, answer = codes.get(one.label), codes.get(one.prediction or "")
-        if label is None or answer is None:
+        label, answer = codes.get(one.label or ""), codes.get(one.prediction or "")
+        if label is None or answer is None or one.received_time is None:
             continue
         if with_probabilities:
             row = _probabilities(one, codes)
@@ -124,7 +124,7 @@ def labelled_rows(
     return LabelledRows(hours, versions, delays, found)
 
 
-def _probabilities(one: LabelledAnswer, codes: Mapping[str, int]) -> NDArray[np.float64] | None:
+def _probabilities(one: Answer, codes: Mapping[str, int]) -> NDArray[np.float64] | None:
     """(classes,) in the order of the codes.
 
     None where there are none, or one for a class that is not known now.

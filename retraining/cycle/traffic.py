@@ -29,7 +29,7 @@ from retraining.cycle.realised import (
     score_of_rows,
 )
 from retraining.datasets.columns import label_text
-from retraining.prediction_log.traffic import answers_since, labelled_answers, traffic_groups
+from retraining.prediction_log.traffic import draw_answers, traffic_groups
 from retraining.scoring import coding
 from retraining.statistics import Calibration, metric
 
@@ -144,12 +144,20 @@ def read_traffic(
     groups = list(traffic_groups(connection, model_name, since, now))
     codes = {} if schema is None else _codes(schema)
     chosen = metric(metric_name)
-    rows = _labelled_rows(connection, model_name, since, chosen, groups, codes)
+    with_a_label = (group for group in groups if group.label is not None)
+    drawn = draw_answers(
+        connection,
+        model_name,
+        since,
+        share=MOST_READ / max(1, _count(groups)),
+        share_of_labelled=MOST_READ / max(1, _count(with_a_label)),
+    )
+    with_probabilities = chosen.needs == "probabilities"
+    rows = labelled_rows(drawn.of_labelled, codes, with_probabilities=with_probabilities)
     calibrations = calibrations_of({group.version for group in groups})
     estimates: Mapping[Part, Score] = {}
     if any(isinstance(one, Calibration) for one in calibrations.values()):
-        answers = answers_since(connection, model_name, since, MOST_READ / _count(groups))
-        calibrated_rows = rows_to_estimate(answers, calibrations, tuple(codes))
+        calibrated_rows = rows_to_estimate(drawn.of_all, calibrations, tuple(codes))
         estimates = _estimates(chosen, calibrated_rows, calibrations)
     scored = _ScoredRows(chosen, codes, rows, estimates)
     whole = scored.share(groups)
@@ -205,20 +213,6 @@ class _ScoredRows:
             DayOfTraffic(day, self.share(part, day), self.by_version(part, day))
             for day, part in parts.items()
         )
-
-
-def _labelled_rows(
-    connection: Connection,
-    model_name: str,
-    since: datetime,
-    chosen: Metric,
-    groups: Sequence[TrafficGroup],
-    codes: Mapping[str, int],
-) -> LabelledRows:
-    """Labelled rows, each for itself; of very many a share."""
-    share = MOST_READ / max(1, _count(_labelled(groups, codes)))
-    answers = labelled_answers(connection, model_name, since, share)
-    return labelled_rows(answers, codes, with_probabilities=chosen.needs == "probabilities")
 
 
 def _estimates(

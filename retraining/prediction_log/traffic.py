@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import sqlalchemy as sa
 
 from retraining.prediction_log.tables import OLDEST_FIRST, STANDS, labels, predictions
@@ -48,30 +49,29 @@ class TrafficGroup:
 
 
 @dataclass(frozen=True)
-class LabelledAnswer:
-    """A prediction whose label came, with the probabilities.
+class Answer:
+    """A prediction; `classes` and `probabilities` are JSON.
 
-    `classes` and `probabilities` are JSON.
+    Attributes:
+        label: that stands, as text; None where none came.
+        received_time: when that label came.
     """
 
     request_time: datetime
-    received_time: datetime  # of the label that stands
     version: int
     prediction: str | None
-    label: str
     classes: str | None
     probabilities: str | None
+    label: str | None = None
+    received_time: datetime | None = None
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A prediction, labelled or not; `classes` and `probabilities` are JSON."""
+class DrawnAnswers:
+    """A share of all predictions, and a share of those whose label came."""
 
-    request_time: datetime
-    version: int
-    prediction: str | None
-    classes: str | None
-    probabilities: str | None
+    of_all: list[Answer]
+    of_labelled: list[Answer]
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,15 @@ def traffic_groups(
     An hour is asked for at a time. The databases group by sorting: few rows often are sorted much
     sooner than all of them once.
     """
+    query = _groups_query(connection, model_name)
     start = _next_request(connection, model_name, since)
     while start is not None:
         hour = start.replace(minute=0, second=0, microsecond=0)
-        for since_then, until in pairwise(_edges(hour, now)):
-            age = max(0, (now - since_then).days)
-            query = _groups_query(model_name, max(since_then, since), until)
-            for version, prediction, label, rows in connection.execute(query):
+        for begin, end in pairwise(_edges(hour, now)):
+            age = max(0, (now - begin).days)
+            times = {"begin": max(begin, since), "end": end}
+            for key, rows in connection.execute(query, times):
+                version, prediction, label = orjson.loads(key)
                 yield TrafficGroup(hour, age, version, prediction, label, rows)
         start = _next_request(connection, model_name, hour + AN_HOUR)
 
@@ -141,66 +143,85 @@ def _edges(hour: datetime, now: datetime) -> list[datetime]:
     return [hour, younger, end] if hour.hour == now.hour and younger < end else [hour, end]
 
 
-def _groups_query(model_name: str, since: datetime, until: datetime) -> sa.Select[Any]:
+def _groups_query(connection: Connection, model_name: str) -> sa.Select[str, int]:
+    """Groups and their rows from `begin` until before `end`.
+
+    What a group agrees in is one text: sqlite sorts that sooner than three columns.
+    """
     columns = predictions.c
+    agreed = (columns.model_version, columns.prediction, labels.c.label)
+    if connection.dialect.name == "postgresql":
+        key: sa.ColumnElement[str] = sa.cast(sa.func.json_build_array(*agreed), sa.Text)
+    else:
+        key = sa.func.json_array(*agreed, type_=sa.Text)
+    key = key.label("agreed")
     return (
-        sa.select(columns.model_version, columns.prediction, labels.c.label, sa.func.count())
+        sa.select(key, sa.func.count())
         .select_from(predictions.outerjoin(labels, _label_of_the_prediction()))
         .where(
             columns.model_name == model_name,
-            columns.request_time >= since,
-            columns.request_time < until,
+            columns.request_time >= sa.bindparam("begin"),
+            columns.request_time < sa.bindparam("end"),
         )
-        .group_by(columns.model_version, columns.prediction, labels.c.label)
+        .group_by(key)
     )
 
 
-def labelled_answers(
-    connection: Connection, model_name: str, since: datetime, share: float = 1.0
-) -> Iterator[LabelledAnswer]:
-    """The predictions since a time whose label came, or a share of them as `answers_since` has
-    it.
+def draw_answers(
+    connection: Connection,
+    model_name: str,
+    since: datetime,
+    *,
+    share: float,
+    share_of_labelled: float,
+) -> DrawnAnswers:
+    """Draw from the predictions since a time: always the same ones, and spread over all of them.
+
+    One look draws both: what takes time is to go through millions of rows, not to read the few.
+
+    Args:
+        connection: to the log.
+        model_name: whose rows.
+        since: from when on.
+        share: of all predictions; 1 or more draws each.
+        share_of_labelled: of those whose label came.
     """
     columns = predictions.c
+    digest = _digest(connection)
+    is_of_all = digest < _digests(share)
+    is_of_labelled = sa.and_(digest < _digests(share_of_labelled), labels.c.label.is_not(None))
     query = (
         sa.select(
+            is_of_all,
+            is_of_labelled,
             columns.request_time,
-            labels.c.received_time,
             columns.model_version,
             columns.prediction,
-            labels.c.label,
             columns.classes,
             columns.probabilities,
+            labels.c.label,
+            labels.c.received_time,
         )
-        .select_from(predictions.join(labels, _label_of_the_prediction()))
+        .select_from(predictions.outerjoin(labels, _label_of_the_prediction()))
         .where(columns.model_name == model_name, columns.request_time >= since)
+        # said apart from the rest, since it can be told before a label is looked for
+        .where(digest < _digests(max(share, share_of_labelled)))
+        .where(sa.or_(is_of_all, is_of_labelled))
     )
-    if share < 1:
-        query = query.where(_digest(connection) < int(share * DIGESTS))
+    drawn = DrawnAnswers([], [])
     streamed = connection.execution_options(yield_per=AT_ONCE).execute(query)
-    for row in streamed:
-        yield LabelledAnswer(*row)
+    for of_all, of_labelled, *row in streamed:
+        answer = Answer(*row)
+        if of_all:
+            drawn.of_all.append(answer)
+        if of_labelled:
+            drawn.of_labelled.append(answer)
+    return drawn
 
 
-def answers_since(
-    connection: Connection, model_name: str, since: datetime, share: float
-) -> Iterator[Answer]:
-    """The predictions since a time, or a share of them, always the same ones and spread over all of
-    them.
-    """
-    columns = predictions.c
-    query = sa.select(
-        columns.request_time,
-        columns.model_version,
-        columns.prediction,
-        columns.classes,
-        columns.probabilities,
-    ).where(columns.model_name == model_name, columns.request_time >= since)
-    if share < 1:
-        query = query.where(_digest(connection) < int(share * DIGESTS))
-    streamed = connection.execution_options(yield_per=AT_ONCE).execute(query)
-    for row in streamed:
-        yield Answer(*row)
+def _digests(share: float) -> int:
+    """How many of the digests a share is."""
+    return min(DIGESTS, int(share * DIGESTS))
 
 
 def _digest(connection: Connection) -> sa.ColumnElement[int]:

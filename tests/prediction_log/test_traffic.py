@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from retraining.prediction_log.traffic import (
     TrafficGroup,
-    answers_since,
-    labelled_answers,
+    draw_answers,
     newest_rows,
     recent_rows,
     traffic_groups,
@@ -77,7 +76,9 @@ def test_labelled_answers_bring_their_probabilities(database: Database) -> None:
     came = NOON + timedelta(hours=3)
     label(database, {"b": "0"}, received=came)
     with database.reading() as connection:
-        (found,) = labelled_answers(connection, MODEL, EVER)
+        drawn = draw_answers(connection, MODEL, EVER, share=0, share_of_labelled=1)
+    (found,) = drawn.of_labelled
+    assert drawn.of_all == []
     assert (found.request_time, found.received_time) == (NOON, came)
     assert (found.prediction, found.label) == ("1", "0")
     assert json.loads(found.probabilities or "") == [0.25, 0.75]
@@ -110,12 +111,11 @@ def test_recent_rows_come_newest_first_and_whole(database: Database) -> None:
 def test_a_share_of_the_answers_is_always_the_same_one_and_spread_over_all(
     database: Database,
 ) -> None:
-    for number in range(20):
-        at = NOON + timedelta(hours=number)
-        append(database, asked(*(f"{number}-{row}" for row in range(50)), at=at))
+    _twenty_hours(database)
     with database.reading() as connection:
         every, first, again = (
-            list(answers_since(connection, MODEL, EVER, share)) for share in (1.0, 0.3, 0.3)
+            draw_answers(connection, MODEL, EVER, share=share, share_of_labelled=0).of_all
+            for share in (1.0, 0.3, 0.3)
         )
     assert len(every) == 1000
     assert first == again
@@ -126,3 +126,22 @@ def test_a_share_of_the_answers_is_always_the_same_one_and_spread_over_all(
     ]
     assert len(by_hour) == 20
     assert max(by_hour) < 30
+
+
+def test_labelled_answers_are_drawn_by_a_share_of_their_own(database: Database) -> None:
+    _twenty_hours(database)
+    label(database, {f"{number}-{row}": "1" for number in range(20) for row in range(10)})
+    with database.reading() as connection:
+        drawn = draw_answers(connection, MODEL, EVER, share=0.3, share_of_labelled=0.6)
+        alone = draw_answers(connection, MODEL, EVER, share=0.3, share_of_labelled=0)
+    assert drawn.of_all == alone.of_all, "who has a label is in it no oftener"
+    assert 90 < len(drawn.of_labelled) < 150
+    assert all(one.label == "1" for one in drawn.of_labelled)
+    assert alone.of_labelled == []
+
+
+def _twenty_hours(database: Database) -> None:
+    """Fifty predictions an hour."""
+    for number in range(20):
+        at = NOON + timedelta(hours=number)
+        append(database, asked(*(f"{number}-{row}" for row in range(50)), at=at))
