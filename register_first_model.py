@@ -44,7 +44,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         help="train on the files of this folder of the project and of the archive",
     )
     source.add_argument(
-        "--adopt", type=int, metavar="N", help="take up version N, which somebody else registered"
+        "--adopt", type=int, metavar="N", help="adopt version N, which somebody else registered"
     )
     parser.add_argument(
         "--trust-pickle",

@@ -98,7 +98,7 @@ def main() -> int:
             told = play_a_round(service, [next(days) for _ in range(DAYS_A_ROUND)])
             if told["ending"] == "promoted":
                 new = service.wait_for(told["production_version"])
-                print(f"the service took v{new} up by itself, and answers as v{new} now")
+                print(f"the service loaded v{new} without a restart, and answers as v{new} now")
                 print(how_to_serve())
                 return 0
     print("no version was promoted on what was predicted")

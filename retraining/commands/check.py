@@ -89,7 +89,7 @@ def _in_words(problems: Sequence[Problem], settings: Settings) -> str:
         lines.append("No problem was found." if not problems else "Nothing here stops a cycle.")
     if settings.passed_on:
         lines += labelled(
-            "Names in .env that are not ours, passed on:",
+            "Names in .env that are no settings of this job, passed on to the libraries:",
             ", ".join(sorted(settings.passed_on)),
             width,
             room=8,

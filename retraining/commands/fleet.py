@@ -36,7 +36,9 @@ REMEDY = "Look at its recipe and at the log in its .retraining/logs/, then start
 
 def add_flags(command: argparse.ArgumentParser) -> None:
     """Which projects, how many at once, and what their cycles are told."""
-    command.add_argument("projects", nargs="+", type=_folder, metavar="DIR", help="projects")
+    command.add_argument(
+        "projects", nargs="+", type=_folder, metavar="DIR", help="the projects' folders"
+    )
     command.add_argument(
         "--jobs",
         type=_at_least_one,
@@ -47,7 +49,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--force",
         action="store_true",
-        help="skip gate and trigger, judge again, try a lost attempt again",
+        help="skip gate and trigger, judge all files again, repeat an attempt that lost",
     )
 
 

@@ -85,7 +85,8 @@ def foretell_the_training(cycle: Cycle, seconds: float, *, is_whole: bool) -> It
     unread = _bytes_not_at_hand(cycle, lineage)
     if unread > seconds * BYTES_A_SECOND:
         what = (
-            f"The archive was not read ({size_in_words(unread)}): what training takes is not known."
+            f"The archive was not read ({size_in_words(unread)}): how much memory training takes is"
+            " not known."
         )
         remedy = "`python pipeline_orchestrator.py run --dry-run` reads and trains."
         yield Problem(what, "used_data", remedy, 0)

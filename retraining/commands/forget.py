@@ -42,7 +42,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="ID",
-        help="rows of the prediction log, which are removed with their labels",
+        help="remove these rows of the prediction log, and their labels",
     )
 
 
@@ -88,7 +88,7 @@ def _gone_in_words(
     for prediction_id, file in files.items():
         if file is not None:
             way = f"`{settings.command} forget {file} --why TEXT` withdraws that file"
-            yield f"{prediction_id} had left in {file}; {way}."
+            yield f"{prediction_id} was exported to {file}; {way}."
     if unknown:
         yield f"Not in the log: {first_few(unknown, SHOWN)}."
 

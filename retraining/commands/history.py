@@ -37,7 +37,10 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         "-n", type=int, default=CYCLES, metavar="N", help=f"how many cycles ({CYCLES})"
     )
     command.add_argument(
-        "--html", type=Path, metavar="DIR", help="write a static index with every report instead"
+        "--html",
+        type=Path,
+        metavar="DIR",
+        help="write an index page and every report there instead",
     )
 
 
@@ -58,7 +61,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     if together is not None:
         lines += labelled("", promotions_in_words(together, settings.metric), columns(), room=3)
     if not story.ledger.cycles:
-        lines.append("No cycle has passed the gate yet.")
+        lines.append("No cycle has had enough files yet.")
     return Answer(cycles, "\n".join(lines))
 
 

@@ -236,7 +236,7 @@ def _in_words(
     lines += [f".env: {one.name}={one.value}  ({one.reason})" for one in proposals]
     lines += [f".env: {note}" for note in notes]
     if not is_new:
-        lines.append("Where a version serves already, new files belong into new_data/. Else:")
+        lines.append("If a version serves already, put new files into new_data/. Else:")
     lines += [
         "Next: read .env, then register a first model:",
         f"  {settings._replace(env_file=None).register_command} --set-alias",

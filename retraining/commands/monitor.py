@@ -36,14 +36,14 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         help=f"look at the last N days (UTC), today among them; {USUAL_DAYS} by default",
     )
     command.add_argument(
-        "--html", type=Path, metavar="FILE", help="write the live page, drawn once, to a file"
+        "--html", type=Path, metavar="FILE", help="write the live page, as it is now, to a file"
     )
     command.add_argument(
         "--alert",
         action="store_true",
         help=(
-            "tell what begins to hold, once a spell: alerts.jsonl, WEBHOOK_URL, METRICS_TEXTFILE; "
-            f"exit {ALERTS} while anything holds"
+            "report each alert once, when it begins (alerts.jsonl, WEBHOOK_URL, METRICS_TEXTFILE); "
+            f"exit with {ALERTS} while one holds"
         ),
     )
 
@@ -52,8 +52,8 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help=(
-            "write predictions.csv (of these days) and reference.csv (what production learned) for"
-            " other tools"
+            "write predictions.csv (of these days) and reference.csv (rows that production learned)"
+            " for other tools"
         ),
     )
     command.add_argument(

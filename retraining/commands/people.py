@@ -31,7 +31,7 @@ def add_version_that_waits(command: argparse.ArgumentParser) -> None:
         nargs="?",
         type=version_number,
         metavar="vN",
-        help="the version that waits, to be sure that it is this one",
+        help="the version that you mean; an error if another one waits",
     )
 
 

@@ -65,7 +65,7 @@ def _add_steps(command: argparse.ArgumentParser) -> None:
         help="rows of a cycle; by default those of MIN_NEW_FILES files, or a fiftieth of all",
     )
     command.add_argument(
-        "--files-per-cycle", type=int, default=15, metavar="N", help="files of a cycle (15)"
+        "--files-per-cycle", type=int, default=15, metavar="N", help="files in a cycle (15)"
     )
     command.add_argument(
         "--initial-rows",
@@ -78,7 +78,7 @@ def _add_steps(command: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="K",
-        help="play K times, each a little later (1)",
+        help="repeat K times, each from a later row (1)",
     )
     command.add_argument(
         "--days-per-cycle",

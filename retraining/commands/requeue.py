@@ -44,7 +44,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--all",
         action="store_true",
-        help="every file in quarantine that a cycle would accept by now",
+        help="every file in quarantine that a cycle would accept now",
     )
 
 

@@ -176,7 +176,7 @@ def _that_loads(job: Job, number: int, *, but: int | None, before: int | None = 
     if model is None:
         raise PersonNeededError(
             f"Version {number} is not one of this job's.",
-            remedy=f"Take it up first: `python register_first_model.py --adopt {number}`.",
+            remedy=f"Adopt it first: `python register_first_model.py --adopt {number}`.",
         )
     if not is_whole:
         raise PersonNeededError(f"v{number} holds no model.", remedy=_another(job, but=but))

@@ -32,7 +32,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--force",
         action="store_true",
-        help="skip gate and trigger, judge again, try a lost attempt again",
+        help="skip gate and trigger, judge all files again, repeat an attempt that lost",
     )
     command.add_argument(
         "--why", default="", metavar="TEXT", help="who asked and why, kept with the cycle"

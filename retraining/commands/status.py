@@ -195,7 +195,7 @@ def _facts(status: Status, settings: Settings) -> Iterator[tuple[str, str]]:
     if status.failed_start is not None:
         yield "FAILED", f"the last start: {status.failed_start.in_words()}"
     if status.store_lost:
-        yield "try", f"`{settings.command} check` tells what to do"
+        yield "try", f"`{settings.command} check` says what to do"
     else:
         yield "probation", _probation(status.probation, settings)
         yield "hold", status.hold or "none"
@@ -204,7 +204,7 @@ def _facts(status: Status, settings: Settings) -> Iterator[tuple[str, str]]:
     if status.awaiting_approval:
         ways = (
             f"`{settings.command} approve` gives it the production alias, "
-            f"`{settings.command} reject --why TEXT` turns it down"
+            f"`{settings.command} reject --why TEXT` rejects it"
         )
         yield "approval", f"v{status.awaiting_approval} waits: {ways}"
     yield from _files_aside(status)

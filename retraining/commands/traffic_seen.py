@@ -234,7 +234,7 @@ def _labels_in_words(traffic: Traffic) -> str:
 def _estimate_in_words(seen: Seen) -> str:
     estimated = seen.traffic.whole.estimated
     if estimated is None:
-        return f"not told: {seen.traffic.why_not_estimated or 'nothing was answered'}"
+        return f"no estimate: {seen.traffic.why_not_estimated or 'nothing was answered'}"
     score = _score_in_words(seen.metric, estimated)
     return (
         f"{score}, from probabilities alone: it cannot see that what leads to a label has changed"
@@ -243,7 +243,7 @@ def _estimate_in_words(seen: Seen) -> str:
 
 def _score_in_words(metric: str, score: Score | None) -> str:
     if score is None or score.value is None:
-        return f"no {metric} can be told"
+        return f"{metric} cannot be computed"
     interval = "" if score.interval is None else f" {in_brackets(score.interval, '.4f')}"
     return f"{metric} {score.value:.4f}{interval} on {how_many(score.rows, 'row')}"
 
@@ -253,10 +253,10 @@ def _drift_in_words(drift: TrafficDrift) -> Iterator[tuple[str, str]]:
     if not drift.window_rows:
         return
     if drift.reference_version is None:
-        yield "drift", f"not told: no version of this job holds the alias ({window})"
+        yield "drift", f"not judged: no version of this job holds the alias ({window})"
         return
     if not drift.found.features:
-        yield "drift", f"not told: v{drift.reference_version} carries no reference ({window})"
+        yield "drift", f"not judged: v{drift.reference_version} has no reference ({window})"
         return
     against = f"{window} against what v{drift.reference_version} learned"
     yield "drift", f"{_verdict(drift.found)}: {against}"

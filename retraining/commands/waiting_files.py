@@ -132,7 +132,7 @@ def _refused(job: Job, read: Mapping[str, str], first: str) -> Iterator[Problem]
             listed += f"; and {len(reasons) - SHOWN:,} more"
         what = f"{first}{how_many(len(reasons), 'waiting file')} would be refused: {listed}."
         remedy = (
-            "Mend them, or their producer; a refused file goes to quarantine, the reason beside it."
+            "Mend them, or ask their sender; a refused file goes to quarantine, with the reason."
         )
         yield Problem(what, WHERE, remedy, 0)
 

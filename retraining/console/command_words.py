@@ -27,33 +27,31 @@ DEFAULT_COMMAND = "run"
 COMMANDS = {
     "run": "one cycle (the default)",
     "check": (
-        "settings, store, alias, folders, recipe and every invariant: each problem with what to do"
+        "look for problems in settings, store, alias, folders and recipe; say what to do about each"
     ),
     "status": (
-        "waiting, judged, used and quarantined files, the production version, the last cycle,"
-        " probation, hold"
+        "count the files; show the production version and why it is there, the last cycle,"
+        " probation and hold"
     ),
-    "history": "the last cycles, one line each, with hindsight",
-    "monitor": (
-        "what traffic shows: predictions, labels, realised score and drift, from the prediction log"
-    ),
-    "explain": "why a version was (not) promoted, or a cycle ended as it did",
+    "history": "list the last cycles, and what each decision gained or cost since",
+    "monitor": ("show predictions, labels, realised score and drift, from the prediction log"),
+    "explain": "say why a version was (not) promoted, or a cycle ended as it did",
     "rollback": "move the alias back and hold promotions, or lift the hold",
     "approve": "give the production alias to the version that waits for a person",
-    "reject": "turn that version down: it no longer waits",
+    "reject": "reject that version: it no longer waits",
     "requeue": "move mended files from quarantine back to the inbox",
-    "forget": "withdraw a poisoned file from the archive and from all later training",
+    "forget": "withdraw a bad file from the archive and from all later training",
     "relocate": (
         "after the project was moved: point the store's artifact addresses to where it is now"
     ),
     "init": "make a project: folders, recipe, and a .env proposed from your files",
-    "reproduce": "make a version again from its recipe and its rows, and compare",
-    "fleet": "one cycle each of many projects, packages loaded once",
-    "replay": "play archived files through the same cycle under one or more policies",
+    "reproduce": "train a version again from its recipe and its rows, and compare both",
+    "fleet": "run one cycle of each of many projects; packages are loaded once",
+    "replay": "try other settings on archived files, by the same cycle",
 }
 WORDS_OF_THE_COMMAND = {  # beside these, `retraining` has the clone's other two scripts
     "register": "put a first model into the registry",
-    "serve": "answer predictions over HTTP by the version that holds the production alias",
+    "serve": "answer predictions over HTTP with the version that holds the production alias",
 }
 MORE_HELP = """
 Every command takes --project DIR, --env-file F, --log-file F, --json, -q and -v; COMMAND --help

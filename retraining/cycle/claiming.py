@@ -81,14 +81,14 @@ def _every_file_refused(job: Job) -> EveryFileRefusedError:
         "if the columns changed on purpose, docs/columns.md says how to register the next version."
     )
     if job.dry_run:
-        mend = f"Mend the files where they lie, or their producer; {on_purpose}"
+        mend = f"Mend the files where they lie, or ask their sender; {on_purpose}"
         return EveryFileRefusedError(what, remedy=mend)
     quarantine = job.settings.quarantine_dir
     return EveryFileRefusedError(
         what,
         unchanged=f"The files are in {quarantine}, each with its reason beside it; no alias moved.",
         remedy=(
-            "Mend the files or their producer, then send them back with `python"
+            "Mend the files or ask their sender, then send them back with `python"
             f" pipeline_orchestrator.py requeue FILE...`; {on_purpose}"
         ),
     )

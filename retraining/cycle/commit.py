@@ -128,9 +128,9 @@ def _withdraw_missing(job: Job, missing: Mapping[str, str], unread: Sequence[str
     """
     if unread:
         raise StoreError(
-            f"{len(missing)} files that the promoted version learned are not to be found, and"
+            f"{len(missing)} files that the promoted version learned cannot be found, and"
             f" {unread[0]!r} cannot be read.",
-            unchanged="The version stays in production; what was archived stays so.",
+            unchanged="The version stays in production; files that were archived stay archived.",
             remedy=(
                 "Make the files in the inbox and the archive readable; the next start goes on from"
                 " here."

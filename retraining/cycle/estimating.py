@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 METHOD = "CBPE"  # confidence-based performance estimation
 CONFIDENCE = 0.95
 SECONDS_AN_HOUR = 3600
-NO_CALIBRATION = "it carries no calibration: it was adopted, or made before there was one"
+NO_CALIBRATION = "it has no calibration: it was adopted, or made by an older version of this job"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def why_not_estimated(
     if set(found.classes) != set(classes):
         return f"v{newest}: it knows other classes than production"
     return (
-        f"{chosen.name} cannot be told from answers and probabilities, or no row was answered"
+        f"{chosen.name} cannot be computed from answers and probabilities, or no row was answered"
         " with any"
     )
 

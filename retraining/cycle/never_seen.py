@@ -63,7 +63,7 @@ def columns_never_seen(cycle: Cycle, reference: Sketch | None) -> tuple[NeverSee
     """
     found = tuple(_strange_columns(cycle, reference))
     for one in found:
-        log.warning("%s: did the producer begin to write them in another way?", one.in_words())
+        log.warning("%s: did the sender begin to write them in another way?", one.in_words())
     return found
 
 

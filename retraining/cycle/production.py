@@ -65,7 +65,7 @@ def find_production(project: Project, recovered: Recovered) -> Model:
             f"The alias {alias!r} of {name!r} is on version {holder}, which this job does not"
             " know.",
             remedy=(
-                f"Take it up with `{REGISTER} --adopt {holder}`, or move the alias back to a"
+                f"Adopt it with `{REGISTER} --adopt {holder}`, or move the alias back to a"
                 " version of this job."
             ),
         )

@@ -119,7 +119,7 @@ def _complete(cycle: Cycle, promoted: int) -> Ledger:
 
 
 def _roll_back(cycle: Cycle, monitored: Monitored, ending: Ending) -> Ending:
-    """Put the version before back, unless a person moved the alias since."""
+    """Go back to the version before, unless a person moved the alias since."""
     job, failed, previous = cycle.job, cycle.production.version, ending.holder
     assert previous is not None
     if job.registry.facts().aliases.get(job.settings.production_alias) != failed.number:

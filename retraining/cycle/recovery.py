@@ -177,7 +177,8 @@ def _finish_roll_back(
     target = production.rolled_back_to or production.previous
     if target is None:
         raise NoProductionModelError(
-            f"v{production.number} was being rolled back, and no mark of it says to which version.",
+            f"v{production.number} was being rolled back, and the registry does not say to which"
+            " version.",
             unchanged=(
                 f"The alias {job.settings.production_alias!r} is still on v{production.number}."
             ),

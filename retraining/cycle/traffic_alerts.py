@@ -126,8 +126,8 @@ def _data_drift(drift: TrafficDrift, settings: Settings) -> Iterator[TrafficAler
         "data_drift",
         f"the last {how_many(drift.window_rows, 'prediction')} drifted from what "
         f"v{drift.reference_version} learned: {first_few([one.name for one in moved], 5)}",
-        f"Ask what feeds these columns; `{settings.command} monitor` shows how far each moved. "
-        "RETRAIN_WHEN=threshold,drift would retrain on it.",
+        f"Find out why these columns changed; `{settings.command} monitor` shows how much. "
+        "RETRAIN_WHEN=threshold,drift would retrain because of it.",
         {
             "psi": {one.name: one.psi_corrected for one in moved[:20]},
             "threshold": settings.drift_threshold,
@@ -148,7 +148,8 @@ def _concept_drift(standard: Standard, share: Share, settings: Settings) -> Iter
         yield TrafficAlert(
             "concept_drift",
             f"v{standard.version} scored {_in_words(score)} in traffic, worse than {than}",
-            "Ask whether the features still tell the label, and let a cycle learn from these rows: "
+            "Check whether the features still predict the label, and let a cycle learn from these"
+            " rows: "
             f"`{settings.command} run --force`.",
             _numbers(standard, score),
         )
@@ -163,8 +164,8 @@ def _estimate_low(standard: Standard, share: Share, settings: Settings) -> Itera
             "estimate_low",
             f"v{standard.version} is estimated to score {_in_words(score)}, worse than {than}; "
             "no label says so yet",
-            f"Look at the columns that moved (`{settings.command} monitor`) and hurry the labels "
-            "of these rows. An estimate alone retrains nothing.",
+            f"Look at the columns that moved (`{settings.command} monitor`) and get the labels "
+            "of these rows soon. An estimate alone retrains nothing.",
             _numbers(standard, score),
         )
 

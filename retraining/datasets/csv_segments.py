@@ -119,7 +119,7 @@ def _utf8_chunks(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
 def _wrong_encoding(encoding: str, offset: int) -> UnreadableFileError:
     return UnreadableFileError(
         f"the bytes at offset {offset:,} are no {encoding.upper()} text; save the file as"
-        f" {encoding.upper()}, or set CSV_ENCODING to the encoding that the producer writes"
+        f" {encoding.upper()}, or set CSV_ENCODING to the encoding that the sender uses"
     )
 
 

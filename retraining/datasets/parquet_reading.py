@@ -94,7 +94,8 @@ def open_parquet(stream: BinaryIO) -> ParquetFile:
         raise UnreadableFileError("the file is empty (zero bytes)")
     if head != b"PAR1":
         raise UnreadableFileError(
-            "the file is named .parquet but is no Parquet file (CSV belongs into a file named .csv)"
+            "the file is named .parquet but is no Parquet file (the name of a CSV file must end in"
+            " .csv)"
         )
     with _damage_refused():
         file = pq.ParquetFile(stream, page_checksum_verification=True)

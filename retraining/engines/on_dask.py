@@ -178,6 +178,6 @@ def _refuse_other_versions(named: str, sites: Mapping[str, worker.Site]) -> None
 def _gone(named: str) -> EngineUnreachableError:
     return EngineUnreachableError(
         f"The Dask scheduler {named} cannot be reached, or is gone.",
-        unchanged="What had begun ends by itself, or is healed by the next start.",
+        unchanged="What had begun ends by itself, or the next start finishes or undoes it.",
         remedy="Start it again, correct ENGINE, or leave ENGINE out: the work is done here then.",
     )

@@ -56,7 +56,7 @@ def note_failed_start(folder: Path, ended: datetime, code: int, what: str, remed
 def note_begun_start(folder: Path, begun: datetime) -> None:
     """Note a start that passes the gate, as it is told if it never says how it ended."""
     what = (
-        f"The start (process {os.getpid()}) ended without a word: it was killed, the machine"
+        f"The start (process {os.getpid()}) ended without a message: it was killed, the machine"
         " stopped, or memory ran out."
     )
     remedy = "Start it again: the next start finishes or undoes what this one began."

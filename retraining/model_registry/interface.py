@@ -190,7 +190,7 @@ class Registry(Protocol):
         """Hold promotions: `why` tells by whom, when and why."""
 
     def lift_hold(self) -> None:
-        """Let promotions go on; nothing where they are not held."""
+        """Lift the hold on promotions; nothing where they are not held."""
 
     def withdraw(self, reasons: Mapping[str, str]) -> None:
         """Withdraw files from all later training: SHA-256 -> why."""

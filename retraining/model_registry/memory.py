@@ -251,7 +251,7 @@ class MemoryRegistry:
         self._hold = why
 
     def lift_hold(self) -> None:
-        """Let promotions go on."""
+        """Lift the hold on promotions."""
         self._hold = None
 
     def withdraw(self, reasons: Mapping[str, str]) -> None:

@@ -109,7 +109,7 @@ class RegisteredModel:
         self._tag_model({names.HOLD: why})
 
     def lift_hold(self) -> None:
-        """Let promotions go on; nothing where they are not held."""
+        """Lift the hold on promotions; nothing where they are not held."""
         if self.facts().hold is not None:
             self._store.connection.ask(
                 methodcaller("delete_registered_model_tag", self._name, names.HOLD)

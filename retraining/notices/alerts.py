@@ -119,8 +119,8 @@ def _data_drift(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
         features = [feature for feature in outcome.drift.features if feature.material]
         names = [feature.name for feature in features]
         remedy = (
-            "Look at the drift table of the cycle's report.html and ask what feeds these columns; "
-            "RETRAIN_WHEN=threshold,drift would retrain on it."
+            "Look at the drift table of the cycle's report.html and find out why these columns"
+            " changed; RETRAIN_WHEN=threshold,drift would retrain because of it."
         )
         psi = {feature.name: feature.psi_corrected for feature in features[:20]}
         what = f"inputs drifted: {first_few(names, 5)}"
@@ -142,12 +142,12 @@ def _concept_drift(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
         )
         if retrains:
             remedy = (
-                "The cycle retrains by itself; if this repeats, ask whether the features still tell"
-                " the label."
+                "The cycle retrains by itself; if this repeats, check whether the features still"
+                " predict the label."
             )
         else:
             remedy = (
-                "Nothing was set to retrain on it: see AUTO_RETRAIN_ENABLED and RETRAIN_WHEN, and"
+                "The settings AUTO_RETRAIN_ENABLED and RETRAIN_WHEN do not retrain because of it;"
                 " look for a cause in the data."
             )
         yield alert(

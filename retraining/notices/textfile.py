@@ -71,7 +71,7 @@ STAGE = Family("retraining_stage_seconds", "Duration of each stage of the last c
 
 TRAFFIC_ALERT = Family(
     "retraining_traffic_alert",
-    "1 for what the last look at the traffic found to hold, 0 for the others.",
+    "1 for each alert that held at the last look at the traffic, 0 for the others.",
     remembered=True,
 )
 TRAFFIC_ALERTS = ("data_drift", "concept_drift", "estimate_low")

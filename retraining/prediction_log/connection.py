@@ -200,13 +200,13 @@ _CAUSES = (
     ("malformed", "is damaged", "Move the file away and restore it from a backup."),
     ("disk i/o", "cannot be read or written: the disk fails", "Look at the disk."),
     ("password authentication", "refused the user or the password", "Correct PREDICTION_LOG_URI."),
-    ("no password supplied", "wants a password", "Correct PREDICTION_LOG_URI."),
+    ("no password supplied", "needs a password", "Correct PREDICTION_LOG_URI."),
     ("permission denied", "lacks a right that the log needs",
      "Grant the user CREATE on the schema."),
     ("does not exist", "or a part of it is not there",
-     "Make the database; the tables make themselves."),
-    ("statement timeout", "did not answer in time", "Ask what keeps the server busy."),
-    ("lock timeout", "is locked by somebody else", "Ask what keeps the server busy."),
+     "Create the database; its tables are then created for you."),
+    ("statement timeout", "did not answer in time", "Find out what keeps the server busy."),
+    ("lock timeout", "is locked by another connection", "Find out what keeps the server busy."),
 )  # fmt: skip
 
 

@@ -318,5 +318,5 @@ class LogWriter:
             if waiting.future.running() or waiting.future.set_running_or_notify_cancel():
                 waiting.future.set_result(Written(logged=False, why="unwritable"))
         if not was_told:
-            log.warning("%s Answers are given and not logged until it is well again.", problem)
+            log.warning("%s Answers are given and not logged until it works again.", problem)
             self._observer.turned_unwell(problem)

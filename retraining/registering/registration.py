@@ -249,8 +249,7 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
         )
     if not request.trust_pickle:
         raise UsageError(
-            f"{path} is a pickle, and loading a pickle runs whatever code is in it: it was not"
-            " loaded.",
+            f"{path} is a pickle, and loading a pickle runs the code in it: it was not loaded.",
             remedy="If you trust where it comes from, say so with --trust-pickle.",
         )
     from retraining.model_registry.clean_process import try_in_a_clean_process  # brings MLflow
@@ -265,7 +264,7 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
     examples = named or files
     if not examples:
         raise UsageError(
-            "A bare model says nothing of its columns.",
+            "A pickled model does not say which columns it takes.",
             remedy="Name a file of rows with --example, or put some into used_data/.",
         )
     estimator = load_pickle(path, job.settings.project)
@@ -365,7 +364,7 @@ def _adopt(job: Job, recovered: Recovered, request: Request) -> Answer:
     job.registry.adopt(version, manifest, marks)
     finish(job, recovered, plan, run_id, number, None)
     text = (
-        f"Adopted v{number}: it is taken to have seen the {len(files)} files of"
+        f"Adopted v{number}: it is assumed to have learned the {len(files)} files of"
         f" {job.settings.used_data_dir}."
     )
     return Answer({"version": number, "changed": True}, text)

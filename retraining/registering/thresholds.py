@@ -71,7 +71,7 @@ def threshold_source(baseline: Baseline, *, greater_is_better: bool) -> str:
         return "the score itself, for there is no interval"
     what = f"the {side} end of what chance does to a share of {rows:,} independent rows"
     if baseline.score is not None and rows < baseline.score.rows:
-        return f"{what}: as many as the {baseline.score.rows:,} are worth, one class being rarer"
+        return f"{what}: {baseline.score.rows:,} rows count as so few, because one class is rare"
     return what
 
 

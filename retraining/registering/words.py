@@ -161,7 +161,8 @@ def beside_in_words(beside: Beside, version: int) -> str:
     production, new = beside.production, beside.new
     if production is None or new is None:
         return (
-            f"v{beside.version}, which is in production, cannot be set beside it: {beside.why_not}."
+            f"v{beside.version}, which is in production, cannot be compared with it: "
+            f"{beside.why_not}."
         )
     return (
         f"v{beside.version}, which is in production: {production.metric} "

@@ -78,7 +78,7 @@ TEXTS: Mapping[EndingName, EndingTexts] = {
         ),
         undo=(
             "Nothing was promoted yet. `approve {new}` does what moving the production alias in the"
-            " MLflow UI does; `reject {new} --why TEXT` turns it down."
+            " MLflow UI does; `reject {new} --why TEXT` rejects it."
         ),
     ),
     "rolled_back": EndingTexts(
@@ -103,7 +103,7 @@ TEXTS: Mapping[EndingName, EndingTexts] = {
     ),
     "failed": EndingTexts(
         undo=(
-            "The next start finishes or takes back what this one left; the log's last lines say"
+            "The next start finishes or undoes what this one began; the log's last lines say"
             " what to try."
         )
     ),

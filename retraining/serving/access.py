@@ -73,7 +73,7 @@ class Access:
         if self._on_loopback or self._signed is not None or self._tokens.tokens:
             return
         raise UsageError(
-            "A service that others can reach wants tokens, and this project has none.",
+            "A service that others can reach needs tokens, and this project has none.",
             unchanged="Nothing was started.",
             remedy="Make one with --new-token NAME --scopes predict, or serve on --host 127.0.0.1.",
         )

@@ -47,8 +47,8 @@ _ERROR = {
 _STATUS = {
     400: "No JSON, or not of the form that the route takes",
     401: "No token, or one that is not known",
-    403: "The token does not hold the scope, or the host is foreign",
-    404: "No such thing",
+    403: "The token does not hold the scope, or the host name is not allowed",
+    404: "Not found",
     409: "It is there already, or runs already",
     413: "Too many bytes or rows",
     415: "Another content type",

@@ -221,7 +221,10 @@ def _ended(output: bytes) -> JobState:
             "ended", told["ending"], told["exit_code"], told["reason"], told["cycle_id"]
         )
     except (ValueError, KeyError, TypeError):
-        reason = "Its process was ended before it could say how; the next start heals it."
+        reason = (
+            "Its process was ended before it could report; the next start finishes or undoes what"
+            " it began."
+        )
         return JobState("ended", "failed", None, reason)
 
 

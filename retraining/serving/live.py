@@ -2,7 +2,7 @@
 
 Never slower than the log's last rows.
 
-The registry is read in the background, and what it told before is shown meanwhile.
+The registry is read in the background, and the page shows what it read before meanwhile.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class LogAlerts:
         else:
             what = problem or "The prediction log did not take rows within a second."
         remedy = (
-            f"Answers are {self._whats_done()} until it is well again. "
+            f"Answers are {self._whats_done()} until it works again. "
             f"Run `{self._settings.command} check`, which looks at PREDICTION_LOG_URI."
         )
         head = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "cycle": None}

@@ -57,17 +57,21 @@ class Metrics:
         self._batch_rows = self._histogram("batch_rows", "Rows that were answered together.", ROWS)
         self._queue_rows = self._gauge("queue_rows", "Rows that wait to be answered.", "livesum")
         self._model_version = self._gauge("model_version", "The version that answers.", "livemin")
-        self._alias_version = self._gauge("alias_version", "Who holds the alias.", "livemax")
+        self._alias_version = self._gauge(
+            "alias_version", "The version that holds the alias.", "livemax"
+        )
         self._loaded = self._gauge(
             "model_loaded_timestamp_seconds", "When the version took over.", "livemin"
         )
-        self._reloads = self._counter("reloads", "Attempts to take a version over.", "outcome")
+        self._reloads = self._counter(
+            "reloads", "Attempts to load a version that got the alias.", "outcome"
+        )
         self._log_rows = self._counter("log_rows", "Rows committed to the prediction log.")
         self._log_dropped = self._counter("log_dropped", "Rows that were not logged.", "why")
         self._log_seconds = self._histogram(
             "log_commit_seconds", "How long a commit to the prediction log took.", SECONDS
         )
-        self._labels = self._counter("labels", "Labels that came.", "outcome")
+        self._labels = self._counter("labels", "Labels that were received.", "outcome")
         self._realised = self._gauge(
             "realised_score", "METRIC on the labelled predictions of 30 days.", "livemostrecent"
         )
@@ -75,11 +79,11 @@ class Metrics:
             "estimated_score", "METRIC as estimated without labels.", "livemostrecent"
         )
         self._monitored = self._gauge(
-            "monitored_timestamp_seconds", "When somebody looked at the traffic.", "livemax"
+            "monitored_timestamp_seconds", "When the traffic was last looked at.", "livemax"
         )
         self._traffic_alert = Gauge(
             "retraining_traffic_alert",
-            "1 for what the last look at the traffic found to hold.",
+            "1 for each alert that held at the last look at the traffic.",
             ["kind"],
             registry=self._registry,
             multiprocess_mode="livemostrecent",

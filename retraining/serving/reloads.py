@@ -35,7 +35,7 @@ class ReloadAlerts:
             return
         settings = self._settings
         remedy = (
-            f"Run `{settings.command} check`; the version that answered before goes on meanwhile. "
+            f"Run `{settings.command} check`; until then the version before answers. "
             f"Move the alias {settings.production_alias!r} to another version to end this."
         )
         head = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "cycle": None}

@@ -134,7 +134,7 @@ class Watch:
         try:
             self._at_least(USUAL_DAYS, oldest, False)
         except Refusal as refusal:
-            log.debug("nobody looked at the traffic: %s", _cause(refusal))
+            log.debug("the traffic was not looked at: %s", _cause(refusal))
             self._stop.wait(PAUSE_AFTER_A_FAILURE)
         finally:
             self._asked.release()
@@ -208,10 +208,12 @@ class Watch:
                 self._look_if_it_is_our_turn(every)
             except Refusal as refusal:
                 if not self._stop.is_set():
-                    log.warning("nobody looked at the traffic: %s", _cause(refusal))
+                    log.warning("the traffic was not looked at: %s", _cause(refusal))
             except Exception as error:  # noqa: BLE001 - whatever it is, the thread must go on
                 if not self._stop.is_set():
-                    log.warning("nobody looked at the traffic: %s: %s", type(error).__name__, error)
+                    log.warning(
+                        "the traffic was not looked at: %s: %s", type(error).__name__, error
+                    )
 
     def _look_if_it_is_our_turn(self, every: float) -> None:
         """Look, or read what another copy saw; the gauges are told either way."""

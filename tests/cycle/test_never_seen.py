@@ -61,7 +61,7 @@ def test_a_challenger_that_learned_another_spelling_waits_for_a_person(coded: Pr
     told = "values of 'code' were never seen by production (first '"
     assert told in done.json["reason"]
     assert f", in {first}, row " in done.json["reason"]
-    assert "did the producer begin to write them in another way?" in done.err
+    assert "did the sender begin to write them in another way?" in done.err
     assert "'day'" not in done.json["reason"]
 
 

@@ -62,7 +62,7 @@ def test_a_start_that_was_killed_is_the_last_one_not_the_failure_before_it(
     assert failed["exit_code"] is None
     for command in ("status", "history"):
         shown = " ".join(registered.start(command).expect(0).out.split())
-        assert "ended without a word: it was killed" in shown, command
+        assert "ended without a message: it was killed" in shown, command
         assert "exit 3" not in shown
     (registered.folder / "train_classification_model.py").unlink()
     registered.start("run").expect(0)

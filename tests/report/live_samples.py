@@ -161,7 +161,7 @@ def alerts() -> tuple[AlertLine, ...]:
         AlertLine(
             "data_drift",
             "inputs drifted: speed",
-            "Ask what feeds these columns.",
+            "Find out why these columns changed.",
             NOW - timedelta(hours=5),
             "cycle-29",
         ),

@@ -80,12 +80,12 @@ def test_when_all_is_well_the_sentence_says_how_right_and_that_nothing_is_to_do(
         ({"books": samples.books(awaiting_approval=6)}, "look", "v6 won and waits", "approve v6"),
         ({"books": samples.books(hold="by ann")}, "look", "held: by ann", "rollback --resume"),
         ({"books": samples.books(quarantined=2)}, "look", "2 files in quarantine", "requeue FILE"),
-        ({"seen": None}, "unknown", "nobody has looked at the traffic yet", ""),
+        ({"seen": None}, "unknown", "the traffic was not looked at yet", ""),
         ({"books": None}, "unknown", "the registry is being read", ""),
         (
             {"seen": samples.seen(made=samples.NOW - timedelta(hours=2))},
             "look",
-            "nobody looked at the traffic since",
+            "the traffic was not looked at since",
             "monitor",
         ),
     ],
@@ -108,7 +108,7 @@ def test_a_look_that_found_no_prediction_is_never_all_well(by_version: dict[int,
     found = judged(seen=empty, rows=())
     assert (found.state, found.words) == ("unknown", "Not known yet")
     assert "no prediction in the last 30 days as of" in found.sentence
-    assert "without predictions of its own nobody can say" in found.sentence
+    assert "without predictions of its own it is not known" in found.sentence
     assert "predictions came since" in judged(seen=empty).sentence
 
 
@@ -172,7 +172,7 @@ def test_what_no_look_has_seen_yet_is_not_called_absent() -> None:
     assert "too few predictions to judge" in text
     assert cards(samples.facts(seen=bare))[4].value == typeset(NOTHING)
     text = words_of(drawing.parts(samples.facts(seen=None)))
-    assert text.count("Nobody has looked at the traffic yet.") == 2
+    assert text.count("The traffic was not looked at yet.") == 2
 
 
 def test_books_that_cannot_be_read_are_not_called_unread() -> None:
@@ -233,7 +233,7 @@ def test_without_labels_the_estimate_is_told_and_without_both_nobody_knows() -> 
     assert "estimated at 83.0 % without labels" in estimated.sentence
     nothing = of_version_five(Part(500, 0))
     assert nothing.state == "unknown"
-    assert "none of them labelled yet; nobody can say yet" in nothing.sentence
+    assert "none of them labelled yet; it is not known yet" in nothing.sentence
 
 
 def test_the_worst_comes_first_and_the_others_are_listed() -> None:

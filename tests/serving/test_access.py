@@ -125,7 +125,7 @@ def test_without_tokens_loopback_is_open_and_any_other_host_is_not_served(tmp_pa
     settings = project(tmp_path)
     assert status_of(door(settings), None) == 200
     door(settings).refuse_an_open_start()
-    with pytest.raises(UsageError, match="wants tokens"):
+    with pytest.raises(UsageError, match="needs tokens"):
         door(settings, "0.0.0.0").refuse_an_open_start()
     assert status_of(door(settings, "0.0.0.0"), None) == 401
 

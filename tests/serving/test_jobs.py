@@ -123,7 +123,7 @@ def test_a_cycle_that_was_killed_has_ended_and_says_so(settings: Settings) -> No
     state = jobs.state(job_id)
     assert state is not None
     assert (state.ending, state.exit_code) == ("failed", None)
-    assert "the next start heals it" in str(state.reason)
+    assert "the next start finishes or undoes" in str(state.reason)
 
 
 @pytest.mark.parametrize("job_id", ["nothing", "../../lock", "0" * 32, ""])

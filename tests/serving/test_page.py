@@ -100,8 +100,8 @@ def test_who_logged_in_with_a_token_that_was_withdrawn_is_told_why_the_form_is_t
 ) -> None:
     reply = guarded.ask("GET", "/", Cookie=f"{COOKIE}=withdrawn")
     assert reply.status == 401
-    assert "does not hold any more" in text_of(reply)
-    assert "does not hold any more" not in text_of(guarded.ask("GET", "/"))
+    assert "is no longer valid" in text_of(reply)
+    assert "is no longer valid" not in text_of(guarded.ask("GET", "/"))
 
 
 def test_who_logs_out_is_forgotten(guarded: Running, tokens: dict[str, str]) -> None:

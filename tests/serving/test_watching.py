@@ -136,7 +136,7 @@ def test_a_look_that_failed_in_time_is_logged_with_its_cause(
     often = own_probes._replace(monitor_every_seconds=0.2)
     (own_probes.project / ".env").write_text("METRIC=nonsense\n")
     with caplog.at_level("WARNING"), running(often):
-        start = "nobody looked at the traffic: monitor ended with "
+        start = "the traffic was not looked at: monitor ended with "
         assert until(lambda: start in caplog.text, 60)
     lines = [line for line in caplog.text.splitlines() if start in line]
     assert "METRIC" in lines[0]

@@ -280,7 +280,7 @@ def _labels(facts: LiveFacts) -> Chart:
 def _at_the_last_look(facts: LiveFacts, found: str) -> str:
     """Why nothing is drawn; rows that came since are in no chart yet."""
     if facts.seen is None:
-        return "Nobody has looked at the traffic yet."
+        return "The traffic was not looked at yet."
     return f"{found} at the last look, {time_text(facts.seen.made)}."
 
 

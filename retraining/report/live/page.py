@@ -217,10 +217,10 @@ def _commands(plan: Plan) -> list[tuple[str, str]]:
     return [
         ("What is wrong, and what to do", f"{job} check"),
         ("Why a version is there, or is not", f"{job} explain vN"),
-        ("Put the version before back", f'{job} rollback --why "..."'),
-        ("Let promotions go on", f"{job} rollback --resume"),
-        ("Your word on a version that waits", f"{job} approve vN"),
-        ("Turn it down", f'{job} reject vN --why "..."'),
+        ("Go back to the version before", f'{job} rollback --why "..."'),
+        ("Lift the hold on promotions", f"{job} rollback --resume"),
+        ("Decide on a version that waits", f"{job} approve vN"),
+        ("Reject it", f'{job} reject vN --why "..."'),
         ("Send a mended file back", f"{job} requeue FILE"),
         ("What a cycle would do", f"{job} run --dry-run"),
     ]
@@ -253,7 +253,7 @@ def _no_cycles(facts: LiveFacts) -> str:
         return "What past cycles left cannot be read now."
     if facts.books is None:
         return "What past cycles left was not read yet."
-    return "No cycle has passed the gate yet."
+    return "No cycle has had enough files yet."
 
 
 def _no_predictions(facts: LiveFacts) -> str:

@@ -112,7 +112,7 @@ def _score(facts: LiveFacts) -> str:
         value = value_text(plan.metric, part.estimated.value)
         return f"{answers}, {plan.metric} estimated at {value} without labels"
     if part.labelled:
-        return f"{answers}, {part.labelled:,} labelled, no {plan.metric} can be told of these"
+        return f"{answers}, {part.labelled:,} labelled, {plan.metric} cannot be computed of these"
     return f"{answers}, none of them labelled yet"
 
 
@@ -173,7 +173,7 @@ def _about_the_store(serving: Serving, check: str) -> Finding:
     if serving.version is None:
         return Finding("wrong", why, check)
     since = f"(since {time_text(serving.store_since)})"
-    return Finding("look", f"{why} {since}; what it told before is shown", check)
+    return Finding("look", f"{why} {since}; the page shows what it read before", check)
 
 
 # --- cycles ---------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def _about_cycles(facts: LiveFacts) -> Iterator[Finding]:
         yield Finding("wrong", text.rstrip("."), f"{command} check")
     if books.awaiting_approval is not None:
         waits = name(books.awaiting_approval)
-        text = f"{waits} won and waits for your word (or: reject {waits} --why TEXT)"
+        text = f"{waits} won and waits for your decision (or: reject {waits} --why TEXT)"
         yield Finding("look", text, f"{command} approve {waits}")
     if books.hold:
         text = f"promotions are held: {printable(books.hold)}"
@@ -211,13 +211,13 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
     holding = [*_alerts_that_hold(facts)]
     yield from (_of_alert(plan, alert) for alert in holding)
     if seen is not None and _is_of_another_version(facts):
-        text = f"{name(facts.serving.version)} serves since, and nobody has looked at it yet"
+        text = f"{name(facts.serving.version)} serves since, and was not looked at yet"
         looked = f"the last look was at {name(seen.reference_version)}"
         yield Finding("unknown", f"{looked}: {text}", f"{plan.command} monitor")
         return
     if seen is None:
         if facts.serving.version is not None:
-            yield Finding("unknown", "nobody has looked at the traffic yet")
+            yield Finding("unknown", "the traffic was not looked at yet")
         return
     alerted = {alert.kind for alert in (*holding, *seen.alerts)}
     yield from (_of_alert(plan, alert) for alert in seen.alerts)
@@ -229,16 +229,16 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
     drift = seen.drift
     if "data_drift" not in alerted and drift is not None and drift.material:
         moved = [printable(one.name, 60) for one in drift.features if one.material]
-        text = f"inputs drifted: {', '.join(moved[:3])}; ask what feeds these columns"
+        text = f"inputs drifted: {', '.join(moved[:3])}; find out why these columns changed"
         yield Finding("look", text, f"{plan.command} monitor")
     longest = max(LOOKS_MISSED * timedelta(seconds=plan.monitor_every), SLOWEST_LOOK)
     if facts.now - seen.made > longest:
-        text = f"nobody looked at the traffic since {time_text(seen.made)}"
+        text = f"the traffic was not looked at since {time_text(seen.made)}"
         yield Finding("look", text, f"{plan.command} monitor")
     if facts.serving.version is not None and (part is None or not part.predictions):
         yield Finding("unknown", _why_nobody_knows(facts, seen.made), f"{plan.command} monitor")
     elif part is not None and not (part.realised or part.estimated):
-        yield Finding("unknown", "nobody can say yet whether it is right")
+        yield Finding("unknown", "it is not known yet whether it is right")
 
 
 def _is_of_another_version(facts: LiveFacts) -> bool:
@@ -286,8 +286,8 @@ def _of_alert(plan: Plan, alert: AlertLine) -> Finding:
 
 def _why_nobody_knows(facts: LiveFacts, looked: datetime) -> str:
     if facts.rows and facts.rows[0].time > looked:
-        return "predictions came since, and nobody has looked at them yet"
-    return "without predictions of its own nobody can say whether it is right"
+        return "predictions came since, and were not looked at yet"
+    return "without predictions of its own it is not known whether it is right"
 
 
 def _is_below(plan: Plan, score: ScoreOnRows | None) -> bool:

@@ -53,7 +53,7 @@ ALERTS_EXAMPLE = {
             "kind": "data_drift",
             "what": "inputs drifted: speed",
             "numbers": {"psi": {"speed": 0.31}},
-            "try": "Ask what feeds these columns.",
+            "try": "Find out why these columns changed.",
         }
     ]
 }

@@ -30,7 +30,7 @@ SECONDS_LOGGED_IN = 30 * 86_400
 NOT_STARTED = "not-started"  # in the page's address, until its script takes it away
 FORM = "application/x-www-form-urlencoded"
 HOW_TO_MAKE_ONE = "python prediction_service.py --project DIR --new-token NAME --scopes read"
-WITHDRAWN = "The token with which you logged in does not hold any more."
+WITHDRAWN = "The token with which you logged in is no longer valid."
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",

@@ -152,7 +152,7 @@ class Export:
             elif self.database.is_sqlite or export.owner == self._owner:
                 exports.release(self.database, model, export)
                 log.warning(
-                    "%s was lost before it was delivered; its rows leave again", export.file
+                    "%s was lost before it was delivered; its rows are exported again", export.file
                 )
             else:
                 words = "%d labelled predictions (%s) wait for %s to deliver them"

@@ -74,7 +74,7 @@ def _rights(database: Database) -> Iterator[Finding]:
     file = database.file
     if file is None or (os.access(file, os.W_OK) and may_write_in(file.parent)):
         return
-    what = f"The prediction log {file} may not be written by this user: no row can leave it."
+    what = f"The prediction log {file} may not be written by this user: no row can be exported."
     yield Finding(what, "Mend the rights of the file and of its folder, or run as its owner.")
 
 
@@ -103,13 +103,13 @@ def _labels(settings: Settings, schema: Schema | None, database: Database) -> It
         what = f"Labels of no class that production knows: {first_few(named, CLASSES_NAMED)}."
         remedy = (
             f"`{settings.command} monitor --export-labelled DIR` writes such rows as files for"
-            f" `{settings.register_command} --train-from`; where they are slips, send the right"
-            " labels."
+            f" `{settings.register_command} --train-from`; if they are mistakes, send the"
+            " right labels."
         )
         yield Finding(what, remedy)
     if stray.changed_after_export:
-        what = f"{stray.changed_after_export:,} labels changed after their rows had left in a file."
-        remedy = "A larger LABEL_WAIT_DAYS lets labels settle first."
+        what = f"{stray.changed_after_export:,} labels changed after their rows had been exported."
+        remedy = "With a larger LABEL_WAIT_DAYS fewer labels change after the export."
         yield Finding(what, remedy)
 
 
