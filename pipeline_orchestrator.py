@@ -1,9 +1,10 @@
 """The retraining job: one start of this script is one cycle, told below from top to bottom.
 
-Files waiting in `new_data/` are scored with the model that holds the registry alias `production`.
-If it fell short, a challenger learns from used plus new data; both are compared on rows that
-neither has learned from; the winner gets the alias, and its files are archived. Moving the alias is
-the commit, whoever moves it. `README.md` says how to use it, `docs/` why it decides as it does.
+The files that wait in `new_data/` are scored with production: the version that holds the registry
+alias `production`. If its score is not good enough, a challenger is trained on used and new data.
+Both predict rows that neither has learned. If the challenger wins, it gets the alias, and its files
+are archived. Moving the alias is the commit, whoever moves it. `README.md` says how to use the job,
+`docs/source-code.md` is a map of the code.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 def run_cycle(job: Job) -> Outcome:
     """One cycle, from the lock to its record.
 
-    A start that finds too little to do ends at the gate, heavy packages not imported.
+    The gate asks whether enough files wait. If not, the start ends without any heavy import.
     """
     with one_cycle_at_a_time(job.settings.state_dir):
         job.watch.on_lock()
@@ -48,9 +49,9 @@ def run_cycle(job: Job) -> Outcome:
 
 
 def _recover_and_run(job: Job, *, has_fetched: bool) -> Outcome:
-    """The rest of a start: past its first gate, or after one that died.
+    """The rest of a start that passed its first gate, or that follows a start that died.
 
-    What a dead cycle left is finished before files are counted, since that may archive some.
+    What a dead cycle left is finished before files are counted, because that may archive some.
     """
     from retraining.cycle import claiming, closing, monitoring, opening, promotion
     from retraining.cycle.production import find_production
@@ -78,7 +79,7 @@ def _recover_and_run(job: Job, *, has_fetched: bool) -> Outcome:
 
 
 def _decide(cycle: Cycle, monitored: Monitored) -> Ending:
-    """How the cycle ends, and why. A challenger may be trained and registered; nothing is moved."""
+    """How the cycle ends, and why. It may train and register a challenger, but it moves nothing."""
     from retraining.cycle import comparing, never_seen, probation, training, training_set
     from retraining.cycle.outcome import Ending
     from retraining.cycle.promotion import Attempt, failed_probation

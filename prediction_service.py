@@ -1,10 +1,8 @@
-"""The prediction service.
+"""The prediction service: it answers with the version that holds the registry alias `production`,
+and loads another version when the alias moves.
 
-It answers by the version that holds the registry's alias, and follows the alias when it moves.
-
-It stands beside the retraining job and never in its way: the job works without it. What happens to
-one request is told by `answer` below, what a service is made of by `service_of`. `docs/serving.md`
-says how to use it.
+The retraining job does not need it. `answer` below is the way of one request, `service_of` lists
+the parts of a service. `docs/serving.md` says how to use it.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from retraining.serving.service import Asked, Service
     from retraining.settings import Settings
 
-WHAT = "Answer predictions over HTTP by the version that holds the production alias."
+WHAT = "Answer predictions over HTTP with the version that holds the production alias."
 
 
 async def answer(service: Service, asked: Asked) -> tuple[Predicted, Logged]:
@@ -59,10 +57,10 @@ class Start:
     """How a service was started.
 
     Attributes:
-        host: the address that it listens on, None inside an application that listens itself.
-        workers: how many processes answer side by side.
-        is_first: whether this is the first of them, which alone does what only one must do.
-        environment: the one of cycles that it starts.
+        host: the address that it listens on; None inside another application, which listens.
+        workers: how many processes answer.
+        is_first: whether this is the first of them; only the first one starts cycles, for example.
+        environment: of the cycles that it starts.
     """
 
     host: str | None
