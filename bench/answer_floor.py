@@ -86,9 +86,9 @@ def parts_of(
         "rows read, checked and given ids": lambda: read_question(body, shipped.schema, size),
         "shipped recipe: its trees alone": lambda: shipped.estimator[-1].predict_proba(ready),
         "shipped recipe: answered": lambda: shipped.answers([question.rows]),
-        "shipped recipe: by a table": by_a_table,
-        "own recipe: its pipeline alone": lambda: brought.estimator.predict_proba(table),
-        "own recipe: answered": lambda: brought.answers([question.rows]),
+        "shipped recipe: answered from a DataFrame": by_a_table,
+        "another recipe: its pipeline alone": lambda: brought.estimator.predict_proba(table),
+        "another recipe: answered": lambda: brought.answers([question.rows]),
         "log: sqlite's INSERT alone": insert,
         "log: committed": append,
     }

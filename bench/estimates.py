@@ -38,7 +38,7 @@ PLACES, BATCHES_AHEAD = 6, 8
 BLOCKS_A_BATCH, HELD_OUT = 15, 0.2
 BATCHES_LEARNED = 16  # as many of the last ones
 POINT = 0.01
-HEAD = "| stream | batches | estimated | last known | batch before | held | bias |"
+HEAD = "| data set | batches | estimated | last known | batch before | held | bias |"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from tests.projects import CLONE, ORCHESTRATOR, REGISTER, Project, environment_o
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-WITHOUT_A_SERVER = "bare sqlite store"
+WITHOUT_A_SERVER = "sqlite store"
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def on_the_store_of(client: Installed, maker: Installed) -> str:
         done = start(client, project, ORCHESTRATOR, "run")
         same = store.read_bytes() == before.read_bytes()
         if done.returncode == 3 and same:
-            return "refused: exit code 3, the store untouched"
-        return f"ended {done.returncode}, the store {'untouched' if same else 'changed'}"
+            return "refused: exit code 3, the store unchanged"
+        return f"ended {done.returncode}, the store {'unchanged' if same else 'changed'}"
 
 
 def project_in(folder: Path, **settings: str) -> Project:

@@ -136,7 +136,7 @@ SHIPPED = (
     Goal("4 clients, 64 rows: rows a second", Load(4, 64), rows_of, least=4),
     Goal("4 clients, 1,000 rows: rows a second", Load(4, 1000), rows_of, least=2),
 )
-OWN = (Goal("one client, one row, a recipe of one's own: p50", ALONE, median_of, most=0.8),)
+OWN = (Goal("one client, one row, another recipe: p50", ALONE, median_of, most=0.8),)
 MOST_TO_READY = 1.0
 
 

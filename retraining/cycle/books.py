@@ -175,7 +175,7 @@ def _name_of_run(record: CycleRecord) -> str:
 def leave(
     project: Project, ledger: Ledger, left: Left, record: CycleRecord | None = None
 ) -> RegistryFacts:
-    """Leave word for the next start, on the registered model first; then this machine's copies.
+    """Leave a note for the next start, on the registered model first; then this machine's copies.
 
     Args:
         ledger: without the record.

@@ -54,9 +54,9 @@ def leave_out_learned(
         learned: what each model learned.
         files: where the bytes of learned files stand, by SHA-256; one that is nowhere (withdrawn)
             cannot be asked.
-        with_its_label: a copy with another label stays. It flatters nobody who learned the old one,
-            and it is news: the label was corrected. Two models that are compared must both do
-            without.
+        with_its_label: a copy with another label stays. A model that learned the old label gains
+            nothing from it, and the new label is a correction. When two models are compared, such
+            rows are left out too.
     """
     ranges = {sha256: one for sha256, one in _union(learned).items() if one and sha256 in files}
     asked, hashes = [], []

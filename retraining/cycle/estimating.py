@@ -71,7 +71,7 @@ def calibrations_of(registry: Registry, versions: Iterable[int]) -> Calibrations
 
 
 def no_calibrations(_versions: Iterable[int]) -> Calibrations:
-    """For who wants no estimate."""
+    """For callers that need no estimate."""
     return {}
 
 

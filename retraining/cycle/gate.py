@@ -1,4 +1,4 @@
-"""The gate: answers from this machine's files alone whether a cycle is worth its while.
+"""The gate: looks in this machine's files whether enough files wait for a cycle.
 
 Standard library only.
 """

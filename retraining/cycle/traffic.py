@@ -1,4 +1,4 @@
-"""What traffic shows between two cycles: how much of it, which labels came, and what the answers
+"""The traffic between two cycles: how many predictions, which labels came, and what the answers
 scored.
 
 Everything is told from the log's rows as they are now: no sum is kept aside that a corrected label

@@ -1,4 +1,4 @@
-"""What of the traffic a person should act on between two cycles, each with what to do."""
+"""Alerts of the traffic between two cycles, each with what a person should do."""
 
 from __future__ import annotations
 

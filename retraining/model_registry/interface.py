@@ -1,6 +1,6 @@
 """What a cycle asks of a model registry: implemented on MLflow, and in memory for replay.
 
-Reading verbs change nothing; writing verbs say what they write. No verb decides anything. Every
+Reading verbs change nothing; writing verbs say what they write. Nothing is decided here. Every
 call may raise `UnreachableError` (the store or server cannot be reached; after the first no further
 call is made) or `StoreError` (it answered with an error).
 """

@@ -1,10 +1,10 @@
-"""Who is told that a cycle started and how it ended: a health check, a webhook, `alerts.jsonl` and
+"""Where notices of a cycle's start and end go: a health check, a webhook, `alerts.jsonl` and
 Prometheus.
 
 Standard library only, since a closed gate sends notices too. Nothing here raises and nothing here
 changes how a cycle ends: what cannot be sent is a warning in the log. A dry run sends nothing, for
 it must not hide that the real one is dead. Neither does a start that found the lock held (75): the
-cycle that holds it speaks for itself.
+cycle that holds it sends its own.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Waits:
-    """What a row waits for: its label, its age, and company.
+    """What a row waits for: its label, its age, and enough other rows to fill a file.
 
     `classes` are the texts of the known classes.
     """
@@ -34,7 +34,7 @@ class Waits:
         return wait_over if label_came is None else max(wait_over, label_came)
 
     def lets_a_file_leave(self, ready_since: Sequence[datetime], now: datetime) -> bool:
-        """Whether rows that are ready since those times fill a file, or have waited for company
+        """Whether rows that are ready since those times fill a file, or have waited for others
         long enough.
 
         >>> from datetime import UTC, datetime

@@ -47,7 +47,7 @@ class Caller:
 
 
 class Access:
-    """The door of the service.
+    """Decides who may use the service.
 
     Args:
         settings: of the project.

@@ -48,7 +48,7 @@ WAIT_FOR_THE_FIRST_BOOKS = 3.0  # seconds
 
 
 class LivePage:
-    """The page's desk: one a process.
+    """Gathers what the page shows; each process has one of these.
 
     Args:
         settings: of the project.

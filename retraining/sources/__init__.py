@@ -1,6 +1,6 @@
-"""What fills the inbox besides people and programs that drop files there.
+"""Sources: they put rows of a database or a log into the inbox, as files.
 
-Standard library only: every start comes by.
+Standard library only, because every start loads this.
 
 A *source* holds rows of its own. Before the gate is asked it exports the new ones as files into the
 inbox, each row exactly once, whatever is killed when. From there on they are files like any other:
@@ -54,7 +54,7 @@ class Fetched(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What `check` should tell of a source that can be reached.
+    """A problem of a source that can be reached, for `check`.
 
     `code` is the one that a cycle would end with (0: a warning).
     """
@@ -113,7 +113,7 @@ class Source(Protocol):
         """
 
     def findings(self, schema: Schema | None) -> Iterable[Finding]:
-        """What `check` should tell of it; writes nothing. Raises as `fetch` would."""
+        """Problems of the source, for `check`; writes nothing. Raises as `fetch` would."""
 
 
 def sources_of(settings: Settings) -> tuple[Source, ...]:

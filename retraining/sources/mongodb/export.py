@@ -93,9 +93,7 @@ class Export:
     clock: Callable[[], datetime]
 
     def run(self, documents: Iterable[Mapping[str, Any]]) -> list[Delivery]:
-        """Deliver the documents in full files, then what is left in one that is not: nothing waits
-        for company.
-        """
+        """Deliver the documents in full files, then the rest in a smaller one."""
         delivered: list[Delivery] = []
         fitting, refused = Pending(refused=False), Pending(refused=True)
         for document in documents:
