@@ -49,13 +49,13 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--trust-pickle",
         action="store_true",
-        help="loading a pickle runs code: say that you trust it",
+        help="load the pickle, which runs the code in it: only if you trust where it comes from",
     )
     parser.add_argument(
         "--example",
         type=Path,
         metavar="DATAFILE",
-        help="columns and types of a pickled model; used_data/ by default",
+        help="a file with the columns and types that a pickled model takes; used_data/ by default",
     )
     parser.add_argument(
         "--set-alias", action="store_true", help="give the version the production alias"

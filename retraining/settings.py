@@ -157,8 +157,8 @@ def _window(text: str) -> TrainWindow | None:
         return TrainWindow(int(_whole(1)(batches)), int(_whole(1)(sampled)) if plus else 0)
     except ValueError:
         raise ValueError(
-            "`all`, a number of batches such as 8, or 8+8: with a sample of 8 batches' rows of"
-            " older ones"
+            "`all`, a number of batches such as 4, or 4+8 (4 batches, and a sample of older rows as"
+            " large as 8)"
         ) from None
 
 

@@ -35,7 +35,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
         help="archived files, or the first digits of their SHA-256",
     )
     command.add_argument(
-        "--why", metavar="TEXT", help="the reason, kept in the registry; files need one"
+        "--why", metavar="TEXT", help="the reason, kept in the registry; required for files"
     )
     command.add_argument(
         "--prediction",

@@ -40,7 +40,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--policy",
         metavar="NAME[,NAME]",
-        help="`current`, settings files, or yardsticks such as always; current and all yardsticks",
+        help="`current`, settings files, or simple loops such as always; by default all of these",
     )
     _add_steps(command)
     command.add_argument(
@@ -62,7 +62,7 @@ def _add_steps(command: argparse.ArgumentParser) -> None:
         "--rows-per-cycle",
         type=int,
         metavar="N",
-        help="rows of a cycle; by default those of MIN_NEW_FILES files, or a fiftieth of all",
+        help="rows in a cycle; by default those of MIN_NEW_FILES files, or a fiftieth of all",
     )
     command.add_argument(
         "--files-per-cycle", type=int, default=15, metavar="N", help="files in a cycle (15)"
@@ -71,7 +71,7 @@ def _add_steps(command: argparse.ArgumentParser) -> None:
         "--initial-rows",
         type=int,
         metavar="N",
-        help="rows that the first model learns; by default four cycles'",
+        help="rows that the first model learns; by default as many as four cycles hold",
     )
     command.add_argument(
         "--offsets",

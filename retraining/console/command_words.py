@@ -42,7 +42,7 @@ COMMANDS = {
     "requeue": "move mended files from quarantine back to the inbox",
     "forget": "withdraw a bad file from the archive and from all later training",
     "relocate": (
-        "after the project was moved: point the store's artifact addresses to where it is now"
+        "after the project was moved: correct the addresses of its artifacts in the store"
     ),
     "init": "make a project: folders, recipe, and a .env proposed from your files",
     "reproduce": "train a version again from its recipe and its rows, and compare both",
@@ -139,7 +139,7 @@ def parser_of(needed: Collection[str] = tuple(COMMANDS)) -> Parser:
     parser = Parser(
         prog=program_name(ORCHESTRATOR),
         parents=[common_flags()],
-        description="Monitor, retrain, compare, promote, archive.",
+        description="Decide whether to retrain and whether to promote; one start is one cycle.",
         epilog=MORE_HELP.format(explained=_where_settings_are_explained()),
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
