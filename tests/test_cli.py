@@ -372,7 +372,7 @@ def test_a_pickle_is_not_loaded_without_the_word(project: Project) -> None:
     trace = project.folder / "ran"
     project.put("model.pkl", f"cposix\nsystem\n(S'touch {trace}'\ntR.", to="model")
     what, _, remedy = project.start(script=REGISTER).expect(2).error
-    assert "loading a pickle runs whatever code is in it" in what
+    assert "loading a pickle runs the code in it" in what
     assert "--trust-pickle" in remedy
     assert not trace.exists()
 

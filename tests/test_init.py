@@ -82,7 +82,7 @@ def test_two_files_of_one_name_are_refused_unless_they_are_copies(tmp_path: Path
     assert not (project.folder / ".env").exists()
     said = project.start(*words, str(copy)).expect(0).out
     assert "used_data/ holds 1 file of yours." in said
-    new_files = "Where a version serves already, new files belong into new_data/."
+    new_files = "If a version serves already, put new files into new_data/."
     assert new_files not in said
     assert new_files in project.start(*words).expect(0).out
 

@@ -39,7 +39,7 @@ def test_a_rare_class_makes_a_score_by_classes_as_uncertain_as_it_is() -> None:
     rare = Score("balanced_accuracy", 0.898, 1000)
     assert threshold(rare, rare=5) == 0.76  # five frauds: one more or less is 0.1
     source = threshold_source(baseline(rare, rare=5), greater_is_better=True)
-    assert "share of 20 independent rows: as many as the 1,000 are worth" in source
+    assert "share of 20 independent rows: 1,000 rows count as so few" in source
     assert threshold(Score("accuracy", 0.898, 1000), rare=5) == 0.87
 
 

@@ -61,7 +61,7 @@ def test_when_all_is_well_the_sentence_says_how_right_and_that_nothing_is_to_do(
         (
             {"serving": samples.serving(store_ok=False)},
             "look",
-            "the registry does not answer (since 11 Nov 2026, 14:17 UTC); what it told before",
+            "does not answer (since 11 Nov 2026, 14:17 UTC); the page shows what it read before",
             "check",
         ),
         (
