@@ -179,13 +179,13 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--scopes", default="", metavar="SCOPE,...", help="what a new token may do (--new-token)"
     )
-    asked = parser.parse_args(words)
-    if asked.workers < 1:
-        parser.error(f"argument --workers: {asked.workers} is no number of processes")
-    return asked
+    args = parser.parse_args(words)
+    if args.workers < 1:
+        parser.error(f"argument --workers: {args.workers} is no number of processes")
+    return args
 
 
-def act(asked: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> Answer:
+def act(args: argparse.Namespace, settings: Settings, environment: Mapping[str, str]) -> Answer:
     """Manage tokens, or serve until SIGTERM or Ctrl-C."""
     from retraining.commands import Answer, tokens
     from retraining.logs import set_up_streams
@@ -193,19 +193,19 @@ def act(asked: argparse.Namespace, settings: Settings, environment: Mapping[str,
     from retraining.serving.server import bound_socket
     from retraining.serving.tokens import TokenFile
 
-    if asked.new_token is not None or asked.tokens or asked.withdraw is not None:
-        return tokens.answer(asked, settings)
+    if args.new_token is not None or args.tokens or args.withdraw is not None:
+        return tokens.answer(args, settings)
     set_up_streams(
         settings,
         sys.__stderr__ or sys.stderr,
-        quiet=asked.quiet,
-        verbose=asked.verbose,
-        log_file=asked.log_file,
+        quiet=args.quiet,
+        verbose=args.verbose,
+        log_file=args.log_file,
     )
-    Access(settings, asked.host, TokenFile(settings.project)).refuse_an_open_start()
+    Access(settings, args.host, TokenFile(settings.project)).refuse_an_open_start()
     say_what_is_missing(settings)
-    with bound_socket(asked.host, asked.port) as listener:
-        start = Start(host=asked.host, environment=environment, workers=asked.workers)
+    with bound_socket(args.host, args.port) as listener:
+        start = Start(host=args.host, environment=environment, workers=args.workers)
         serve(settings, start, listener)
     return Answer({"ending": "stopped"})
 
@@ -240,23 +240,23 @@ def serve(settings: Settings, start: Start, listener: socket) -> None:
         workers.Workers(
             start.workers,
             listener,
-            lambda number, gate: serve_here(
-                settings, replace(start, is_first=number == 0), listener, gate
+            lambda number, barrier: serve_here(
+                settings, replace(start, is_first=number == 0), listener, barrier
             ),
         ).run()
 
 
 def serve_here(
-    settings: Settings, start: Start, listener: socket, gate: Callable[[], None] | None = None
+    settings: Settings, start: Start, listener: socket, barrier: Callable[[], None] | None = None
 ) -> None:
     """Answer on a socket in this process.
 
-    `gate` returns when all workers are ready: until then the socket is not listened on.
+    `barrier` returns when all workers are ready: until then the socket is not listened on.
     """
     from retraining.serving.application import application
     from retraining.serving.server import serve_on
 
-    serve_on(listener, application(service_of(settings, start), gate))
+    serve_on(listener, application(service_of(settings, start), barrier))
 
 
 def import_what_all_share() -> None:
@@ -269,7 +269,7 @@ def main(words: Sequence[str]) -> int:
     """Obey one command line; the exit code."""
     environment = dict(os.environ)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # rows are few and callers many
-    return obey(words, parse, lambda asked, settings, _: act(asked, settings, environment))
+    return obey(words, parse, lambda args, settings, _: act(args, settings, environment))
 
 
 if __name__ == "__main__":

@@ -63,22 +63,22 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def register(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -> Answer:
+def register(args: argparse.Namespace, settings: Settings, open_log: OpenLog) -> Answer:
     """Register what was asked for, under the project's lock."""
     from retraining import registering
-    from retraining.cycle.job import Job, Watch
+    from retraining.cycle.job import Job, Observer
     from retraining.folders.lock import one_cycle_at_a_time
 
     kept = open_log()
     with one_cycle_at_a_time(settings.state_dir):
-        job = Job.open(settings, watch=Watch(log_lines=lambda: kept.lines))
+        job = Job.open(settings, observer=Observer(log_lines=lambda: kept.lines))
         request = registering.Request(
-            asked.model,
-            asked.train_from,
-            asked.adopt,
-            asked.example,
-            set_alias=asked.set_alias,
-            trust_pickle=asked.trust_pickle,
+            args.model,
+            args.train_from,
+            args.adopt,
+            args.example,
+            set_alias=args.set_alias,
+            trust_pickle=args.trust_pickle,
         )
         return registering.register(job, request)
 

@@ -458,12 +458,12 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the repeats")
     parser.add_argument("--streams", type=Path, help="a folder of streams, label column `target`")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     print("| kind | comparison | trigger | left out | of no copies |\n|---|---:|---:|---:|---:|")
     print(f"| *goal* | within {GOAL} | within {GOAL} | | {MOST_LEFT_OUT:.0%} |", flush=True)
-    for name, found in simulated(10 if asked.quick else 100):
+    for name, found in simulated(10 if args.quick else 100):
         print(line(name, found), flush=True)
-    folder = asked.streams or STREAMS
+    folder = args.streams or STREAMS
     streams = sorted(folder.glob("*.csv*")) if folder.is_dir() else [DEMO]
     named = [(path.name.split(".")[0], path) for path in streams]
     known = {name: path for name, path in named if name in CUTS}
@@ -473,7 +473,7 @@ def main() -> None:
     print(f"| *goal* | within {GOAL} | | {MOST_LEFT_OUT:.0%} | |", flush=True)
     for name, path in known.items():
         stream = copies_with_labels.read(path)
-        every = 4 if asked.quick else 1
+        every = 4 if args.quick else 1
         judged = copies_with_labels.judge_cycles(stream, *CUTS[name], every=every)
         print(copies_with_labels.line(name, judged), flush=True)
 

@@ -365,16 +365,16 @@ def main() -> None:
     )
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--no-simulations", action="store_true", help="leave the simulations out")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    folder = asked.streams or (STREAMS if STREAMS.is_dir() else None)
+    folder = args.streams or (STREAMS if STREAMS.is_dir() else None)
     found = (
         sorted(path for path in folder.glob("*.csv*") if path.name.split(".")[0] not in NO_ORDER)
         if folder
         else [DEMO]
     )
-    offsets = asked.offsets or (6 if folder else 2)
-    policies = asked.policy or [DEFAULTS, str(UNLESS_WORSE)]
+    offsets = args.offsets or (6 if folder else 2)
+    policies = args.policy or [DEFAULTS, str(UNLESS_WORSE)]
     every = [
         (stream, offset, name)
         for offset in range(offsets)
@@ -382,13 +382,12 @@ def main() -> None:
         for name in (YARDSTICKS, *policies)
     ]
     tasks = [
-        Task(stream.resolve(), offset, offsets, name, asked.recipe)
-        for stream, offset, name in every
+        Task(stream.resolve(), offset, offsets, name, args.recipe) for stream, offset, name in every
     ]
-    results = play_all(tasks, asked.workers)
-    print(f"\n{len(found)} streams, {offsets} offsets, recipe: {asked.recipe}\n")
+    results = play_all(tasks, args.workers)
+    print(f"\n{len(found)} streams, {offsets} offsets, recipe: {args.recipe}\n")
     print(table(summarise(results, [stream.resolve() for stream in found], offsets)), flush=True)
-    if not asked.no_simulations:
+    if not args.no_simulations:
         print(flush=True)
         subprocess.run([sys.executable, "-m", "bench.simulations"], cwd=CLONE, check=True)
 

@@ -176,15 +176,15 @@ def main() -> None:
     )
     parser.add_argument("streams", nargs="?", type=Path, default=STREAMS)
     parser.add_argument("--metric", default="accuracy")
-    asked = parser.parse_args()
-    there = asked.streams.is_dir()
-    paths = sorted(asked.streams.glob("*.csv*")) if there else [DEMO]
+    args = parser.parse_args()
+    there = args.streams.is_dir()
+    paths = sorted(args.streams.glob("*.csv*")) if there else [DEMO]
     print(f"{HEAD}\n|---|---:|---:|---:|---:|---:|---:|", flush=True)
     every: list[Found] = []
     for path in paths:
         name = path.name.split(".")[0]
         if name in CUTS:
-            found = list(judged(read(path), metric(asked.metric)))
+            found = list(judged(read(path), metric(args.metric)))
             every += found
             print(line(name, found), flush=True)
     print(line("all", every))

@@ -111,12 +111,12 @@ def main(words: Sequence[str] | None = None) -> int:
         default="none",
         help="another of the simulator's scenarios, to see what is found there (default none)",
     )
-    asked = flags.parse_args(words)
-    played = play_all(range(1, asked.runs + 1), asked.cycles, asked.scenario)
+    args = flags.parse_args(words)
+    played = play_all(range(1, args.runs + 1), args.cycles, args.scenario)
     promoting = sum(run["promotions"] > 0 for run in played)
     share = promoting / len(played)
     print(
-        f"\n{asked.scenario}: {promoting} of {len(played)} seeded runs of {asked.cycles} cycles"
+        f"\n{args.scenario}: {promoting} of {len(played)} seeded runs of {args.cycles} cycles"
         f" promote ({share:.1%}), ",
         end="",
     )
@@ -124,7 +124,7 @@ def main(words: Sequence[str] | None = None) -> int:
         f"{sum(run['promotions'] for run in played)} promotions of"
         f" {sum(run['fits'] for run in played)} challengers"
     )
-    if asked.scenario != "none":
+    if args.scenario != "none":
         return 0
     print(f"goal: at most {GOAL:.0%}: {'met' if share <= GOAL else 'MISSED'}")
     return int(share > GOAL)

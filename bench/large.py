@@ -87,11 +87,11 @@ def rows(words: Sequence[str]) -> int:
     """
     flags = argparse.ArgumentParser(prog="bench.scale rows", description=__doc__)
     flags.add_argument("--rows", type=int, default=2_000_000, help="of the new files together")
-    asked = flags.parse_args(words)
+    args = flags.parse_args(words)
     packages = packages_alone()
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
-        parted = _cycle(Path(folder) / "parts", IN_PARTS, FIRST_ROWS, asked.rows, memory="64M")
-        of_whole = min(asked.rows, MOST_WHOLE)
+        parted = _cycle(Path(folder) / "parts", IN_PARTS, FIRST_ROWS, args.rows, memory="64M")
+        of_whole = min(args.rows, MOST_WHOLE)
         whole = _cycle(Path(folder) / "whole", WHOLE, FIRST_ROWS, of_whole, memory="1024G")
     print(f"packages alone: {size_in_words(packages)} of anonymous memory")
     for name, one in (("in parts", parted), ("shipped recipe", whole)):
@@ -116,8 +116,8 @@ def places(words: Sequence[str]) -> int:
     flags = argparse.ArgumentParser(prog="bench.scale places", description=__doc__)
     flags.add_argument("--few", type=int, default=300_000)
     flags.add_argument("--many", type=int, default=6_000_000)
-    asked = flags.parse_args(words)
-    few, many = asked.few, asked.many
+    args = flags.parse_args(words)
+    few, many = args.few, args.many
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
         recipe = Path(folder) / "nothing.py"
         recipe.write_text(LEARNS_NOTHING)
@@ -184,10 +184,10 @@ def watched(words: Sequence[str], folder: Path) -> Cycle:
             time.sleep(0.02)
     if process.returncode:
         raise RuntimeError(log.read_text()[-2000:])
-    told = json.loads(out.read_text())
+    measured = json.loads(out.read_text())
     learned = int(log.read_text().partition("training on ")[2].split()[0])
     fit_cpu = marks["training took"] - marks["training on"]
-    tested, score = told["test_rows"], told["scores"]["challenger_on_test"]
+    tested, score = measured["test_rows"], measured["scores"]["challenger_on_test"]
     return Cycle(peak, fit_cpu, learned, tested, score, time.monotonic() - began)
 
 

@@ -75,11 +75,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=5_000_000, help="rows of history")
     parser.add_argument("--seconds", type=float, default=5, help="of each round of answers")
     parser.add_argument("--only", choices=("answers", "history"), help="one of the two parts")
-    asked = parser.parse_args()
-    if asked.only != "history":
-        compare_answers(asked.seconds)
-    if asked.only != "answers":
-        bear_history(asked.rows)
+    args = parser.parse_args()
+    if args.only != "history":
+        compare_answers(args.seconds)
+    if args.only != "answers":
+        bear_history(args.rows)
 
 
 # --- answers --------------------------------------------------------------------------------------

@@ -42,8 +42,8 @@ class Installed:
     def at(cls, python: Path) -> Installed:
         """The environment of an interpreter."""
         program = "from importlib.metadata import version; print(version('mlflow'))"
-        told = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True)
-        return cls(python, told.stdout.strip())
+        result = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True)
+        return cls(python, result.stdout.strip())
 
 
 def main() -> int:
@@ -51,19 +51,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     default = CLONE / ".venv-oldest" / "bin" / "python"
     parser.add_argument("--oldest", type=Path, default=default, metavar="PYTHON")
-    asked = parser.parse_args()
-    both = (Installed.at(asked.oldest), Installed.at(Path(sys.executable)))
+    args = parser.parse_args()
+    both = (Installed.at(args.oldest), Installed.at(Path(sys.executable)))
     print("| job's MLflow | server's MLflow | what happened |\n|---|---|---|", flush=True)
     all_well = True
     for client, server in itertools.product(both, both):
-        told = through_a_server(client, server)
-        all_well &= told == "works"
-        print(f"| {client.mlflow} | {server.mlflow} | {told} |", flush=True)
+        result = through_a_server(client, server)
+        all_well &= result == "works"
+        print(f"| {client.mlflow} | {server.mlflow} | {result} |", flush=True)
     for client, maker in (both, both[::-1]):
-        told = on_the_store_of(client, maker)
-        all_well &= told.startswith("refused")
+        result = on_the_store_of(client, maker)
+        all_well &= result.startswith("refused")
         store = f"none: {WITHOUT_A_SERVER} of {maker.mlflow}"
-        print(f"| {client.mlflow} | {store} | {told} |", flush=True)
+        print(f"| {client.mlflow} | {store} | {result} |", flush=True)
     return 0 if all_well else 1
 
 
@@ -88,10 +88,10 @@ def first_failure(client: Installed, project: Project) -> str | None:
         done = start(client, project, script, *words)
         if done.returncode:
             return f"`{' '.join(words)}` ended {done.returncode}: {last_line(done.stderr)}"
-        told = json.loads(done.stdout)
+        result = json.loads(done.stdout)
         for name, value in expected.items():
-            if told[name] != value:
-                return f"`{' '.join(words)}`: {name} is {told[name]}"
+            if result[name] != value:
+                return f"`{' '.join(words)}`: {name} is {result[name]}"
         if script == REGISTER:
             project.deliver(*tables(6, seed=2, turned=True))
     return None

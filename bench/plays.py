@@ -30,20 +30,20 @@ def plays(words: Sequence[str]) -> int:
     flags = argparse.ArgumentParser(prog="bench.scale plays", description=__doc__)
     flags.add_argument("--offsets", type=int, default=8)
     flags.add_argument("--rows", type=int, default=12_000, help="of the stream, from its start")
-    asked = flags.parse_args(words)
+    args = flags.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
         stream = Path(folder) / "stream.csv"
         with gzip.open(STREAM, "rt") as lines:
-            stream.write_text("".join(islice(lines, asked.rows + 1)))
+            stream.write_text("".join(islice(lines, args.rows + 1)))
         (Path(folder) / ".env").write_text("RETRAIN_THRESHOLD=0.8\n")
         command = [str(CLONE / "pipeline_orchestrator.py"), "replay", str(stream), "--json", "-q"]
         command += ["--project", folder, "--policy", "current"]
-        command += ["--rows-per-cycle", "600", "--offsets", str(asked.offsets)]
+        command += ["--rows-per-cycle", "600", "--offsets", str(args.offsets)]
         here = measured([sys.executable, *command])
         there = measured(["env", "ENGINE=dask", sys.executable, *command])
     faster, dearer = here.wall / there.wall, there.cpu / here.cpu
     same = "equal" if here.out == there.out else "ANOTHER"
-    print(f"{asked.offsets} plays: {here.wall:.0f} s here, {there.wall:.0f} s on ENGINE=dask: ")
+    print(f"{args.offsets} plays: {here.wall:.0f} s here, {there.wall:.0f} s on ENGINE=dask: ")
     print(f"{faster:.2f} times as fast (goal {GOAL_OF_TIME}), ", end="")
     print(f"{dearer:.2f} times the CPU (goal {GOAL_OF_CPU}); {same} output")
     is_good = faster >= GOAL_OF_TIME and dearer <= GOAL_OF_CPU and here.out == there.out

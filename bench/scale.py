@@ -50,22 +50,22 @@ def fleet(words: Sequence[str]) -> int:
     flags.add_argument("--projects", type=int, default=40)
     flags.add_argument("--closed", type=int, default=30, help="of them, those at a closed gate")
     flags.add_argument("--alone", type=int, default=3, help="open ones that are started alone too")
-    asked = flags.parse_args(words)
+    args = flags.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
         base = _first_project(Path(folder) / "base")
-        opens = asked.projects - asked.closed
-        closed = [_copy(base, f"closed-{place}", 1) for place in range(asked.closed)]
+        opens = args.projects - args.closed
+        closed = [_copy(base, f"closed-{place}", 1) for place in range(args.closed)]
         of_fleet = [_copy(base, f"open-{place}", 3) for place in range(opens)]
-        of_alone = [_copy(base, f"alone-{place}", 3) for place in range(min(asked.alone, opens))]
+        of_alone = [_copy(base, f"alone-{place}", 3) for place in range(min(args.alone, opens))]
         closed_alone = sum(_cpu("run", "--project", str(one)) for one in closed)
         closed_together = _cpu("fleet", *map(str, closed))
         a_cycle = sum(_cpu("run", "--project", str(one)) for one in of_alone) / len(of_alone)
         together = _cpu("fleet", *map(str, [*closed, *of_fleet]))
     alone = closed_alone + a_cycle * opens
     of_closed, of_all = closed_together / closed_alone, together / alone
-    print(f"{asked.closed} closed gates: {closed_together:.2f} s of CPU in a fleet, ", end="")
+    print(f"{args.closed} closed gates: {closed_together:.2f} s of CPU in a fleet, ", end="")
     print(f"{closed_alone:.2f} s alone: {of_closed:.2f} (goal {GOAL_OF_THE_CLOSED})")
-    print(f"all {asked.projects}: {together:.1f} s of CPU in a fleet, ", end="")
+    print(f"all {args.projects}: {together:.1f} s of CPU in a fleet, ", end="")
     print(f"{alone:.1f} s alone: {of_all:.2f} (goal {GOAL_OF_ALL})")
     return int(of_closed > GOAL_OF_THE_CLOSED or of_all > GOAL_OF_ALL)
 

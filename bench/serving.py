@@ -264,9 +264,9 @@ class Client(asyncio.Protocol):
         head, found, content = self._answer.partition(b"\r\n\r\n")
         if not found:
             return
-        told = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-        assert told, head
-        if len(content) < int(told[1]):
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        assert length, head
+        if len(content) < int(length[1]):
             return
         assert head.startswith(b"HTTP/1.1 200"), self._answer
         now = time.perf_counter()

@@ -37,22 +37,22 @@ def main() -> int:
     parser.add_argument(
         "--workers", type=int, default=2, help="units at the same time; each keeps a core busy"
     )
-    asked = parser.parse_args()
+    args = parser.parse_args()
     (CLONE / "build" / "soak").mkdir(parents=True, exist_ok=True)
-    figures = Figures(CLONE / "build" / "soak" / f"{asked.seed}.jsonl").load()
-    ends = time.monotonic() + 60 * asked.minutes
+    figures = Figures(CLONE / "build" / "soak" / f"{args.seed}.jsonl").load()
+    ends = time.monotonic() + 60 * args.minutes
     memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="retraining-soak-", dir=memory))
     signal.signal(signal.SIGTERM, partial(_stop, folder))
-    chosen = [work for work in all_work(figures, asked.seed) if work[0].startswith(asked.only)]
+    chosen = [work for work in all_work(figures, args.seed) if work[0].startswith(args.only)]
     try:
-        left_out = _work_through(chosen, folder, ends, asked.workers)
+        left_out = _work_through(chosen, folder, ends, args.workers)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(figures.table(goals()))
     if left_out:
         print(
-            f"Not begun in {asked.minutes:g} minutes: {', '.join(left_out)}. Start again to go on."
+            f"Not begun in {args.minutes:g} minutes: {', '.join(left_out)}. Start again to go on."
         )
     return 1 if figures.violations or left_out else 0
 

@@ -410,12 +410,12 @@ def main() -> None:
         metavar="DIR",
         help="where the data goes meanwhile (build/)",
     )
-    asked = parser.parse_args()
-    size, table = SIZES[asked.size], Table()
-    wanted = asked.only or ("idle", "cycles", "growth", "drift")
+    args = parser.parse_args()
+    size, table = SIZES[args.size], Table()
+    wanted = args.only or ("idle", "cycles", "growth", "drift")
     os.chdir(CLONE)
     print(_busyness(), flush=True)
-    for where in _work_folder(asked.where):
+    for where in _work_folder(args.where):
         if "idle" in wanted:
             idle(table, where, 15 * size.times)
         if "drift" in wanted:

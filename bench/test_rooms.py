@@ -20,9 +20,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = CLONE / "build" / "tests.xml"
     parser.add_argument("--file", type=Path, default=default, help="a JUnit file of pytest")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     seconds: dict[str, list[float]] = defaultdict(list)
-    for case in ET.parse(asked.file).iter("testcase"):
+    for case in ET.parse(args.file).iter("testcase"):
         seconds[room_of(case.get("classname", ""))].append(float(case.get("time", 0)))
     print("| tests | how many | seconds |\n|---|---|---|")
     for room in sorted(seconds, key=lambda room: -sum(seconds[room])):

@@ -148,9 +148,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the repeats")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     print(f"{HEAD}\n|---|---:|---:|---:|---:|", flush=True)
-    for line in lines(40 if asked.quick else 200, (100, 300, 1000, 5000)):
+    for line in lines(40 if args.quick else 200, (100, 300, 1000, 5000)):
         print(line, flush=True)
 
 

@@ -46,13 +46,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the log")
     parser.add_argument("--seconds", type=float, default=8, help="of each turn")
     parser.add_argument("--turns", type=int, default=6)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         demo.prepare(project, demo.weeks(demo.days_of_the_market()))
         demo.start(project, "register_first_model.py", "--train-from", "used_data", "--set-alias")
-        _write_log(project, asked.rows)
-        _compare(project, asked.seconds, asked.turns)
+        _write_log(project, args.rows)
+        _compare(project, args.seconds, args.turns)
 
 
 def _write_log(project: Path, rows: int) -> None:

@@ -20,15 +20,15 @@ SCRIPTS = {"register": "register_first_model", "serve": "prediction_service"}
 def main(words: Sequence[str] | None = None) -> int:
     """Start the script that a command line means; its exit code."""
     given = list(sys.argv[1:] if words is None else words)
-    asked = _script_word(given)
-    if asked is None:
+    script = _script_word(given)
+    if script is None:
         import pipeline_orchestrator
 
         return pipeline_orchestrator.main(given)
     from importlib import import_module
 
-    given.remove(asked)
-    code: int = import_module(SCRIPTS[asked]).main(given)
+    given.remove(script)
+    code: int = import_module(SCRIPTS[script]).main(given)
     return code
 
 

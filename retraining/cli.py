@@ -57,20 +57,18 @@ def main(words: Sequence[str], run_cycle: Callable[..., Any]) -> int:
         start = partial(main, run_cycle=run_cycle)
         return fleet.obey(parse(words), start, ENVIRONMENT_DEFAULTS)
 
-    def act(asked: argparse.Namespace, settings: Settings, open_log: OpenLog) -> Answer:
-        _must_be_a_project(asked, settings)
-        if asked.command == "run":
+    def act(args: argparse.Namespace, settings: Settings, open_log: OpenLog) -> Answer:
+        _must_be_a_project(args, settings)
+        if args.command == "run":
             from retraining.commands import run
 
-            return run.answer(asked, settings, open_log, run_cycle)
+            return run.answer(args, settings, open_log, run_cycle)
         open_log()
-        if asked.command == "replay":
+        if args.command == "replay":
             from retraining.commands import replay
 
-            return replay.answer(asked, settings, run_cycle)
-        found: Answer = import_module(f"retraining.commands.{asked.command}").answer(
-            asked, settings
-        )
+            return replay.answer(args, settings, run_cycle)
+        found: Answer = import_module(f"retraining.commands.{args.command}").answer(args, settings)
         return found
 
     return obey(words, parse, act)
@@ -97,31 +95,31 @@ def obey(
     if isinstance(real_out, io.TextIOWrapper):
         # as stderr is: a file's name may not fit the terminal's encoding
         real_out.reconfigure(errors="backslashreplace")
-    asked: argparse.Namespace | None = None
+    args: argparse.Namespace | None = None
     open_log: OpenLog | None = None
     settings: Settings | None = None
     try:
         with _terminated_by_signal():
-            asked = read(words)
-            settings = _settings(asked)
-            open_log = _log_on_demand(asked, settings, real_err)
+            args = read(words)
+            settings = _settings(args)
+            open_log = _log_on_demand(args, settings, real_err)
             with (
                 contextlib.redirect_stdout(StrayOutput(real_out)),
                 contextlib.redirect_stderr(StrayOutput(real_err)),
             ):
-                answer = act(asked, settings, open_log)
+                answer = act(args, settings, open_log)
     except SystemExit:
         raise  # --help and --version
     except BaseException as error:  # noqa: BLE001
         # the edge: whatever it was becomes three lines and an exit code
         if open_log is not None and not isinstance(error, (UsageError, SettingsError)):
             open_log().keep_failure(error)  # a line that was not obeyed leaves nothing behind
-        asked = asked if asked is not None else as_far_as_understood(words)
-        answer = _failed(error, asked, settings)
+        args = args if args is not None else as_far_as_understood(words)
+        answer = _failed(error, args, settings)
         if settings is None:
-            _note_refused_start(error, asked)
+            _note_refused_start(error, args)
     try:
-        return _shown(answer, asked, settings, real_out, real_err)
+        return _shown(answer, args, settings, real_out, real_err)
     except BrokenPipeError:  # whoever read our output went away (`| head`); what was done is done
         os.dup2(os.open(os.devnull, os.O_WRONLY), real_out.fileno())
         return answer.code
@@ -129,13 +127,13 @@ def obey(
 
 def _shown(
     answer: Answer,
-    asked: argparse.Namespace,
+    args: argparse.Namespace,
     settings: Settings | None,
     real_out: TextIO,
     real_err: TextIO,
 ) -> int:
     spell = _speller(settings)
-    flags = {"as_json": asked.json, "quiet": asked.quiet, "verbose": asked.verbose}
+    flags = {"as_json": args.json, "quiet": args.quiet, "verbose": args.verbose}
     if answer.failure is None:
         code = answer.show(real_out, real_err, spell, **flags)
         real_out.flush()
@@ -157,7 +155,7 @@ def _speller(settings: Settings | None) -> Callable[[str], str]:
     return str if settings is None else partial(settings_module.spelled_out, settings=settings)
 
 
-def _failed(error: BaseException, asked: argparse.Namespace, settings: Settings | None) -> Answer:
+def _failed(error: BaseException, args: argparse.Namespace, settings: Settings | None) -> Answer:
     """What a start that failed prints: for a cycle its object, for `check` its problems."""
     from retraining.commands import Answer
     from retraining.records import Outcome
@@ -165,12 +163,12 @@ def _failed(error: BaseException, asked: argparse.Namespace, settings: Settings 
 
     code, lines = in_three_lines(error)
     what, remedy = lines[-3], _speller(settings)(lines[-1])
-    dry_run = getattr(asked, "dry_run", False)
+    dry_run = getattr(args, "dry_run", False)
     reason = "; ".join(lines[:-3]) or what
     result: dict[str, Any] = outcome_to_json(
         Outcome("failed", reason, exit_code=code, dry_run=dry_run)
     )
-    if getattr(asked, "command", None) == "check":
+    if getattr(args, "command", None) == "check":
         each = error.problems if isinstance(error, SettingsError) else (what,)
         result = {
             "ok": False,
@@ -179,12 +177,12 @@ def _failed(error: BaseException, asked: argparse.Namespace, settings: Settings 
     return Answer(result, code=code, failure=error)
 
 
-def _note_refused_start(error: BaseException, asked: argparse.Namespace) -> None:
+def _note_refused_start(error: BaseException, args: argparse.Namespace) -> None:
     """A cycle that was not begun, since its settings are wrong: `status` tells of it later."""
-    is_a_cycle = getattr(asked, "command", None) == "run" and not getattr(asked, "dry_run", False)
+    is_a_cycle = getattr(args, "command", None) == "run" and not getattr(args, "dry_run", False)
     if not (is_a_cycle and isinstance(error, SettingsError)):
         return
-    project = _project_of(asked)  # it is there: its settings were read
+    project = _project_of(args)  # it is there: its settings were read
     from datetime import UTC, datetime
 
     from retraining.folders.failed_start import note_failed_start
@@ -194,25 +192,25 @@ def _note_refused_start(error: BaseException, asked: argparse.Namespace) -> None
     note_failed_start(project / STATE_FOLDER, datetime.now(UTC), code, lines[-3], lines[-1])
 
 
-def _settings(asked: argparse.Namespace) -> Settings:
-    project = _project_of(asked)
+def _settings(args: argparse.Namespace) -> Settings:
+    project = _project_of(args)
     _leave_a_folder_that_is_gone(project)
-    decides = getattr(asked, "command", None) in DECIDING
-    loaded = settings_module.load(project, os.environ, asked.env_file, decides=decides)
+    decides = getattr(args, "command", None) in DECIDING
+    loaded = settings_module.load(project, os.environ, args.env_file, decides=decides)
     for name, value in {**ENVIRONMENT_DEFAULTS, **loaded.passed_on}.items():
         os.environ.setdefault(name, value)
     return loaded
 
 
-def _must_be_a_project(asked: argparse.Namespace, settings: Settings) -> None:
+def _must_be_a_project(args: argparse.Namespace, settings: Settings) -> None:
     """A mistyped --project is told as one, and nothing is made in that folder.
 
     Raises:
         UsageError: the folder holds nothing of a project, and neither another file nor the
             environment says what the settings are.
     """
-    makes_its_own = asked.command in ("init", "replay")
-    if makes_its_own or asked.env_file is not None or "MLFLOW_TRACKING_URI" in os.environ:
+    makes_its_own = args.command in ("init", "replay")
+    if makes_its_own or args.env_file is not None or "MLFLOW_TRACKING_URI" in os.environ:
         return
     folder = settings.project
     signs = (folder / ".env", settings.state_dir, settings.new_data_dir, settings.used_data_dir)
@@ -229,15 +227,15 @@ def _must_be_a_project(asked: argparse.Namespace, settings: Settings) -> None:
     )
 
 
-def _project_of(asked: argparse.Namespace) -> Path:
+def _project_of(args: argparse.Namespace) -> Path:
     """The folder that was named, the one that `init` makes, or the default."""
-    if getattr(asked, "new_project", None) is not None:
+    if getattr(args, "new_project", None) is not None:
         from retraining.commands.init import make_folder, missing_folders
 
-        asked.new_folders = missing_folders(asked.new_project)
-        return make_folder(asked.new_project)
-    if asked.project is not None:
-        named: Path = asked.project
+        args.new_folders = missing_folders(args.new_project)
+        return make_folder(args.new_project)
+    if args.project is not None:
+        named: Path = args.project
         return named
     return default_project(settings_module.CLONE)
 
@@ -261,13 +259,13 @@ def _leave_a_folder_that_is_gone(project: Path) -> None:
             os.chdir(project)
 
 
-def _log_on_demand(asked: argparse.Namespace, settings: Settings, stderr: TextIO) -> OpenLog:
+def _log_on_demand(args: argparse.Namespace, settings: Settings, stderr: TextIO) -> OpenLog:
     @cache
     def open_log() -> CycleLog:
         from retraining import logs
 
         return logs.set_up(
-            settings, stderr, quiet=asked.quiet, verbose=asked.verbose, log_file=asked.log_file
+            settings, stderr, quiet=args.quiet, verbose=args.verbose, log_file=args.log_file
         )
 
     return open_log

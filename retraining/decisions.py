@@ -233,13 +233,15 @@ def should_retrain(
     waiting = waited_long_enough(back_off, settings)
     if not waiting.act:
         return Trigger(False, waiting.reason)
-    asked = {name: TRIGGERS[name](health, settings) for name in settings.retrain_when}
-    fired = next(((name, answer) for name, answer in asked.items() if answer.act), None)
-    if fired is not None:
-        return Trigger(True, fired[1].reason, fired[0])
-    if len(asked) == 1:
-        return Trigger(False, next(iter(asked.values())).reason)
-    return Trigger(False, "; ".join(f"{name}: {answer.reason}" for name, answer in asked.items()))
+    verdicts = {name: TRIGGERS[name](health, settings) for name in settings.retrain_when}
+    for name, verdict in verdicts.items():
+        if verdict.act:
+            return Trigger(True, verdict.reason, name)
+    if len(verdicts) == 1:
+        (verdict,) = verdicts.values()
+        return Trigger(False, verdict.reason)
+    reasons = [f"{name}: {verdict.reason}" for name, verdict in verdicts.items()]
+    return Trigger(False, "; ".join(reasons))
 
 
 def _how_production_does(health: Health, settings: Settings) -> str:
@@ -321,8 +323,9 @@ def _wins(won: bool) -> str:
 
 
 def _in_words(comparison: Comparison, metric: str) -> str:
-    told = {"not_enough_evidence": "too close to call"}
-    verdict = told.get(comparison.verdict, comparison.verdict)
+    verdict: str = comparison.verdict
+    if verdict == "not_enough_evidence":
+        verdict = "too close to call"
     ours, theirs = comparison.challenger.value, comparison.champion.value
     difference = f"{comparison.improvement:+.4f}{_interval(comparison)}"
     return (
@@ -374,8 +377,8 @@ def fails_probation(comparison: Comparison | None) -> Decision:
         return Decision(False, "probation could not be judged on these rows")
     from retraining.phrases import gained_or_lost  # a closed gate has no use for it
 
-    told = gained_or_lost(comparison.improvement, comparison.interval)
+    change = gained_or_lost(comparison.improvement, comparison.interval)
     return Decision(
         comparison.verdict == "worse",
-        f"against the previous version the new one {told} on {comparison.rows:,} fresh rows",
+        f"against the previous version the new one {change} on {comparison.rows:,} fresh rows",
     )

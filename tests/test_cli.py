@@ -83,9 +83,9 @@ def test_an_empty_path_is_not_taken_for_the_working_directory(flag: str) -> None
 def test_no_command_means_run_and_common_flags_may_stand_before_it(
     words: list[str], means: dict[str, object]
 ) -> None:
-    asked = vars(parse(words))
-    assert {name: asked[name] for name in means} == means
-    assert {"project", "env_file", "log_file", "json", "quiet", "verbose"} <= asked.keys()
+    args = vars(parse(words))
+    assert {name: args[name] for name in means} == means
+    assert {"project", "env_file", "log_file", "json", "quiet", "verbose"} <= args.keys()
 
 
 @pytest.mark.parametrize(

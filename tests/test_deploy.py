@@ -73,8 +73,8 @@ def test_cron_starts_one_quiet_cycle_at_an_odd_minute() -> None:
     assert int(times[0]) % 5
     assert user == "retraining"
     script = command.index("/srv/retraining/pipeline_orchestrator.py")
-    asked = asked_of(command[script + 1 :])
-    assert (asked.command, asked.quiet) == ("run", True)
+    args = asked_of(command[script + 1 :])
+    assert (args.command, args.quiet) == ("run", True)
 
 
 def test_crons_line_works_with_crons_environment() -> None:
@@ -161,8 +161,8 @@ def test_the_image_starts_a_cycle_of_the_project_on_its_volume() -> None:
     steps = dict(stage)
     entry, default = (yaml.safe_load(steps[step]) for step in ("ENTRYPOINT", "CMD"))
     assert entry[0] == "retraining"
-    asked = asked_of([*entry[1:], *default])
-    assert (asked.command, str(asked.project)) == ("run", "/project")
+    args = asked_of([*entry[1:], *default])
+    assert (args.command, str(args.project)) == ("run", "/project")
     assert asked_of([*entry[1:], "rollback", "--to", "3"]).command == "rollback"
 
 
@@ -266,8 +266,8 @@ def test_the_scheduled_workflow_runs_at_an_odd_minute_by_hand_and_never_twice_at
             '${DRY_RUN:+"$DRY_RUN"} ${FORCE:+"$FORCE"} > cycle.json', "--dry-run --force"
         )
     )
-    asked = asked_of(words[2:])
-    assert (asked.command, asked.json, asked.dry_run, asked.force) == ("run", True, True, True)
+    args = asked_of(words[2:])
+    assert (args.command, args.json, args.dry_run, args.force) == ("run", True, True, True)
 
 
 STAND_IN = """#!/bin/sh

@@ -82,18 +82,18 @@ def test_a_stop_of_the_unit_reaches_the_service_and_no_cycle_that_it_started() -
     assert settings["KillMode"] == "process"
     assert "PrivateTmp" not in settings, "systemd would empty it under the cycle"
     assert settings["RestartPreventExitStatus"] == "2"
-    asked = prediction_service.parse(shlex.split(settings["ExecStart"])[2:])
-    assert (asked.host, asked.port) == ("127.0.0.1", 8002)
+    args = prediction_service.parse(shlex.split(settings["ExecStart"])[2:])
+    assert (args.host, args.port) == ("127.0.0.1", 8002)
 
 
 # --- containers -----------------------------------------------------------------------------------
 
 
 def test_three_ports_of_the_host_reach_the_port_that_the_service_listens_on() -> None:
-    asked = prediction_service.parse(words_in_the_image())
+    args = prediction_service.parse(words_in_the_image())
     published = [port.rsplit(":", 2) for port in compose()["service"]["ports"]]
     assert [(host, inside) for _, host, inside in published] == [
-        (str(host), str(asked.port)) for host in (8001, 8002, 8050)
+        (str(host), str(args.port)) for host in (8001, 8002, 8050)
     ]
     assert {address for address, _, _ in published} == {"127.0.0.1"}, "without TLS"
 
@@ -216,9 +216,9 @@ def test_kubernetes_probes_ask_routes_that_are_open_to_all_and_names_agree(tmp_p
     deployment, service = objects["Deployment"], objects["Service"]
     pod = deployment["spec"]["template"]
     (container,) = pod["spec"]["containers"]
-    asked = prediction_service.parse(container["args"])
+    args = prediction_service.parse(container["args"])
     (port,) = container["ports"]
-    assert port["containerPort"] == asked.port
+    assert port["containerPort"] == args.port
     assert service["spec"]["ports"][0]["targetPort"] == port["name"]
     for kind, path in (("startup", "/live"), ("readiness", "/ready"), ("liveness", "/live")):
         probe = container[f"{kind}Probe"]["httpGet"]

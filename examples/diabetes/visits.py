@@ -39,39 +39,40 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--visits", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--notes", type=Path, default=HERE / "visits.json")
-    asked = parser.parse_args(words)
-    if asked.what == "ask":
-        ask(asked)
+    args = parser.parse_args(words)
+    if args.what == "ask":
+        ask(args)
     else:
-        tell(asked)
+        tell(args)
     return 0
 
 
-def ask(asked: argparse.Namespace) -> None:
+def ask(args: argparse.Namespace) -> None:
     """Predictions of visits, each under its own id; notes down what will become of the patients."""
-    table = data_simulator.simulate(asked.visits, asked.seed, asked.guideline)
-    ids = [f"visit-{asked.seed}-{number:05d}" for number in range(len(table))]
+    table = data_simulator.simulate(args.visits, args.seed, args.guideline)
+    ids = [f"visit-{args.seed}-{number:05d}" for number in range(len(table))]
     outcomes = dict(zip(ids, table.pop(TARGET).tolist(), strict=True))
     rows = table.astype(float).to_dict("records")
     right = 0
     for start in range(0, len(rows), AT_ONCE):
         some = slice(start, start + AT_ONCE)
-        answer = post(asked.url + "/predict", {"ids": ids[some], "dataframe_records": rows[some]})
+        answer = post(args.url + "/predict", {"ids": ids[some], "dataframe_records": rows[some]})
         pairs = zip(ids[some], answer["predictions"], strict=True)
         right += sum(outcomes[name] == predicted for name, predicted in pairs)
-    asked.notes.write_text(json.dumps(outcomes))
+    args.notes.write_text(json.dumps(outcomes))
     version, share = answer["model"]["version"], right / len(rows)
     print(
         f"{len(rows)} visits asked about, answered by v{version}; {share:.0%} will turn out right"
     )
 
 
-def tell(asked: argparse.Namespace) -> None:
+def tell(args: argparse.Namespace) -> None:
     """The outcomes of the visits that were asked about."""
-    outcomes = json.loads(asked.notes.read_text())
+    outcomes = json.loads(args.notes.read_text())
     labels = [{"prediction_id": name, "label": outcome} for name, outcome in outcomes.items()]
-    told = post(asked.url + "/labels", {"labels": labels})
-    print(f"{told['new']} outcomes taken, {told['repeated']} known, {len(told['unknown'])} unknown")
+    answer = post(args.url + "/labels", {"labels": labels})
+    unknown = len(answer["unknown"])
+    print(f"{answer['new']} outcomes taken, {answer['repeated']} known, {unknown} unknown")
 
 
 def post(url: str, body: Any) -> Any:

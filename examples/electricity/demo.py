@@ -135,11 +135,11 @@ def play(
     endings: list[str] = []
     for days in week:
         deliver(project / "new_data", days)
-        told = json.loads(start(project, "pipeline_orchestrator.py", "run", "--json"))
-        if told["ending"] in ("too_few_files", "unchanged"):
+        outcome = json.loads(start(project, "pipeline_orchestrator.py", "run", "--json"))
+        if outcome["ending"] in ("too_few_files", "unchanged"):
             continue
-        endings.append(told["ending"])
-        print(line(len(endings), days[-1], told), flush=True)
+        endings.append(outcome["ending"])
+        print(line(len(endings), days[-1], outcome), flush=True)
         shows_all = len(endings) >= FEWEST_CYCLES and set(endings) >= WANTED
         late = time.monotonic() > until and set(endings) >= NEEDED
         if shows_all or late or len(endings) == most:
@@ -178,25 +178,25 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def line(number: int, day: Day, told: Mapping[str, Any]) -> str:
+def line(number: int, day: Day, outcome: Mapping[str, Any]) -> str:
     """One cycle as a line of the table."""
     gain = ""
-    if told["improvement"] is not None:
-        low_high = told["interval"]
-        gain = f"{told['improvement']:+.3f}" + (
+    if outcome["improvement"] is not None:
+        low_high = outcome["interval"]
+        gain = f"{outcome['improvement']:+.3f}" + (
             f" [{low_high[0]:+.3f}, {low_high[1]:+.3f}]" if low_high else ""
         )
-    served = told["scores"]["production_on_new"]
+    served = outcome["scores"]["production_on_new"]
     until = f"{day.arrival - timedelta(days=1):%Y-%m-%d}"
-    serving = f"v{told['production_version']}"
+    serving = f"v{outcome['production_version']}"
     return COLUMNS.format(
         number,
         until,
-        told["ending"],
+        outcome["ending"],
         serving,
         f"{served:.3f}",
         gain,
-        f"{sum(told['seconds'].values()):.1f}",
+        f"{sum(outcome['seconds'].values()):.1f}",
     )
 
 

@@ -95,9 +95,9 @@ def main() -> int:
         version = service.wait_for()
         print(f"\nThe loop: a service answers as v{version} on {service.address}\n", flush=True)
         for _ in range(MOST_ROUNDS):
-            told = play_a_round(service, [next(days) for _ in range(DAYS_A_ROUND)])
-            if told["ending"] == "promoted":
-                new = service.wait_for(told["production_version"])
+            answer = play_a_round(service, [next(days) for _ in range(DAYS_A_ROUND)])
+            if answer["ending"] == "promoted":
+                new = service.wait_for(answer["production_version"])
                 print(f"the service loaded v{new} without a restart, and answers as v{new} now")
                 print(how_to_serve())
                 return 0
@@ -128,8 +128,8 @@ def play_a_round(service: Service, days: list[Day]) -> Any:
         truth.update(zip(ids, labels, strict=True))
     print(f"{len(truth)} half-hours predicted and logged, {days[0].name[12:22]} and on")
     sent = [{"prediction_id": name, "label": label} for name, label in truth.items()]
-    told = service.ask("/labels", {"labels": sent})
-    print(f"{told['new']} labels came: {right / len(truth):.3f} of the answers were right")
+    answer = service.ask("/labels", {"labels": sent})
+    print(f"{answer['new']} labels came: {right / len(truth):.3f} of the answers were right")
     cycle = json.loads(start(PROJECT, "pipeline_orchestrator.py", "run", "--json"))
     print(f"the job took them from the log: {cycle['ending']}, {cycle['reason']}", flush=True)
     return cycle

@@ -20,17 +20,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("export", type=Path, help="where predictions.csv and reference.csv are")
     parser.add_argument("report", type=Path, help="the page to write")
-    asked = parser.parse_args()
-    reference = pd.read_csv(asked.export / "reference.csv")
-    traffic = pd.read_csv(asked.export / "predictions.csv", dtype={"prediction_id": str})
+    args = parser.parse_args()
+    reference = pd.read_csv(args.export / "reference.csv")
+    traffic = pd.read_csv(args.export / "predictions.csv", dtype={"prediction_id": str})
     # the last column of the reference is the target, whose labels come late: features alone are
     # compared
     features = list(reference.columns)[:-1]
     found = Report([DataDriftPreset()]).run(traffic[features], reference[features])
-    found.save_html(str(asked.report))
-    print(
-        f"Wrote {asked.report}: {len(traffic)} predictions against {len(reference)} learned rows."
-    )
+    found.save_html(str(args.report))
+    print(f"Wrote {args.report}: {len(traffic)} predictions against {len(reference)} learned rows.")
 
 
 if __name__ == "__main__":

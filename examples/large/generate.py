@@ -70,12 +70,12 @@ def main(words: list[str]) -> int:
     flags.add_argument("--files", type=int, default=10)
     flags.add_argument("--rule", choices=sorted(DECIDING), default="old", help="what decides")
     flags.add_argument("--seed", type=int, default=1)
-    asked = flags.parse_args(words)
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    edges = np.linspace(0, asked.rows, asked.files + 1).astype(int)
+    args = flags.parse_args(words)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    edges = np.linspace(0, args.rows, args.files + 1).astype(int)
     for number, rows in enumerate(np.diff(edges).tolist()):
-        name = f"{asked.rule}-{asked.seed:03d}-{number:04d}.parquet"
-        write_file(asked.folder / name, rows, 10_000 * asked.seed + number, asked.rule)
+        name = f"{args.rule}-{args.seed:03d}-{number:04d}.parquet"
+        write_file(args.folder / name, rows, 10_000 * args.seed + number, args.rule)
     return 0
 
 

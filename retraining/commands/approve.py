@@ -25,7 +25,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     add_version_that_waits(command)
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Move the alias as a person does in the MLflow UI: the next cycle archives the files and tags
     the version.
     """
@@ -34,9 +34,9 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
         holder = recovered.facts.aliases.get(settings.production_alias)
-        if holder is not None and asked.version == holder:
+        if holder is not None and args.version == holder:
             return _said(job, recovered, holder, holder)
-        number = the_one_that_waits(recovered, asked.version)
+        number = the_one_that_waits(recovered, args.version)
         _must_load(job, number)
         job.registry.set_alias(settings.production_alias, number)
         last = recovered.left.production_version

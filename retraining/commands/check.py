@@ -55,19 +55,19 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     command.add_argument("--deep", action="store_true", help="read every archived file again")
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Look at everything, change nothing."""
-    found = {problem.what: problem for problem in _problems(settings, deep=asked.deep)}
+    found = {problem.what: problem for problem in _problems(settings, deep=args.deep)}
     problems = [
         replace(problem, remedy=spelled_out(problem.remedy, settings)) for problem in found.values()
     ]
     code = next((p.code for p in problems if p.code), 0)
-    told = {
+    result = {
         "ok": not code,
-        "problems": [p.told() for p in problems],
+        "problems": [p.as_json() for p in problems],
         "passed_on": sorted(settings.passed_on),
     }
-    return Answer(told, _in_words(problems, settings), code)
+    return Answer(result, _in_words(problems, settings), code)
 
 
 def _in_words(problems: Sequence[Problem], settings: Settings) -> str:

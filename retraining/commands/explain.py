@@ -36,12 +36,12 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Tell one cycle's decision: scores, interval, counts, rule, trigger, and what later rows
     say.
     """
     story = read_known_story(settings)
-    record = find(story.ledger.records, asked.which)
+    record = find(story.ledger.records, args.which)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence).get(record.cycle_id)
     width = columns()
     facts = [

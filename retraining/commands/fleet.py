@@ -101,18 +101,18 @@ class ProjectEnd:
         return code
 
 
-def obey(asked: argparse.Namespace, start: Start, defaults: Mapping[str, str]) -> int:
+def obey(args: argparse.Namespace, start: Start, defaults: Mapping[str, str]) -> int:
     """Start every project and print how each ended; the gravest exit code."""
-    fleet = _fleet(asked, start, defaults)
+    fleet = _fleet(args, start, defaults)
     longest = max(len(str(project)) for project in fleet.projects)
     ends: dict[Path, ProjectEnd] = {}
     for ended in _each_end(fleet):
-        end = _project_end(ended, dry_run=asked.dry_run)
+        end = _project_end(ended, dry_run=args.dry_run)
         ends[end.project] = end
         _print(_named_lines(end), sys.stderr)
-        if not (asked.json or asked.quiet):
+        if not (args.json or args.quiet):
             _print(_line(end, longest), sys.stdout)
-    if asked.json:
+    if args.json:
         cycles = [{"project": str(name), **ends[name].cycle} for name in fleet.projects]
         _print(json.dumps(cycles) + "\n", sys.stdout)
     return gravest([end.exit_code for end in ends.values()])
@@ -127,20 +127,20 @@ def gravest(codes: Sequence[int]) -> int:
     return next((code for code in GRAVITY if code in codes), 0)
 
 
-def _fleet(asked: argparse.Namespace, start: Start, defaults: Mapping[str, str]) -> Fleet:
-    named = [asked.project] if asked.project is not None else []
+def _fleet(args: argparse.Namespace, start: Start, defaults: Mapping[str, str]) -> Fleet:
+    named = [args.project] if args.project is not None else []
     by_folder: dict[Path, Path] = {}
-    for project in [*named, *asked.projects]:
+    for project in [*named, *args.projects]:
         by_folder.setdefault(project.resolve(), project)  # one that is named twice starts once
-    flags = {"--force": asked.force, "--dry-run": asked.dry_run}
-    flags |= {"-q": asked.quiet, "-v": asked.verbose}
+    flags = {"--force": args.force, "--dry-run": args.dry_run}
+    flags |= {"-q": args.quiet, "-v": args.verbose}
     words = ["run", "--json", *(flag for flag, is_set in flags.items() if is_set)]
-    for flag, path in (("--env-file", asked.env_file), ("--log-file", asked.log_file)):
+    for flag, path in (("--env-file", args.env_file), ("--log-file", args.log_file)):
         words += [flag, str(path)] if path is not None else []
-    jobs = asked.jobs or len(os.sched_getaffinity(0))
+    jobs = args.jobs or len(os.sched_getaffinity(0))
     projects = tuple(by_folder.values())
     lent = tuple(item for item in defaults.items() if item[0] not in os.environ)
-    return Fleet(projects, jobs, start, tuple(words), asked.env_file, lent, asked.force)
+    return Fleet(projects, jobs, start, tuple(words), args.env_file, lent, args.force)
 
 
 # --- the children ---------------------------------------------------------------------------------

@@ -46,21 +46,21 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Withdraw files, or remove rows of the prediction log."""
-    if bool(asked.files) == bool(asked.prediction):
+    if bool(args.files) == bool(args.prediction):
         raise UsageError(
             "`forget` takes files, or the ids of predictions after --prediction.",
             remedy="Name one or the other.",
         )
-    if asked.prediction:
-        return _forget_predictions(asked.prediction, settings)
-    if not asked.why:
+    if args.prediction:
+        return _forget_predictions(args.prediction, settings)
+    if not args.why:
         raise UsageError(
             "--why TEXT is missing: a file is withdrawn for a reason.",
             remedy="Give the reason; it is kept in the registry.",
         )
-    return _forget_files(asked, settings)
+    return _forget_files(args, settings)
 
 
 def _forget_predictions(ids: list[str], settings: Settings) -> Answer:
@@ -77,8 +77,8 @@ def _forget_predictions(ids: list[str], settings: Settings) -> Answer:
         database.close()
     files = {one.prediction_id: one.file for one in gone}
     unknown = [name for name in ids if name not in files]
-    told = {"forgotten": files, "unknown": unknown}
-    return Answer(told, "\n".join(_gone_in_words(files, unknown, settings)))
+    result = {"forgotten": files, "unknown": unknown}
+    return Answer(result, "\n".join(_gone_in_words(files, unknown, settings)))
 
 
 def _gone_in_words(
@@ -93,7 +93,7 @@ def _gone_in_words(
         yield f"Not in the log: {first_few(unknown, SHOWN)}."
 
 
-def _forget_files(asked: argparse.Namespace, settings: Settings) -> Answer:
+def _forget_files(args: argparse.Namespace, settings: Settings) -> Answer:
     """Record the withdrawal in the registry, then move the files.
 
     Name every version that learned them.
@@ -102,13 +102,13 @@ def _forget_files(asked: argparse.Namespace, settings: Settings) -> Answer:
         job = Job.open(settings)
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
-        shas = [_find(job, recovered, name) for name in asked.files]
+        shas = [_find(job, recovered, name) for name in args.files]
         job.inbox.check_rights()
-        job.registry.withdraw(dict.fromkeys(shas, asked.why))
+        job.registry.withdraw(dict.fromkeys(shas, args.why))
         facts = job.registry.facts()
         ledger = load_ledger(job, facts)
         move_out_withdrawn(job, ledger)
-        _move_out_waiting(job, shas, asked.why)
+        _move_out_waiting(job, shas, args.why)
         save_ledger(job, facts, ledger)
         mark_the_end(job, facts)
         learned = _versions_that_learned(job, set(shas))

@@ -44,18 +44,18 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """List the last cycles, or write them as pages."""
-    if asked.n < 1:
+    if args.n < 1:
         raise UsageError(
-            f"-n {asked.n} is no number of cycles.", remedy="Name a number of 1 or more."
+            f"-n {args.n} is no number of cycles.", remedy="Name a number of 1 or more."
         )
     story = read_known_story(settings)
     hindsight = graded_decisions(story.ledger.cycles, settings.confidence)
-    newest = _newest(story, asked.n)
+    newest = _newest(story, args.n)
     cycles = _as_json(newest, hindsight)
-    if asked.html is not None:
-        return Answer(cycles, _write_pages(story, hindsight, asked.html))
+    if args.html is not None:
+        return Answer(cycles, _write_pages(story, hindsight, args.html))
     lines = _failed_start(settings) + _unseen_move(story) + _table(newest, hindsight)
     together = promotions_together(list(hindsight.values()), settings.confidence)
     if together is not None:

@@ -67,18 +67,18 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Make what is missing, and say what was made and what comes next."""
     env = settings.project / ".env"
     is_new = not env.exists()
     try:
-        files = _checked(asked.files, settings)
+        files = _checked(args.files, settings)
         if is_new:
-            proposals, notes = _proposed(files, asked.target, settings)
+            proposals, notes = _proposed(files, args.target, settings)
         else:
-            proposals, notes = [], [_stays(asked.target, settings)]
+            proposals, notes = [], [_stays(args.target, settings)]
     except RetrainingError:
-        for folder in asked.new_folders:
+        for folder in args.new_folders:
             with suppress(OSError):
                 folder.rmdir()
         raise
@@ -184,9 +184,9 @@ def _proposed(
     """
     from retraining.new_project.proposal import Proposal
 
-    asked = [] if target is None else [Proposal("TARGET_COLUMN", target, "As asked.")]
+    named = [] if target is None else [Proposal("TARGET_COLUMN", target, "As asked.")]
     if not files:
-        return asked, ["No file was named, so nothing could be proposed."]
+        return named, ["No file was named, so nothing could be proposed."]
     from retraining.new_project.looking import looked_at
 
     try:
@@ -197,11 +197,11 @@ def _proposed(
         if target is not None and error.problems[0].startswith("TARGET_COLUMN: "):
             # a .env that is written once is never overwritten: a slip would stay in it
             raise _no_such_label(error.problems[0]) from error
-        return asked, [f"The files could not be looked at: {error.what}"]
+        return named, [f"The files could not be looked at: {error.what}"]
     except RetrainingError as error:
-        return asked, [f"The files could not be looked at: {error.what}"]
+        return named, [f"The files could not be looked at: {error.what}"]
     except UnreadableFileError as error:
-        return asked, [f"The files could not be looked at: {error}."]
+        return named, [f"The files could not be looked at: {error}."]
     return looked.proposals, looked.notes
 
 

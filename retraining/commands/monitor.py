@@ -66,16 +66,16 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Read the log once and say what it shows."""
-    if asked.html is not None and str(asked.html) == "-":
+    if args.html is not None and str(args.html) == "-":
         raise UsageError(
             "--html - names no file: the page is not written to stdout.",
             remedy="Name a file, such as --html page.html.",
         )
-    if not 1 <= asked.days <= MOST_DAYS:
+    if not 1 <= args.days <= MOST_DAYS:
         raise UsageError(
-            f"--days {asked.days} is not a number of days from 1 to {MOST_DAYS}.",
+            f"--days {args.days} is not a number of days from 1 to {MOST_DAYS}.",
             remedy="Give a whole number of days, such as --days 30.",
         )
     from retraining.commands.traffic_seen import in_words, look  # loads what --help must not
@@ -86,10 +86,10 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     if store_was_lost(project):  # without it, labels would not count and no alert would hold
         raise no_store(settings)
     now = project.now()
-    seen = look(project, asked.days, now)
-    written = list(_write_what_was_asked_for(asked, project, seen, now))
-    text = "\n".join(written) if written else in_words(seen, asked.days, settings)
-    if not asked.alert:
+    seen = look(project, args.days, now)
+    written = list(_write_what_was_asked_for(args, project, seen, now))
+    text = "\n".join(written) if written else in_words(seen, args.days, settings)
+    if not args.alert:
         return Answer(seen.to_json(), text)
     from retraining.commands.alerting import tell
 
@@ -98,28 +98,28 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _write_what_was_asked_for(
-    asked: argparse.Namespace, project: Project, seen: Seen, now: datetime
+    args: argparse.Namespace, project: Project, seen: Seen, now: datetime
 ) -> Iterator[str]:
     """Write files; a sentence for each."""
     settings = project.settings
-    if asked.html is not None:
+    if args.html is not None:
         from retraining.commands.live_facts import page_drawn_once
 
-        _write(asked.html, page_drawn_once(settings, seen, asked.days, now))
-        yield f"Wrote {asked.html}."
-    if asked.export is None and asked.export_labelled is None:
+        _write(args.html, page_drawn_once(settings, seen, args.days, now))
+        yield f"Wrote {args.html}."
+    if args.export is None and args.export_labelled is None:
         return
     from retraining.commands import exporting
     from retraining.commands.traffic_seen import production_of
     from retraining.cycle.traffic import first_moment
 
     production = production_of(project, project.registry.facts())
-    if asked.export is not None:
-        since = first_moment(asked.days, now)
-        yield exporting.export_traffic(project, production, since, asked.export)
-    if asked.export_labelled is not None:
-        found = exporting.export_labelled(project, production, asked.export_labelled)
-        folder = asked.export_labelled.absolute()
+    if args.export is not None:
+        since = first_moment(args.days, now)
+        yield exporting.export_traffic(project, production, since, args.export)
+    if args.export_labelled is not None:
+        found = exporting.export_labelled(project, production, args.export_labelled)
+        folder = args.export_labelled.absolute()
         yield exporting.labelled_in_words(found, folder, settings.register_command)
 
 

@@ -22,7 +22,7 @@ class Problem:
     remedy: str
     code: int = 3
 
-    def told(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, str]:
         """The problem as `--json` prints it."""
         return {"what": self.what, "where": self.where, "try": self.remedy}
 

@@ -27,7 +27,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Mark the version that waits as rejected, then take its alias.
 
     The alias of production and the files stay.
@@ -36,14 +36,14 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         job = Job.open(settings)
         job.begin()
         recovered = finish_what_a_dead_cycle_left(job)
-        number = the_one_that_waits(recovered, asked.version)
-        reason = f"rejected by {user_name()} {job.now():%Y-%m-%dT%H:%M:%SZ}: {asked.why}"
+        number = the_one_that_waits(recovered, args.version)
+        reason = f"rejected by {user_name()} {job.now():%Y-%m-%dT%H:%M:%SZ}: {args.why}"
         job.registry.mark(number, Marks(reason=reason, status="rejected"))
         job.registry.drop_alias(CHALLENGER)
         mark_the_end(job, job.registry.facts())
     holder = recovered.facts.aliases.get(settings.production_alias)
     stays = f"v{holder} stays in production" if holder is not None else "no version serves"
-    result = {"rejected": number, "why": asked.why, "production_version": holder}
+    result = {"rejected": number, "why": args.why, "production_version": holder}
     text = (
         f"v{number} is rejected and no longer waits; {stays}.\n"
         f"Its files stay in {settings.new_data_dir}, judged: a later version may learn them."

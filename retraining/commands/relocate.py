@@ -23,7 +23,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Change the addresses under the project's lock, or say which would be."""
     from retraining.model_registry.relocation import carry_out, plan_relocation
 
@@ -31,12 +31,12 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
         planned = plan_relocation(settings)
         if planned is None:
             text = "The store looks for the artifacts where this project is; nothing was changed."
-            return Answer({"changed": False, "dry_run": asked.dry_run}, text)
-        if not asked.dry_run:
+            return Answer({"changed": False, "dry_run": args.dry_run}, text)
+        if not args.dry_run:
             carry_out(settings, planned)
-    told = {"changed": not asked.dry_run, "dry_run": asked.dry_run, **asdict(planned)}
-    text = _in_words(planned, dry_run=asked.dry_run)
-    return Answer(told, spelled_out(text, settings))
+    result = {"changed": not args.dry_run, "dry_run": args.dry_run, **asdict(planned)}
+    text = _in_words(planned, dry_run=args.dry_run)
+    return Answer(result, spelled_out(text, settings))
 
 
 def _in_words(planned: Relocation, *, dry_run: bool) -> str:

@@ -89,40 +89,38 @@ def _add_steps(command: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(asked: argparse.Namespace, settings: Settings, run_cycle: RunCycle) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings, run_cycle: RunCycle) -> Answer:
     """Play the history under every policy that was named.
 
     Raises:
         UsageError: there is nothing to play, or a number, name or file cannot be used.
     """
-    _check_numbers(asked)
+    _check_numbers(args)
     # read at the first fit: OpenMP crawls on small tables
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from retraining.replay import advice, policies, scratch, summary
     from retraining.replay.history import read_history
     from retraining.replay.replaying import Stage
 
-    paths, recipe = _files(asked, settings), _recipe(asked, settings)
+    paths, recipe = _files(args, settings), _recipe(args, settings)
     names = (
         policies.DEFAULT
-        if asked.policy is None
-        else tuple(name.strip() for name in asked.policy.split(","))
+        if args.policy is None
+        else tuple(name.strip() for name in args.policy.split(","))
     )
-    if asked.advise and asked.policy is None:
+    if args.advise and args.policy is None:
         names = (policies.CURRENT,)
-    lineup = policies.line_up(names, settings, os.environ, asked.env_file)
-    if asked.advise:
+    lineup = policies.line_up(names, settings, os.environ, args.env_file)
+    if args.advise:
         lineup = advice.with_candidates(lineup)
     with scratch.scratch_folder(sum(_typed_size(path) for path in paths)) as folder:
         history = read_history(paths, settings, folder / "sources")
-        cuts = _cuts(asked, settings, history)
-        stage = Stage(
-            run_cycle, history, recipe, folder, asked.files_per_cycle, asked.days_per_cycle
-        )
+        cuts = _cuts(args, settings, history)
+        stage = Stage(run_cycle, history, recipe, folder, args.files_per_cycle, args.days_per_cycle)
         if settings.engine is None:
-            plays = _play(cuts, lineup, stage, quiet=asked.quiet)
+            plays = _play(cuts, lineup, stage, quiet=args.quiet)
         else:
-            plays = _play_on(settings.engine, cuts, lineup, stage, quiet=asked.quiet)
+            plays = _play_on(settings.engine, cuts, lineup, stage, quiet=args.quiet)
     result: dict[str, Any] = {
         "cycles": len(cuts[0].cycles),
         "policies": {name: [play.as_json() for play in played] for name, played in plays.items()},
@@ -130,7 +128,7 @@ def answer(asked: argparse.Namespace, settings: Settings, run_cycle: RunCycle) -
     text = summary.in_words(
         plays, cuts, settings.metric, greater_is_better=settings.greater_is_better
     )
-    if asked.advise:
+    if args.advise:
         candidates = advice.advise(plays, lineup, cuts)
         result["advice"] = [candidate.as_json() for candidate in candidates]
         text = f"{text}\n\n{advice.in_words(candidates)}"
@@ -190,42 +188,42 @@ def _play_on(
     return {name: [plays[name, cut.offset] for cut in cuts] for name in lineup.names}
 
 
-def _check_numbers(asked: argparse.Namespace) -> None:
+def _check_numbers(args: argparse.Namespace) -> None:
     whole = {
-        "--rows-per-cycle": asked.rows_per_cycle,
-        "--files-per-cycle": asked.files_per_cycle,
-        "--offsets": asked.offsets,
+        "--rows-per-cycle": args.rows_per_cycle,
+        "--files-per-cycle": args.files_per_cycle,
+        "--offsets": args.offsets,
     }
-    for flag, value in {**whole, "--initial-rows": asked.initial_rows}.items():
+    for flag, value in {**whole, "--initial-rows": args.initial_rows}.items():
         if value is not None and value < 1:
             raise UsageError(
                 f"{flag} {value} is too small.", remedy="Name a whole number of 1 or more."
             )
-    if not 0 <= asked.days_per_cycle < 10_000:
+    if not 0 <= args.days_per_cycle < 10_000:
         raise UsageError(
-            f"--days-per-cycle {asked.days_per_cycle:g} is no number of days to play.",
+            f"--days-per-cycle {args.days_per_cycle:g} is no number of days to play.",
             remedy="Name one of 0 to 9,999.",
         )
-    if asked.rows_per_cycle is not None and asked.rows_per_cycle < max(
-        asked.files_per_cycle, asked.offsets
+    if args.rows_per_cycle is not None and args.rows_per_cycle < max(
+        args.files_per_cycle, args.offsets
     ):
         raise UsageError(
-            f"--rows-per-cycle {asked.rows_per_cycle} is fewer than the {asked.files_per_cycle}"
+            f"--rows-per-cycle {args.rows_per_cycle} is fewer than the {args.files_per_cycle}"
             " files a cycle, or than the offsets.",
             remedy="Name more rows, or fewer files with --files-per-cycle.",
         )
 
 
-def _files(asked: argparse.Namespace, settings: Settings) -> list[Path]:
+def _files(args: argparse.Namespace, settings: Settings) -> list[Path]:
     """The files named, or those of the archive by arrival."""
-    if asked.files:
-        lacking = [str(path) for path in asked.files if not path.is_file()]
+    if args.files:
+        lacking = [str(path) for path in args.files if not path.is_file()]
         if lacking:
             raise UsageError(
                 f"No such file: {first_few(lacking, 5)}.",
                 remedy="Name CSV, CSV.gz or Parquet files in order of time.",
             )
-        return list(asked.files)
+        return list(args.files)
     folder = settings.used_data_dir
     archive = Inbox(
         settings._replace(new_data_dir=folder, min_file_age_seconds=0.0),
@@ -244,18 +242,18 @@ def _typed_size(path: Path) -> int:
     return path.stat().st_size * (GZIP if path.name.lower().endswith(".gz") else 1)
 
 
-def _recipe(asked: argparse.Namespace, settings: Settings) -> Path:
-    recipe: Path = asked.recipe if asked.recipe is not None else settings.recipe_path
+def _recipe(args: argparse.Namespace, settings: Settings) -> Path:
+    recipe: Path = args.recipe if args.recipe is not None else settings.recipe_path
     if not recipe.is_file():
         raise UsageError(f"The training recipe {recipe} is not there.", remedy="Correct --recipe.")
     return recipe
 
 
-def _cuts(asked: argparse.Namespace, settings: Settings, history: History) -> tuple[Cut, ...]:
+def _cuts(args: argparse.Namespace, settings: Settings, history: History) -> tuple[Cut, ...]:
     from retraining.replay.history import INITIAL_CYCLES, cut_at_offsets, sensible_rows_per_cycle
 
-    per_cycle = asked.rows_per_cycle or sensible_rows_per_cycle(
-        history, settings, asked.files_per_cycle
+    per_cycle = args.rows_per_cycle or sensible_rows_per_cycle(
+        history, settings, args.files_per_cycle
     )
-    initial = asked.initial_rows or INITIAL_CYCLES * per_cycle
-    return cut_at_offsets(history, initial=initial, per_cycle=per_cycle, offsets=asked.offsets)
+    initial = args.initial_rows or INITIAL_CYCLES * per_cycle
+    return cut_at_offsets(history, initial=initial, per_cycle=per_cycle, offsets=args.offsets)

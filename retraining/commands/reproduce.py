@@ -37,7 +37,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Make it again and compare; nothing is written."""
     from retraining.cycle.reproducing import (
         compare_with_the_registered,
@@ -48,7 +48,7 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     from retraining.model_registry.packages import packages_then_and_now
 
     story = read_story(settings)
-    model = _model(story, asked.version)
+    model = _model(story, args.version)
     recipe = _recipe(story, model)
     packages = packages_then_and_now(story.project.registry.requirements(model.version))
     files = files_of(story.project, model.manifest)

@@ -48,25 +48,25 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Move the named files, or all that may go; all are looked up before any is moved."""
     with one_cycle_at_a_time(settings.state_dir):
         project = Project.open(settings)
         left: dict[str, str] = {}
-        if asked.all:
+        if args.all:
             paths, left = _all_that_may_go(project)
             again = _refused_again(project, paths)
             left |= again
             paths = [path for path in paths if path.name not in again]
         else:
-            paths = [_find(settings, name) for name in asked.files]
+            paths = [_find(settings, name) for name in args.files]
             _must_not_be_withdrawn(project, paths)
         project.inbox.check_rights()
         moved = [project.inbox.requeue(path).name for path in paths]
-    told: dict[str, Any] = {"requeued": moved}
-    if asked.all:
-        told["left"] = left
-    return Answer(told, _in_words(moved, left, settings))
+    result: dict[str, Any] = {"requeued": moved}
+    if args.all:
+        result["left"] = left
+    return Answer(result, _in_words(moved, left, settings))
 
 
 def _all_that_may_go(project: Project) -> tuple[list[Path], dict[str, str]]:

@@ -52,7 +52,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Move the alias, or lift the hold, under the project's lock.
 
     Where nobody holds the alias, `--to` gives it to a version.
@@ -60,10 +60,10 @@ def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
     with one_cycle_at_a_time(settings.state_dir):
         job = Job.open(settings)
         job.begin()
-        recovered = finish_what_a_dead_cycle_left(job, replacing=not asked.resume)
-        if asked.resume:
+        recovered = finish_what_a_dead_cycle_left(job, replacing=not args.resume)
+        if args.resume:
             return _resume(job, recovered)
-        return _roll_back(job, recovered, asked.to, asked.why)
+        return _roll_back(job, recovered, args.to, args.why)
 
 
 def _resume(job: Job, recovered: Recovered) -> Answer:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from retraining.commands import Answer
 from retraining.console.failures import in_three_lines
 from retraining.cycle.gate import counts_of, what_waits
-from retraining.cycle.job import Job, Watch
+from retraining.cycle.job import Job, Observer
 from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
 from retraining.folders.failed_start import forget_failed_start, note_begun_start, note_failed_start
 from retraining.outcomes import FileCounts, Outcome
@@ -40,27 +40,27 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def answer(
-    asked: argparse.Namespace,
+    args: argparse.Namespace,
     settings: Settings,
     open_log: OpenLog,
     run_cycle: Callable[[Job], Outcome],
 ) -> Answer:
     """Run one cycle and say how it ended."""
-    watch = Watch(
-        on_lock=lambda: _tell_the_start(settings, dry_run=asked.dry_run),
-        on_begin=lambda: _note_the_beginning(settings, open_log, dry_run=asked.dry_run),
+    observer = Observer(
+        on_lock=lambda: _tell_the_start(settings, dry_run=args.dry_run),
+        on_begin=lambda: _note_the_beginning(settings, open_log, dry_run=args.dry_run),
         log_lines=lambda: open_log().lines,
     )
     job = Job.open(
         settings,
-        read_only=asked.dry_run,
-        dry_run=asked.dry_run,
-        force=asked.force,
-        why=asked.why,
-        watch=watch,
-        terminal=None if asked.quiet else _terminal(),
+        read_only=args.dry_run,
+        dry_run=args.dry_run,
+        force=args.force,
+        why=args.why,
+        observer=observer,
+        terminal=None if args.quiet else _terminal(),
     )
-    if asked.log_file is not None or job.sources or _notices_wanted(settings):
+    if args.log_file is not None or job.sources or _notices_wanted(settings):
         open_log()  # these speak before the gate
     failure: BaseException | None = None
     try:
@@ -76,7 +76,7 @@ def answer(
         outcome = _failed(job, error)
     _note_the_end(settings, job, failure)
     _tell_the_end(settings, outcome, open_log)
-    is_read = not (asked.json or asked.quiet)
+    is_read = not (args.json or args.quiet)
     text = _in_words(outcome, settings) if is_read else ""
     return Answer(outcome_to_json(outcome), text, outcome.exit_code, failure)
 

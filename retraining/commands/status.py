@@ -188,8 +188,8 @@ def _facts(status: Status, settings: Settings) -> Iterator[tuple[str, str]]:
     yield "files", _files(status, settings)
     if status.predictions is not None:
         rows = status.predictions
-        told = f"{rows.logged} logged, {rows.labelled} labelled, {rows.exported} exported"
-        yield "predictions", told
+        counts = f"{rows.logged} logged, {rows.labelled} labelled, {rows.exported} exported"
+        yield "predictions", counts
     if not status.store_lost:
         yield "last cycle", _last_cycle(status.last_cycle, holder, status.moves)
     if status.failed_start is not None:
@@ -202,11 +202,11 @@ def _facts(status: Status, settings: Settings) -> Iterator[tuple[str, str]]:
     if status.hold:
         yield "", f"no version is promoted until `{settings.command} rollback --resume`"
     if status.awaiting_approval:
-        ways = (
+        commands = (
             f"`{settings.command} approve` gives it the production alias, "
             f"`{settings.command} reject --why TEXT` rejects it"
         )
-        yield "approval", f"v{status.awaiting_approval} waits: {ways}"
+        yield "approval", f"v{status.awaiting_approval} waits: {commands}"
     yield from _files_aside(status)
 
 

@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 
-def answer(asked: argparse.Namespace, settings: Settings) -> Answer:
+def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Make, list or withdraw tokens of a project."""
     file = TokenFile(settings.project)
-    if asked.new_token is not None:
-        scopes = tuple(name.strip() for name in asked.scopes.split(",") if name.strip())
-        token = file.add(asked.new_token, scopes)
-        told = {"name": asked.new_token, "scopes": list(scopes), "token": token}
-        return Answer(told, token)
-    if asked.withdraw is not None:
-        file.withdraw(asked.withdraw)
-        return Answer({"withdrawn": asked.withdraw}, f"The token {asked.withdraw!r} is withdrawn.")
+    if args.new_token is not None:
+        scopes = tuple(name.strip() for name in args.scopes.split(",") if name.strip())
+        token = file.add(args.new_token, scopes)
+        result = {"name": args.new_token, "scopes": list(scopes), "token": token}
+        return Answer(result, token)
+    if args.withdraw is not None:
+        file.withdraw(args.withdraw)
+        return Answer({"withdrawn": args.withdraw}, f"The token {args.withdraw!r} is withdrawn.")
     return _listed(file.tokens)
 
 
 def _listed(tokens: tuple[Token, ...]) -> Answer:
-    told = [{"name": one.name, "scopes": list(one.scopes), "made": one.made} for one in tokens]
+    result = [{"name": one.name, "scopes": list(one.scopes), "made": one.made} for one in tokens]
     lines = [f"{one.name:<20} {one.made[:10]:<12} {','.join(one.scopes)}" for one in tokens]
     head = [f"{'name':<20} {'made':<12} scopes"] if lines else ["There is no token yet."]
-    return Answer(told, "\n".join([*head, *lines]))
+    return Answer(result, "\n".join([*head, *lines]))

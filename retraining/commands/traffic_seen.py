@@ -214,8 +214,8 @@ def _facts(seen: Seen, days: int, settings: Settings) -> Iterator[tuple[str, str
     yield "realised", _score_in_words(seen.metric, whole.realised)
     yield "estimated", _estimate_in_words(seen)
     for number, share in seen.traffic.by_version.items():
-        told = f"{how_many(share.predictions, 'prediction')}, {share.labelled:,} labelled"
-        yield f"v{number}", f"{told}; {_score_in_words(seen.metric, share.realised)}"
+        counts = f"{how_many(share.predictions, 'prediction')}, {share.labelled:,} labelled"
+        yield f"v{number}", f"{counts}; {_score_in_words(seen.metric, share.realised)}"
     yield from _drift_in_words(seen.drift)
     for alert in seen.alerts:
         yield alert.kind, f"{alert.what}. {alert.action_required}"

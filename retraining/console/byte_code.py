@@ -35,10 +35,10 @@ def damaged_code(error: BaseException) -> DamagedCodeError | None:
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
     """An error and those that it came from, each once: a chain may end in itself."""
-    told: set[int] = set()
+    passed: set[int] = set()
     one: BaseException | None = error
-    while one is not None and id(one) not in told:
-        told.add(id(one))
+    while one is not None and id(one) not in passed:
+        passed.add(id(one))
         yield one
         one = one.__cause__ or one.__context__
 

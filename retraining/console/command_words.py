@@ -93,24 +93,24 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         if understood is not None:
             return understood
     parser = parser_of(named)
-    asked, others = parser.parse_known_args(words)
-    if asked.command is None:
-        asked.command = DEFAULT_COMMAND
-        return _parser_of_one(DEFAULT_COMMAND).parse_args(others, asked)
-    if others and getattr(asked, "flags_between", False):
+    args, others = parser.parse_known_args(words)
+    if args.command is None:
+        args.command = DEFAULT_COMMAND
+        return _parser_of_one(DEFAULT_COMMAND).parse_args(others, args)
+    if others and getattr(args, "flags_between", False):
         left = list(words)
-        left.remove(asked.command)
+        left.remove(args.command)
         # a namespace of its own: argparse warns on stderr of positionals that it finds set already
-        again = _parser_of_one(asked.command).parse_intermixed_args(left)
-        vars(asked).update(vars(again))
-        return asked
+        again = _parser_of_one(args.command).parse_intermixed_args(left)
+        vars(args).update(vars(again))
+        return args
     if others:
-        start = f"{program_name(ORCHESTRATOR)} {asked.command}"
+        start = f"{program_name(ORCHESTRATOR)} {args.command}"
         raise UsageError(
             f"{start}: unrecognized arguments: {' '.join(others)}.",
             remedy=f"`{start} --help` shows what is possible.",
         )
-    return asked
+    return args
 
 
 def _as_a_cycle(words: Sequence[str]) -> argparse.Namespace | None:
@@ -126,9 +126,9 @@ def _as_a_cycle(words: Sequence[str]) -> argparse.Namespace | None:
     import_module(f"retraining.commands.{DEFAULT_COMMAND}").add_flags(parser)
     parser.set_defaults(command=DEFAULT_COMMAND)
     with suppress(UsageError):
-        asked, others = parser.parse_known_args(flags)
+        args, others = parser.parse_known_args(flags)
         if not others:
-            return asked
+            return args
     return None
 
 

@@ -17,15 +17,14 @@ def columns() -> int:
 
     Long lines are hard to read, so never more than 100.
     """
-    asked = os.environ.get("COLUMNS", "")
+    given = os.environ.get("COLUMNS", "")
     try:
-        width = (
-            int(asked)
-            if asked.isdigit()
-            else os.get_terminal_size(sys.__stdout__.fileno()).columns
-            if sys.__stdout__
-            else 0
-        )
+        if given.isdigit():
+            width = int(given)
+        elif sys.__stdout__:
+            width = os.get_terminal_size(sys.__stdout__.fileno()).columns
+        else:
+            width = 0
     except (OSError, ValueError):  # not a terminal, or closed
         width = 0
     return max(NARROWEST, min(width or USUAL, WIDEST))

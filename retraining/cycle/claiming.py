@@ -125,8 +125,8 @@ def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
     if alike:
         raise _unknown_class(job, alike, schema)
     for file, facts in strange.values():
-        told = _classes_in_words([(file, facts)], schema)
-        job.refuse(file.name, f"a class never seen: {told}", file.sha256)
+        classes = _classes_in_words([(file, facts)], schema)
+        job.refuse(file.name, f"a class never seen: {classes}", file.sha256)
     return Claimed(tuple(accepted), facts_by_digest)
 
 
@@ -135,10 +135,10 @@ def _unknown_class(
 ) -> UnknownClassError:
     names = first_few((repr(file.name) for file, _ in files), SHOWN)
     known = first_few(map(repr, schema.classes), MOST_CLASSES_NAMED)
-    told = _classes_in_words(files, schema)
+    classes = _classes_in_words(files, schema)
     return UnknownClassError(
         f"{len(files)} files bring a class of {schema.target!r} that the production version has"
-        f" never seen: {told}; the files are {names}, the classes known are {known}.",
+        f" never seen: {classes}; the files are {names}, the classes known are {known}.",
         unchanged=f"These files are still in {job.settings.new_data_dir}; no alias moved.",
         remedy=(
             f"If the class is real, move the files to {job.settings.used_data_dir.name}/ and run"
@@ -189,8 +189,9 @@ def _say_once(claimed: Claimed) -> None:
             first.setdefault(column, f"{found.text!r} in {file.name}, row {found.first_row:,}")
     for column, rows in unseen.items():
         having = f"{how_many(rows, 'row')} {'has' if rows == 1 else 'have'}"
-        told = "%s a value of %r that was never seen before, first %s"
-        log.info(told, having, column, first[column])
+        log.info(
+            "%s a value of %r that was never seen before, first %s", having, column, first[column]
+        )
     dropped = sum(facts.unlabelled_rows for facts in claimed.facts.values())
     if dropped:
         were = "was" if dropped == 1 else "were"

@@ -96,9 +96,9 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
         slices=slices,
     )
     losing = [one for one in slices if one.vetoes]
-    told = ", ".join(f"{one.name} loses {one.loss:.4f}" for one in losing)
+    losses = ", ".join(f"{one.name} loses {one.loss:.4f}" for one in losing)
     veto = Decision(
-        bool(losing), f"a slice lost more than SLICE_MAX_LOSS={settings.slice_max_loss:g}: {told}"
+        bool(losing), f"a slice lost more than SLICE_MAX_LOSS={settings.slice_max_loss:g}: {losses}"
     )
     with job.stage("trying on traffic"):
         traffic = try_on_traffic(job, challenger.estimator, schema)
@@ -130,8 +130,8 @@ def floor_scores(cycle: Cycle, challenger: Predictions) -> dict[str, float | Non
     """The challenger's scores that MIN_MODEL_* are asked of, each by the metric that tells it for
     so many classes.
     """
-    asked = {name: metric(name).among(challenger.class_count) for name in cycle.settings.floors}
-    return {name: score(metric(told_by), challenger) for name, told_by in asked.items()}
+    metrics = {name: metric(name).among(challenger.class_count) for name in cycle.settings.floors}
+    return {name: score(metric(told_by), challenger) for name, told_by in metrics.items()}
 
 
 def _slices(cycle: Cycle, test_set: FrozenTestSet) -> Masks:

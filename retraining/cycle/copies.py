@@ -95,9 +95,9 @@ def archived_files(project: Project) -> dict[str, DataFile]:
 
 def tell(copies: Copies, which: str) -> None:
     """Log what was left out; a warning where that is more than half."""
-    told = copies_in_words(copies, which)
-    if told:
-        log.log(logging.WARNING if copies.most else logging.INFO, told)
+    sentence = copies_in_words(copies, which)
+    if sentence:
+        log.log(logging.WARNING if copies.most else logging.INFO, sentence)
 
 
 def _place(section: Section) -> tuple[int, int]:

@@ -56,5 +56,5 @@ def _unknown_class(settings: Settings, schema: Schema, version: int) -> Iterator
 def _nowhere(setting: str, name: str, kind: str, known: Iterable[str]) -> str:
     by_small_letters = {one.lower(): one for one in known}
     near = get_close_matches(name.lower(), by_small_letters, n=1)
-    asked = f"; did you mean {by_small_letters[near[0]]!r}?" if near else ""
-    return f"{setting}: {name!r} is no {kind}{asked}"
+    did_you_mean = f"; did you mean {by_small_letters[near[0]]!r}?" if near else ""
+    return f"{setting}: {name!r} is no {kind}{did_you_mean}"

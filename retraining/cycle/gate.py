@@ -150,8 +150,8 @@ def tell_what_is_not_read(job: Job, entries: Mapping[str, str]) -> str:
 
     now = job.now().timestamp()
     old = older_than_a_day(entries, job.settings.new_data_dir, now)
-    told = job.state.read(NOT_READ) or {}
-    if any(now - told.get(name, 0.0) > A_DAY for name in old) and not job.dry_run:
+    alerted = job.state.read(NOT_READ) or {}
+    if any(now - alerted.get(name, 0.0) > A_DAY for name in old) and not job.dry_run:
         _alert_of({name: entries[name] for name in old}, job)
         with job.state.if_possible():
             job.state.write(NOT_READ, dict.fromkeys(old, now))

@@ -78,15 +78,15 @@ def _tell_nobody() -> None:
     """Nobody looks on."""
 
 
-class Watch(NamedTuple):
-    """Who looks on: told that a start holds the lock, then that it passes the gate; has the log."""
+class Observer(NamedTuple):
+    """Called when a start holds the lock, then when it passes the gate; gives the log's lines."""
 
     on_lock: Callable[[], None] = _tell_nobody
     on_begin: Callable[[], None] = _tell_nobody
     log_lines: Callable[[], tuple[str, ...]] = tuple
 
 
-NOBODY = Watch()
+NOBODY = Observer()
 
 
 class Job(Project):
@@ -114,19 +114,19 @@ class Job(Project):
         force: bool = False,
         why: str = "",
         shows_pages: bool = True,
-        watch: Watch = NOBODY,
+        observer: Observer = NOBODY,
     ) -> None:
         super().__init__(settings, state, inbox, open_registry, now, sources, open_tables, terminal)
         self.dry_run = dry_run
         self.force = force
         self.why = why
         self.shows_pages = shows_pages
-        self.watch = watch
+        self.observer = observer
         self.tally = Tally()
 
     def begin(self) -> None:
         """Pass the gate: from here on the next start recovers first, unless this one ends well."""
-        self.watch.on_begin()
+        self.observer.on_begin()
         self.state.mark_dirty()
 
     @contextmanager

@@ -171,8 +171,10 @@ def _prepare_sqlite(file: Path) -> None:
             tables = database.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'table'"
             ).fetchall()
-            asked = database.execute(_ASK_REVISION).fetchone() if (_REVISIONS,) in tables else None
-        check_revision(asked and asked[0], sqlite_uri(file))
+            stamp = None
+            if (_REVISIONS,) in tables:
+                stamp = database.execute(_ASK_REVISION).fetchone()
+        check_revision(stamp and stamp[0], sqlite_uri(file))
     else:
         file.parent.mkdir(parents=True, exist_ok=True)
         _make_sqlite(file)

@@ -181,8 +181,8 @@ def _move_from(tag: str, text: str) -> AliasMove | None:
 
 def move_tags(move: AliasMove) -> dict[str, str]:
     """The tag that notes a move of the production alias by a person."""
-    told = {"before": move.before, "to": move.to, "why": move.why[:LONGEST_WHY]}
-    return {f"{MOVED}{move.time:{MOVED_AT}}": json.dumps(told)}
+    facts = {"before": move.before, "to": move.to, "why": move.why[:LONGEST_WHY]}
+    return {f"{MOVED}{move.time:{MOVED_AT}}": json.dumps(facts)}
 
 
 def withdrawn_tags(reasons: Mapping[str, str]) -> dict[str, str]:

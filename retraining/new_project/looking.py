@@ -58,12 +58,12 @@ def looked_at(files: Sequence[Path], target: str | None, settings: Settings) -> 
     settings = _with(proposals, settings)
     data_files = [DataFile(file.name, sha256_of(file), file) for file in files]
     columns, notes = _columns_of(data_files, settings)
-    asked = [] if target is None else [Proposal("TARGET_COLUMN", target, "As asked.")]
+    named = [] if target is None else [Proposal("TARGET_COLUMN", target, "As asked.")]
     if not columns:
-        return Looked(asked, notes)
+        return Looked(named, notes)
     if target is not None:
         _refuse_unknown(target, columns.values())
-    label = asked[0] if asked else likely_target(could_be_labels(next(iter(columns)), settings))
+    label = named[0] if named else likely_target(could_be_labels(next(iter(columns)), settings))
     if label is None:
         notes.append("No column looks like a label: name the one to predict in TARGET_COLUMN.")
         return Looked(proposals, notes)
@@ -78,7 +78,7 @@ def looked_at(files: Sequence[Path], target: str | None, settings: Settings) -> 
         good, damaged = _readable(good, settings)
         notes += damaged
         if not good:
-            return Looked(asked, notes)
+            return Looked(named, notes)
         from_rows = _of_rows(good, settings, unreadable)
     return Looked([label, *proposals, *from_rows], notes)
 

@@ -88,8 +88,8 @@ def _pass_on(noted: Sequence[warnings.WarningMessage], path: Path) -> None:
     """Show what the libraries said of this pickle, such as scikit-learn of another version: the
     first, and how many more.
     """
-    told = [one.message for one in noted if issubclass(one.category, UserWarning)]
-    said = list(dict.fromkeys(" ".join(str(message).split()) for message in told))
+    warned = [one.message for one in noted if issubclass(one.category, UserWarning)]
+    said = list(dict.fromkeys(" ".join(str(message).split()) for message in warned))
     if said:
         more = f" ({len(said) - 1} more like this)" if len(said) > 1 else ""
         log.warning("%s: %s%s", path.name, said[0], more)
@@ -99,10 +99,10 @@ def _carry_by_value(estimator: Any) -> None:
     """Let cloudpickle put the code of every module into the version that no installed package
     brings.
     """
-    asked: set[str] = set()
-    while new := {name.partition(".")[0] for name in referred_to_by(estimator)} - asked:
-        asked |= new
-        for name in sorted(new):
+    seen: set[str] = set()
+    while names := {name.partition(".")[0] for name in referred_to_by(estimator)} - seen:
+        seen |= names
+        for name in sorted(names):
             module = sys.modules.get(name)
             if module is not None and not _is_installed(module):
                 cloudpickle.register_pickle_by_value(module)

@@ -123,13 +123,13 @@ class _Script:
 
     def _needed_for(self, name: str) -> set[int]:
         needed: set[int] = set()
-        asked = [*self._places_of("annotations"), *self._places_of(name)]
-        while asked:
-            place = asked.pop()
+        places = [*self._places_of("annotations"), *self._places_of(name)]
+        while places:
+            place = places.pop()
             if place not in needed:
                 needed.add(place)
                 for used in _names_used(self._statements[place]):
-                    asked += self._places_of(used)
+                    places += self._places_of(used)
         return needed
 
 

@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from retraining.serving.service import Service
 
 
-def application(service: Service, gate: Callable[[], None] | None = None) -> FastAPI:
+def application(service: Service, barrier: Callable[[], None] | None = None) -> FastAPI:
     """The application of a service.
 
-    Its parts start and end with it, and `gate` is waited at in between.
+    Its parts start and end with it, and `barrier` is waited at in between.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(service.start)
-        if gate is not None:
-            await asyncio.to_thread(gate)
+        if barrier is not None:
+            await asyncio.to_thread(barrier)
         yield
         await asyncio.to_thread(service.close)
 

@@ -49,8 +49,8 @@ class Intake:
             Refusal: 413 where it is too long, 408 where it takes more than 30 s to come, 503 where
                 others fill the memory.
         """
-        told = request.headers.get("content-length", "")
-        if told.isdecimal() and int(told) > self._most_bytes:
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._most_bytes:
             raise self._too_long()
         try:
             async with asyncio.timeout(SECONDS_FOR_A_BODY):

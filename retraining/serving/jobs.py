@@ -123,13 +123,13 @@ class Jobs:
         words = [*shlex.split(self._settings.command), "run", "--json"]
         words += ["--force"] if force else []
         words += ["--why", why] if why else []
-        with output.open("wb") as told, output.with_suffix(".err").open("wb") as said:
-            fcntl.flock(told, fcntl.LOCK_EX)  # the process inherits it with its stdout
+        with output.open("wb") as result, output.with_suffix(".err").open("wb") as errors:
+            fcntl.flock(result, fcntl.LOCK_EX)  # the process inherits it with its stdout
             process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
-                stdout=told,
-                stderr=said,
+                stdout=result,
+                stderr=errors,
                 env=self._environment,
                 cwd=self._settings.project,
                 start_new_session=True,  # neither Ctrl-C nor the service's end reaches it
@@ -216,9 +216,9 @@ def _is_locked(descriptor: int) -> bool:
 
 def _ended(output: bytes) -> JobState:
     try:
-        told = json.loads(output)
+        outcome = json.loads(output)
         return JobState(
-            "ended", told["ending"], told["exit_code"], told["reason"], told["cycle_id"]
+            "ended", outcome["ending"], outcome["exit_code"], outcome["reason"], outcome["cycle_id"]
         )
     except (ValueError, KeyError, TypeError):
         reason = (

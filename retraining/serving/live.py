@@ -105,7 +105,7 @@ class LivePage:
             seen=self._seen(rows),
             books=books,
             not_read=not_read,
-            pulse=self._pulse.told(),
+            pulse=self._pulse.stretches(),
             rows=rows,
             alerts=self._alerts(),
             doing=self._doing(may_operate=may_operate),

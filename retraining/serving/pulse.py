@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROUTES = ("/predict", "/invocations")
 SECONDS_BETWEEN = 15.0
 READINGS_KEPT = 24 * 60 * 4  # a day of them
-MOST_STRETCHES = 60  # that are told
+MOST_STRETCHES = 60  # that are shown
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PulseTaker:
         counts = self._metrics.request_times(ROUTES)
         self._readings.append(_Reading(datetime.now(UTC), counts))
 
-    def told(self) -> tuple[Pulse, ...]:
+    def stretches(self) -> tuple[Pulse, ...]:
         """The stretches between readings, oldest first.
 
         Neighbours are joined where they are many.

@@ -31,7 +31,7 @@ class ReloadAlerts:
 
     def tried(self, version: int, outcome: Outcome, why: str) -> None:
         """Tell a person, unless the same was told before."""
-        if outcome == "loaded" or (version, why) in set(self._told()):
+        if outcome == "loaded" or (version, why) in set(self._alerts()):
             return
         settings = self._settings
         remedy = (
@@ -48,12 +48,12 @@ class ReloadAlerts:
     def stands(self, standing: Standing, model: ServedModel | None) -> None:
         """A look that changed nothing is no alert."""
 
-    def _told(self) -> Iterator[tuple[int, str]]:
+    def _alerts(self) -> Iterator[tuple[int, str]]:
         """Version and reason of the alerts of this kind that are in the file."""
         with suppress(OSError):
             lines = (self._settings.state_dir / alerts.NAME).read_text().splitlines()
             for line in lines:
                 with suppress(ValueError, KeyError, TypeError):
-                    told = json.loads(line)
-                    if told["kind"] == KIND:
-                        yield told["numbers"]["version"], told["what"]
+                    alert = json.loads(line)
+                    if alert["kind"] == KIND:
+                        yield alert["numbers"]["version"], alert["what"]

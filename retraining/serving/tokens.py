@@ -176,9 +176,9 @@ def _readable(text: str) -> Iterator[Token]:
 
 def _token_in(line: str) -> Token | None:
     try:
-        told: Any = json.loads(line)
-        name, scopes, sha256 = told["name"], told["scopes"], told["sha256"]
-        made = told.get("made", "")
+        fields: Any = json.loads(line)
+        name, scopes, sha256 = fields["name"], fields["scopes"], fields["sha256"]
+        made = fields.get("made", "")
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     texts = all(isinstance(text, str) for text in (name, sha256, made))

@@ -178,7 +178,7 @@ class Watch:
         if not somebody_waits:
             give_way(process.pid)
         try:
-            told, said = process.communicate(timeout=LONGEST_LOOK)
+            output, errors = process.communicate(timeout=LONGEST_LOOK)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -186,13 +186,13 @@ class Watch:
         finally:
             self._process = None
         if process.returncode not in (0, ALERTS):
-            last_lines = " ".join(said.decode(errors="replace").splitlines()[-3:])
+            last_lines = " ".join(errors.decode(errors="replace").splitlines()[-3:])
             words = last_lines or "it said nothing"
             failure = MonitorFailedError(f"monitor ended with {process.returncode}: {words}")
             log.warning("%s", failure)
             message = "The traffic could not be looked at; see the log."
             raise not_now("monitor_failed", message) from failure
-        return told.decode()
+        return output.decode()
 
     def _kept(self, days: int) -> KeptResult | None:
         try:

@@ -3,8 +3,8 @@
 Started together, restarted one by one, ended together.
 
 The parent imports what they share, forks, and never answers itself. The port is listened on once
-every worker has its model or has found none: until then each waits at a gate. A worker whose parent
-is gone ends too.
+every worker has its model or has found none: until then each waits at a barrier. A worker whose
+parent is gone ends too.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
 
-    Gate = Callable[[], None]
-    Serve = Callable[[int, Gate], None]
+    Barrier = Callable[[], None]
+    Serve = Callable[[int, Barrier], None]
 
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus-client looks for it when it is imported
 SECONDS_TO_END = 15.0
@@ -68,7 +68,7 @@ class Workers:
     Args:
         count: how many there are.
         listener: the socket that they answer on; the parent closes it first when all is to end.
-        serve: answers until SIGTERM; told the worker's number, and the gate to wait at before it
+        serve: answers until SIGTERM; told the worker's number, and the barrier to wait at before it
             listens.
     """
 
@@ -86,7 +86,7 @@ class Workers:
             WorkersFailedError: one ended again and again before it could answer.
         """
         self._ready_in, self._ready_out = os.pipe()
-        self._gate_in, self._gate_out = os.pipe()
+        self._barrier_in, self._barrier_out = os.pipe()
         self._life_in, self._life_out = os.pipe()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signal_number, self._end)
@@ -120,15 +120,15 @@ class Workers:
     def _be_a_worker(self, number: int) -> None:
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signal_number, signal.SIG_DFL)
-        for parents in (self._ready_in, self._gate_out, self._life_out):
-            with suppress(OSError):  # the gate is open, and its end closed, once all were ready
+        for parents in (self._ready_in, self._barrier_out, self._life_out):
+            with suppress(OSError):  # the barrier is open, and its end closed, once all were ready
                 os.close(parents)
         threading.Thread(target=self._end_with_the_parent, daemon=True).start()
-        self.serve(number, self._wait_at_the_gate)
+        self.serve(number, self._wait_at_the_barrier)
 
-    def _wait_at_the_gate(self) -> None:
+    def _wait_at_the_barrier(self) -> None:
         os.write(self._ready_out, os.getpid().to_bytes(4))
-        os.read(self._gate_in, 1)  # ends when the parent closes its end
+        os.read(self._barrier_in, 1)  # ends when the parent closes its end
 
     def _end_with_the_parent(self) -> None:
         os.read(self._life_in, 1)  # ends when the parent does
@@ -144,7 +144,7 @@ class Workers:
         all_are = len(self._workers) == self.count
         if all_are and all(worker.ready for worker in self._workers.values()):
             with suppress(OSError):  # it is open already where a worker was started again
-                os.close(self._gate_out)
+                os.close(self._barrier_out)
 
     def _look_who_ended(self) -> None:
         while self._workers:

@@ -227,11 +227,11 @@ def _probabilities(
 
 
 def _array(estimator: Any, method: str, rows: pd.DataFrame, path: Path) -> np.ndarray:
-    def asked() -> np.ndarray:
+    def answer() -> np.ndarray:
         return np.asarray(getattr(estimator, method)(rows.copy(deep=False)))
 
     return cast(
-        "np.ndarray", call(asked, path=path, failed=f"returned an estimator whose {method} raises")
+        "np.ndarray", call(answer, path=path, failed=f"returned an estimator whose {method} raises")
     )
 
 

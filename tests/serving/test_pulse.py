@@ -31,16 +31,16 @@ def test_only_what_came_between_two_readings_is_told(monkeypatch: pytest.MonkeyP
     taker = PulseTaker(metrics)
     metrics.answered("/predict", 200, 3.0)  # before the first reading
     taker.read()
-    assert taker.told() == ()
+    assert taker.stretches() == ()
     for route in ("/predict", "/predict", "/invocations", "/health"):
         metrics.answered(route, 200, 0.004)
     taker.read()
-    (told,) = taker.told()
-    assert (told.requests, told.seconds) == (3, 60)
-    assert told.p50 is not None
-    assert 0.0025 < told.p50 <= 0.005
+    (stretch,) = taker.stretches()
+    assert (stretch.requests, stretch.seconds) == (3, 60)
+    assert stretch.p50 is not None
+    assert 0.0025 < stretch.p50 <= 0.005
     taker.read()
-    nothing = taker.told()[-1]
+    nothing = taker.stretches()[-1]
     assert (nothing.requests, nothing.p50, nothing.p99) == (0, None, None)
 
 
@@ -54,9 +54,9 @@ def test_a_day_is_told_in_few_stretches_that_hold_all_requests(
     for _ in range(600):
         metrics.answered("/predict", 200, 0.001)
         taker.read()
-    told = taker.told()
-    assert len(told) <= pulse.MOST_STRETCHES
-    assert sum(one.requests for one in told) == 600
+    stretches = taker.stretches()
+    assert len(stretches) <= pulse.MOST_STRETCHES
+    assert sum(one.requests for one in stretches) == 600
 
 
 @pytest.mark.parametrize(

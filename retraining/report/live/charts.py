@@ -180,7 +180,7 @@ def _requests(facts: LiveFacts) -> Iterator[Chart]:
     if facts.pulse is None:
         return
     pulse = facts.pulse
-    asked = sum(one.requests for one in pulse)
+    requests = sum(one.requests for one in pulse)
     plot = line_plot(
         [
             Line("p99", "before", tuple(_times(pulse, "p99"))),
@@ -198,8 +198,8 @@ def _requests(facts: LiveFacts) -> Iterator[Chart]:
     yield Chart(
         key="requests",
         title="Requests a minute",
-        words=f"{asked:,} {since}",
-        plot=bar_plot(bars, tell=lambda value: f"{value:,.4g}", top=None if asked else 1.0),
+        words=f"{requests:,} {since}",
+        plot=bar_plot(bars, tell=lambda value: f"{value:,.4g}", top=None if requests else 1.0),
         heads=heads,
         rows=rows,
         empty="The first minute is not over yet.",
@@ -207,7 +207,7 @@ def _requests(facts: LiveFacts) -> Iterator[Chart]:
     yield Chart(
         key="latency",
         title="Time to an answer",
-        words=f"Time until {asked:,} requests for predictions were answered",
+        words=f"Time until {requests:,} requests for predictions were answered",
         plot=plot,
         heads=heads,
         rows=rows,

@@ -49,8 +49,8 @@ async def ready(request: Request) -> Response:
 @router.get("/health", **described("How the service is", HEALTH_EXAMPLE, 503))
 async def health(request: Request) -> Response:
     """What answers, what the registry says, how the log is, and why not all is well."""
-    told = health_of(service_of(request))
-    return json_answer(told, status=503 if told["status"] == "no_model" else 200)
+    answer = health_of(service_of(request))
+    return json_answer(answer, status=503 if answer["status"] == "no_model" else 200)
 
 
 for path, endpoint in (("/live", live), ("/ready", ready), ("/health", health)):

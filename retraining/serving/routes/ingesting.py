@@ -58,14 +58,14 @@ async def ingest_batch(request: Request) -> Response:
         log.warning("a batch could not be put into the inbox: %s", error)
         message = "The inbox cannot be written; send the batch again."
         raise not_now("inbox_unavailable", message) from None
-    told = {
+    answer = {
         "batch_id": batch.batch_id,
         "file": batch.file,
         "rows": batch.rows,
         "sha256": batch.sha256,
         "repeated": was_there,
     }
-    return json_answer(told, status=200 if was_there else 201)
+    return json_answer(answer, status=200 if was_there else 201)
 
 
 def _read(service: Service, schema: Schema, body: bytes) -> SentBatch:

@@ -40,16 +40,16 @@ async def labels(request: Request) -> Response:
     given = given_labels(body, schema, at_most=service.settings.max_request_rows)
     service.charge(payer_of(request), len(given))
     try:
-        told = await asyncio.to_thread(service.log.take_labels, given)
+        counts = await asyncio.to_thread(service.log.take_labels, given)
     except PredictionLogError:
         message = "The prediction log cannot be written; send the labels again."
         raise not_now("log_unavailable", message) from None
     return json_answer(
         {
-            "new": told.new,
-            "repeated": told.repeated,
-            "changed": told.changed,
-            "unknown": told.unknown,
-            "new_class": told.new_class,
+            "new": counts.new,
+            "repeated": counts.repeated,
+            "changed": counts.changed,
+            "unknown": counts.unknown,
+            "new_class": counts.new_class,
         }
     )

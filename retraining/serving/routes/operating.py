@@ -83,10 +83,10 @@ async def history(request: Request) -> Response:
     """The last cycles, newest first: what `history --json` prints."""
     service = service_of(request)
     try:
-        told = await asyncio.to_thread(service.history)
+        cycles = await asyncio.to_thread(service.history)
     except RetrainingError as error:
         raise not_now("no_history", error.what) from error
-    return json_answer(told)
+    return json_answer(cycles)
 
 
 @router.post(
@@ -104,9 +104,9 @@ async def trigger(request: Request) -> Response:
     """Start a cycle in a process of its own, unless one runs."""
     service = service_of(request)
     must_be_json(request)
-    told = json_object(await service.intake.body_of(request))
-    force, why = told.get("force", False), told.get("why", "")
-    if set(told) - {"force", "why"} or not isinstance(force, bool) or not _is_a_reason(why):
+    body = json_object(await service.intake.body_of(request))
+    force, why = body.get("force", False), body.get("why", "")
+    if set(body) - {"force", "why"} or not isinstance(force, bool) or not _is_a_reason(why):
         expected = f"`force` (true or false) and `why` (up to {LONGEST_WHY} printable characters)"
         raise bad_request("not_a_trigger", f"An object was expected with {expected}.")
     job_id = await asyncio.to_thread(service.jobs.start, force=force, why=why)
