@@ -87,13 +87,13 @@ def _ids_where(
     *conditions: ColumnElement[bool],
 ) -> set[str]:
     """Those of the ids that a table holds."""
-    found: set[str] = set()
-    for some in in_chunks(list(ids)):
+    held: set[str] = set()
+    for chunk in in_chunks(list(ids)):
         query = sa.select(table.c.prediction_id).where(
-            table.c.model_name == model_name, table.c.prediction_id.in_(some), *conditions
+            table.c.model_name == model_name, table.c.prediction_id.in_(chunk), *conditions
         )
-        found.update(connection.execute(query).scalars())
-    return found
+        held.update(connection.execute(query).scalars())
+    return held
 
 
 def _lost_to_others(connection: Connection, model_name: str, fresh: list[Record]) -> set[str]:

@@ -97,11 +97,11 @@ def take_labels(
             committed.
     """
     outcomes = LabelOutcomes()
-    for some in in_chunks(given, AT_ONCE):
+    for chunk in in_chunks(given, AT_ONCE):
         with database.writing() as connection:
             lock_the_labels(connection, model_name, alone=ALONE)
-            results = _take(connection, model_name, some, now)
-        for label, outcome in zip(some, results, strict=True):
+            results = _take(connection, model_name, chunk, now)
+        for label, outcome in zip(chunk, results, strict=True):
             outcomes.count(label.prediction_id, outcome)
     return outcomes
 
@@ -176,13 +176,13 @@ def _known(connection: Connection, model_name: str, ids: Sequence[str]) -> dict[
         labels.c.received_time,
         labels.c.superseded,
     ).where(labels.c.model_name == model_name, labels.c.prediction_id.in_(ids))
-    found: dict[str, list[_Known]] = {}
+    by_prediction: dict[str, list[_Known]] = {}
     for row in connection.execute(query.order_by(labels.c.number)):
         known = _Known(
             row.number, row.label, row.label_time, row.received_time, bool(row.superseded)
         )
-        found.setdefault(row.prediction_id, []).append(known)
-    return found
+        by_prediction.setdefault(row.prediction_id, []).append(known)
+    return by_prediction
 
 
 def _write(

@@ -68,22 +68,22 @@ def layout_of(database: Database) -> int | None:
 
 
 def _bring_up_to_date(connection: Connection, shown: str) -> None:
-    found = _layout_found(connection)
-    if found is None:
+    layout = _layout_found(connection)
+    if layout is None:
         metadata.create_all(connection)
         connection.execute(log_layout.insert().values(version=LAYOUT))
         return
-    if found > LAYOUT:
-        raise newer_layout(found, shown)
-    for number in range(found, LAYOUT):
+    if layout > LAYOUT:
+        raise newer_layout(layout, shown)
+    for number in range(layout, LAYOUT):
         UPGRADES[number](connection)
     connection.execute(log_layout.update().values(version=LAYOUT))
 
 
-def newer_layout(found: int, shown: str) -> PredictionLogError:
+def newer_layout(layout: int, shown: str) -> PredictionLogError:
     """The error of a log that a newer version of this program upgraded."""
     return PredictionLogError(
-        f"The prediction log {shown} has layout {found}; this program knows {LAYOUT} at most.",
+        f"The prediction log {shown} has layout {layout}; this program knows {LAYOUT} at most.",
         unchanged=UNCHANGED,
         remedy="Upgrade this program as far as the one that wrote the log.",
     )

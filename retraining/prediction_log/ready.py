@@ -61,11 +61,11 @@ def ready_rows(
     connection: Connection, model_name: str, waits: Waits, now: datetime
 ) -> list[ReadyRow]:
     """The oldest rows that are ready, as many as a file holds at most."""
-    found = _labelled(connection, model_name, waits, now)
+    rows = _labelled(connection, model_name, waits, now)
     if waits.if_silent is not None:
-        found += _silent(connection, model_name, waits, now, waits.if_silent)
-        found.sort(key=lambda row: row.age)
-    return found[: waits.rows_per_file]
+        rows += _silent(connection, model_name, waits, now, waits.if_silent)
+        rows.sort(key=lambda row: row.age)
+    return rows[: waits.rows_per_file]
 
 
 def rows_of_other_classes(

@@ -57,13 +57,13 @@ def _ready_since(
 ) -> Iterator[datetime]:
     """Since when the first rows are ready, as many as a file holds at most."""
     cut = text_of(waits.cut(now))
-    found = []
+    rows = []
     if waits.classes:
         places = ", ".join("?" * len(waits.classes))
         values = (model_name, cut, *waits.classes, waits.rows_per_file)
-        found += connection.execute(LABELLED.format(places), values).fetchall()
+        rows += connection.execute(LABELLED.format(places), values).fetchall()
     if waits.if_silent is not None:
-        found += connection.execute(SILENT, (model_name, cut, waits.rows_per_file)).fetchall()
-    for asked, received in found:
+        rows += connection.execute(SILENT, (model_name, cut, waits.rows_per_file)).fetchall()
+    for asked, received in rows:
         label_came = None if received is None else time_in(received)
         yield waits.ready_since(time_in(asked), label_came)

@@ -84,15 +84,15 @@ def forget_predictions(
         PredictionLogError: the log cannot be reached or written.
     """
     forgotten: list[ForgottenPrediction] = []
-    for some in in_chunks(ids):
+    for chunk in in_chunks(ids):
         with database.writing() as connection:
             lock_the_labels(connection, model_name, alone=ALONE)
             query = sa.select(predictions.c.prediction_id, predictions.c.exported_in).where(
-                predictions.c.model_name == model_name, predictions.c.prediction_id.in_(some)
+                predictions.c.model_name == model_name, predictions.c.prediction_id.in_(chunk)
             )
-            found = dict(connection.execute(query).all())
-            _delete(connection, model_name, some)
-        forgotten += [ForgottenPrediction(i, found[i]) for i in some if i in found]
+            files = dict(connection.execute(query).all())
+            _delete(connection, model_name, chunk)
+        forgotten += [ForgottenPrediction(i, files[i]) for i in chunk if i in files]
     return forgotten
 
 

@@ -64,12 +64,12 @@ def bring_into_the_archive(job: Job, folder: Path, named: Sequence[DataFile]) ->
             job.inbox.archive(archived, file.name if from_inbox else None)
 
 
-def _no_table_in(folder: Path, there: Listing, remedy: str) -> UsageError:
+def _no_table_in(folder: Path, listing: Listing, remedy: str) -> UsageError:
     """What to say of a folder with nothing to learn from: what lies there all the same is counted
     by the reason.
     """
-    links = dict.fromkeys(there.links, "a symbolic link")
-    lies_there = counted_by_reason({**there.skipped, **links})
+    links = dict.fromkeys(listing.links, "a symbolic link")
+    lies_there = counted_by_reason({**listing.skipped, **links})
     what = f"{folder} holds no CSV or Parquet file"
     return UsageError(f"{what}: {lies_there}." if lies_there else f"{what}.", remedy=remedy)
 
@@ -83,12 +83,12 @@ def archive_by_arrival(job: Job, recovered: Recovered) -> tuple[DataFile, ...]:
     folder = job.settings.used_data_dir
     folder.mkdir(parents=True, exist_ok=True)
     job.settings.new_data_dir.mkdir(parents=True, exist_ok=True)
-    found = [
+    files = [
         DataFile(names[0], sha, folder / names[0])
         for sha, names in job.inbox.archived().items()
         if sha not in recovered.ledger.withdrawn
     ]
-    return _by_arrival(found)
+    return _by_arrival(files)
 
 
 def with_named_files(

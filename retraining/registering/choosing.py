@@ -66,12 +66,12 @@ def _extra_columns(
     """Columns that production does not have -> the files that have them: cycles ignored them
     there, so the archive may hold both kinds.
     """
-    found: dict[str, list[str]] = {}
+    files_with: dict[str, list[str]] = {}
     for file, facts in zip(files, job.tables.validate_many(files, production), strict=True):
         if not isinstance(facts, UnreadableFileError):
             for column in facts.extra_columns:
-                found.setdefault(column, []).append(file.name)
-    return found
+                files_with.setdefault(column, []).append(file.name)
+    return files_with
 
 
 def _schema_without(
@@ -91,13 +91,13 @@ def _schema_without(
 
 
 def _unreadable(job: Job, files: tuple[DataFile, ...], schema: Schema) -> dict[str, str]:
-    found = {}
+    reasons = {}
     for file, facts in zip(files, job.tables.validate_many(files, schema), strict=True):
         if isinstance(facts, UnreadableFileError):
-            found[file.sha256] = f"{file.name}: {facts}"
+            reasons[file.sha256] = f"{file.name}: {facts}"
         elif facts.unknown_labels:
-            found[file.sha256] = (
+            reasons[file.sha256] = (
                 f"{file.name}: it has the class {next(iter(facts.unknown_labels))!r}, which the"
                 " named files lack"
             )
-    return found
+    return reasons

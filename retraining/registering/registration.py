@@ -129,15 +129,15 @@ def _nothing_changed_since(job: Job, recovered: Recovered, version: Version) -> 
     """Whether training from the archive now would make the version that is there: the same files,
     settings and recipe.
     """
-    there = {file.sha256 for file in archive_by_arrival(job, recovered)}
-    if not there:
+    archived = {file.sha256 for file in archive_by_arrival(job, recovered)}
+    if not archived:
         return True  # there is nothing to make another one of
     recipe = load_recipe(job.settings.recipe_path)
     try:
         manifest = job.registry.manifest(version)
     except DamagedModelError:
         return False  # nobody can say; a new version is a way on
-    if there - {*recovered.ledger.archive, *manifest.left_out}:
+    if archived - {*recovered.ledger.archive, *manifest.left_out}:
         return False
     return not changes_since(manifest, shape_of(job.settings, recipe.code_sha256))
 

@@ -30,13 +30,13 @@ def remarks_on(job: Job, plan: Plan) -> tuple[Remark, ...]:
 
 def _indexes(job: Job, plan: Plan) -> dict[str, str]:
     """Columns that hold pandas' index, and the first file that has each."""
-    found: dict[str, str] = {}
+    first_file: dict[str, str] = {}
     facts = job.tables.validate_many(plan.files, plan.schema)
     for file, one in zip(plan.files, facts, strict=True):
         if not isinstance(one, UnreadableFileError):
             for column in one.index_columns:
-                found.setdefault(column, file.name)
-    return found
+                first_file.setdefault(column, file.name)
+    return first_file
 
 
 def remarks_in_words(remarks: Sequence[Remark]) -> Iterator[str]:

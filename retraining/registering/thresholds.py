@@ -40,7 +40,7 @@ def suggested_thresholds(baseline: Baseline, confidence: float) -> dict[str, flo
     METRIC later; those that the answers do not give are not there.
     """
     answers = baseline.answers
-    found: dict[str, float] = {}
+    suggested: dict[str, float] = {}
     if baseline.score is None or answers is None:
         return {}
     for name, one in METRICS.items():
@@ -56,8 +56,8 @@ def suggested_thresholds(baseline: Baseline, confidence: float) -> dict[str, flo
         greater = one.greater_is_better
         threshold = suggested_threshold(scored, greater_is_better=greater)
         if scored.value is not None and (threshold or not greater):
-            found[name] = threshold
-    return found
+            suggested[name] = threshold
+    return suggested
 
 
 def threshold_source(baseline: Baseline, *, greater_is_better: bool) -> str:

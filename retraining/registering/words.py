@@ -122,17 +122,17 @@ def majority_in_words(baseline: Baseline, schema: Schema) -> Iterator[str]:
 
 
 def _scores_in_words(settings: Settings, registered: Registered) -> Iterator[str]:
-    found = registered.baseline.score
-    if found is not None and found.value is not None:
-        if found.value == PERFECT.get(found.metric, 1.0):
+    score = registered.baseline.score
+    if score is not None and score.value is not None:
+        if score.value == PERFECT.get(score.metric, 1.0):
             yield (
-                f"A perfect {found.metric} of {found.value:.1f} is seldom true: look for a column "
+                f"A perfect {score.metric} of {score.value:.1f} is seldom true: look for a column "
                 "that is made from the label, or known only after it."
             )
         greater = settings.greater_is_better
         threshold = suggested_threshold(registered.baseline, greater_is_better=greater)
         if threshold == 0 and greater:
-            why = f"No RETRAIN_THRESHOLD is suggested: no {found.metric} falls below 0."
+            why = f"No RETRAIN_THRESHOLD is suggested: no {score.metric} falls below 0."
             yield why + (_asked_for_all_the_same(settings) if _must_be_set(settings) else "")
         else:
             source = threshold_source(registered.baseline, greater_is_better=greater)

@@ -39,14 +39,14 @@ class _Waiting:
     def __post_init__(self) -> None:
         self.answers = self.loop.create_future()
 
-    def tell(self, found: Answers | Exception) -> None:
+    def tell(self, outcome: Answers | Exception) -> None:
         """Hand over, on the event loop; a caller that has left hears nothing."""
         if self.answers.done():
             return
-        if isinstance(found, Exception):
-            self.answers.set_exception(found)
+        if isinstance(outcome, Exception):
+            self.answers.set_exception(outcome)
         else:
-            self.answers.set_result(found)
+            self.answers.set_result(outcome)
 
 
 class Batches:

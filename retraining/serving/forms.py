@@ -44,14 +44,14 @@ def sent_rows(
         Refusal: 400 where it is not exactly one form, 413 for too many rows, 422 where the rows are
             no table.
     """
-    found = [form for form in FORMS if form in body]
-    if len(found) != 1:
+    forms = [form for form in FORMS if form in body]
+    if len(forms) != 1:
         message = f'Send rows as exactly one of {_LISTED}: {{"dataframe_records": [{{...}}]}}.'
         raise bad_request("not_one_form", message)
     if set(body) - {*FORMS, *besides}:
-        takes = ", ".join([found[0], *besides])
+        takes = ", ".join([forms[0], *besides])
         raise bad_request("unknown_key", f"The object has a key that is not known here ({takes}).")
-    form = found[0]
+    form = forms[0]
     columns = _READERS[form](body[form], names)
     count = len(next(iter(columns.values()), ()))
     if not count:

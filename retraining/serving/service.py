@@ -129,14 +129,14 @@ Answer = Callable[[Service, Asked], Awaitable[tuple["Predicted", "Logged"]]]
 
 def read_question(body: bytes, schema: Schema, at_most: int) -> Question:
     """Read the body of `/predict` by a version's schema."""
-    told = json_object(body)
-    sent = sent_rows(told, schema.names, at_most=at_most, besides=BESIDES_ROWS)
-    ids = told.get("ids")
+    fields = json_object(body)
+    sent = sent_rows(fields, schema.names, at_most=at_most, besides=BESIDES_ROWS)
+    ids = fields.get("ids")
     return Question(
         rows=typed_rows(sent, schema),
         prediction_ids=new_ids(sent.count) if ids is None else _checked_ids(ids, sent.count),
         ids_are_the_callers=ids is not None,
-        client_request_id=_checked_client_request_id(told.get("client_request_id")),
+        client_request_id=_checked_client_request_id(fields.get("client_request_id")),
     )
 
 

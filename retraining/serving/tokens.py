@@ -77,11 +77,11 @@ class TokenFile:
     def holder_of(self, token: str) -> Token | None:
         """Whose token this is; compared with every line in constant time."""
         digest = digest_of(token)
-        found = None
+        holder = None
         for known in self.tokens:
             if compare_digest(known.sha256, digest):
-                found = known
-        return found
+                holder = known
+        return holder
 
     def _look(self) -> None:
         try:

@@ -234,12 +234,12 @@ class Watch:
 
 def _is_overtaken(kept: KeptResult, newest: datetime | None, holder: int | None) -> bool:
     """Whether the first predictions, or another holder of the alias, came after a look."""
-    found: Seen = json.loads(kept.content)
-    looked_at = found.get("drift", {}).get("reference_version")
+    seen: Seen = json.loads(kept.content)
+    looked_at = seen.get("drift", {}).get("reference_version")
     if looked_at is not None and holder is not None and looked_at != holder:
         return True
     has_come_since = newest is not None and kept.made_time < newest
-    return has_come_since and found["predictions"] == 0
+    return has_come_since and seen["predictions"] == 0
 
 
 def _name(days: int) -> str:

@@ -66,15 +66,15 @@ def _left_out(column: str, file: str) -> Remark:
 
 def _of_column(rows: Rows, column: Column, schema: Schema, settings: Settings) -> Iterator[Remark]:
     """A column that tells the label is remarked on for that; else the first thing that is found."""
-    some = rows.first(ROWS_LOOKED_AT)
-    telling = label_told_by(some, column, schema)
+    first_rows = rows.first(ROWS_LOOKED_AT)
+    telling = label_told_by(first_rows, column, schema)
     if telling is not None:
         yield telling
     if column.kind == "string":
         remark = numbers_in_words(rows, column.name, settings)
-        remark = remark or identifying_text(some, column.name)
+        remark = remark or identifying_text(first_rows, column.name)
     else:
-        remark = identifying_number(some, column.name)
+        remark = identifying_number(first_rows, column.name)
     remark = remark or _of_one_value(rows, column)
     if remark is not None:
         yield remark

@@ -277,11 +277,11 @@ def _labels(facts: LiveFacts) -> Chart:
     )
 
 
-def _at_the_last_look(facts: LiveFacts, found: str) -> str:
+def _at_the_last_look(facts: LiveFacts, words: str) -> str:
     """Why nothing is drawn; rows that came since are in no chart yet."""
     if facts.seen is None:
         return "The traffic was not looked at yet."
-    return f"{found} at the last look, {time_text(facts.seen.made)}."
+    return f"{words} at the last look, {time_text(facts.seen.made)}."
 
 
 def _percent(share: float) -> str:
