@@ -1,5 +1,5 @@
-"""What the documents say is true: their commands run, and every command, flag, setting and error is
-in them.
+"""What the documents say is true: their commands run, and every command, flag, setting, trigger,
+ending and error is in them.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import re
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pandas as pd
 import psycopg
 import pytest
 
+import prediction_service
 import register_first_model
-from retraining import errors
+from retraining import decisions, errors
 from retraining.console import command_words
+from retraining.endings import CYCLE_ENDINGS
 from retraining.errors import RetrainingError
 from retraining.model_registry.mlflow_registry import MlflowRegistry
+from retraining.outcomes import PromotionRule, TriggerName
 from retraining.settings import READINGS, SETTING_NAMES, load
 from tests.mlflow_servers import wait_for
 from tests.ports import free_port
@@ -33,14 +36,12 @@ if TYPE_CHECKING:
 
     from tests.postgres import Postgres
 
+EXAMPLE, REFERENCE = CLONE / ".env.example", CLONE / "docs/reference.md"
+SERVICE = "prediction_service.py"
 DOCUMENTS = [CLONE / "README.md", CLONE / "CONTRIBUTING.md", *sorted(CLONE.glob("docs/*.md"))]
 BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 QUICK = {"MIN_NEW_FILES": "3", "MIN_FILE_AGE_SECONDS": "0", "HOLDOUT_FRACTION": "0.4"}
 PYTHON = ".venv/bin/python"
-
-
-def everything() -> str:
-    return "\n".join(path.read_text() for path in DOCUMENTS)
 
 
 def blocks(path: Path, *kinds: str) -> Iterator[str]:
@@ -66,21 +67,68 @@ def flags_of(parser: argparse.ArgumentParser) -> Iterator[str]:
                 yield from flags_of(command)
 
 
-def test_every_command_and_flag_is_documented() -> None:
-    text = everything()
-    words = set(flags_of(command_words.parser_of())) - {"-h"}
-    assert {
-        word for word in words if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)
-    } == set()
+@pytest.mark.parametrize("script", [ORCHESTRATOR, REGISTER, SERVICE])
+def test_every_command_and_flag_stands_in_the_reference(
+    script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = REFERENCE.read_text()
+    words = set(flags_of(command_words.parser_of()))
+    if script != ORCHESTRATOR:
+        with pytest.raises(SystemExit):
+            parse(script, ["--help"])
+        words = set(re.findall(r"(?<![\w-])--[\w-]+", capsys.readouterr().out))
+    assert words
+    assert [word for word in words - {"-h"} if not names(word, text)] == []
+
+
+def names(word: str, text: str) -> bool:
+    """Whether a text has the whole word, and not a longer one that begins or ends so."""
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None
+
+
+def first_cells(page: str, head: str) -> list[str]:
+    """The names in the first column of the table that begins with this line."""
+    _, _, table = (CLONE / page).read_text().partition(head)
+    rows = table.partition("\n\n")[0]
+    cells = re.findall(r"^\| ([^|]*) \|", rows, re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+
+
+def test_every_trigger_stands_in_the_example_the_reference_and_the_page_of_thresholds() -> None:
+    triggers = list(get_args(TriggerName))
+    assert list(decisions.TRIGGERS) == triggers
+    (commented,) = re.findall(r"^# Any of ([\w,]+)\.", EXAMPLE.read_text(), re.MULTILINE)
+    assert commented.split(",") == triggers
+    (row,) = re.findall(r"^\| `RETRAIN_WHEN`.*$", REFERENCE.read_text(), re.MULTILINE)
+    assert f"any of `{','.join(triggers)}`" in row
+    table = first_cells("docs/thresholds.md", "| value | retrains when | choose it when |")
+    assert sorted(table) == sorted(triggers)
+
+
+def test_every_promotion_rule_stands_in_the_example_the_reference_and_the_page_of_thresholds() -> (
+    None
+):
+    rules = list(get_args(PromotionRule))
+    _, _, comment = EXAMPLE.read_text().partition("# What is promoted. ")
+    comment = comment.partition("# PROMOTE_WHEN=")[0]
+    assert re.findall(r"(?:^|\. |^# )(\w+): ", comment, re.MULTILINE) == rules
+    (row,) = re.findall(r"^\| `PROMOTE_WHEN`.*$", REFERENCE.read_text(), re.MULTILINE)
+    assert ", ".join(f"`{rule}`" for rule in rules) in row
+    assert first_cells("docs/thresholds.md", "| value | promotes when |") == rules
+
+
+def test_every_ending_of_a_cycle_is_explained_where_newcomers_meet_it() -> None:
+    explained = first_cells("docs/first-hour.md", "| ending | what it means | the files |")
+    assert sorted([*explained, "failed"]) == sorted(CYCLE_ENDINGS)
 
 
 def test_every_setting_is_documented_in_the_reference() -> None:
-    text = (CLONE / "docs/reference.md").read_text()
+    text = REFERENCE.read_text()
     assert [name for name in SETTING_NAMES if f"`{name}`" not in text] == []
 
 
 def test_the_reference_marks_the_settings_that_decide() -> None:
-    marked = set(re.findall(r"`([A-Z_0-9]+)` \*", (CLONE / "docs/reference.md").read_text()))
+    marked = set(re.findall(r"`([A-Z_0-9]+)` \*", REFERENCE.read_text()))
     assert marked == {name.upper() for name, reading in READINGS.items() if reading.deciding}
 
 
@@ -147,6 +195,8 @@ def parse(script: str, words: list[str]) -> None:
         command_words.parse(words)
     elif script == REGISTER:
         register_first_model.parse(words)
+    elif script == SERVICE:
+        prediction_service.parse(words)
     elif script == "-m":
         module, *_ = words
         assert (CLONE / f"{module.replace('.', '/')}.py").is_file(), module

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from retraining.endings import CYCLE_ENDINGS
 from retraining.records import FileCounts, Outcome, Score
 from retraining.report import (
     description,
@@ -15,21 +16,12 @@ from retraining.report import (
     verdict_block,
     verdict_sentence,
 )
+from retraining.report.ending_texts import TEXTS
 from retraining.report.material import RefusedFile
 from retraining.report.words import difference_text, gain_text, printable, score_text, value_text
 from tests.report.samples import HOSTILE, of_ending, promoted
 
-ENDINGS = (
-    "promoted",
-    "kept",
-    "rejected",
-    "awaiting_approval",
-    "rolled_back",
-    "superseded",
-    "too_few_files",
-    "unchanged",
-    "failed",
-)
+AT_THE_GATE = {"too_few_files", "unchanged"}  # these end before a page is made
 
 
 @pytest.mark.parametrize(
@@ -54,7 +46,11 @@ def test_numbers_read_as_percent_and_points_where_the_metric_is_a_share(
     assert told == expected
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_ending_past_the_gate_has_sentences_of_its_own() -> None:
+    assert TEXTS.keys() == set(CYCLE_ENDINGS) - AT_THE_GATE
+
+
+@pytest.mark.parametrize("ending", CYCLE_ENDINGS)
 def test_the_terminal_block_keeps_to_its_width_and_says_what_why_and_how_to_undo(
     ending: str,
 ) -> None:
@@ -118,7 +114,7 @@ def test_the_terminal_block_shows_no_control_characters_of_strangers() -> None:
     assert "\\x1b[2J\\x07evil\\r.csv" in block
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", CYCLE_ENDINGS)
 def test_the_note_is_a_table_whatever_the_ending(ending: str) -> None:
     text = note(of_ending(ending))
     table = [line for line in text.splitlines() if line.startswith("|")]
@@ -179,22 +175,22 @@ def test_the_description_of_a_version_that_failed_its_probation_says_what_serves
 
 
 def test_only_a_moved_alias_is_undone_by_a_command() -> None:
-    commands = {ending: undo(of_ending(ending)).command for ending in ENDINGS}
+    commands = {ending: undo(of_ending(ending)).command for ending in CYCLE_ENDINGS}
     assert commands.pop("promoted") == "python pipeline_orchestrator.py rollback"
     assert not any(commands.values()), commands
     assert "--dry-run" in undo(promoted()._replace(dry_run=True)).text
 
 
 def test_every_ending_has_a_sentence_and_a_dry_run_says_that_it_is_one() -> None:
-    sentences = [verdict_sentence(of_ending(ending)) for ending in ENDINGS]
-    assert len(set(sentences)) == len(ENDINGS)
+    sentences = [verdict_sentence(of_ending(ending)) for ending in CYCLE_ENDINGS]
+    assert len(set(sentences)) == len(CYCLE_ENDINGS)
     assert verdict_sentence(promoted()._replace(dry_run=True)).startswith(
         "Dry run, nothing was changed."
     )
 
 
 def test_texts_do_without_anything_that_did_not_happen() -> None:
-    bare = [Outcome(ending, "why") for ending in ENDINGS]
+    bare = [Outcome(ending, "why") for ending in CYCLE_ENDINGS]
     for outcome in bare:
         assert all(tell(outcome) for tell in (note, description, verdict_block, verdict_sentence))
 

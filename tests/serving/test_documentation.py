@@ -75,6 +75,26 @@ def test_every_route_is_described_with_an_answer(service: Running) -> None:
     assert bare == []
 
 
+def test_the_table_of_routes_has_every_route_and_no_other(service: Running) -> None:
+    paths = service.ask("GET", "/openapi.json").json["paths"]
+    there = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    pages = {("GET", path) for path in ("/", "/docs", "/openapi.json")}
+    assert documented_routes() == there | pages
+    for method, path in pages:
+        assert service.ask(method, path).status == 200, path
+
+
+def documented_routes() -> set[tuple[str, str]]:
+    """Method and path of each row of the table; `<days>` there is `{days}` to the application."""
+    _, _, table = PAGE.partition("| route | for |")
+    rows = table.partition("\n\n")[0]
+    routes = set()
+    for first_cell in re.findall(r"^\| (`/.*?|`POST .*?) \|", rows, re.MULTILINE):
+        for method, path in re.findall(r"`(?:(POST) )?(/[^`]*)`", first_cell):
+            routes.add((method or "GET", re.sub(r"<(\w+)>", r"{\1}", path)))
+    return routes
+
+
 def _has_an_example(operation: dict[str, Any]) -> bool:
     good = [answer for code, answer in operation["responses"].items() if code.startswith("2")]
     answered = any("example" in media for one in good for media in one["content"].values())
