@@ -80,34 +80,18 @@ def _recover_and_run(job: Job, *, has_fetched: bool) -> Outcome:
 
 def _decide(cycle: Cycle, monitored: Monitored) -> Ending:
     """How the cycle ends, and why. It may train and register a challenger, but it moves nothing."""
-    from retraining.cycle import comparing, never_seen, probation, training, training_set
+    from retraining.cycle import comparing, never_seen, planning, training
     from retraining.cycle.outcome import Ending
-    from retraining.cycle.promotion import Attempt, failed_probation
+    from retraining.cycle.promotion import Attempt
 
-    job, settings = cycle.job, cycle.settings
-    failure = decisions.fails_probation(monitored.probation)
-    if failure.act and settings.auto_retrain_enabled:
-        return failed_probation(cycle, failure)
+    plan = planning.plan_training(cycle, monitored)
+    if isinstance(plan, Ending):
+        return plan  # production is good enough, failed its probation, or nothing would change
 
-    back_off = probation.back_off_now(cycle, monitored.probation)
-    trigger = decisions.should_retrain(monitored.health, settings, back_off, force=job.force)
-    if not trigger.act:
-        return Ending("kept", trigger.reason)
-
-    files = training_set.trace_lineage(cycle)
-    test_set = training_set.freeze_test_set(cycle, files)
-    if not test_set.rows:
-        why = training_set.why_nothing_is_comparable(test_set)
-        return Ending("kept", f"{trigger.reason}, but {why}", trigger=trigger.name)
-    loser = training.lost_before(cycle, training_set.attempt_key(cycle, files))
-    if loser is not None and not job.force:
-        why = f"v{loser.number} lost this very attempt before ({loser.reason or ''})"
-        reason = f"{why}; --force tries it again"
-        return Ending("rejected", reason, challenger=loser.number, trigger=trigger.name)
-
-    challenger = training.train_challenger(cycle, files, test_set, trigger.reason)
-    compared = comparing.compare_on(cycle, test_set, challenger)
-    attempt = Attempt(trigger.name, challenger.version, compared)
+    settings = cycle.settings
+    challenger = training.train_challenger(cycle, plan.files, plan.test_set, plan.trigger.reason)
+    compared = comparing.compare_on(cycle, plan.test_set, challenger)
+    attempt = Attempt(plan.trigger.name, challenger.version, compared)
     floors = decisions.reaches_floors(compared.floors, settings)
     verdict = decisions.wins(compared.comparison, settings, floors, compared.veto)
     if not verdict.act:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from retraining.commands import Answer
     from retraining.report.live.material import Books
     from retraining.serving.log import Logged, Predicted
+    from retraining.serving.metrics import Metrics
+    from retraining.serving.production import Production
+    from retraining.serving.project_log import ProjectLog
     from retraining.serving.service import Asked, Service
     from retraining.settings import Settings
 
@@ -71,37 +74,35 @@ class Start:
 
 def service_of(settings: Settings, start: Start) -> Service:
     """The parts of a service for one project."""
-    from retraining.model_registry.mlflow_registry import MlflowRegistry
     from retraining.serving.access import Access
     from retraining.serving.batching import Batches
     from retraining.serving.intake import Intake
     from retraining.serving.jobs import Clockwork, Jobs
     from retraining.serving.live import LivePage
     from retraining.serving.metrics import Metrics
-    from retraining.serving.production import Production
     from retraining.serving.project_log import ProjectLog
     from retraining.serving.rates import rate_limit
-    from retraining.serving.reloads import ReloadAlerts
     from retraining.serving.service import Service
     from retraining.serving.tokens import TokenFile
     from retraining.serving.watching import Watch
 
     metrics = Metrics()
     log = ProjectLog(settings, metrics)
+    production = production_of(settings, start, log, metrics)
     jobs, seconds = Jobs(settings, start.environment), settings.cycle_every_seconds
-    production = Production(
-        settings,
-        lambda patience, scratch: MlflowRegistry(settings, patience=patience, scratch=scratch),
-        log,
-        watchers=(metrics, ReloadAlerts(settings)) if start.is_first else (metrics,),
-    )
     clockwork = Clockwork(jobs, seconds) if seconds is not None and start.is_first else None
     watch = Watch(
+        settings, start.environment, lambda: log.database, metrics, looks_in_time=start.is_first
+    )
+    page = LivePage(
         settings,
-        start.environment,
-        lambda: log.database,
+        production,
+        log,
+        watch,
+        jobs,
+        clockwork,
         metrics,
-        looks_in_time=start.is_first,
+        read_books=lambda: books(settings),
     )
     return Service(
         settings=settings,
@@ -116,18 +117,25 @@ def service_of(settings: Settings, start: Start) -> Service:
         clockwork=clockwork,
         watch=watch,
         history=lambda: past_cycles(settings),
-        page=LivePage(
-            settings,
-            production,
-            log,
-            watch,
-            jobs,
-            clockwork,
-            metrics,
-            read_books=lambda: books(settings),
-        ),
+        page=page,
         report_of=lambda cycle_id: report_of(settings, cycle_id),
         answer=answer,
+    )
+
+
+def production_of(
+    settings: Settings, start: Start, log: ProjectLog, metrics: Metrics
+) -> Production:
+    """What follows the alias; of several processes the first alone writes alerts."""
+    from retraining.model_registry.mlflow_registry import MlflowRegistry
+    from retraining.serving.production import Production
+    from retraining.serving.reloads import ReloadAlerts
+
+    return Production(
+        settings,
+        lambda patience, scratch: MlflowRegistry(settings, patience=patience, scratch=scratch),
+        log,
+        watchers=(metrics, ReloadAlerts(settings)) if start.is_first else (metrics,),
     )
 
 

@@ -273,57 +273,62 @@ def _all_models(story: Story) -> Iterator[Problem]:
 
 
 def _invariants(story: Story) -> Iterator[Problem]:
-    job, settings, ledger = story.project, story.project.settings, story.ledger
+    yield from _held(story)
+    yield from _strangers(story)
+    yield from _left_pending(story)
+    yield from _production(story)
+    yield from _put_back(story)
+    yield from _full_dumps(story)
+    yield from _left_by_a_dead_start(story.project)
+
+
+def _held(story: Story) -> Iterator[Problem]:
     hold = story.facts.hold
     if hold is not None:
         remedy = (
-            f"`{settings.command} rollback --resume` lifts the hold; until then cycles compare, but"
-            " promote nothing."
+            f"`{story.project.settings.command} rollback --resume` lifts the hold; until then"
+            " cycles compare, but promote nothing."
         )
-        yield Problem(
-            f"Promotions are held: {hold}.", f"tag {HOLD} of the registered model", remedy, 0
+        where = f"tag {HOLD} of the registered model"
+        yield Problem(f"Promotions are held: {hold}.", where, remedy, 0)
+
+
+def _strangers(story: Story) -> Iterator[Problem]:
+    """Files that somebody put into the archive by hand."""
+    strangers = strangers_in_the_archive(story.project, story.ledger)
+    if strangers and story.ledger.records:
+        what = (
+            f"{how_many(len(strangers), 'file')} in the archive came by another way, and no version"
+            f" learns from there: {first_few(strangers, 3)}"
         )
-    strangers = strangers_in_the_archive(job, ledger)
-    if strangers and ledger.records:
         remedy = (
             "Deliver them through the inbox, or run `python register_first_model.py --train-from"
             " used_data` to take them up."
         )
-        yield Problem(
-            f"{how_many(len(strangers), 'file')} in the archive came by another way, and no version"
-            f" learns from there: {first_few(strangers, 3)}",
-            "used_data",
-            remedy,
-            0,
-        )
+        yield Problem(what, "used_data", remedy, 0)
+
+
+def _left_pending(story: Story) -> Iterator[Problem]:
     waits = (story.facts.challenger, story.holder)
-    for version in job.registry.versions("pending"):
+    for version in story.project.registry.versions("pending"):
         if version.number not in waits:
-            yield Problem(
-                f"v{version.number} is pending, but no cycle judges it.",
-                "registry",
-                MENDED_BY_ITSELF,
-                0,
-            )
-    yield from _production(story)
-    yield from _put_back(story)
-    yield from _full_dumps(story)
-    leftovers = [
+            what = f"v{version.number} is pending, but no cycle judges it."
+            yield Problem(what, "registry", MENDED_BY_ITSELF, 0)
+
+
+def _left_by_a_dead_start(project: Project) -> Iterator[Problem]:
+    settings = project.settings
+    files = [
         *settings.used_data_dir.glob(".claimed/*"),
         *settings.quarantine_dir.glob(".*.tmp"),
     ]
-    if leftovers:
-        yield Problem(
-            f"{len(leftovers)} temporary files are left: {leftovers[0]}",
-            "folders",
-            MENDED_BY_ITSELF,
-            0,
-        )
-    running = job.registry.open_runs()
+    if files:
+        what = f"{len(files)} temporary files are left: {files[0]}"
+        yield Problem(what, "folders", MENDED_BY_ITSELF, 0)
+    running = project.registry.open_runs()
     if running:
-        yield Problem(
-            f"{running} runs of this job are still RUNNING.", "registry", MENDED_BY_ITSELF, 0
-        )
+        what = f"{running} runs of this job are still RUNNING."
+        yield Problem(what, "registry", MENDED_BY_ITSELF, 0)
 
 
 def _put_back(story: Story) -> Iterator[Problem]:

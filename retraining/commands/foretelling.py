@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from retraining import decisions
 from retraining.commands.problems import Problem
 from retraining.cycle.learning import check_the_memory
 from retraining.cycle.monitoring import monitor, served_answers
-from retraining.cycle.probation import back_off_now
+from retraining.cycle.planning import TrainingPlan, plan_training
 from retraining.cycle.rows import Section, predictions, whole_files
-from retraining.cycle.training import lost_before
-from retraining.cycle.training_set import attempt_key, freeze_test_set, trace_lineage
+from retraining.cycle.training_set import trace_lineage
 from retraining.errors import DamagedModelError, TrainingMemoryError
 from retraining.machine import size_in_words
 from retraining.trainer import load_recipe
@@ -96,7 +94,7 @@ def foretell_the_training(cycle: Cycle, seconds: float, *, is_whole: bool) -> It
     try:
         check_the_memory(cycle.job, recipe, lineage.files_and_ranges(), schema, lineage.shares)
     except TrainingMemoryError as error:
-        if is_whole and _would_train(cycle, lineage):
+        if is_whole and _would_train(cycle):
             raise
         what = f"Once a challenger is trained: {error.what}"
         yield Problem(what, "MAX_TRAINING_MEMORY", error.remedy, 0)
@@ -111,15 +109,6 @@ def _bytes_not_at_hand(cycle: Cycle, lineage: Lineage) -> int:
     )
 
 
-def _would_train(cycle: Cycle, lineage: Lineage) -> bool:
+def _would_train(cycle: Cycle) -> bool:
     """Whether the story of pipeline_orchestrator.py comes as far as the training."""
-    settings = cycle.settings
-    monitored = monitor(cycle)
-    if decisions.fails_probation(monitored.probation).act:
-        return False
-    back_off = back_off_now(cycle, monitored.probation)
-    if not decisions.should_retrain(monitored.health, settings, back_off).act:
-        return False
-    if not freeze_test_set(cycle, lineage).rows:
-        return False
-    return lost_before(cycle, attempt_key(cycle, lineage)) is None
+    return isinstance(plan_training(cycle, monitor(cycle)), TrainingPlan)

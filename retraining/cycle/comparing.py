@@ -25,7 +25,7 @@ from retraining.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from retraining.cycle.training import Challenger
     from retraining.cycle.training_set import FrozenTestSet
     from retraining.outcomes import TrafficTrial
+    from retraining.records import SliceResult
+    from retraining.settings import Settings
     from retraining.statistics import Predictions
 
     Masks = Iterator[tuple[str, NDArray[np.bool_]]]
@@ -72,18 +74,9 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
         slices = judge_slices(
             chosen, before, after, _slices(cycle, test_set), max_loss=settings.slice_max_loss
         )
-    scores = [
-        Score(
-            settings.metric,
-            score(chosen, p),
-            result.rows,
-            score_interval(chosen, p, settings.confidence),
-        )
-        for p in (before, after)
-    ]
     comparison = Comparison(
-        champion=scores[0],
-        challenger=scores[1],
+        champion=_score(settings, before, result.rows),
+        challenger=_score(settings, after, result.rows),
         improvement=result.improvement,
         interval=result.interval,
         confidence=confidence,
@@ -95,17 +88,27 @@ def compare_on(cycle: Cycle, test_set: FrozenTestSet, challenger: Challenger) ->
         per_class=classes,
         slices=slices,
     )
-    losing = [one for one in slices if one.vetoes]
-    losses = ", ".join(f"{one.name} loses {one.loss:.4f}" for one in losing)
-    veto = Decision(
-        bool(losing), f"a slice lost more than SLICE_MAX_LOSS={settings.slice_max_loss:g}: {losses}"
-    )
     with job.stage("trying on traffic"):
         traffic = try_on_traffic(job, challenger.estimator, schema)
-    failing = fails_on_traffic(traffic)
-    if failing.act:
-        veto = failing
+    veto = fails_on_traffic(traffic)
+    if not veto.act:
+        veto = _veto_of_slices(slices, settings)
     return Compared(comparison, floor_scores(cycle, after), veto, before, after, traffic)
+
+
+def _score(settings: Settings, answers: Predictions, rows: int) -> Score:
+    """A model's score on the test rows, with its own interval."""
+    chosen = metric(settings.metric)
+    interval = score_interval(chosen, answers, settings.confidence)
+    return Score(settings.metric, score(chosen, answers), rows, interval)
+
+
+def _veto_of_slices(slices: Sequence[SliceResult], settings: Settings) -> Decision:
+    """Whether a slice of SLICE_COLUMNS lost so much that nothing is promoted."""
+    losing = [one for one in slices if one.vetoes]
+    losses = ", ".join(f"{one.name} loses {one.loss:.4f}" for one in losing)
+    limit = f"SLICE_MAX_LOSS={settings.slice_max_loss:g}"
+    return Decision(bool(losing), f"a slice lost more than {limit}: {losses}")
 
 
 def confidence_of_attempt(cycle: Cycle) -> float:

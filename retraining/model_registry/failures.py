@@ -91,46 +91,54 @@ def translated(error: Exception, store: str) -> RetrainingError:
     if for_a_person is not None:
         return for_a_person
     if is_locked(error):
-        return UnreachableError(
-            f"The MLflow store {shown} stayed locked by another process.",
-            unchanged=UNCERTAIN,
-            remedy=(
-                "Find what holds it (`fuser` on the file shows the process), or run `make server`"
-                " and point MLFLOW_TRACKING_URI to it."
-            ),
-        )
+        return _locked(shown)
+    is_of_the_disk = _is_full(error) or _is_forbidden(error)
+    no_answer = status in _OUT_OF_REACH or (status is None and _is_out_of_reach(error))
+    if no_answer and not is_file(store) and not is_of_the_disk:
+        return unreachable(store, message)
+    what, remedy = _what_and_remedy(error, store, message)
+    kind = UnclearStoreError if status is not None and status >= 500 else StoreError
+    return kind(f"{what}: {message}", unchanged=UNCERTAIN, remedy=remedy)
+
+
+def _locked(shown: str) -> UnreachableError:
+    return UnreachableError(
+        f"The MLflow store {shown} stayed locked by another process.",
+        unchanged=UNCERTAIN,
+        remedy=(
+            "Find what holds it (`fuser` on the file shows the process), or run `make server`"
+            " and point MLFLOW_TRACKING_URI to it."
+        ),
+    )
+
+
+def _what_and_remedy(error: Exception, store: str, message: str) -> tuple[str, str]:
+    """What is wrong with a store that does answer, and what to do about it."""
+    shown = without_credentials(store)
     if _is_full(error):
-        what, remedy = (
-            f"The disk of the MLflow store {shown} or of its artifacts is full",
-            "Free space there, then run again.",
-        )
-    elif _is_forbidden(error):
+        what = f"The disk of the MLflow store {shown} or of its artifacts is full"
+        return what, "Free space there, then run again."
+    if _is_forbidden(error):
         what = f"This user may not read and write all that the MLflow store {shown} consists of"
         remedy = (
             "Give the job's user the right to read and write the database's file, its folder and"
             " the artifacts."
         )
-    elif not is_file(store) and (
-        status in _OUT_OF_REACH or (status is None and _is_out_of_reach(error))
-    ):
-        return unreachable(store, message)
-    elif not is_file(store) and _NO_SUCH_DATABASE.search(message):
+        return what, remedy
+    if not is_file(store) and _NO_SUCH_DATABASE.search(message):
         what = f"The MLflow store {shown} is not there"
         remedy = (
             "Create the database (`createdb NAME`), or correct the name in MLFLOW_TRACKING_URI."
         )
-    else:
-        what = (
-            f"A file for MLflow ({shown}) cannot be read or written"
-            if isinstance(error, OSError)
-            else f"MLflow ({shown}) answered with an error"
-        )
-        remedy = (
-            "The log in .retraining/logs/ has the whole answer, and the server's log, where there"
-            " is one, says more."
-        )
-    kind = UnclearStoreError if status is not None and status >= 500 else StoreError
-    return kind(f"{what}: {message}", unchanged=UNCERTAIN, remedy=remedy)
+        return what, remedy
+    what = f"MLflow ({shown}) answered with an error"
+    if isinstance(error, OSError):
+        what = f"A file for MLflow ({shown}) cannot be read or written"
+    remedy = (
+        "The log in .retraining/logs/ has the whole answer, and the server's log, where there"
+        " is one, says more."
+    )
+    return what, remedy
 
 
 def _driver_missing(error: Exception, shown: str) -> RetrainingError | None:

@@ -36,6 +36,7 @@ from retraining.trainer import load_recipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retraining.cycle.drift import Sketch
     from retraining.cycle.job import Job, Recovered
     from retraining.cycle.rows import Section
     from retraining.registering.baseline import Baseline
@@ -71,14 +72,8 @@ def add_version(
     marks = replace(plan.marks, parent_run_id=run_id, reason=reason_of(baseline.score))
     record = _record(recovered.ledger.next_number, plan, run_id, baseline.score, None)
     books.save_decision(job, record)
-    by_sha = {file.sha256: file for file in plan.files}
-    learned = [
-        (by_sha[file.sha256], ranges_outside(file.rows, file.reserved))
-        for file in with_reservations(plan)
-    ]
-    sketch = sketch_of(job, sections_of(learned), plan.schema, baseline.answers)
     wanted = replace(
-        candidate(recipe, made.estimator, plan.manifest, marks, sketch),
+        candidate(recipe, made.estimator, plan.manifest, marks, _sketch(job, plan, baseline)),
         recipe_text=made.recipe_text,
         pip_requirements=made.pip_requirements,
         calibration=calibration_of(baseline.answers, plan.schema),
@@ -91,10 +86,7 @@ def add_version(
         log.info("%s", beside_in_words(beside, version))
     holder = plan.manifest.champion
     if set_alias:
-        job.registry.set_alias(job.settings.production_alias, version)
-        if holder is not None:
-            job.registry.set_alias(PREVIOUS, holder)
-            note_move(job, holder, version, "registered, and given the alias")
+        _give_the_alias(job, version, holder)
         holder = version
     finish(job, recovered, plan, run_id, version, baseline.score, holder=holder)
     if job.shows_pages:
@@ -109,6 +101,24 @@ def add_version(
     }
     registered = Registered(version, baseline, beside, remarks, set_alias)
     return Answer(result, in_words(job, plan, registered))
+
+
+def _sketch(job: Job, plan: Plan, baseline: Baseline) -> Sketch:
+    """What later drift is judged against: histograms of the learned rows."""
+    files = {file.sha256: file for file in plan.files}
+    learned = [
+        (files[file.sha256], ranges_outside(file.rows, file.reserved))
+        for file in with_reservations(plan)
+    ]
+    return sketch_of(job, sections_of(learned), plan.schema, baseline.answers)
+
+
+def _give_the_alias(job: Job, version: int, holder: int | None) -> None:
+    """Move the production alias to a version, and note who held it before."""
+    job.registry.set_alias(job.settings.production_alias, version)
+    if holder is not None:
+        job.registry.set_alias(PREVIOUS, holder)
+        note_move(job, holder, version, "registered, and given the alias")
 
 
 def _note_thresholds(job: Job, version: int, baseline: Baseline) -> None:

@@ -14,10 +14,11 @@ from retraining.ledger import last_batches, ranges_outside
 from retraining.records import Batch, BatchFile, DataFile, Manifest, Marks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from retraining.cycle.job import Job, Recovered
+    from retraining.ledger import Ledger
     from retraining.records import Schema, Shape
     from retraining.registering.choosing import Choice
 
@@ -53,35 +54,18 @@ def make_plan(
     """Read every file by the schema, put new ones into a batch, and write the manifest."""
     schema = choice.schema
     read = tuple(_read(job, files, schema))
-    known = recovered.ledger.known_files()
-    new = [file for file in read if file.sha256 not in known]
-    number = recovered.ledger.next_number
-    cut = (
-        reserve_from(new, job.settings.holdout_fraction)
-        if reserve and new
-        else tuple(BatchFile(f.name, f.sha256, f.rows) for f in new)
-    )
-    batch = Batch(number, cut) if new else None
+    fraction = job.settings.holdout_fraction if reserve else 0.0
+    batch = _batch_of_new_files(read, recovered.ledger, fraction)
+    batches = recovered.ledger.batches
+    if batch is not None:
+        batches = (*batches, batch)
+    ordered = _with_what_still_tests(read, batches, last_batches(batches) if reserve else ())
     started = job.now()
     cycle_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    batches = (*recovered.ledger.batches, batch) if batch is not None else recovered.ledger.batches
-    testing = {one.number for one in last_batches(batches)} if reserve else set()
-    here = {file.sha256: file.name for file in read}
-    ordered = [
-        replace(
-            file, name=here[file.sha256], reserved=file.reserved if one.number in testing else ()
-        )
-        for one in batches
-        for file in one.files
-        if file.sha256 in here
-    ]
     holder = recovered.facts.aliases.get(job.settings.production_alias)
+    learned = [file for file in ordered if ranges_outside(file.rows, file.reserved)]
     manifest = Manifest(
-        files=tuple(
-            replace(file, reserved=())
-            for file in ordered
-            if ranges_outside(file.rows, file.reserved)
-        ),
+        files=tuple(replace(file, reserved=()) for file in learned),
         held_out=tuple(file for file in ordered if file.reserved),
         consumed=(),
         schema=schema,
@@ -95,6 +79,33 @@ def make_plan(
     )
     marks = Marks(attempt_key=key, previous=holder, status="approved")
     return Plan(cycle_id, started, read, batch, schema, manifest, marks, choice.left_out)
+
+
+def _batch_of_new_files(files: Sequence[DataFile], ledger: Ledger, fraction: float) -> Batch | None:
+    """The batch of the files that no batch has, a `fraction` of its blocks reserved."""
+    known = ledger.known_files()
+    new = [file for file in files if file.sha256 not in known]
+    if not new:
+        return None
+    if fraction:
+        return Batch(ledger.next_number, reserve_from(new, fraction))
+    unreserved = tuple(BatchFile(file.name, file.sha256, file.rows) for file in new)
+    return Batch(ledger.next_number, unreserved)
+
+
+def _with_what_still_tests(
+    files: Sequence[DataFile], batches: Sequence[Batch], testing: Sequence[Batch]
+) -> list[BatchFile]:
+    """The files by arrival; only those of batches that still test have reserved rows."""
+    names = {file.sha256: file.name for file in files}
+    numbers = {batch.number for batch in testing}
+    ordered = []
+    for batch in batches:
+        for file in batch.files:
+            if file.sha256 in names:
+                reserved = file.reserved if batch.number in numbers else ()
+                ordered.append(replace(file, name=names[file.sha256], reserved=reserved))
+    return ordered
 
 
 def _read(job: Job, files: tuple[DataFile, ...], schema: Schema) -> Iterator[DataFile]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Part,
         Plan,
         ScoreOnRows,
+        SeenTraffic,
         Serving,
     )
 
@@ -219,24 +220,40 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
         if facts.serving.version is not None:
             yield Finding("unknown", "the traffic was not looked at yet")
         return
-    alerted = {alert.kind for alert in (*holding, *seen.alerts)}
     yield from (_of_alert(plan, alert) for alert in seen.alerts)
-    part = part_of_production(facts)
-    if "concept_drift" not in alerted and part is not None and _is_below(plan, part.realised):
+    alerted = {alert.kind for alert in (*holding, *seen.alerts)}
+    if "concept_drift" not in alerted:
+        yield from _score_below_the_threshold(facts)
+    if "data_drift" not in alerted:
+        yield from _inputs_that_drifted(facts, seen)
+    yield from _what_nobody_knows(facts, seen)
+
+
+def _score_below_the_threshold(facts: LiveFacts) -> Iterator[Finding]:
+    part, plan = part_of_production(facts), facts.plan
+    if part is not None and _is_below(plan, part.realised):
         limit = value_text(plan.metric, plan.threshold)
         text = f"by its labels {name(facts.serving.version)} is worse than the threshold {limit}"
         yield Finding("wrong", text, f"{plan.command} run")
-    drift = seen.drift
-    if "data_drift" not in alerted and drift is not None and drift.material:
-        moved = [printable(one.name, 60) for one in drift.features if one.material]
+
+
+def _inputs_that_drifted(facts: LiveFacts, seen: SeenTraffic) -> Iterator[Finding]:
+    if seen.drift is not None and seen.drift.material:
+        moved = [printable(one.name, 60) for one in seen.drift.features if one.material]
         text = f"inputs drifted: {', '.join(moved[:3])}; find out why these columns changed"
-        yield Finding("look", text, f"{plan.command} monitor")
-    longest = max(LOOKS_MISSED * timedelta(seconds=plan.monitor_every), SLOWEST_LOOK)
+        yield Finding("look", text, f"{facts.plan.command} monitor")
+
+
+def _what_nobody_knows(facts: LiveFacts, seen: SeenTraffic) -> Iterator[Finding]:
+    """A look that is too old, and traffic that tells nothing of the version that serves."""
+    monitor = f"{facts.plan.command} monitor"
+    longest = max(LOOKS_MISSED * timedelta(seconds=facts.plan.monitor_every), SLOWEST_LOOK)
     if facts.now - seen.made > longest:
         text = f"the traffic was not looked at since {time_text(seen.made)}"
-        yield Finding("look", text, f"{plan.command} monitor")
+        yield Finding("look", text, monitor)
+    part = part_of_production(facts)
     if facts.serving.version is not None and (part is None or not part.predictions):
-        yield Finding("unknown", _why_nobody_knows(facts, seen.made), f"{plan.command} monitor")
+        yield Finding("unknown", _why_nobody_knows(facts, seen.made), monitor)
     elif part is not None and not (part.realised or part.estimated):
         yield Finding("unknown", "it is not known yet whether it is right")
 
