@@ -1,6 +1,7 @@
-"""Commands that people call: they read, or write what they say, and decide nothing.
+"""The commands that people call, one module each: its flags (`add_flags`) and its `answer`.
 
-Each module has an `answer`.
+A command reads, or writes what its name says. No decision of a cycle is made here. Modules without
+an `answer` are shared by several commands.
 """
 
 from __future__ import annotations

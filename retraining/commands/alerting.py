@@ -1,5 +1,6 @@
-"""`monitor --alert`: what a look at the traffic found is told once a spell, to whoever is told of
-cycles.
+"""`monitor --alert`: sends an alert when a condition of the traffic begins to hold, and once only.
+
+It goes to the webhook, the alerts' file and the metrics' file that hear of cycles too.
 """
 
 from __future__ import annotations

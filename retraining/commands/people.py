@@ -1,5 +1,6 @@
-"""What the commands share by which people decide on a version: how it is named, which one waits,
-and who says so.
+"""Shared by the commands with which people decide on a version (`approve`, `reject`, `rollback`).
+
+How a version is named on the command line, which one waits, and who decided.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What production learned and a person withdrew since, and the way out of it."""
+"""Files that production learned and a person withdrew later, and what to do about it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""What is said of a start that failed: three lines for people, an exit code, and the cycle's
-object. Standard library only.
+"""How a start that failed is reported: three lines for people, and an exit code.
+
+Standard library only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What the alias's move is followed by, done by the cycle that moved it or by the next start:
-files, tags and the other aliases.
+"""What follows a move of the alias: files are archived, versions tagged, other aliases moved.
 
-Every step may be repeated.
+The cycle that moved the alias does it, else the next start. Every step may be repeated.
 """
 
 from __future__ import annotations

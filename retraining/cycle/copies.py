@@ -1,6 +1,7 @@
-"""The rule for rows seen before, asked of files: everything that scores leaves out the same rows.
+"""Leaves out of every score the rows that a scored model has learned before.
 
-`retraining.statistics.copies` holds the rule itself. Here it is told what stands in which file.
+`retraining.statistics.copies` holds the rule. This module reads the files that the rule is applied
+to, so that everything that scores leaves out the same rows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Drift: what a version learned from, and how it scored then, against this cycle's files.
+"""Drift: this cycle's files compared with the rows that the production version learned.
 
-Only histograms travel with a version.
+A version carries histograms of its rows for that, never the rows themselves.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Before a promotion: the challenger answers what production was asked last, as it stands in the
-prediction log.
+"""Before a promotion: tries the challenger on the last rows that production answered.
+
+They come from the prediction log.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a cycle tells of its end: the ending as decided, the outcome, and the record it leaves."""
+"""How a cycle's end is described: the ending as decided, the outcome, and the record it leaves."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What is accepted as it stands, but seldom meant: columns without any value, numbers that overflow
-float32, endless texts.
+"""Values that are accepted but seldom meant: empty columns, numbers too large for float32, very
+long texts.
 """
 
 from __future__ import annotations

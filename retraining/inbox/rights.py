@@ -1,5 +1,6 @@
-"""Whether files may be moved into a folder and out of it: asked before anything is learned, not
-found out after the commit.
+"""Checks that files may be moved into a folder and out of it, before anything is learned.
+
+After the commit it would be too late to find out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One line to MLflow with one budget for all waiting on it, and errors that a person can act on."""
+"""A connection to MLflow: one limit on all the time spent waiting, errors that say what to do."""
 
 from __future__ import annotations
 

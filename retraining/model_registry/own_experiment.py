@@ -1,6 +1,4 @@
-"""Our experiment, asked for by those who need nothing else of the registry: the server and
-`check`.
-"""
+"""Looks at our MLflow experiment alone, for the server and `check`, which need nothing else."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Who may change labels while: in PostgreSQL a lock for each model, in sqlite the one write lock
-that every transaction holds.
+"""Locks on labels, so that one transaction at a time changes them.
+
+In PostgreSQL there is one for each model; in sqlite it is the write lock of every transaction.
 """
 
 from __future__ import annotations

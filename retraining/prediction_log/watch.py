@@ -1,4 +1,4 @@
-"""What watching traffic keeps in the log: its last results, and who watches now."""
+"""The tables in which `monitor` keeps its last results, and which process looks at the traffic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a registration."""
+"""The sentences about a registration: in the registry, in the log and on the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a play is told by: score and fits, and what became of each promotion and each comparison."""
+"""How a play is judged: its score, its fits, and what each promotion and comparison led to."""
 
 from __future__ import annotations
 

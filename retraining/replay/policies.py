@@ -1,4 +1,4 @@
-"""What is asked to be played: names on the command line -> settings to play, and yardsticks."""
+"""The names after `--policy` -> the settings to play, and the yardsticks beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that was asked for, played: policies and yardsticks, offset by offset."""
+"""Plays all policies and yardsticks that the command line names, offset by offset."""
 
 from __future__ import annotations
 

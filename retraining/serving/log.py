@@ -1,4 +1,7 @@
-"""What the service asks of the prediction log; `project_log` is the one that answers."""
+"""The prediction log as the service sees it: what it hands over, and what it gets back.
+
+`project_log` implements it.
+"""
 
 from __future__ import annotations
 

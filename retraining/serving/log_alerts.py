@@ -1,6 +1,4 @@
-"""A prediction log that drops rows becomes a line of `alerts.jsonl`: once, until it is well
-again.
-"""
+"""Writes an alert when the prediction log begins to drop rows: one line until it is well again."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What many batches say together: hindsight on a decision, and whether a version falls behind its
-own record.
+"""Estimates of many batches put together: for hindsight on a decision, and for whether a version
+has become worse than its own record.
 
 Both work on one `Estimate` a batch (value, standard error, rows, blocks), so that they never need
 the rows again.

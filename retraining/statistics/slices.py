@@ -1,5 +1,4 @@
-"""Who gains and who pays: per class, and per slice of the rows with a guard that can veto a
-promotion.
+"""Gains and losses per class, and per slice of the rows; a slice that loses much is a veto.
 
 A veto needs two things: the slice loses more than the largest loss allowed, as printed, and that it
 loses at all is significant by blocks, corrected for the number of slices (Holm, 1979). Without the

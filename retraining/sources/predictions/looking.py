@@ -1,4 +1,4 @@
-"""What `check` and `status` tell of the prediction log; nothing is written."""
+"""Looks at the prediction log for `check` and `status`; nothing is written."""
 
 from __future__ import annotations
 
