@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from retraining.serving.metrics import Metrics
     from retraining.serving.production import Production
     from retraining.serving.project_log import ProjectLog
-    from retraining.serving.service import Asked, Service
+    from retraining.serving.service import PredictionRequest, Service
     from retraining.settings import Settings
 
 WHAT = "Answer predictions over HTTP with the version that holds the production alias."
 
 
-async def answer(service: Service, asked: Asked) -> tuple[Predicted, Logged]:
+async def answer(service: Service, request: PredictionRequest) -> tuple[Predicted, Logged]:
     """One request, from its rows to its answer.
 
     One version answers all of it, whatever happens to the alias meanwhile.
@@ -47,10 +47,10 @@ async def answer(service: Service, asked: Asked) -> tuple[Predicted, Logged]:
     from retraining.serving.log import Predicted
 
     model = service.production.model_now()
-    question = await asked.read_by(model.schema, service.settings.max_request_rows)
-    service.charge(asked.paid_by, question.rows.count)
+    question = await request.read_by(model.schema, service.settings.max_request_rows)
+    service.charge(request.paid_by, question.rows.count)
     answers = await service.batches.answers(model, question.rows)
-    predicted = Predicted.of(asked, question, model, answers)
+    predicted = Predicted.of(request, question, model, answers)
     logged = await service.log.write(predicted)
     return predicted, logged
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from retraining.serving.model import Answers, ServedModel
     from retraining.serving.rows import TypedRows
     from retraining.serving.sent_batches import SentBatch
-    from retraining.serving.service import Asked, Question
+    from retraining.serving.service import PredictionRequest, Question
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,16 @@ class Predicted:
 
     @classmethod
     def of(
-        cls, asked: Asked, question: Question, model: ServedModel, answers: Answers
+        cls, request: PredictionRequest, question: Question, model: ServedModel, answers: Answers
     ) -> Predicted:
         """What was asked, by what it was answered, and how."""
         return cls(
-            request_id=asked.request_id,
+            request_id=request.request_id,
             client_request_id=question.client_request_id,
-            trace_id=asked.trace_id,
-            caller=asked.caller,
-            time=asked.time,
-            seconds=(datetime.now(UTC) - asked.time).total_seconds(),
+            trace_id=request.trace_id,
+            caller=request.caller,
+            time=request.time,
+            seconds=(datetime.now(UTC) - request.time).total_seconds(),
             model=model,
             rows=question.rows,
             answers=answers,

@@ -92,7 +92,7 @@ class Service:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PredictionRequest:
     """One request for predictions, not read yet."""
 
     body: bytes
@@ -124,7 +124,7 @@ class Question:
 
 
 _IDS = TimeOrderedIds()
-Answer = Callable[[Service, Asked], Awaitable[tuple["Predicted", "Logged"]]]
+Answer = Callable[[Service, PredictionRequest], Awaitable[tuple["Predicted", "Logged"]]]
 
 
 def read_question(body: bytes, schema: Schema, at_most: int) -> Question:

@@ -26,7 +26,7 @@ from retraining.serving.requests import json_answer, payer_of, trace_id_of
 from retraining.serving.routes.predicting import headers_of
 from retraining.serving.rows import TypedRows, rows_as_mlflow_casts_them
 from retraining.serving.scoped import ScopedRoute
-from retraining.serving.service import Asked, Question, service_of
+from retraining.serving.service import PredictionRequest, Question, service_of
 
 if TYPE_CHECKING:
     from retraining.records import Schema
@@ -55,7 +55,7 @@ async def invocations(request: Request) -> Response:
     """Answer rows that are read and cast as MLflow's scoring server does."""
     service = service_of(request)
     content_type = content_type_of(request.headers.get("content-type", ""))
-    asked = AskedAsOfMlflow(
+    sent = RequestAsOfMlflow(
         body=await service.intake.body_of(request),
         request_id=request.state.request_id,
         trace_id=trace_id_of(request),
@@ -64,7 +64,7 @@ async def invocations(request: Request) -> Response:
         content_type=content_type,
     )
     try:
-        predicted, _ = await service.answer(service, asked)
+        predicted, _ = await service.answer(service, sent)
     except ModelFailedError as error:
         if not error.absent:
             raise
@@ -111,7 +111,7 @@ def _no_row(rows: TypedRows, content_type: ContentType) -> Refusal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedAsOfMlflow(Asked):
+class RequestAsOfMlflow(PredictionRequest):
     """A request in MLflow's protocol, not read yet."""
 
     content_type: ContentType

@@ -15,7 +15,7 @@ from retraining.serving.descriptions import (
 )
 from retraining.serving.requests import json_answer, must_be_json, payer_of, trace_id_of
 from retraining.serving.scoped import ScopedRoute
-from retraining.serving.service import Asked, service_of
+from retraining.serving.service import PredictionRequest, service_of
 
 if TYPE_CHECKING:
     from retraining.serving.log import Logged, Predicted
@@ -39,14 +39,14 @@ async def predict(request: Request) -> Response:
     """Answer rows with the version that holds the alias."""
     service = service_of(request)
     must_be_json(request)
-    asked = Asked(
+    sent = PredictionRequest(
         body=await service.intake.body_of(request),
         request_id=request.state.request_id,
         trace_id=trace_id_of(request),
         caller=request.state.caller.name,
         paid_by=payer_of(request),
     )
-    predicted, logged = await service.answer(service, asked)
+    predicted, logged = await service.answer(service, sent)
     return json_answer(as_json(predicted, logged), headers=headers_of(predicted))
 
 
