@@ -57,14 +57,15 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 def answer(args: argparse.Namespace, settings: Settings) -> Answer:
     """Look at everything, change nothing."""
-    found = {problem.what: problem for problem in _problems(settings, deep=args.deep)}
+    once_each = {problem.what: problem for problem in _problems(settings, deep=args.deep)}
     problems = [
-        replace(problem, remedy=spelled_out(problem.remedy, settings)) for problem in found.values()
+        replace(problem, remedy=spelled_out(problem.remedy, settings))
+        for problem in once_each.values()
     ]
-    code = next((p.code for p in problems if p.code), 0)
+    code = next((problem.code for problem in problems if problem.code), 0)
     result = {
         "ok": not code,
-        "problems": [p.as_json() for p in problems],
+        "problems": [problem.as_json() for problem in problems],
         "passed_on": sorted(settings.passed_on),
     }
     return Answer(result, _in_words(problems, settings), code)

@@ -28,7 +28,11 @@ def answer(args: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _listed(tokens: tuple[Token, ...]) -> Answer:
-    result = [{"name": one.name, "scopes": list(one.scopes), "made": one.made} for one in tokens]
-    lines = [f"{one.name:<20} {one.made[:10]:<12} {','.join(one.scopes)}" for one in tokens]
-    head = [f"{'name':<20} {'made':<12} scopes"] if lines else ["There is no token yet."]
-    return Answer(result, "\n".join([*head, *lines]))
+    if not tokens:
+        return Answer([], "There is no token yet.")
+    result = []
+    lines = [f"{'name':<20} {'made':<12} scopes"]
+    for one in tokens:
+        result.append({"name": one.name, "scopes": list(one.scopes), "made": one.made})
+        lines.append(f"{one.name:<20} {one.made[:10]:<12} {','.join(one.scopes)}")
+    return Answer(result, "\n".join(lines))

@@ -5,6 +5,7 @@ A version carries histograms of its rows for that, never the rows themselves.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -150,14 +151,14 @@ def _bins_of(parts: Sequence[LabelledPart], name: str) -> Bins:
     chunks = [chunk for part in parts for chunk in part.column(name).chunks]
     if not chunks or not hasattr(chunks[0], "dictionary"):
         step = max(1, sum(map(len, chunks)) // ROWS_FOR_EDGES)
-        return number_bins(
-            np.concatenate([np.empty(0), *(chunk.to_numpy()[::step] for chunk in chunks)])
-        )
-    counts: dict[str, int] = {}
+        some = [chunk.to_numpy()[::step] for chunk in chunks]
+        return number_bins(np.concatenate([np.empty(0), *some]))
+    counts: Counter[str] = Counter()
     for chunk in chunks:
         for one in pc.value_counts(chunk.drop_null()).to_pylist():
-            counts[one["values"]] = counts.get(one["values"], 0) + one["counts"]
-    return category_bins(sorted(counts), [counts[name] for name in sorted(counts)])
+            counts[one["values"]] += one["counts"]
+    texts = sorted(counts)
+    return category_bins(texts, [counts[text] for text in texts])
 
 
 def _histograms(

@@ -101,6 +101,8 @@ def free_path(folder: Path, name: str, sha256: str | None, *, room: int = 0) -> 
     told_apart = with_digest(name, sha256 or os.urandom(8).hex())
     stem, ending = split_ending(told_apart)
     numbered = (f"{stem}-{n}{ending}" for n in range(2, 10_000))
-    candidates = (name, told_apart, *numbered)
-    fitting = (c for c in candidates if len(os.fsencode(c)) + room <= LONGEST_NAME)
-    return next(folder / c for c in fitting if not os.path.lexists(folder / c))
+    for candidate in (name, told_apart, *numbered):
+        fits = len(os.fsencode(candidate)) + room <= LONGEST_NAME
+        if fits and not os.path.lexists(folder / candidate):
+            return folder / candidate
+    raise FileExistsError(errno.EEXIST, "no name is free beside this one", str(folder / name))

@@ -151,14 +151,11 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
-    for row in rows:
-        first, *numbers = (
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row[:-1], widths[:-1], strict=True))
-        )
-        lines.append("  ".join([first, *numbers, row[-1]]).rstrip())
+    for first, *numbers, last in rows:
+        padded = [cell.rjust(width) for cell, width in zip(numbers, widths[1:-1], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *padded, last]).rstrip())
     return lines
 
 

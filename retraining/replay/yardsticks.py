@@ -100,10 +100,14 @@ class Yardstick:
         kind, _, number = self.name.partition(":")
         if kind == "static" or (kind == "every" and (cycle + 1) % int(number)):
             return None
-        batches = [self.fits.judge.cut.initial, *self.fits.judge.cut.cycles[: cycle + 1]]
-        learned = batches[-int(number) :] if kind == "window" else batches
-        challenger = self.fits.on_all((learned[0][0], learned[-1][1]))
-        self.fitted += [challenger.rows] if challenger else []
+        cut = self.fits.judge.cut
+        batches = [cut.initial, *cut.cycles[: cycle + 1]]
+        if kind == "window":
+            batches = batches[-int(number) :]
+        first, last = batches[0], batches[-1]
+        challenger = self.fits.on_all((first[0], last[1]))
+        if challenger is not None:
+            self.fitted.append(challenger.rows)
         return challenger
 
     def _by_tutorial(self, cycle: int) -> Fitted | None:
@@ -125,16 +129,11 @@ class Yardstick:
     def play(self) -> Play:
         """What was seen, after the last step."""
         cut = self.fits.judge.cut
-        rows, served, version = (
-            tuple(stop - start for start, stop in cut.cycles),
-            tuple(self.served),
-            tuple(self.version[:-1]),
-        )
         return Play(
             offset=cut.offset,
-            rows=rows,
-            served=served,
-            version=version,
+            rows=tuple(stop - start for start, stop in cut.cycles),
+            served=tuple(self.served),
+            version=tuple(self.version[:-1]),
             rows_fitted=sum(self.fitted),
             fits=len(self.fitted),
             promotions=len(self.promotions),
@@ -164,7 +163,9 @@ def play_yardsticks(
 def _started(name: str, fits: Fits) -> Yardstick:
     rows = fits.judge.cut.initial
     test = random_test_rows(rows)
-    first = (fits.on_some(rows, ~test) if name == "tutorial" else None) or fits.on_all(rows)
+    first = fits.on_some(rows, ~test) if name == "tutorial" else None
+    if first is None:
+        first = fits.on_all(rows)
     assert first is not None, "the cut was checked: the first rows hold two classes"
     yardstick = Yardstick(name, fits, first)
     if name == "tutorial":
@@ -176,7 +177,6 @@ def _started(name: str, fits: Fits) -> Yardstick:
 def random_test_rows(rows: RowRange) -> NDArray[np.bool_]:
     """A random fifth of a range of rows, as a mask; the same for the same range."""
     count = rows[1] - rows[0]
-    chosen: NDArray[np.bool_] = np.random.default_rng(rows).permutation(count) < round(
-        count * TEST_SHARE
-    )
+    order = np.random.default_rng(rows).permutation(count)
+    chosen: NDArray[np.bool_] = order < round(count * TEST_SHARE)
     return chosen

@@ -220,8 +220,10 @@ def near(threshold: float | None, scores: Sequence[float]) -> list[float]:
     """The threshold, unless it is so far off that drawing it would flatten the scores."""
     if threshold is None:
         return []
-    spread = max(max(scores) - min(scores), 0.02)
-    return [threshold] if min(scores) - 2 * spread <= threshold <= max(scores) + 2 * spread else []
+    lowest, highest = min(scores), max(scores)
+    margin = 2 * max(highest - lowest, 0.02)
+    is_near = lowest - margin <= threshold <= highest + margin
+    return [threshold] if is_near else []
 
 
 def nice_range(low: float, high: float) -> tuple[float, float, list[float]]:
@@ -230,20 +232,21 @@ def nice_range(low: float, high: float) -> tuple[float, float, list[float]]:
     """
     spread = (high - low) or max(abs(high), 1.0) * 0.02
     power = 10 ** math.floor(math.log10(spread / 3))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= spread / 4)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    last = max(last, first + 1)
-    return first * step, last * step, [i * step for i in range(first, last + 1)]
+    steps = [factor * power for factor in (1, 2, 5, 10)]
+    step = next(one for one in steps if one >= spread / 4)
+    first = math.floor(low / step)
+    last = max(math.ceil(high / step), first + 1)
+    ticks = [number * step for number in range(first, last + 1)]
+    return ticks[0], ticks[-1], ticks
 
 
 def _shares(counts: Sequence[float]) -> list[float]:
     """Shares of at most MOST_BINS bins; neighbours of a longer list are drawn as one."""
     total, together = sum(counts), math.ceil(len(counts) / MOST_BINS)
-    return (
-        [sum(counts[i : i + together]) / total for i in range(0, len(counts), together)]
-        if total > 0
-        else []
-    )
+    if total <= 0:
+        return []
+    starts = range(0, len(counts), together)
+    return [sum(counts[start : start + together]) / total for start in starts]
 
 
 def _round(number: float) -> float:

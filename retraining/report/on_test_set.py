@@ -92,10 +92,13 @@ def roc_curve(truth: Integers, probabilities: Floats) -> Curve | None:
     positive = truth == 1
     if not 0 < positive.sum() < positive.size or not np.isfinite(probabilities).all():
         return None
-    order = np.argsort(-probabilities[:, 1], kind="stable")
-    steps = np.append(np.flatnonzero(np.diff(probabilities[order, 1])), positive.size - 1)
-    hits = np.concatenate(([0.0], np.cumsum(positive[order])[steps] / positive.sum()))
-    alarms = np.concatenate(([0.0], np.cumsum(~positive[order])[steps] / (~positive).sum()))
+    surest_first = np.argsort(-probabilities[:, 1], kind="stable")
+    falls = np.flatnonzero(np.diff(probabilities[surest_first, 1]))
+    steps = np.append(falls, positive.size - 1)
+    hits_so_far = np.cumsum(positive[surest_first])[steps]
+    alarms_so_far = np.cumsum(~positive[surest_first])[steps]
+    hits = np.append(0.0, hits_so_far / positive.sum())
+    alarms = np.append(0.0, alarms_so_far / (~positive).sum())
     kept = np.unique(np.linspace(0, hits.size - 1, CURVE_POINTS).round().astype(int))
     return Curve(_points(alarms[kept], hits[kept]), float(np.trapezoid(hits, alarms)))
 

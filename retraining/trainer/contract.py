@@ -135,8 +135,11 @@ class _HeldPart:
 
 def _imports_the_job(recipe: Recipe) -> bool:
     for node in ast.walk(ast.parse(recipe.text)):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
         if any(name.split(".")[0] == "retraining" for name in names):
             return True
     return False

@@ -120,7 +120,9 @@ def _moment(distinct: NDArray[np.float64]) -> str | None:
     low, high = float(distinct[0]), float(distinct[-1])
     if low >= 19_000_101 and high <= 21_001_231:
         month, day = distinct // 100 % 100, distinct % 100
-        if (month >= 1).all() and (month <= 12).all() and (day >= 1).all() and (day <= 31).all():
+        months_fit = ((month >= 1) & (month <= 12)).all()
+        days_fit = ((day >= 1) & (day <= 31)).all()
+        if months_fit and days_fit:
             return "a date written as a number"
     for unit, name in ((1, "seconds"), (1_000, "milliseconds"), (1_000_000_000, "nanoseconds")):
         if low >= _SECONDS[0] * unit and high <= _SECONDS[1] * unit:

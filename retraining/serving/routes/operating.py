@@ -106,7 +106,8 @@ async def trigger(request: Request) -> Response:
     must_be_json(request)
     body = json_object(await service.intake.body_of(request))
     force, why = body.get("force", False), body.get("why", "")
-    if set(body) - {"force", "why"} or not isinstance(force, bool) or not _is_a_reason(why):
+    has_other_keys = not body.keys() <= {"force", "why"}
+    if has_other_keys or not isinstance(force, bool) or not _is_a_reason(why):
         expected = f"`force` (true or false) and `why` (up to {LONGEST_WHY} printable characters)"
         raise bad_request("not_a_trigger", f"An object was expected with {expected}.")
     job_id = await asyncio.to_thread(service.jobs.start, force=force, why=why)
