@@ -40,11 +40,10 @@ class _Redacting(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        text = (
-            super().format(record)
-            if not self._as_json
-            else json.dumps(self._fields(record), ensure_ascii=False)
-        )
+        if self._as_json:
+            text = json.dumps(self._fields(record), ensure_ascii=False)
+        else:
+            text = super().format(record)
         return without_secrets(text, self._secrets)
 
     def _fields(self, record: logging.LogRecord) -> dict[str, str]:
@@ -54,11 +53,9 @@ class _Redacting(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        return (
-            fields | {"traceback": self.formatException(record.exc_info)}
-            if record.exc_info
-            else fields
-        )
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return fields
 
 
 class CycleLog(logging.Handler):
@@ -136,9 +133,12 @@ def set_up_streams(
     shown = _Redacting(settings.secrets(), as_json=settings.log_format == "json")
     terminal = logging.StreamHandler(stderr)
     terminal.setFormatter(shown)
-    terminal.setLevel(
-        logging.ERROR if quiet else logging.DEBUG if verbose else settings.log_level.upper()
-    )
+    level: int | str = settings.log_level.upper()
+    if quiet:
+        level = logging.ERROR
+    elif verbose:
+        level = logging.DEBUG
+    terminal.setLevel(level)
     terminal.addFilter(
         lambda record: (
             record.name.split(".")[0] == "retraining"

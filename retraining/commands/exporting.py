@@ -172,11 +172,9 @@ def _is_readable(row: ReadyRow, kind: LabelKind) -> bool:
 
 def labelled_in_words(labelled: Labelled, folder: Path, command: str) -> str:
     """What was written, and how to go on."""
-    left = (
-        f" {labelled.unreadable:,} labels cannot be read as this target's."
-        if labelled.unreadable
-        else ""
-    )
+    left = ""
+    if labelled.unreadable:
+        left = f" {labelled.unreadable:,} labels cannot be read as this target's."
     if not labelled.files:
         return f"No logged row has a label of a new class that could be written.{left}"
     return (

@@ -103,13 +103,10 @@ def answer(args: argparse.Namespace, settings: Settings, run_cycle: RunCycle) ->
     from retraining.replay.replaying import Stage
 
     paths, recipe = _files(args, settings), _recipe(args, settings)
-    names = (
-        policies.DEFAULT
-        if args.policy is None
-        else tuple(name.strip() for name in args.policy.split(","))
-    )
-    if args.advise and args.policy is None:
-        names = (policies.CURRENT,)
+    if args.policy is not None:
+        names = tuple(name.strip() for name in args.policy.split(","))
+    else:
+        names = (policies.CURRENT,) if args.advise else policies.DEFAULT
     lineup = policies.line_up(names, settings, os.environ, args.env_file)
     if args.advise:
         lineup = advice.with_candidates(lineup)

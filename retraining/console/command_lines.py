@@ -72,8 +72,10 @@ def command_line(script: str, clone: Path, project: Path, env_file: Path | None)
         words = [*_command(), *SUBCOMMANDS[script], "--project", str(project)]
     else:
         words = [sys.executable or "python3", str(clone / script)]
-        words += ["--project", str(project)] if project != clone else []
-    words += ["--env-file", str(env_file)] if env_file is not None else []
+        if project != clone:
+            words += ["--project", str(project)]
+    if env_file is not None:
+        words += ["--env-file", str(env_file)]
     return shlex.join(words)
 
 

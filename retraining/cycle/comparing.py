@@ -172,8 +172,11 @@ def _slice_codes(columns: Iterator[pa.ChunkedArray]) -> tuple[list[str], NDArray
 
 
 def _slice_name(value: float | str | None) -> str:
-    missing = value is None or (isinstance(value, float) and math.isnan(value))
-    return "missing" if missing else f"{value:g}" if isinstance(value, float) else str(value)
+    if value is None:
+        return "missing"
+    if isinstance(value, float):
+        return "missing" if math.isnan(value) else f"{value:g}"
+    return str(value)
 
 
 def check_the_metric(cycle: Cycle) -> None:

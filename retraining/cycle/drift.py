@@ -70,11 +70,10 @@ class Sketch:
         """The sketch that `to_json` wrote."""
         bins: dict[str, Bins] = {}
         for name, one in content.items():
-            bins[name] = (
-                NumberBins(tuple(one["edges"]))
-                if "edges" in one
-                else CategoryBins(tuple(one["categories"]))
-            )
+            if "edges" in one:
+                bins[name] = NumberBins(tuple(one["edges"]))
+            else:
+                bins[name] = CategoryBins(tuple(one["categories"]))
         return Sketch(
             bins,
             {name: np.asarray(one["histograms"], dtype=np.int64) for name, one in content.items()},
@@ -87,12 +86,10 @@ def sketch_of(
     """The reference that a version carries: its training rows by block, and its answers on rows
     that it has not learned.
     """
-    spread = (
-        sections
-        if len(sections) <= BLOCKS_KEPT
-        else [sections[i] for i in np.linspace(0, len(sections) - 1, BLOCKS_KEPT).astype(int)]
-    )
-    parts = list(labelled_parts(project, spread, schema))
+    if len(sections) > BLOCKS_KEPT:
+        spread = np.linspace(0, len(sections) - 1, BLOCKS_KEPT).astype(int)
+        sections = [sections[place] for place in spread]
+    parts = list(labelled_parts(project, sections, schema))
     bins: dict[str, Bins] = {column.name: _bins_of(parts, column.name) for column in schema.columns}
     classes = tuple(map(str, coding(schema)))
     bins |= {

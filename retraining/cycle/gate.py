@@ -95,9 +95,10 @@ def ask_again(job: Job, gate: Gate, files: int, rows: int) -> Gate:
     """Ask the gate once more with what was accepted: refused files do not count."""
     if job.force:
         return gate
-    answers = (enough_files(files, job.settings), enough_rows(rows, job.settings))
-    shut = next((answer for answer in answers if not answer.act), None)
-    return Gate(gate.waiting, shut, "too_few_files" if files else "unchanged") if shut else gate
+    for answer in (enough_files(files, job.settings), enough_rows(rows, job.settings)):
+        if not answer.act:
+            return Gate(gate.waiting, answer, "too_few_files" if files else "unchanged")
+    return gate
 
 
 def ended_at_the_gate(job: Job, gate: Gate, recovered: Recovered | None = None) -> Outcome:
@@ -175,11 +176,9 @@ def counts_of(job: Job, waiting: Waiting) -> FileCounts:
     refused, by name and bytes.
     """
     refused = {(name, sha256) for name, sha256, _ in job.tally.refused}
-    fresh, judged = (
-        sum(1 for file in files.items() if file not in refused)
-        for files in (waiting.fresh, waiting.judged)
-    )
-    return FileCounts(fresh, judged, job.tally.archived, len(job.tally.refused))
+    fresh = waiting.fresh.items() - refused
+    judged = waiting.judged.items() - refused
+    return FileCounts(len(fresh), len(judged), job.tally.archived, len(job.tally.refused))
 
 
 def mark_the_end(project: Project, facts: RegistryFacts) -> None:

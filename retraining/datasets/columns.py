@@ -76,11 +76,9 @@ def label_column(rows: RawRows, schema: Schema) -> Labels:
         label = None if text is None else label_from(text, schema.label_kind)
         if label is None:
             return UNLABELLED
-        return (
-            codes[label]
-            if label in codes
-            else UNLABELLED - 1 - unknown.setdefault(label_text(label), len(unknown))
-        )
+        if label in codes:
+            return codes[label]
+        return UNLABELLED - 1 - unknown.setdefault(label_text(label), len(unknown))
 
     coded = _by_distinct(rows, schema.target, code_of).astype(np.int32)
     named = {

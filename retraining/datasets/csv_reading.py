@@ -120,11 +120,9 @@ class _CsvPart:
         quoted = self.segment.quoted
         # pyarrow drops a byte order mark wherever it begins to read; the blank line keeps one that
         # belongs to a cell
-        data = (
-            b"\n" + self.segment.data
-            if self.segment.data.startswith(_UTF8_MARK)
-            else self.segment.data
-        )
+        data = self.segment.data
+        if data.startswith(_UTF8_MARK):
+            data = b"\n" + data
         return csv.read_csv(
             pa.BufferReader(data),
             csv.ReadOptions(

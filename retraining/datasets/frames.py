@@ -67,11 +67,9 @@ def features_and_labels(
         for start, stop in file_ranges:
             part = table.slice(start, stop - start)
             labels = label_codes(part)
-            part = (
-                part
-                if (labels != UNLABELLED).all()
-                else part.filter(pa.array(labels != UNLABELLED))
-            )
+            labelled = labels != UNLABELLED
+            if not labelled.all():
+                part = part.filter(pa.array(labelled))
             here = slice(filled, filled + len(part))
             for row, name in enumerate(names):
                 numbers[row, here] = _numpy(part.column(name))

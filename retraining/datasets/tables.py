@@ -181,15 +181,10 @@ class TableStore:
         )
 
     def _digest(self, schema: Schema, ending: str) -> str:
-        csv = (
-            ()
-            if ending == ".parquet"
-            else (
-                self._settings.csv_separator,
-                self._settings.csv_decimal,
-                self._settings.csv_encoding,
-            )
-        )
+        settings = self._settings
+        csv: tuple[str, ...] = ()
+        if ending != ".parquet":
+            csv = (settings.csv_separator, settings.csv_decimal, settings.csv_encoding)
         columns = [(column.name, column.kind) for column in schema.columns]
         parts = [_LAYOUT, ending, csv, columns, schema.target, schema.label_kind, schema.classes]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

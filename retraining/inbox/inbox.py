@@ -112,8 +112,12 @@ class Inbox:
             sha = digests.get(name)
             if sha is None:
                 continue
-            place = copies if sha in known or sha in seen else old if sha in judged else fresh
-            place[name] = sha
+            if sha in known or sha in seen:
+                copies[name] = sha
+            elif sha in judged:
+                old[name] = sha
+            else:
+                fresh[name] = sha
             seen.add(sha)
         return Waiting(fresh, old, copies, listing)
 

@@ -176,11 +176,9 @@ def local_folder(location: str) -> Path | None:
 
     None for what a server or an object store keeps.
     """
-    return (
-        Path(local_file_uri_to_path(location))
-        if urlsplit(location).scheme in ("", "file")
-        else None
-    )
+    if urlsplit(location).scheme not in ("", "file"):
+        return None
+    return Path(local_file_uri_to_path(location))
 
 
 def _read_local(path: Path) -> bytes | None:

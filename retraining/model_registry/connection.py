@@ -65,11 +65,10 @@ class Connection:
     def sqlite_file(self) -> Path | None:
         """The database file of a local sqlite store."""
         prefix = "sqlite:///"
-        return (
-            Path(unquote(self.uri.removeprefix(prefix).partition("?")[0]))
-            if self.uri.startswith(prefix)
-            else None
-        )
+        if not self.uri.startswith(prefix):
+            return None
+        path, _, _ = self.uri.removeprefix(prefix).partition("?")
+        return Path(unquote(path))
 
     def holds_a_store(self) -> bool:
         """Whether reading can find anything: opening a sqlite file that is not there would create

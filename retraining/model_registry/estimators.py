@@ -77,12 +77,10 @@ class AnyModel:
         wants.
         """
         wanted = self._model.metadata.get_input_schema()
-        types = (
-            {c.name: c.type.to_numpy() for c in wanted.inputs if c.name in X and c.type in _NUMBERS}
-            if wanted is not None
-            else {}
-        )
-        return np.asarray(self._model.predict(X.astype(types))).reshape(len(X), -1)[:, 0]
+        inputs = () if wanted is None else wanted.inputs
+        numbers = [one for one in inputs if one.name in X and one.type in _NUMBERS]
+        typed = X.astype({one.name: one.type.to_numpy() for one in numbers})
+        return np.asarray(self._model.predict(typed)).reshape(len(X), -1)[:, 0]
 
 
 _NUMBERS = (DataType.integer, DataType.long, DataType.float, DataType.double)

@@ -182,13 +182,11 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
     recipe = load_recipe(job.settings.recipe_path)
     folder = job.settings.project / str(request.train_from)
     with named_files(job, folder) as named:
-        choice = (
-            Choice(request.schema)
-            if request.schema
-            else choose(
-                job, archive_by_arrival(job, recovered), named, _production_schema(job, recovered)
-            )
-        )
+        if request.schema:
+            choice = Choice(request.schema)
+        else:
+            archived = archive_by_arrival(job, recovered)
+            choice = choose(job, archived, named, _production_schema(job, recovered))
         together = with_named_files(job, recovered, named)
         files = tuple(file for file in together if file.sha256 not in choice.left_out)
         shape = shape_of(job.settings, recipe.code_sha256)

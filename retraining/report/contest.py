@@ -65,11 +65,9 @@ def contest(outcome: Outcome) -> Contest | None:
             f"{challenger} less {champion}" if on_probation else "Difference", comparison
         )
     )
-    where, title = (
-        ("fresh", f"Probation of {challenger}")
-        if on_probation
-        else ("test", "Production and challenger")
-    )
+    where, title = "test", "Production and challenger"
+    if on_probation:
+        where, title = "fresh", f"Probation of {challenger}"
     blocks = (
         f"{how_many(comparison.rows, f'{where} row')} in {how_many(comparison.blocks, 'block')}"
     )

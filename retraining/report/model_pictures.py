@@ -54,22 +54,21 @@ def matrices(outcome: Outcome, test_set: TestSet | None) -> list[Matrix]:
     drawn = []
     for title, model in zip(names, (test_set.champion, test_set.challenger), strict=True):
         confusion = on_test_set.confusion(model)
-        codes = range(len(test_set.classes))
-        cells = (
-            tuple(
-                (
-                    f"{confusion.counts[true][predicted]:,}",
-                    f"{confusion.share(true, predicted):.3f}",
-                )
-                for predicted in codes
-            )
-            for true in codes
-        )
-        rows = tuple(
-            (printable(label, 40), row) for label, row in zip(test_set.classes, cells, strict=True)
-        )
-        drawn.append(Matrix(title, rows))
+        rows = [
+            (printable(label, 40), _cells(confusion, true))
+            for true, label in enumerate(test_set.classes)
+        ]
+        drawn.append(Matrix(title, tuple(rows)))
     return drawn
+
+
+def _cells(confusion: on_test_set.Confusion, true: int) -> tuple[tuple[str, str], ...]:
+    """Rows and share of each predicted class among those of one true class."""
+    counts = confusion.counts[true]
+    return tuple(
+        (f"{count:,}", f"{confusion.share(true, predicted):.3f}")
+        for predicted, count in enumerate(counts)
+    )
 
 
 def curve_pictures(outcome: Outcome, test_set: TestSet | None) -> list[CurvePicture]:
@@ -78,11 +77,9 @@ def curve_pictures(outcome: Outcome, test_set: TestSet | None) -> list[CurvePict
         return []
     curves = [on_test_set.curves(model) for model in (test_set.champion, test_set.challenger)]
     versions = (name(outcome.previous_version), name(outcome.challenger_version))
-    positive = (
-        f"P({printable(test_set.classes[-1], 20)})"
-        if len(test_set.classes) == 2
-        else "predicted probability"
-    )
+    positive = "predicted probability"
+    if len(test_set.classes) == 2:
+        positive = f"P({printable(test_set.classes[-1], 20)})"
     kinds = (
         ("ROC curve", "area under it", "false positive rate", "true positive rate"),
         ("Calibration", "mean distance from the diagonal", positive, "came true"),

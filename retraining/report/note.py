@@ -46,11 +46,9 @@ def note(outcome: Outcome, command: str = COMMAND) -> str:
     if outcome.comparison is not None:
         lines.append(f"Verdict: {VERDICTS[outcome.comparison.verdict]}.")
     advice = undo(outcome, command)
-    after = (
-        f"To undo it: `{printable(advice.command)}`. {advice.text}"
-        if advice.command
-        else advice.text
-    )
+    after = advice.text
+    if advice.command:
+        after = f"To undo it: `{printable(advice.command)}`. {advice.text}"
     return "\n\n".join([*lines, f"Why: {_markdown(printable(outcome.reason))}", after])
 
 
@@ -158,11 +156,9 @@ def _note_rows(outcome: Outcome) -> Iterator[tuple[str, str, str]]:
 def _numbers(outcome: Outcome) -> Iterator[tuple[str, str]]:
     served, comparison, files = outcome.production_on_new, outcome.comparison, outcome.files
     if served is not None:
-        limit = (
-            ""
-            if outcome.threshold is None
-            else f", threshold {value_text(outcome.metric, outcome.threshold)}"
-        )
+        limit = ""
+        if outcome.threshold is not None:
+            limit = f", threshold {value_text(outcome.metric, outcome.threshold)}"
         yield (
             "new data",
             f"{served.metric} {score_text(served)} on {how_many(served.rows, 'row')}{limit}",

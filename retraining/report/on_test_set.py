@@ -128,11 +128,9 @@ def curves(predictions: Predictions) -> tuple[Curve | None, Curve | None]:
     """ROC (two classes only) and calibration of one model; None where it gave no probabilities."""
     if predictions.probabilities is None:
         return None, None
-    roc = (
-        roc_curve(predictions.truth, predictions.probabilities)
-        if predictions.class_count == 2
-        else None
-    )
+    roc = None
+    if predictions.class_count == 2:
+        roc = roc_curve(predictions.truth, predictions.probabilities)
     return roc, calibration(predictions.truth, predictions.probabilities)
 
 

@@ -102,11 +102,9 @@ def _kept(outcome: Outcome, start: str) -> str:
     served = outcome.production_on_new
     if served is None or served.value is None:
         return f"{start}: {printable(outcome.reason)}"
-    limit = (
-        ""
-        if outcome.threshold is None
-        else f" (the threshold is {value_text(outcome.metric, outcome.threshold)})"
-    )
+    limit = ""
+    if outcome.threshold is not None:
+        limit = f" (the threshold is {value_text(outcome.metric, outcome.threshold)})"
     return (
         f"{start}: its {served.metric} on {how_many(served.rows, 'new row')} is"
         f" {score_text(served)}{limit}."

@@ -121,8 +121,10 @@ class Jobs:
 
     def _start_process(self, output: Path, *, force: bool, why: str) -> subprocess.Popen[bytes]:
         words = [*shlex.split(self._settings.command), "run", "--json"]
-        words += ["--force"] if force else []
-        words += ["--why", why] if why else []
+        if force:
+            words.append("--force")
+        if why:
+            words += ["--why", why]
         with output.open("wb") as result, output.with_suffix(".err").open("wb") as errors:
             fcntl.flock(result, fcntl.LOCK_EX)  # the process inherits it with its stdout
             process = subprocess.Popen(

@@ -238,14 +238,11 @@ class Production:
         facts: TellingFacts | None = None,
     ) -> None:
         before = self.standing
+        is_as_before = before.looked and before.store_ok == store_ok
         self.standing = Standing(
             alias_version=alias_version if store_ok else before.alias_version,
             store_ok=store_ok,
-            store_since=(
-                before.store_since
-                if before.looked and before.store_ok == store_ok
-                else datetime.now(UTC)
-            ),
+            store_since=before.store_since if is_as_before else datetime.now(UTC),
             looked=True,
             unserved=unserved,
             hold=hold if store_ok else before.hold,

@@ -153,11 +153,9 @@ def _if_it_predicts(estimator: Any, function: str) -> Any:
     if estimator is None:
         raise BrokenContractError(f"returned None; {function} must return a fitted estimator")
     if isinstance(estimator, type) or not callable(getattr(estimator, "predict", None)):
-        what = (
-            f"the class {estimator.__name__}"
-            if isinstance(estimator, type)
-            else f"a {type(estimator).__name__} without predict"
-        )
+        what = f"a {type(estimator).__name__} without predict"
+        if isinstance(estimator, type):
+            what = f"the class {estimator.__name__}"
         raise BrokenContractError(f"returned {what}; {function} must return a fitted estimator")
     return estimator
 

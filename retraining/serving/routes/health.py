@@ -63,8 +63,9 @@ def health_of(service: Service) -> dict[str, Any]:
     model, standing = service.production.model, service.production.standing
     log = service.log.health()
     reasons = reasons_of(standing, log)
+    status = "degraded" if reasons else "ok"
     return {
-        "status": "no_model" if model is None else "degraded" if reasons else "ok",
+        "status": "no_model" if model is None else status,
         "reasons": reasons,
         "model": None if model is None else model_as_json(model),
         "alias_version": standing.alias_version,

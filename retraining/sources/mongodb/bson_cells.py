@@ -119,13 +119,7 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return _date_text(value)
     if isinstance(value, float):
-        return (
-            ""
-            if math.isnan(value)
-            else str(int(value))
-            if value.is_integer() and abs(value) < 1e15
-            else repr(value)
-        )
+        return _float_text(value)
     if isinstance(value, (int, ObjectId, Decimal128)):
         return "" if str(value) == "NaN" else str(value)
     if isinstance(value, Binary) and _is_uuid(value):
@@ -133,12 +127,17 @@ def _text(value: Any) -> str:
     return _missing(value, expected="a text")
 
 
+def _float_text(value: float) -> str:
+    if math.isnan(value):
+        return ""
+    is_whole = value.is_integer() and abs(value) < 1e15
+    return str(int(value)) if is_whole else repr(value)
+
+
 def _date_text(value: datetime) -> str:
-    stamp = (
-        value.replace(tzinfo=None)
-        if value.tzinfo is None
-        else value.astimezone(UTC).replace(tzinfo=None)
-    )
+    if value.tzinfo is not None:
+        value = value.astimezone(UTC)
+    stamp = value.replace(tzinfo=None)
     return stamp.isoformat(timespec="milliseconds" if stamp.microsecond else "seconds") + "Z"
 
 

@@ -118,11 +118,9 @@ def _client(settings: Settings, patience: Patience) -> MongoClient[dict[str, Any
         if str(settings.mongo_uri).startswith("mongodb+srv:") and not isinstance(error, InvalidURI):
             raise _unreachable(settings, "its name was not found (mongodb+srv)") from None
         # The driver's message may quote the password, so it is looked at and not shown.
-        fault = (
-            "it names a user and no password"
-            if "password is required" in str(error).lower()
-            else "not an address of MongoDB"
-        )
+        fault = "not an address of MongoDB"
+        if "password is required" in str(error).lower():
+            fault = "it names a user and no password"
         problem = (
             f"MONGO_URI: {fault} (mongodb://USER:PASSWORD@HOST:PORT/, special characters as %40 and"
             " so on)"
