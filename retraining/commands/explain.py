@@ -48,14 +48,10 @@ def answer(args: argparse.Namespace, settings: Settings) -> Answer:
         *_facts(record, hindsight, settings),
         *_today(story, record.outcome.challenger_version),
     ]
-    return Answer(
-        cycle_to_json(record, hindsight),
-        "\n".join(
-            line
-            for label, text in facts
-            for line in labelled(label, printable(text, 2000), width, room=LABEL_WIDTH)
-        ),
-    )
+    lines: list[str] = []
+    for label, text in facts:
+        lines += labelled(label, printable(text, 2000), width, room=LABEL_WIDTH)
+    return Answer(cycle_to_json(record, hindsight), "\n".join(lines))
 
 
 def find(records: Sequence[CycleRecord], which: str | None) -> CycleRecord:

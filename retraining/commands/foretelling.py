@@ -34,7 +34,7 @@ def scored_within(
 ) -> tuple[DataFile, ...]:
     """The first of the files, as many as all steps of a cycle can ask models about in the time."""
     sample = _first_rows(files, ROWS_TIMED)
-    rows_timed = sum(stop - start for start, stop in (section.rows for section in sample))
+    rows_timed = sum(section.rows[1] - section.rows[0] for section in sample)
     started = time.monotonic()
     try:
         predictions(job, production, sample)

@@ -118,10 +118,11 @@ def _forget_files(args: argparse.Namespace, settings: Settings) -> Answer:
         f"Withdrew {', '.join(names)}: no later version learns them, and the same bytes are"
         " refused."
     )
-    versions = ", ".join(f"v{number}" for number in learned)
-    text += (
-        f"\nVersions that learned them: {versions}." if learned else "\nNo version learned them."
-    )
+    if learned:
+        versions = ", ".join(f"v{number}" for number in learned)
+        text += f"\nVersions that learned them: {versions}."
+    else:
+        text += "\nNo version learned them."
     holder = recovered.facts.aliases.get(settings.production_alias)
     if holder in learned:
         text += f"\nProduction (v{holder}) is one of these: {way_out(job, holder, facts.withdrawn)}"
@@ -163,9 +164,10 @@ def _waiting(job: Job) -> dict[str, str]:
 
 
 def _versions_that_learned(job: Job, shas: set[str]) -> list[int]:
-    ours = (version for version in job.registry.versions() if version.is_ours)
-    return [
-        version.number
-        for version in ours
-        if any(file.sha256 in shas for file in job.registry.manifest(version).files)
-    ]
+    numbers = []
+    for version in job.registry.versions():
+        if version.is_ours:
+            learned = {file.sha256 for file in job.registry.manifest(version).files}
+            if learned & shas:
+                numbers.append(version.number)
+    return numbers

@@ -116,7 +116,9 @@ def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
         else:
             accepted.append(replace(file, rows=facts.rows))
             facts_by_digest[file.sha256] = facts
-    files_with = Counter(label for _, facts in strange.values() for label in facts.unknown_labels)
+    files_with: Counter[str] = Counter()
+    for _, facts in strange.values():
+        files_with.update(facts.unknown_labels.keys())
     alike = [
         (file, facts)
         for file, facts in strange.values()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retraining.model_registry.interface import Registry
     from retraining.model_registry.production import Model
     from retraining.project import Project
-    from retraining.records import DataFile
+    from retraining.records import DataFile, RowRange
     from retraining.settings import Settings
 
 
@@ -139,13 +139,13 @@ def reserve_from(files: list[DataFile], fraction: float) -> tuple[BatchFile, ...
     """The files with the ranges of each that are reserved for testing."""
     from retraining.datasets import cut_into_blocks, reserve
 
-    reserved = reserve(cut_into_blocks([(file.sha256, file.rows) for file in files]), fraction)
-    ranges = {
-        file.sha256: tuple(sorted((b.start, b.stop) for b in reserved if b.sha256 == file.sha256))
-        for file in files
-    }
+    blocks = cut_into_blocks([(file.sha256, file.rows) for file in files])
+    ranges: dict[str, list[RowRange]] = {file.sha256: [] for file in files}
+    for block in reserve(blocks, fraction):
+        ranges[block.sha256].append((block.start, block.stop))
     return tuple(
-        BatchFile(file.name, file.sha256, file.rows, ranges[file.sha256]) for file in files
+        BatchFile(file.name, file.sha256, file.rows, tuple(sorted(ranges[file.sha256])))
+        for file in files
     )
 
 

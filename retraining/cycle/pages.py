@@ -17,6 +17,9 @@ from retraining.serialisation import drift_to_json
 from retraining.statistics import CategoryBins
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from retraining.cycle.comparing import Compared
     from retraining.cycle.monitoring import Moved
     from retraining.cycle.opening import Cycle
@@ -80,9 +83,14 @@ def _distributions(moved: Moved) -> dict[str, Distribution]:
     for name, now in moved.current.histograms.items():
         before = moved.reference.histograms.get(name)
         if before is not None:
-            counts = [tuple(float(rows) for rows in blocks.sum(axis=0)) for blocks in (before, now)]
-            distributions[name] = Distribution(_bin_names(moved.reference.bins[name]), *counts)
+            names = _bin_names(moved.reference.bins[name])
+            distributions[name] = Distribution(names, _per_bin(before), _per_bin(now))
     return distributions
+
+
+def _per_bin(histograms: NDArray[np.int64]) -> tuple[float, ...]:
+    """Rows of each bin, over all blocks (blocks, bins)."""
+    return tuple(histograms.sum(axis=0).astype(float).tolist())
 
 
 def _bin_names(bins: NumberBins | CategoryBins) -> tuple[str, ...]:

@@ -259,12 +259,11 @@ def strangers_in_the_archive(project: Project, ledger: Ledger) -> tuple[str, ...
     """Names in the archive that no registration found and no promotion brought: reported, never
     learned.
     """
-    return tuple(
-        name
-        for sha, names in project.inbox.archived().items()
-        if sha not in ledger.archive
-        for name in names
-    )
+    strangers: list[str] = []
+    for sha, names in project.inbox.archived().items():
+        if sha not in ledger.archive:
+            strangers += names
+    return tuple(strangers)
 
 
 def public_uri(uri: str) -> str:

@@ -167,12 +167,15 @@ def _waiting(cycle: Cycle) -> dict[str, DataFile]:
 def freeze_test_set(cycle: Cycle, lineage: Lineage) -> FrozenTestSet:
     """The rows on which both models are compared."""
     champion = cycle.production.learned
-    reserved = [
-        Section(replace(lineage.files[file.sha256], rows=file.rows), rows)
-        for file in lineage.held_out
-        for rows in file.reserved
-        if not ranges_overlap([rows], champion.get(file.sha256, ()))
-    ]
+    reserved: list[Section] = []
+    for judged in lineage.held_out:
+        file = replace(lineage.files[judged.sha256], rows=judged.rows)
+        learned_of_it = champion.get(judged.sha256, ())
+        reserved += [
+            Section(file, rows)
+            for rows in judged.reserved
+            if not ranges_overlap([rows], learned_of_it)
+        ]
     schema = cycle.production.schema
     learned = (champion, lineage.learned_ranges())
     sections, copies = leave_out_learned(cycle.job, reserved, schema, learned, lineage.files)

@@ -63,7 +63,11 @@ def looked_at(files: Sequence[Path], target: str | None, settings: Settings) -> 
         return Looked(named, notes)
     if target is not None:
         _refuse_unknown(target, columns.values())
-    label = named[0] if named else likely_target(could_be_labels(next(iter(columns)), settings))
+    if named:
+        label: Proposal | None = named[0]
+    else:
+        first = next(iter(columns))
+        label = likely_target(could_be_labels(first, settings))
     if label is None:
         notes.append("No column looks like a label: name the one to predict in TARGET_COLUMN.")
         return Looked(proposals, notes)

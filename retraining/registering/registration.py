@@ -200,11 +200,9 @@ def _train(job: Job, recovered: Recovered, request: Request) -> Answer:
         bring_into_the_archive(job, folder, named)
     plan = replace(plan, files=in_the_archive(job, plan.files))
     by_sha = {file.sha256: file for file in plan.files}
-    reserved = [
-        Section(by_sha[file.sha256], rows)
-        for file in plan.manifest.held_out
-        for rows in file.reserved
-    ]
+    reserved: list[Section] = []
+    for file in plan.manifest.held_out:
+        reserved += [Section(by_sha[file.sha256], rows) for rows in file.reserved]
     sections = reserved or whole_files(unseen_files(job, plan.files, plan.schema))
     made = Made(estimator, recipe.text, tuple(pip_requirements(recipe)))
     return add_version(job, recovered, plan, made, sections, set_alias=request.set_alias)

@@ -61,7 +61,8 @@ class History:
     def answers(self, estimator: Any, rows: RowRange, *, with_probabilities: bool) -> Predictions:
         """What a model says about a range of rows."""
         features, _ = self.features_and_labels(rows)
-        codes = coded(label_codes(self.table.slice(rows[0], len(features))), self.schema)
+        labels = label_codes(self.table.slice(rows[0], len(features)))
+        codes = coded(labels, self.schema)
         chunk = (features, codes, np.zeros(len(features), dtype=np.int64))
         return predict(estimator, [chunk], self.schema, with_probabilities=with_probabilities)
 
@@ -144,7 +145,8 @@ def cut_at_offsets(
             remedy="Name more files, or smaller numbers with --initial-rows and --rows-per-cycle.",
         )
     for cut in cuts:
-        if len(np.unique(label_codes(history.table.slice(cut.initial[0], initial)))) < 2:
+        labels = label_codes(history.table.slice(cut.initial[0], initial))
+        if len(np.unique(labels)) < 2:
             raise UsageError(
                 f"The first {initial:,} rows{f' from row {cut.initial[0]:,}' if cut.offset else ''}"
                 " hold one class only.",

@@ -144,10 +144,8 @@ class _Tally:
         return None if served is None else served.value
 
     def _add_attempt(self, cycle: int, outcome: Outcome, number: int) -> None:
-        challenger, champion = (
-            self._estimator(number),
-            self._estimator(outcome.previous_version or 0),
-        )
+        challenger = self._estimator(number)
+        champion = self._estimator(outcome.previous_version or 0)
         self.fitted.append(self._training_rows(number))
         if outcome.ending in ("promoted", "awaiting_approval"):
             self.promotions.append(self.judge.promotion(challenger, champion, cycle))
@@ -155,7 +153,8 @@ class _Tally:
             flattery = self.judge.flattered_by(
                 outcome.comparison.improvement, challenger, champion, cycle
             )
-            self.flattery += [] if flattery is None else [flattery]
+            if flattery is not None:
+                self.flattery.append(flattery)
 
     def _estimator(self, number: int) -> Any:
         version = self.registry.version(number)

@@ -28,6 +28,9 @@ def render(outcome: Outcome, material: ReportMaterial) -> str:
     records = cycles_only(material.history)
     scored = _with_this_cycle(served_scores(records), outcome)
     line = timeline(scored, outcome.threshold)
+    limit = None if line is None else line.threshold
+    classes = () if material.test_set is None else material.test_set.classes
+    tables = (by_class(outcome), by_slice(outcome), _mistakes(outcome, material.test_set))
     champion, challenger = name(outcome.previous_version), name(outcome.challenger_version)
     return render_template(
         "report.html.j2",
@@ -38,21 +41,9 @@ def render(outcome: Outcome, material: ReportMaterial) -> str:
         facts=_facts(outcome, material),
         advice=undo(outcome, material.command),
         contest=contest(outcome),
-        results=[
-            table
-            for table in (
-                by_class(outcome),
-                by_slice(outcome),
-                _mistakes(outcome, material.test_set),
-            )
-            if table
-        ],
+        results=[table for table in tables if table],
         matrices=matrices(outcome, material.test_set),
-        classes=(
-            [printable(label, 40) for label in material.test_set.classes]
-            if material.test_set
-            else []
-        ),
+        classes=[printable(label, 40) for label in classes],
         curves=curve_pictures(outcome, material.test_set),
         champion_name=f"production {champion}",
         challenger_name=f"challenger {challenger}",
@@ -60,17 +51,17 @@ def render(outcome: Outcome, material: ReportMaterial) -> str:
         files=files(material),
         line=line,
         line_label=timeline_words(outcome.metric, scored) if line else "",
-        line_threshold=(
-            typeset(value_text(outcome.metric, outcome.threshold))
-            if line and line.threshold is not None
-            else ""
-        ),
+        line_threshold="" if limit is None else _threshold(outcome),
         decisions=decisions(records, material.hindsight)[:MOST_DECISIONS],
         seconds=[
             (printable(stage, 40), f"{seconds:.1f} s") for stage, seconds in outcome.seconds.items()
         ],
         confidence=f"{100 * outcome.comparison.confidence:g} %" if outcome.comparison else "",
     )
+
+
+def _threshold(outcome: Outcome) -> str:
+    return typeset(value_text(outcome.metric, outcome.threshold))
 
 
 def _facts(outcome: Outcome, material: ReportMaterial) -> list[tuple[str, str]]:

@@ -147,9 +147,9 @@ def ranges(
     around_zero: bool = False,
 ) -> tuple[Range, ...]:
     """Values with their intervals on one scale; `mine` is the one in the accent colour."""
-    ends = [end for value, interval in scores for end in (value, *(interval or ()))] + (
-        [0.0] if around_zero else []
-    )
+    ends = [end for value, interval in scores for end in (value, *(interval or ()))]
+    if around_zero:
+        ends.append(0.0)
     low, high = min(ends), max(ends)
     room = (high - low) * 0.06 or 1.0
 

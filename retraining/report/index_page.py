@@ -123,15 +123,12 @@ def cycle_row(
     """One cycle as the table shows it."""
     outcome, score = record.outcome, record.served
     value = score.value if score else None
+    interval = "" if score is None else interval_text(outcome.metric, score.interval)
     return IndexRow(
         ending=outcome.ending,
         version=name(outcome.production_version),
         score=typeset(value_text(outcome.metric, value)),
-        interval=(
-            typeset(interval_text(outcome.metric, score.interval))
-            if score and value is not None
-            else ""
-        ),
+        interval="" if value is None else typeset(interval),
         decision=decision(record, hindsight),
         reason=printable(outcome.reason, 300),
         report=report,

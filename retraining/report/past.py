@@ -111,9 +111,8 @@ def decision_words(outcome: Outcome) -> str:
 def timeline_words(metric: str | None, served: Sequence[Served]) -> str:
     """The timeline as text, for those who do not see it."""
     scores = [cycle.score for cycle in served]
-    promotions, roll_backs = (
-        sum(cycle.ending == ending for cycle in served) for ending in ("promoted", "rolled_back")
-    )
+    endings = [cycle.ending for cycle in served]
+    promotions, roll_backs = endings.count("promoted"), endings.count("rolled_back")
     change = gain_text(metric, scores[-1] - scores[0], None)
     return (
         f"Served {metric} over {len(served)} cycles, from {served[0].label} to {served[-1].label}:"

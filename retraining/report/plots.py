@@ -155,7 +155,8 @@ def line_plot(
     if not readings:
         return None
     ends = [end for one in readings for end in (one.value, *(one.interval or ()))]
-    ends += [0.0] if from_zero else []
+    if from_zero:
+        ends.append(0.0)
     ends += near(limit, ends)
     low, high, ticks = nice_range(min(ends), max(ends))
     times = [one.time for one in readings] if between is None else [*between]

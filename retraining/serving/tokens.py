@@ -113,7 +113,8 @@ class TokenFile:
             )
         token = secrets.token_urlsafe(32)
         made = datetime.now(UTC).isoformat(timespec="seconds")
-        line = json.dumps(asdict(Token(name, scopes, digest_of(token), made)))
+        kept = Token(name, scopes, digest_of(token), made)
+        line = json.dumps(asdict(kept))
         descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "r+b") as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -131,7 +132,7 @@ class TokenFile:
         """
         there = self._path.is_file()
         lines = self._path.read_text(encoding="utf-8").splitlines() if there else []
-        kept = [line for line in lines if name not in {token.name for token in _readable(line)}]
+        kept = [line for line in lines if all(one.name != name for one in _readable(line))]
         if len(kept) == len(lines):
             raise UsageError(f"There is no token {name!r}.", remedy="--tokens lists them.")
         aside = self._path.with_name(f".{FILE}.{os.getpid()}")

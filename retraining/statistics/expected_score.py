@@ -42,7 +42,8 @@ def expected_score(
     if not predicted.size:
         return None
     if chosen.computed_from == "counts":
-        return _defined(float(label_score(chosen.name, _expected_counts(predicted, likely))))
+        counts = _expected_counts(predicted, likely)
+        return _defined(float(label_score(chosen.name, counts)))
     by_class = [
         row_values(chosen, _answers(predicted, given, np.full(predicted.size, code)))
         for code in range(likely.shape[1])

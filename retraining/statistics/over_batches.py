@@ -76,4 +76,6 @@ def _variance_between(batches: Sequence[Estimate]) -> float:
         return 0.0
     values = np.array([batch.value for batch in batches], dtype=float)
     errors = np.array([batch.standard_error for batch in batches], dtype=float)
-    return max(0.0, float(np.mean(np.diff(values) ** 2)) / 2 - float(np.mean(errors**2)))
+    between = np.mean(np.diff(values) ** 2) / 2
+    within = np.mean(errors**2)
+    return max(0.0, float(between - within))

@@ -178,11 +178,9 @@ def _each_once(rows: pd.DataFrame, columns: list[Any], value: str | None) -> pd.
     """
     table = rows.iloc[np.arange(max(len(rows), len(columns))) % len(rows)].reset_index(drop=True)
     for place, name in enumerate(columns):
-        cells = (
-            table[name].astype(float)
-            if pd.api.types.is_numeric_dtype(table[name])
-            else table[name].copy()
-        )
+        cells = table[name].copy()
+        if pd.api.types.is_numeric_dtype(cells):
+            cells = cells.astype(float)
         cells[place] = value
         table[name] = cells
     return table
@@ -219,11 +217,8 @@ def _far_away(
             )
             elsewhere = answers(travelled)
     except BrokenContractError as error:
-        yield (
-            f"{error}"
-            if str(error).startswith(failed)
-            else f"{error}, once pickled and loaded away from the project"
-        )
+        says_when = str(error).startswith(failed)
+        yield f"{error}" if says_when else f"{error}, once pickled and loaded away from the project"
         return
     if not _agree(elsewhere, expected):
         yield "returned an estimator that predicts otherwise once pickled and loaded"

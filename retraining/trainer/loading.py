@@ -115,11 +115,9 @@ def _function_of(
     function = getattr(module, name, None)
     called = f"{name}({', '.join(arguments)})"
     if not callable(function):
-        problem = (
-            f"defines no function {name}"
-            if function is None
-            else f"has a {name} that is not a function"
-        )
+        problem = f"has a {name} that is not a function"
+        if function is None:
+            problem = f"defines no function {name}"
         raise RecipeError(
             f"The training recipe {path} {problem}; it needs {called}",
             remedy=REMEDY,
@@ -159,11 +157,9 @@ def _place_of(error: BaseException, path: Path) -> str:
     if not own:
         return ""
     file, line = own[0] if isinstance(error, SyntaxError) else own[-1]
-    return (
-        f"line {line}"
-        if file == str(path)
-        else f"{os.path.relpath(file, path.parent)}, line {line}"
-    )
+    if file == str(path):
+        return f"line {line}"
+    return f"{os.path.relpath(file, path.parent)}, line {line}"
 
 
 @contextmanager

@@ -52,7 +52,8 @@ def survey(
     remarks += labels_in_two_spellings(rows, schema)
     remarks += labels_that_are_missing(rows, schema)
     rare = labels_that_are_rare(rows, schema, settings)
-    remarks += [] if rare is None else [rare]
+    if rare is not None:
+        remarks.append(rare)
     for column in schema.columns:
         remarks += _of_column(rows, column, schema, settings)
     return in_order(remarks)

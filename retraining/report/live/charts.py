@@ -116,8 +116,11 @@ def _scores(facts: LiveFacts) -> Chart:
         limit=limit,
         events=_events(facts),
     )
-    legend = [("after", "realised, by labels")] if realised else []
-    legend += [("before", "estimated, without labels")] if estimated else []
+    legend = []
+    if realised:
+        legend.append(("after", "realised, by labels"))
+    if estimated:
+        legend.append(("before", "estimated, without labels"))
     drawn_limit = plot is not None and plot.limit is not None
     return Chart(
         key="score",
