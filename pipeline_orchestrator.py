@@ -37,7 +37,7 @@ def run_cycle(job: Job) -> Outcome:
     The gate asks whether enough files wait. If not, the start ends without any heavy import.
     """
     with one_cycle_at_a_time(job.settings.state_dir):
-        job.observer.on_lock()
+        job.hooks.on_lock()
         last_ended_well = job.state.is_clean
         if last_ended_well:
             sources.fetch(job)

@@ -66,12 +66,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def register(args: argparse.Namespace, settings: Settings, open_log: OpenLog) -> Answer:
     """Register what was asked for, under the project's lock."""
     from retraining import registering
-    from retraining.cycle.job import Job, Observer
+    from retraining.cycle.job import Hooks, Job
     from retraining.folders.lock import one_cycle_at_a_time
 
     kept = open_log()
     with one_cycle_at_a_time(settings.state_dir):
-        job = Job.open(settings, observer=Observer(log_lines=lambda: kept.lines))
+        job = Job.open(settings, hooks=Hooks(log_lines=lambda: kept.lines))
         request = registering.Request(
             args.model,
             args.train_from,

@@ -17,7 +17,7 @@ from retraining.prediction_log.connection import JOB, PredictionLogError, open_d
 from retraining.prediction_log.layout import layout_of
 from retraining.prediction_log.traffic import as_told, recent_rows
 from retraining.report.live.lists import MOST_ALERTS, MOST_PREDICTIONS
-from retraining.report.live.material import Books, LiveFacts, Plan, Serving
+from retraining.report.live.material import Books, LiveFacts, PageSettings, Serving
 from retraining.report.live.page import page
 from retraining.report.live.seen import alert_line, logged_row, seen_traffic
 
@@ -89,7 +89,7 @@ def page_drawn_once(settings: Settings, seen: Seen, days: int, now: datetime) ->
     alerts = recent_alerts(settings.state_dir, MOST_ALERTS)
     facts = LiveFacts(
         now=now,
-        plan=Plan.of(settings),
+        settings=PageSettings.of(settings),
         serving=Serving(version=books.holder, alias_version=books.holder),
         seen=seen_traffic(seen.to_json(), now, days),
         books=books,

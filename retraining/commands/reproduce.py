@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retraining.commands.reading import Story
-    from retraining.cycle.reproducing import Comparison
+    from retraining.cycle.reproducing import SideBySide
     from retraining.model_registry.production import Model
     from retraining.records import BatchFile
     from retraining.settings import Settings
@@ -125,7 +125,7 @@ def _without_files(model: Model, missing: tuple[BatchFile, ...], packages: Packa
 def _as_json(
     model: Model,
     packages: Packages,
-    comparison: Comparison | None,
+    comparison: SideBySide | None,
     missing: list[str] | None = None,
 ) -> dict[str, Any]:
     return {
@@ -140,7 +140,7 @@ def _as_json(
     }
 
 
-def _in_words(model: Model, comparison: Comparison, packages: Packages) -> str:
+def _in_words(model: Model, comparison: SideBySide, packages: Packages) -> str:
     differ = [
         f"{name} {then} then, {now or 'none'} now"
         for name, (then, now) in packages.items()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from retraining.commands import Answer
 from retraining.console.failures import in_three_lines
 from retraining.cycle.gate import counts_of, what_waits
-from retraining.cycle.job import Job, Observer
+from retraining.cycle.job import Hooks, Job
 from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
 from retraining.folders.failed_start import forget_failed_start, note_begun_start, note_failed_start
 from retraining.outcomes import FileCounts, Outcome
@@ -46,7 +46,7 @@ def answer(
     run_cycle: Callable[[Job], Outcome],
 ) -> Answer:
     """Run one cycle and say how it ended."""
-    observer = Observer(
+    hooks = Hooks(
         on_lock=lambda: _tell_the_start(settings, dry_run=args.dry_run),
         on_begin=lambda: _note_the_beginning(settings, open_log, dry_run=args.dry_run),
         log_lines=lambda: open_log().lines,
@@ -57,7 +57,7 @@ def answer(
         dry_run=args.dry_run,
         force=args.force,
         why=args.why,
-        observer=observer,
+        hooks=hooks,
         terminal=None if args.quiet else _terminal(),
     )
     if args.log_file is not None or job.sources or _notices_wanted(settings):

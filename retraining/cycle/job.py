@@ -78,7 +78,7 @@ def _tell_nobody() -> None:
     """Nobody looks on."""
 
 
-class Observer(NamedTuple):
+class Hooks(NamedTuple):
     """Called when a start holds the lock, then when it passes the gate; gives the log's lines."""
 
     on_lock: Callable[[], None] = _tell_nobody
@@ -86,7 +86,7 @@ class Observer(NamedTuple):
     log_lines: Callable[[], tuple[str, ...]] = tuple
 
 
-NOBODY = Observer()
+NO_HOOKS = Hooks()
 
 
 class Job(Project):
@@ -114,19 +114,19 @@ class Job(Project):
         force: bool = False,
         why: str = "",
         shows_pages: bool = True,
-        observer: Observer = NOBODY,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         super().__init__(settings, state, inbox, open_registry, now, sources, open_tables, terminal)
         self.dry_run = dry_run
         self.force = force
         self.why = why
         self.shows_pages = shows_pages
-        self.observer = observer
+        self.hooks = hooks
         self.tally = Tally()
 
     def begin(self) -> None:
         """Pass the gate: from here on the next start recovers first, unless this one ends well."""
-        self.observer.on_begin()
+        self.hooks.on_begin()
         self.state.mark_dirty()
 
     @contextmanager

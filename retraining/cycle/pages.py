@@ -51,8 +51,8 @@ def pages_of(
     pages = {REPORT: _drawn(outcome, material)}
     if outcome.drift.features:
         pages["drift.json"] = json.dumps(drift_to_json(outcome.drift), indent=1)
-    if job.observer.log_lines():
-        pages[LOG] = "\n".join(job.observer.log_lines()) + "\n"
+    if job.hooks.log_lines():
+        pages[LOG] = "\n".join(job.hooks.log_lines()) + "\n"
     if refused:
         pages[QUARANTINE] = quarantine_csv(refused)
     return pages

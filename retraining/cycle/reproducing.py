@@ -34,7 +34,7 @@ EQUAL = 1e-9  # probabilities: sums over threads end in another order
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SideBySide:
     """Both models' answers on the rows that the version was kept from.
 
     Attributes:
@@ -105,7 +105,7 @@ def made_again(
 
 def compare_with_the_registered(
     project: Project, model: Model, again: Any, files: Mapping[str, DataFile]
-) -> Comparison:
+) -> SideBySide:
     """Ask both models about every labelled row that the version was kept from."""
     sections = [
         Section(files[file.sha256], rows)
@@ -113,15 +113,15 @@ def compare_with_the_registered(
         for rows in file.reserved
     ]
     if not sections:
-        return Comparison(0, None, None)
+        return SideBySide(0, None, None)
     both = all(hasattr(one, "predict_proba") for one in (model.estimator, again))
     registered = predictions(project, model, sections, with_probabilities=both)
     new = predictions(project, model, sections, again, with_probabilities=both)
     rows = len(registered.predicted)
     if not rows:
-        return Comparison(0, None, None)
+        return SideBySide(0, None, None)
     agreement = float(np.mean(registered.predicted == new.predicted))
-    return Comparison(rows, agreement, _largest_difference(registered, new))
+    return SideBySide(rows, agreement, _largest_difference(registered, new))
 
 
 def _largest_difference(one: Predictions, other: Predictions) -> float | None:

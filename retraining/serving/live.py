@@ -24,7 +24,7 @@ from retraining.report.live.lists import MOST_ALERTS, MOST_PREDICTIONS
 from retraining.report.live.material import (
     Doing,
     LiveFacts,
-    Plan,
+    PageSettings,
     Serving,
 )
 from retraining.report.live.seen import alert_line, logged_row, seen_traffic
@@ -72,7 +72,7 @@ class LivePage:
         metrics: Metrics,
         read_books: Callable[[], Books],
     ) -> None:
-        self.plan = Plan.of(settings)
+        self.page_settings = PageSettings.of(settings)
         self._settings = settings
         self._production = production
         self._predictions = predictions
@@ -100,7 +100,7 @@ class LivePage:
         rows = self._rows()
         return LiveFacts(
             now=datetime.now(UTC),
-            plan=self.plan,
+            settings=self.page_settings,
             serving=self._serving(),
             seen=self._seen(rows),
             books=books,

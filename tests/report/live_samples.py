@@ -20,8 +20,8 @@ from retraining.report.live.material import (
     Doing,
     LiveFacts,
     LoggedRow,
+    PageSettings,
     Part,
-    Plan,
     Pulse,
     ScoreOnRows,
     SeenTraffic,
@@ -34,8 +34,8 @@ COMMAND = "python pipeline_orchestrator.py --project /srv/retraining"
 HOSTILE = "<script>window.ran=1</script><img src=x onerror=window.ran=1>'\"`{{7*7}}\u202e\x1b[31m"
 
 
-def plan(**changes: Any) -> Plan:
-    usual = Plan(
+def page_settings(**changes: Any) -> PageSettings:
+    usual = PageSettings(
         model_name="classifier",
         alias="production",
         metric="accuracy",
@@ -192,7 +192,7 @@ def facts(**changes: Any) -> LiveFacts:
     """All is well."""
     usual = LiveFacts(
         now=NOW,
-        plan=plan(),
+        settings=page_settings(),
         serving=serving(),
         seen=seen(),
         books=books(),
@@ -237,7 +237,9 @@ def hostile() -> LiveFacts:
         rows()[0], prediction_id=HOSTILE, answer=HOSTILE, caller=HOSTILE, features=HOSTILE
     )
     return facts(
-        plan=plan(model_name=HOSTILE, alias=HOSTILE, command=HOSTILE, register_command=HOSTILE),
+        settings=page_settings(
+            model_name=HOSTILE, alias=HOSTILE, command=HOSTILE, register_command=HOSTILE
+        ),
         serving=serving(unserved=HOSTILE),
         seen=seen(
             drift=drift._replace(features=features),

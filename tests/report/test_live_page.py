@@ -220,9 +220,9 @@ def test_a_score_under_the_threshold_is_wrong_only_by_more_than_chance() -> None
 
 
 def test_for_an_error_lower_is_better() -> None:
-    plan = samples.plan(metric="error_rate", threshold=0.3, greater_is_better=False)
+    settings = samples.page_settings(metric="error_rate", threshold=0.3, greater_is_better=False)
     seen = samples.seen(by_version={5: Part(9, 9, samples.measured(0.2, 900))})
-    good = judged(plan=plan, seen=seen, books=samples.books(promised=0.25))
+    good = judged(settings=settings, seen=seen, books=samples.books(promised=0.25))
     assert good.state == "well"
     assert "better than the 25.0 % promised" in good.sentence
 
@@ -335,7 +335,9 @@ def test_drawn_once_it_has_no_script_no_form_and_nothing_to_start() -> None:
 @pytest.mark.parametrize("what", ["nothing", "no model", "no labels", "one day"])
 def test_the_page_is_whole_whatever_is_missing(what: str) -> None:
     bare: dict[str, LiveFacts] = {
-        "nothing": LiveFacts(samples.NOW, samples.plan(), Serving(), rows=None, doing=Doing()),
+        "nothing": LiveFacts(
+            samples.NOW, samples.page_settings(), Serving(), rows=None, doing=Doing()
+        ),
         "no model": samples.facts(serving=Serving(), books=samples.books(cycles=(), holder=None)),
         "no labels": samples.facts(
             seen=samples.seen(by_version={5: Part(10)}, by_day=(), coverage=(), answers=())

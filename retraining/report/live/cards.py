@@ -33,7 +33,7 @@ def cards(facts: LiveFacts) -> list[Card]:
 
 
 def _traffic(facts: LiveFacts) -> list[Card]:
-    seen, metric = facts.seen, facts.plan.metric
+    seen, metric = facts.seen, facts.settings.metric
     if seen is None:
         return [Card("Predictions", NOTHING, "not looked at yet")]
     whole, today = seen.whole, facts.now.date()
@@ -92,7 +92,7 @@ def _cycles(facts: LiveFacts) -> list[Card]:
         return [Card("Retrainings", NOTHING, why)]
     trained = [one for one in books.cycles if one.outcome.challenger_version is not None]
     promoted = sum(record.ending == "promoted" for record in books.cycles)
-    gate = facts.plan.min_new_files
+    gate = facts.settings.min_new_files
     return [
         Card("Retrainings", str(len(trained)), f"{promoted} promoted"),
         Card("Files waiting", f"{books.waiting:,} of {gate:,}", _quarantine(books.quarantined)),

@@ -101,7 +101,7 @@ def charts(facts: LiveFacts) -> list[Chart]:
 
 # --- score over time ------------------------------------------------------------------------------
 def _scores(facts: LiveFacts) -> Chart:
-    metric, limit = facts.plan.metric, facts.plan.threshold
+    metric, limit = facts.settings.metric, facts.settings.threshold
     days = () if facts.seen is None else facts.seen.by_day
     realised = [(day, day.part.realised) for day in days if day.part.realised is not None]
     estimated = [(day, day.part.estimated) for day in days if day.part.estimated is not None]

@@ -59,7 +59,9 @@ def _cycle_row(facts: LiveFacts, record: CycleRecord) -> IndexRow:
     version_url = None
     if run_url is not None and version is not None:
         home = run_url.partition("#")[0]
-        version_url = f"{home}#/models/{quote(facts.plan.model_name, safe='')}/versions/{version}"
+        version_url = (
+            f"{home}#/models/{quote(facts.settings.model_name, safe='')}/versions/{version}"
+        )
     report = None
     if facts.reports is not None and record.run_id is not None:
         report = facts.reports.format(quote(record.cycle_id, safe=""))

@@ -218,7 +218,7 @@ class Doing:
 
 # --- what a person set ----------------------------------------------------------------------------
 @dataclass(frozen=True)
-class Plan:
+class PageSettings:
     """The settings that the page speaks of; `threshold` is None where none is looked at."""
 
     model_name: str
@@ -232,7 +232,7 @@ class Plan:
     register_command: str
 
     @classmethod
-    def of(cls, settings: Settings) -> Plan:
+    def of(cls, settings: Settings) -> PageSettings:
         """As the settings say."""
         return cls(
             model_name=settings.model_name,
@@ -264,7 +264,7 @@ class LiveFacts:
     """
 
     now: datetime
-    plan: Plan
+    settings: PageSettings
     serving: Serving
     seen: SeenTraffic | None = None
     books: Books | None = None

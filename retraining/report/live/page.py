@@ -33,7 +33,7 @@ from retraining.report.words import ending_words, printable, time_text
 
 if TYPE_CHECKING:
     from retraining.report.index_page import IndexRow
-    from retraining.report.live.material import CycleJob, Doing, LiveFacts, Plan
+    from retraining.report.live.material import CycleJob, Doing, LiveFacts, PageSettings
 
 WIDTH = "72rem"
 SCRIPT = "live.js"
@@ -92,11 +92,11 @@ def parts(facts: LiveFacts) -> str:
     return render_template("live_fragment.html.j2", page=_drawn(facts))
 
 
-def login_page(plan: Plan, *, action: str, command: str, problem: str = "") -> str:
+def login_page(settings: PageSettings, *, action: str, command: str, problem: str = "") -> str:
     """The form that asks for a token.
 
     Args:
-        plan: whose page it is.
+        settings: whose page it is.
         action: where the form is sent.
         command: what makes a token.
         problem: why the last one was not taken.
@@ -106,7 +106,7 @@ def login_page(plan: Plan, *, action: str, command: str, problem: str = "") -> s
         width="40rem",
         style=_style(),
         policy=policy(live=False),
-        model_name=printable(plan.model_name, 80),
+        model_name=printable(settings.model_name, 80),
         action=action,
         command=command,
         problem=problem,
@@ -137,7 +137,7 @@ def _drawn(facts: LiveFacts, *, may_log_out: bool = False) -> Drawn:
     doing = facts.doing
     is_live = doing is not None
     return Drawn(
-        model_name=printable(facts.plan.model_name, 80),
+        model_name=printable(facts.settings.model_name, 80),
         drawn=moment_text(facts) if is_live else time_text(facts.now),
         is_live=is_live,
         may_operate=doing is not None and doing.may_operate,
@@ -147,7 +147,7 @@ def _drawn(facts: LiveFacts, *, may_log_out: bool = False) -> Drawn:
         fresh=_freshness(facts),
         job="" if doing is None else job_in_words(doing, facts),
         job_report=_job_report(facts),
-        commands=_commands(facts.plan),
+        commands=_commands(facts.settings),
         charts=charts(facts),
         drift=drift_lines(facts),
         drift_caption=_drift_caption(facts),
@@ -211,9 +211,9 @@ def _job_report(facts: LiveFacts) -> str | None:
     return linked.get(job.cycle_id)
 
 
-def _commands(plan: Plan) -> list[tuple[str, str]]:
+def _commands(settings: PageSettings) -> list[tuple[str, str]]:
     """What a person may want to do, and what to type for it."""
-    job = printable(plan.command, 1000)
+    job = printable(settings.command, 1000)
     return [
         ("What is wrong, and what to do", f"{job} check"),
         ("Why a version is there, or is not", f"{job} explain vN"),

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from retraining.report.live.material import (
         AlertLine,
         LiveFacts,
+        PageSettings,
         Part,
-        Plan,
         ScoreOnRows,
         SeenTraffic,
         Serving,
@@ -93,7 +93,7 @@ def _serves(facts: LiveFacts) -> str:
 
 def _score(facts: LiveFacts) -> str:
     """How right the version is: on its labelled rows, else as estimated, else why nobody knows."""
-    seen, plan = facts.seen, facts.plan
+    seen, settings = facts.seen, facts.settings
     if facts.serving.version is None or seen is None:
         return ""
     period = f"the last {how_many(seen.days, 'day')}"
@@ -106,20 +106,20 @@ def _score(facts: LiveFacts) -> str:
         return f"it answered none of the {others} of {period} {looked}"
     if part.realised is not None:
         rows = how_many(part.realised.rows, "labelled row")
-        realised = f"{_in_words(plan, part.realised)} on {rows} of {period}"
+        realised = f"{_in_words(settings, part.realised)} on {rows} of {period}"
         return f"{realised}{_against_the_promise(facts, part.realised)}"
     answers = f"{how_many(part.predictions, 'prediction')} in {period}"
     if part.estimated is not None:
-        value = value_text(plan.metric, part.estimated.value)
-        return f"{answers}, {plan.metric} estimated at {value} without labels"
+        value = value_text(settings.metric, part.estimated.value)
+        return f"{answers}, {settings.metric} estimated at {value} without labels"
     if part.labelled:
-        return f"{answers}, {part.labelled:,} labelled, {plan.metric} cannot be computed of these"
+        return f"{answers}, {part.labelled:,} labelled, {settings.metric} cannot be computed of these"
     return f"{answers}, none of them labelled yet"
 
 
-def _in_words(plan: Plan, score: ScoreOnRows) -> str:
-    value = value_text(plan.metric, score.value)
-    return f"{value} right" if plan.metric == "accuracy" else f"{plan.metric} {value}"
+def _in_words(settings: PageSettings, score: ScoreOnRows) -> str:
+    value = value_text(settings.metric, score.value)
+    return f"{value} right" if settings.metric == "accuracy" else f"{settings.metric} {value}"
 
 
 def _against_the_promise(facts: LiveFacts, score: ScoreOnRows) -> str:
@@ -128,13 +128,13 @@ def _against_the_promise(facts: LiveFacts, score: ScoreOnRows) -> str:
     if books is None or books.promised is None or facts.serving.version != books.holder:
         return ""
     promised = books.promised
-    value = value_text(facts.plan.metric, promised)
+    value = value_text(facts.settings.metric, promised)
     if score.interval is None:
         return f" ({value} at its promotion)"
     low, high = score.interval
     if low <= promised <= high:
         return ", as promised at its promotion"
-    word = "better" if (score.value > promised) == facts.plan.greater_is_better else "worse"
+    word = "better" if (score.value > promised) == facts.settings.greater_is_better else "worse"
     return f", {word} than the {value} promised at its promotion"
 
 
@@ -146,16 +146,16 @@ def _findings(facts: LiveFacts) -> Iterator[Finding]:
 
 # --- serving --------------------------------------------------------------------------------------
 def _about_serving(facts: LiveFacts) -> Iterator[Finding]:
-    serving, plan = facts.serving, facts.plan
-    check = f"{plan.command} check"
+    serving, settings = facts.serving, facts.settings
+    check = f"{settings.command} check"
     if serving.settings_changed:
         text = "the settings were changed after the service started, and it does not know them"
         yield Finding("look", f"{text}: start it again")
     if not serving.store_ok:
         yield _about_the_store(serving, check)
     elif serving.alias_version is None:
-        text = f"no version holds the alias {printable(plan.alias, 60)}"
-        register = f"{plan.register_command} --set-alias"
+        text = f"no version holds the alias {printable(settings.alias, 60)}"
+        register = f"{settings.register_command} --set-alias"
         yield Finding("wrong", text, register if serving.version is None else check)
     elif serving.unserved:
         yield Finding("wrong", printable(serving.unserved), check)
@@ -179,7 +179,7 @@ def _about_the_store(serving: Serving, check: str) -> Finding:
 
 # --- cycles ---------------------------------------------------------------------------------------
 def _about_cycles(facts: LiveFacts) -> Iterator[Finding]:
-    books, command = facts.books, facts.plan.command
+    books, command = facts.books, facts.settings.command
     if facts.not_read is not None and facts.serving.store_ok:
         text = f"what past cycles left cannot be read: {printable(facts.not_read)}"
         yield Finding("look", text.rstrip("."), f"{command} check")
@@ -208,19 +208,19 @@ def _about_cycles(facts: LiveFacts) -> Iterator[Finding]:
 
 # --- traffic --------------------------------------------------------------------------------------
 def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
-    seen, plan = facts.seen, facts.plan
+    seen, settings = facts.seen, facts.settings
     holding = [*_alerts_that_hold(facts)]
-    yield from (_of_alert(plan, alert) for alert in holding)
+    yield from (_of_alert(settings, alert) for alert in holding)
     if seen is not None and _is_of_another_version(facts):
         text = f"{name(facts.serving.version)} serves since, and was not looked at yet"
         looked = f"the last look was at {name(seen.reference_version)}"
-        yield Finding("unknown", f"{looked}: {text}", f"{plan.command} monitor")
+        yield Finding("unknown", f"{looked}: {text}", f"{settings.command} monitor")
         return
     if seen is None:
         if facts.serving.version is not None:
             yield Finding("unknown", "the traffic was not looked at yet")
         return
-    yield from (_of_alert(plan, alert) for alert in seen.alerts)
+    yield from (_of_alert(settings, alert) for alert in seen.alerts)
     alerted = {alert.kind for alert in (*holding, *seen.alerts)}
     if "concept_drift" not in alerted:
         yield from _score_below_the_threshold(facts)
@@ -230,24 +230,24 @@ def _about_traffic(facts: LiveFacts) -> Iterator[Finding]:
 
 
 def _score_below_the_threshold(facts: LiveFacts) -> Iterator[Finding]:
-    part, plan = part_of_production(facts), facts.plan
-    if part is not None and _is_below(plan, part.realised):
-        limit = value_text(plan.metric, plan.threshold)
+    part, settings = part_of_production(facts), facts.settings
+    if part is not None and _is_below(settings, part.realised):
+        limit = value_text(settings.metric, settings.threshold)
         text = f"by its labels {name(facts.serving.version)} is worse than the threshold {limit}"
-        yield Finding("wrong", text, f"{plan.command} run")
+        yield Finding("wrong", text, f"{settings.command} run")
 
 
 def _inputs_that_drifted(facts: LiveFacts, seen: SeenTraffic) -> Iterator[Finding]:
     if seen.drift is not None and seen.drift.material:
         moved = [printable(one.name, 60) for one in seen.drift.features if one.material]
         text = f"inputs drifted: {', '.join(moved[:3])}; find out why these columns changed"
-        yield Finding("look", text, f"{facts.plan.command} monitor")
+        yield Finding("look", text, f"{facts.settings.command} monitor")
 
 
 def _what_nobody_knows(facts: LiveFacts, seen: SeenTraffic) -> Iterator[Finding]:
     """A look that is too old, and traffic that tells nothing of the version that serves."""
-    monitor = f"{facts.plan.command} monitor"
-    longest = max(LOOKS_MISSED * timedelta(seconds=facts.plan.monitor_every), SLOWEST_LOOK)
+    monitor = f"{facts.settings.command} monitor"
+    longest = max(LOOKS_MISSED * timedelta(seconds=facts.settings.monitor_every), SLOWEST_LOOK)
     if facts.now - seen.made > longest:
         text = f"the traffic was not looked at since {time_text(seen.made)}"
         yield Finding("look", text, monitor)
@@ -293,11 +293,11 @@ def _last_change(facts: LiveFacts) -> datetime:
     return max(changes, default=facts.now - ALERT_HOLDS)
 
 
-def _of_alert(plan: Plan, alert: AlertLine) -> Finding:
+def _of_alert(settings: PageSettings, alert: AlertLine) -> Finding:
     """What it says and what it advises; where that names no command, `monitor` tells more."""
     state: State = "wrong" if alert.kind == "concept_drift" else "look"
     advice = printable(alert.remedy, 1000)
-    command = "" if "`" in advice else f"{plan.command} monitor"
+    command = "" if "`" in advice else f"{settings.command} monitor"
     return Finding(state, printable(alert.what).rstrip(". "), command, advice)
 
 
@@ -307,12 +307,12 @@ def _why_nobody_knows(facts: LiveFacts, looked: datetime) -> str:
     return "without predictions of its own it is not known whether it is right"
 
 
-def _is_below(plan: Plan, score: ScoreOnRows | None) -> bool:
+def _is_below(settings: PageSettings, score: ScoreOnRows | None) -> bool:
     """Whether a score is worse than the threshold by more than chance."""
-    if score is None or score.interval is None or plan.threshold is None:
+    if score is None or score.interval is None or settings.threshold is None:
         return False
     low, high = score.interval
-    return high < plan.threshold if plan.greater_is_better else low > plan.threshold
+    return high < settings.threshold if settings.greater_is_better else low > settings.threshold
 
 
 def value_and_interval(metric: str, score: ScoreOnRows | None) -> tuple[str, str]:

@@ -188,7 +188,7 @@ async def _form_of(request: Request) -> dict[str, str]:
 
 def _form(request: Request, refusal: Refusal, problem: str) -> Response:
     html = drawing.login_page(
-        service_of(request).page.plan,
+        service_of(request).page.page_settings,
         action="login",
         command=HOW_TO_MAKE_ONE,
         problem=problem,

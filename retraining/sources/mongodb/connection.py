@@ -72,7 +72,7 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Source:
+class Collections:
     """The user's documents, the collection beside them for the ledger, and the server's time as
     this connection began.
     """
@@ -84,7 +84,7 @@ class Source:
 
 
 @contextmanager
-def connected(settings: Settings, patience: Patience) -> Iterator[Source]:
+def connected(settings: Settings, patience: Patience) -> Iterator[Collections]:
     """A source that is closed at the end.
 
     Raises:
@@ -128,7 +128,9 @@ def _client(settings: Settings, patience: Patience) -> MongoClient[dict[str, Any
         raise SettingsError((problem,), where="MongoDB") from None
 
 
-def _source(client: MongoClient[dict[str, Any]], settings: Settings, patience: Patience) -> Source:
+def _source(
+    client: MongoClient[dict[str, Any]], settings: Settings, patience: Patience
+) -> Collections:
     database = client[str(settings.database_name)]
     name = str(settings.collection_name)
     # Reads from a secondary could count a document that the next read, from a staler one, does not
@@ -156,7 +158,7 @@ def _source(client: MongoClient[dict[str, Any]], settings: Settings, patience: P
             where="MongoDB",
         )
     now = client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
-    return Source(
+    return Collections(
         collection(name, concern),
         collection(name + LEDGER_SUFFIX, concern),
         now,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from retraining.records import Schema
     from retraining.settings import Settings
     from retraining.sources import Clock
-    from retraining.sources.mongodb.connection import Source
+    from retraining.sources.mongodb.connection import Collections
     from retraining.sources.mongodb.ledger import Delivery, Watermark
     from retraining.sources.mongodb.rows import Layout
 
@@ -84,7 +84,7 @@ def fetch(
 def _export_new_documents(
     settings: Settings,
     schema: Schema | None,
-    source: Source,
+    source: Collections,
     ledger: Ledger,
     outbox: Outbox,
     *,
