@@ -84,20 +84,23 @@ def predict(
                 if with_probabilities:
                     probabilities.append(_probabilities(estimator, features, order))
         except Exception as error:
-            raise DamagedModelError(
-                f"{name} could not predict rows of the schema: {type(error).__name__}: {error}.",
-                remedy=(
-                    "Look at the version's run in the MLflow UI; if it is production, `python"
-                    " pipeline_orchestrator.py rollback`, or give the alias to another version"
-                    " there."
-                ),
-            ) from error
+            raise _could_not_predict(name, error) from error
     return Predictions(
         truth=_joined(truth),
         predicted=_joined(predicted),
         probabilities=np.concatenate(probabilities) if probabilities else None,
         blocks=_joined(blocks),
         class_count=len(order),
+    )
+
+
+def _could_not_predict(name: str, error: Exception) -> DamagedModelError:
+    return DamagedModelError(
+        f"{name} could not predict rows of the schema: {type(error).__name__}: {error}.",
+        remedy=(
+            "Look at the version's run in the MLflow UI; if it is production, `python"
+            " pipeline_orchestrator.py rollback`, or give the alias to another version there."
+        ),
     )
 
 

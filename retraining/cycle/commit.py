@@ -57,6 +57,21 @@ def complete_promotion(
             ),
         ) from error
     last = facts.left.production_version if facts.left is not None else None
+    marks = _marks_of_the_holder(version, manifest, last, by_person=by_person)
+    job.registry.mark(version.number, marks)
+    if marks.previous is not None:
+        point_back(job.registry, marks.previous)
+    if facts.challenger == version.number:
+        job.registry.drop_alias(CHALLENGER)
+    return ledger
+
+
+def _marks_of_the_holder(
+    version: Version, manifest: Manifest, last: int | None, *, by_person: bool
+) -> Marks:
+    """What a version is tagged with when it holds the alias; `last` held it when the last cycle
+    ended.
+    """
     previous = manifest.champion if last in (None, version.number) else last
     marks = Marks(
         previous=previous,
@@ -69,12 +84,7 @@ def complete_promotion(
     if manifest.origin != "cycle":
         nothing = "not held: a registered model has nothing to be compared with"
         marks = replace(marks, probation=nothing)
-    job.registry.mark(version.number, marks)
-    if previous is not None:
-        point_back(job.registry, previous)
-    if facts.challenger == version.number:
-        job.registry.drop_alias(CHALLENGER)
-    return ledger
+    return marks
 
 
 def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:

@@ -44,8 +44,21 @@ def find_production(project: Project, recovered: Recovered) -> Model:
         UnknownVersionError: the version that holds it is not one of this job's.
         ArchiveMismatchError: a file that past versions were made from is missing from the archive.
     """
-    from retraining.statistics import check_metric, metric
+    version = _holder_of_the_alias(project, recovered)
+    model = Model.of(version, project.registry)
+    deleted = run_in_bin(project.registry, version)
+    if deleted is not None:
+        log.warning("%s %s", *deleted)
+    _settings_must_fit(project.settings, model)
+    check_the_archive(
+        project,
+        recovered.ledger,
+        unless=left_to_archive(recovered.facts, model.version, model.manifest),
+    )
+    return model
 
+
+def _holder_of_the_alias(project: Project, recovered: Recovered) -> Version:
     settings = project.settings
     alias, name = settings.production_alias, settings.model_name
     holder = recovered.facts.aliases.get(alias)
@@ -69,10 +82,13 @@ def find_production(project: Project, recovered: Recovered) -> Model:
                 " version of this job."
             ),
         )
-    model = Model.of(version, project.registry)
-    deleted = run_in_bin(project.registry, version)
-    if deleted is not None:
-        log.warning("%s %s", *deleted)
+    return version
+
+
+def _settings_must_fit(settings: Settings, model: Model) -> None:
+    """The columns and classes that settings name are the version's, and METRIC can score it."""
+    from retraining.statistics import check_metric, metric
+
     problems = problems_of_names(settings, model.schema, model.number)
     if problems:
         raise SettingsError(problems, where=str(settings.project))
@@ -80,12 +96,6 @@ def find_production(project: Project, recovered: Recovered) -> Model:
         check_metric(metric(settings.metric), len(model.schema.classes))
     except ValueError as error:
         raise SettingsError((f"METRIC: {error}",), where=str(settings.project)) from error
-    check_the_archive(
-        project,
-        recovered.ledger,
-        unless=left_to_archive(recovered.facts, model.version, model.manifest),
-    )
-    return model
 
 
 class Deleted(NamedTuple):

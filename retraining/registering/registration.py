@@ -236,7 +236,8 @@ def _trained(job: Job, recipe: Recipe, plan: Plan) -> tuple[Plan, Any]:
     return replace(plan, manifest=manifest), estimator
 
 
-def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer:
+def _trusted_pickle(request: Request) -> Path:
+    """The file that was named, unless nobody said that its code may run."""
     path = Path(str(request.model))
     if not path.is_file():
         raise UsageError(
@@ -248,6 +249,11 @@ def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer
             f"{path} is a pickle, and loading a pickle runs the code in it: it was not loaded.",
             remedy="If you trust where it comes from, say so with --trust-pickle.",
         )
+    return path
+
+
+def _register_pickle(job: Job, recovered: Recovered, request: Request) -> Answer:
+    path = _trusted_pickle(request)
     from retraining.model_registry.clean_process import try_in_a_clean_process  # brings MLflow
 
     files = archive_by_arrival(job, recovered)
