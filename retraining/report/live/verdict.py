@@ -113,7 +113,8 @@ def _score(facts: LiveFacts) -> str:
         value = value_text(settings.metric, part.estimated.value)
         return f"{answers}, {settings.metric} estimated at {value} without labels"
     if part.labelled:
-        return f"{answers}, {part.labelled:,} labelled, {settings.metric} cannot be computed of these"
+        labelled = f"{part.labelled:,} labelled"
+        return f"{answers}, {labelled}, {settings.metric} cannot be computed of these"
     return f"{answers}, none of them labelled yet"
 
 
