@@ -165,9 +165,8 @@ def _failed(error: BaseException, args: argparse.Namespace, settings: Settings |
     what, remedy = lines[-3], _speller(settings)(lines[-1])
     dry_run = getattr(args, "dry_run", False)
     reason = "; ".join(lines[:-3]) or what
-    result: dict[str, Any] = outcome_to_json(
-        Outcome("failed", reason, exit_code=code, dry_run=dry_run)
-    )
+    outcome = Outcome("failed", reason, exit_code=code, dry_run=dry_run)
+    result: dict[str, Any] = outcome_to_json(outcome, were_files_counted=False)
     if getattr(args, "command", None) == "check":
         each = error.problems if isinstance(error, SettingsError) else (what,)
         result = {
@@ -221,7 +220,7 @@ def _must_be_a_project(args: argparse.Namespace, settings: Settings) -> None:
     raise UsageError(
         f"{folder} is no project: it has neither .env nor {settings.new_data_dir.name}/.",
         remedy=(
-            "Correct --project; or make a project of it with `python pipeline_orchestrator.py"
+            "Correct its name; or make a project of it with `python pipeline_orchestrator.py"
             f" init {shlex.quote(str(folder))} FILES...`."
         ),
     )

@@ -36,13 +36,16 @@ SCHEMA_VERSION = 1
 # --- outcomes: what `--json` prints ---------------------------------------------------------------
 
 
-def outcome_to_json(outcome: Outcome) -> Json:
+def outcome_to_json(outcome: Outcome, *, were_files_counted: bool = True) -> Json:
     """The contract's `--json` object: every key always there, null where it does not apply.
 
     Holds nothing but dicts, lists, str, int, finite float, bool and None, whatever numbers the
-    outcome was made from.
+    outcome was made from. Where nobody could count the files, their counts are null.
     """
     comparison = outcome.comparison
+    files: Json = outcome.files._asdict()
+    if not were_files_counted:
+        files = dict.fromkeys(files)
     content: Json = {
         "schema_version": SCHEMA_VERSION,
         "ending": outcome.ending,
@@ -71,7 +74,7 @@ def outcome_to_json(outcome: Outcome) -> Json:
         "copied_rows": outcome.copied_rows,
         "test_rows": comparison.rows if comparison else None,
         "traffic": outcome.traffic._asdict() if outcome.traffic else None,
-        "files": outcome.files._asdict(),
+        "files": files,
         "drift": drift_to_json(outcome.drift),
         "seconds": outcome.seconds,
     }

@@ -34,6 +34,7 @@ CLONE = Path(__file__).resolve().parent.parent
 STATE_FOLDER = ".retraining"
 SUGGESTED_THRESHOLDS = "suggested_thresholds"  # a table there: metric -> RETRAIN_THRESHOLD
 RECIPE_NAME = "train_classification_model.py"
+HIGHEST_PORT = 65535
 TRIGGERS = get_args(TriggerName)
 PROMOTION_RULES = get_args(PromotionRule)
 
@@ -103,15 +104,20 @@ def _some_of(*choices: str) -> Parse:
 
 
 def _memory(text: str) -> int:
-    found = re.fullmatch(r"([0-9]+)([KMG]?)B?", text.upper())
-    if found is None or not int(found[1]):
-        raise ValueError("a number of bytes, or one with K, M or G, such as 8G")
-    return int(found[1]) * UNITS.get(found[2], 1)
+    found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)([KMG]?)B?", text.upper())
+    size = 0 if found is None else int(float(found[1]) * UNITS.get(found[2], 1))
+    if size < 1:
+        raise ValueError("a number of bytes, or a number with K, M or G, such as 512M or 1.5G")
+    return size
 
 
 def _engine(text: str) -> str:
-    if not re.fullmatch(r"dask|(dask|tls)://[^/\s:]+:[0-9]+", text):
-        raise ValueError("dask (this machine), dask://HOST:PORT or tls://HOST:PORT")
+    found = re.fullmatch(r"dask|(dask|tls)://[^/\s:]+:([0-9]{1,5})", text)
+    if found is None or not 1 <= int(found[2] or 1) <= HIGHEST_PORT:
+        raise ValueError(
+            "dask (this machine), dask://HOST:PORT or tls://HOST:PORT, with a port of 1 to"
+            f" {HIGHEST_PORT}"
+        )
     from importlib.util import find_spec  # a closed gate has no engine to look for
 
     if find_spec("distributed") is None:
@@ -489,8 +495,10 @@ def load(
     """
     project = _absolute(project)
     if not project.is_dir():
+        wrong = "is not a folder" if project.exists() else "is not there"
         raise UsageError(
-            f"The project folder {project} is not there.", remedy="Create it, or correct --project."
+            f"The project folder {project} {wrong}.",
+            remedy="Correct its name; `init DIR FILES...` makes a new project.",
         )
     path = env_file if env_file is not None else project / ".env"
     if env_file is not None and not path.is_file():

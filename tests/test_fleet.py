@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from retraining.console.failures import AGAIN
+from retraining.errors import NOTHING_CHANGED
 from retraining.folders.lock import is_held
 from tests.fleets import Maker, fleet, fleet_command, lasting, ready_project
 from tests.projects import CLONE, Project, environment_of_cron
@@ -94,6 +96,17 @@ def test_a_line_a_project_and_what_each_says_under_its_name(make: Maker) -> None
     assert fleet(str(closed.folder), "-q").expect(0).out == ""
 
 
+def test_what_is_no_project_is_told_and_nothing_of_it_is_counted(tmp_path: Path) -> None:
+    file = tmp_path / "a-file"
+    file.touch()
+    done = fleet(str(tmp_path / "nowhere"), str(file), "--json").expect(2)
+    nowhere, a_file = done.json
+    assert nowhere["reason"].endswith("nowhere is not there.")
+    assert a_file["reason"].endswith("a-file is not a folder.")
+    assert set(nowhere["files"].values()) == {None}, "nobody looked into its inbox"
+    assert "--project" not in done.err
+
+
 def test_a_recipe_that_crashes_its_process_takes_only_its_own_cycle_with_it(make: Maker) -> None:
     crashes, sound = make("crashes", recipe=ENDS_ITS_PROCESS), make("sound")
     done = fleet(str(crashes.folder), str(sound.folder), "--json").expect(1)
@@ -140,7 +153,13 @@ def test_sigterm_reaches_every_child_and_none_is_left_untold(make: Maker) -> Non
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 143, err
-    assert [cycle["exit_code"] for cycle in json.loads(out)] == [143, 143, 143]
+    cycles = json.loads(out)
+    assert [cycle["exit_code"] for cycle in cycles] == [143, 143, 143]
+    assert cycles[2]["reason"] == "Interrupted by SIGTERM before it was started."
+    assert set(cycles[2]["files"].values()) == {None}
+    name = str(sleeping[2].folder)
+    said = [line.removeprefix(f"{name}: ") for line in err.splitlines() if line.startswith(name)]
+    assert said == [cycles[2]["reason"], NOTHING_CHANGED, AGAIN]
     for project in sleeping:
         assert not is_held(project.folder / ".retraining")
 

@@ -194,7 +194,8 @@ def test_a_slip_in_a_word_is_named_with_what_it_may_have_meant(tmp_path: Path) -
         ("PRODUCTION_ALIAS", "v1"), ("PRODUCTION_ALIAS", "challenger"), ("MODEL_NAME", "a/b"),
         ("MAX_TRAINING_ROWS", "0"),
         ("MAX_TRAINING_MEMORY", "0"), ("MAX_TRAINING_MEMORY", "8 gigabytes"),
-        ("MAX_TRAINING_MEMORY", "-1G"),
+        ("MAX_TRAINING_MEMORY", "-1G"), ("MAX_TRAINING_MEMORY", "1,5G"),
+        ("MAX_TRAINING_MEMORY", "0.5"),
         ("MIN_MODEL_ACCURACY", "70"), ("MAX_UNLABELLED_SHARE", "5"),
         ("WEBHOOK_URL", "example.org"), ("LOG_FORMAT", "xml"),
         ("PREDICTION_LOG_URI", "mysql://db/log"), ("PREDICTION_LOG_WHEN_FULL", "wait"),
@@ -294,7 +295,10 @@ def test_no_value_ends_in_anything_but_settings_or_a_list_of_problems(
         assert isinstance(load(CLONE / "retraining", values), Settings)
 
 
-@pytest.mark.parametrize("text", ["spark", "dask://host", "dask:8786", "tcp://host:1"])
+@pytest.mark.parametrize(
+    "text",
+    ["spark", "dask://host", "dask:8786", "tcp://host:1", "dask://host:99999", "tls://host:0"],
+)
 def test_an_engine_is_dask_here_or_at_an_address(tmp_path: Path, text: str) -> None:
     assert "ENGINE" in problems(tmp_path, ENGINE=text)
 
@@ -310,7 +314,8 @@ def test_an_engine_without_its_package_is_refused_with_the_line_that_installs_it
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("4096", 4096), ("2K", 2048), ("3m", 3 * 2**20), ("8G", 2**33)]
+    ("text", "size"),
+    [("4096", 4096), ("2K", 2048), ("3m", 3 * 2**20), ("8G", 2**33), ("1.5GB", 3 * 2**29)],
 )
 def test_memory_is_told_in_bytes_or_with_a_unit(tmp_path: Path, text: str, size: int) -> None:
     assert load(tmp_path, {"MAX_TRAINING_MEMORY": text}).max_training_memory == size

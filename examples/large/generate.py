@@ -48,8 +48,11 @@ def rows_of(count: int, rng: np.random.Generator, rule: str) -> pa.Table:
     return pa.table(columns)
 
 
-def write_file(path: Path, rows: int, seed: int, rule: str) -> None:
-    """One Parquet file, written in groups so that memory holds one of them."""
+def write_file(path: Path, rows: int, seed: tuple[int, ...], rule: str) -> None:
+    """One Parquet file, written in groups so that memory holds one of them.
+
+    `seed` is all that tells the file from others: no two files have a row in common.
+    """
     rng = np.random.default_rng(seed)
     aside = path.with_suffix(".tmp")  # a file that grows is not for the job to see
     schema = rows_of(1, np.random.default_rng(0), rule).schema
@@ -75,7 +78,8 @@ def main(words: list[str]) -> int:
     edges = np.linspace(0, args.rows, args.files + 1).astype(int)
     for number, rows in enumerate(np.diff(edges).tolist()):
         name = f"{args.rule}-{args.seed:03d}-{number:04d}.parquet"
-        write_file(args.folder / name, rows, 10_000 * args.seed + number, args.rule)
+        seed = (args.seed, list(DECIDING).index(args.rule), number, rows)
+        write_file(args.folder / name, rows, seed, args.rule)
     return 0
 
 

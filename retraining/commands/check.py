@@ -80,14 +80,7 @@ def _in_words(problems: Sequence[Problem], settings: Settings) -> str:
             ("  try", one.remedy),
         ):
             lines += labelled(label, printable(text, 2000), width, room=8)
-    wrong = [one for one in problems if one.code]
-    if wrong:
-        lines.append(
-            f"{len(wrong)} to be mended; a cycle that opens would end with exit code"
-            f" {wrong[0].code}."
-        )
-    else:
-        lines.append("No problem was found." if not problems else "Nothing here stops a cycle.")
+    lines.append(_last_line(problems))
     if settings.passed_on:
         lines += labelled(
             "Names in .env that are no settings of this job, passed on to the libraries:",
@@ -96,6 +89,17 @@ def _in_words(problems: Sequence[Problem], settings: Settings) -> str:
             room=8,
         )
     return "\n".join(lines)
+
+
+def _last_line(problems: Sequence[Problem]) -> str:
+    """What all of it means for the next cycle."""
+    wrong = [one for one in problems if one.code]
+    if wrong:
+        code = wrong[0].code
+        return f"{len(wrong)} to be mended; a cycle that opens would end with exit code {code}."
+    if any(one.stops_training for one in problems):
+        return "Nothing here stops a cycle until it trains a challenger."
+    return "Nothing here stops a cycle." if problems else "No problem was found."
 
 
 def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
@@ -112,6 +116,26 @@ def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
     schema = noted_schema(Project.open(settings, read_only=True))
     for source in sources_of(settings):
         yield from _source(source, schema)
+    yield from _engine(settings)
+
+
+def _engine(settings: Settings) -> Iterator[Problem]:
+    """Whether workers of ENGINE are there.
+
+    Only `fleet` and `replay` want them, so it is a warning: a cycle that is started alone goes on.
+    """
+    if settings.engine is None:
+        return
+    from retraining.engines import on_dask
+
+    if settings.engine == on_dask.HERE:
+        return  # they are started when they are wanted
+    try:
+        with on_dask.engine(settings.engine):
+            pass
+    except RetrainingError as error:
+        what = f"`fleet` and `replay` would end with exit code {error.exit_code}: {error.what}"
+        yield Problem(what, "ENGINE", error.remedy, 0)
 
 
 def _source(source: Source, schema: Schema | None) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retraining.console.failures import LATER
+from retraining.console.failures import AGAIN, LATER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 GRAVITY = (3, 2, 1, 69, 75, 130, 143)  # exit codes, the gravest first
 WANTS_PACKAGES = 99  # a child's exit code: it only looked at the gate, which is open
 REMEDY = "Look at its recipe and at the log in its .retraining/logs/, then start it again."
+FEWER = "Start fewer at once with --jobs, or free memory and disk space; then start it again."
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
@@ -175,6 +176,7 @@ def _start_as_many_as_may(
     fleet: Fleet, children: Children, to_look: deque[Path], to_run: deque[Path]
 ) -> Iterator[Ended]:
     """Fork until so many run; yields the ends of those that cannot be started any more."""
+    from retraining.errors import RetrainingError
     from retraining.fleet.children import Ended
     from retraining.fleet.packages import load_packages
 
@@ -182,14 +184,15 @@ def _start_as_many_as_may(
         looks = bool(to_look)
         project = to_look.popleft() if looks else to_run.popleft()
         if children.stopped_by is not None:
-            yield Ended(project, -children.stopped_by)
+            yield Ended.before_its_start(project, children.stopped_by)
             continue
         if not looks:
             load_packages(fleet.lent)
         try:
             children.start(project, partial(_live, fleet, project, looks=looks))
         except OSError as error:
-            yield Ended(project, 1, err=f"It could not be started: {error.strerror}.\n")
+            what = f"It could not be started: {error.strerror}."
+            yield Ended.by_error(project, RetrainingError(what, remedy=FEWER))
 
 
 def _live(fleet: Fleet, project: Path, *, looks: bool) -> int:
@@ -229,7 +232,7 @@ def _each_end_on(
     """The ends of projects whose gate is open, worked on by the engine's workers."""
     from retraining.engines.cycles import each_end
     from retraining.errors import RetrainingError
-    from retraining.fleet.children import Ended
+    from retraining.fleet.children import Ended, Stopped
 
     left = list(projects)
     try:
@@ -240,8 +243,10 @@ def _each_end_on(
             yield ended
     except RetrainingError as error:
         for project in left:
-            said = "".join(f"{line}\n" for line in error.lines())
-            yield Ended(project, error.exit_code, err=said, reason=error.what)
+            yield Ended.by_error(project, error)
+    except Stopped as stopped:
+        for project in left:
+            yield Ended.before_its_start(project, stopped.by)
 
 
 # --- what is printed --------------------------------------------------------------------------
@@ -260,22 +265,24 @@ def _end_of_a_crash(ended: Ended, *, dry_run: bool) -> ProjectEnd:
     from retraining.outcomes import Outcome
     from retraining.serialisation import outcome_to_json
 
-    code, reason = _of_a_process(ended.code)
-    lines = f"{reason}\n{LATER}\n{REMEDY}\n"
+    code, reason, remedy = _of_a_process(ended.code)
+    lines = f"{reason}\n{LATER}\n{remedy}\n"
     if ended.reason:
         reason, lines = ended.reason, ""  # its stderr has the lines
-    cycle = outcome_to_json(Outcome("failed", reason, exit_code=code, dry_run=dry_run))
+    outcome = Outcome("failed", reason, exit_code=code, dry_run=dry_run)
+    cycle = outcome_to_json(outcome, were_files_counted=False)
     return ProjectEnd(ended.project, cycle, ended.err + lines, ended.seconds)
 
 
-def _of_a_process(code: int) -> tuple[int, str]:
-    """The job's exit code for a process that printed no object, and why it did not."""
+def _of_a_process(code: int) -> tuple[int, str, str]:
+    """The job's exit code for a process that printed no object, why it did not, and what to do."""
     if -code in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         interrupted = 130 if -code == signal.SIGINT else 143
-        return interrupted, f"Interrupted by {signal.Signals(-code).name} before it began."
+        return interrupted, f"Interrupted by {signal.Signals(-code).name}.", AGAIN
     if code < 0:
-        return 1, f"Its process was ended by {signal.Signals(-code).name}."
-    return code if code in GRAVITY else 1, f"Its process ended with {code} and said no more."
+        return 1, f"Its process was ended by {signal.Signals(-code).name}.", REMEDY
+    known = code if code in GRAVITY else 1
+    return known, f"Its process ended with {code} and said no more.", REMEDY
 
 
 def _line(end: ProjectEnd, longest: int) -> str:

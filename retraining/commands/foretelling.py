@@ -97,7 +97,7 @@ def foretell_the_training(cycle: Cycle, seconds: float, *, is_whole: bool) -> It
         if is_whole and _would_train(cycle):
             raise
         what = f"Once a challenger is trained: {error.what}"
-        yield Problem(what, "MAX_TRAINING_MEMORY", error.remedy, 0)
+        yield Problem(what, "MAX_TRAINING_MEMORY", error.remedy, 0, stops_training=True)
 
 
 def _bytes_not_at_hand(cycle: Cycle, lineage: Lineage) -> int:

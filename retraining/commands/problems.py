@@ -13,14 +13,18 @@ CHECK = "pipeline_orchestrator.py check"
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, where, what to try, and the code that a cycle would end with because of it (0:
-    a warning).
+    """What is wrong, where, and what to try.
+
+    Attributes:
+        code: what a cycle would end with because of it; 0 is a warning.
+        stops_training: a warning of what a cycle would end with, once it trains.
     """
 
     what: str
     where: str
     remedy: str
     code: int = 3
+    stops_training: bool = False
 
     def as_json(self) -> dict[str, str]:
         """The problem as `--json` prints it."""

@@ -65,7 +65,11 @@ def _add_steps(command: argparse.ArgumentParser) -> None:
         help="rows in a cycle; by default those of MIN_NEW_FILES files, or a fiftieth of all",
     )
     command.add_argument(
-        "--files-per-cycle", type=int, default=15, metavar="N", help="files in a cycle (15)"
+        "--files-per-cycle",
+        type=int,
+        default=15,
+        metavar="N",
+        help="equal files that the rows of each cycle come in, whatever files you named (15)",
     )
     command.add_argument(
         "--initial-rows",

@@ -12,6 +12,7 @@ from retraining.errors import RetrainingError, SettingsError
 from retraining.folders.disks import is_forbidden, is_full
 
 LATER = "What was committed stays; the next start finishes or undoes the rest."
+AGAIN = "Start it again when you like; nothing needs to be cleaned up."
 
 
 class Terminated(KeyboardInterrupt):
@@ -34,7 +35,7 @@ def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
         return code, (
             f"Interrupted by {how}.",
             LATER,
-            "Start it again when you like; nothing needs to be cleaned up.",
+            AGAIN,
         )
     if isinstance(error, OSError) and (said := _of_the_disk(error)):
         return 1, (said[0], LATER, said[1])

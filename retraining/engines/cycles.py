@@ -51,8 +51,9 @@ def each_end(
     Raises:
         EngineUnreachableError: there is no scheduler, or it was lost.
         OtherVersionsError: its workers have other versions of packages.
+        Stopped: a signal came before there was a scheduler.
     """
-    with on_dask.engine(named) as workers:
+    with on_dask.engine(named, children.raise_if_stopped) as workers:
         token = secrets.token_hex(8)
         sendable = []
         for project in projects:
@@ -60,15 +61,14 @@ def each_end(
             if refusal is None:
                 sendable.append(project)
             else:
-                said = "".join(f"{line}\n" for line in refusal.lines())
-                yield Ended(project, refusal.exit_code, err=said, reason=refusal.what)
+                yield Ended.by_error(project, refusal)
         sent = [
             workers.submit(worker.run_start, token, _request(project, words, workers), dict(lent))
             for project in sendable
         ]
         stop = _Stop(workers, token, children)
         for place in workers.ended(sent, stop.if_asked):
-            yield _end_of(sendable[place], sent[place])
+            yield _end_of(sendable[place], sent[place], children)
 
 
 class _Stop:
@@ -110,10 +110,12 @@ def _why_not_elsewhere(project: Path, env_file: Path | None) -> UsageError | Non
     )
 
 
-def _end_of(project: Path, task: Future) -> Ended:
+def _end_of(project: Path, task: Future, children: Children) -> Ended:
     error = task.exception()
     if error is not None:
         reason = f"Its task failed on the workers: {type(error).__name__}: {error}"
         return Ended(project, 1, err=f"{reason}\n", reason=reason)
     answer = task.result()
+    if not answer.had_begun and children.stopped_by is not None:
+        return Ended.before_its_start(project, children.stopped_by)
     return Ended(project, answer.code, answer.out, answer.err, answer.seconds)

@@ -63,6 +63,7 @@ class Answer:
     out: str
     err: str
     seconds: float
+    had_begun: bool = True
 
 
 def main(lent: Mapping[str, str]) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import socket
 import sys
 import tempfile
+import threading
 import time
+from concurrent import futures
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from retraining.engines import worker
@@ -24,8 +28,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HERE = "dask"  # ENGINE: workers on this machine, started and ended by us
-PATIENCE = 10.0  # seconds for a scheduler to answer, and for workers to come
+PATIENCE = 10.0  # seconds that Dask tries to connect, and waits for workers to come
+LONGEST = 15.0  # seconds for any step of it, since some have no limit of their own
 PAUSE = 0.05
+WITHOUT = "or correct ENGINE, or leave it out: the work is done here then."
 AGAIN = 3  # times that a task is run again whose process was lost
 
 
@@ -67,12 +73,12 @@ class Engine:
             look()
             for place, task in list(waiting.items()):
                 if task.status in ("cancelled", "lost"):
-                    raise _gone(self.address)
+                    raise _lost(self.address)
                 if task.done():
                     del waiting[place]
                     yield place
             if self.client.status not in ("running", "connecting"):
-                raise _gone(self.address)
+                raise _lost(self.address)
             time.sleep(PAUSE)
 
     def on_every_worker(self, work: Callable[..., object], *arguments: object) -> None:
@@ -81,78 +87,147 @@ class Engine:
             self.client.run(work, *arguments, on_error="ignore")
 
 
+def _nothing() -> None:
+    """What a wait without an end of its own looks at."""
+
+
 @contextmanager
-def engine(named: str) -> Iterator[Engine]:
+def engine(named: str, look: Callable[[], None] = _nothing) -> Iterator[Engine]:
     """Workers of ENGINE; those on this machine end with it.
 
+    Args:
+        named: ENGINE.
+        look: called while nobody has answered yet; what it raises ends the wait.
+
     Raises:
-        EngineUnreachableError: no scheduler answers there, or it has no workers.
+        EngineUnreachableError: no scheduler answers there, or it has no workers, or they are
+            silent.
         OtherVersionsError: workers have other versions of packages than this process.
     """
     import dask
-    from distributed import Client
 
     settings = {
         "distributed.nanny.pre-spawn-environ": {},  # threads are as many as they would be alone
         "distributed.comm.timeouts.connect": PATIENCE,
-        "distributed.logging": {"distributed": "critical"},
+        "distributed.logging": {"distributed": "critical"},  # of the workers that we start
         "distributed.worker.daemon": False,
     }
+    _keep_dask_silent()
     with dask.config.set(settings), tempfile.TemporaryDirectory(prefix="dask-") as folder:
-        if named == HERE:
-            from distributed import LocalCluster
+        open_engine = _engine_here(folder) if named == HERE else _engine_at(named, look)
+        with open_engine as workers:
+            yield workers
 
-            cores = len(os.sched_getaffinity(0))
-            with LocalCluster(
-                n_workers=cores,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",  # None would take port 8787
-                memory_limit=0,
-                local_directory=folder,
-                silence_logs="CRITICAL",
-            ) as cluster:
-                client = Client(cluster, set_as_default=False)
-                with client:
-                    yield Engine(client, named, {socket.gethostname(): cores})
-            return
-        address = named.replace("dask://", "tcp://", 1)
+
+def _keep_dask_silent() -> None:
+    """What it logs of a lost scheduler are tracebacks; we say it ourselves, in three lines."""
+    import distributed  # noqa: F401 - it gives its loggers their levels while it loads
+
+    for name in ("distributed", "distributed.client", "asyncio", "tornado"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def _engine_here(folder: str) -> Iterator[Engine]:
+    """Workers on this machine, as many as it has cores."""
+    from distributed import Client, LocalCluster
+
+    cores = len(os.sched_getaffinity(0))
+    with (
+        LocalCluster(
+            n_workers=cores,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",  # None would take port 8787
+            memory_limit=0,
+            local_directory=folder,
+            silence_logs="CRITICAL",
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield Engine(client, HERE, {socket.gethostname(): cores})
+
+
+@contextmanager
+def _engine_at(named: str, look: Callable[[], None]) -> Iterator[Engine]:
+    """The workers of a running scheduler."""
+    from distributed import Client
+
+    address = named.replace("dask://", "tcp://", 1)
+    connect = partial(Client, address, set_as_default=False, timeout=PATIENCE)
+    try:
+        client = _patiently(connect, look)
+    except Exception as error:  # who is no scheduler may answer anything
+        raise _unreachable(named, error) from error
+    try:
+        yield Engine(client, named, _checked_hosts(client, named, look))
+    finally:
+        with suppress(OSError, TimeoutError):
+            client.close(timeout=2)
+
+
+def _patiently(work: Callable[[], T], look: Callable[[], None]) -> T:
+    """Do what may never come back, in a thread that is left behind then.
+
+    Dask waits for the first word of whoever accepted its connection, however long that takes.
+
+    Raises:
+        TimeoutError: it did not come back.
+    """
+    answer: futures.Future[T] = futures.Future()
+
+    def do() -> None:
         try:
-            client = Client(address, set_as_default=False, timeout=PATIENCE)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise _gone(named) from error
-        try:
-            yield Engine(client, named, _checked_hosts(client, named))
-        finally:
-            with suppress(OSError, TimeoutError):
-                client.close(timeout=2)
+            answer.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is read
+            answer.set_exception(error)
+
+    threading.Thread(target=do, daemon=True).start()
+    until = time.monotonic() + LONGEST
+    while not answer.done():
+        look()
+        if time.monotonic() > until:
+            raise TimeoutError
+        futures.wait([answer], PAUSE)
+    return answer.result()
 
 
-def _checked_hosts(client: Client, named: str) -> dict[str, int]:
+def _checked_hosts(client: Client, named: str, look: Callable[[], None]) -> dict[str, int]:
     """Host -> tasks at once, after seeing that workers are there and have our versions."""
     try:
-        client.wait_for_workers(1, timeout=PATIENCE)
+        _patiently(partial(client.wait_for_workers, 1, timeout=PATIENCE), look)
     except TimeoutError as error:
         raise EngineUnreachableError(
-            f"The Dask scheduler {named} has no workers.",
+            f"The Dask scheduler {named} has no workers: none came within {PATIENCE:g} s.",
             remedy="Start some: docs/scale.md has the line.",
         ) from error
-    threads = {
-        address: int(facts["nthreads"])
-        for address, facts in client.scheduler_info(n_workers=-1)["workers"].items()
-    }
-    try:
-        sites: dict[str, worker.Site] = client.run(worker.site)
-    except ModuleNotFoundError as error:
-        raise OtherVersionsError(
-            f"The workers of {named} cannot import {error.name}.",
-            remedy="Start them in the clone's folder, by the Python of its .venv: docs/scale.md.",
-        ) from error
+    except OSError as error:
+        raise _unreachable(named, error) from error
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    threads = {address: int(facts["nthreads"]) for address, facts in workers.items()}
+    sites = _sites(client, named, look)
     _refuse_other_versions(named, sites)
     hosts: dict[str, int] = {}
     for address, one in sites.items():
         hosts[one.host] = hosts.get(one.host, 0) + threads.get(address, 1)
     return hosts
+
+
+def _sites(client: Client, named: str, look: Callable[[], None]) -> dict[str, worker.Site]:
+    """Where each worker is, as it says itself."""
+    try:
+        return _patiently(partial(client.run, worker.site), look)
+    except ModuleNotFoundError as error:
+        raise OtherVersionsError(
+            f"The workers of {named} cannot import {error.name}.",
+            remedy="Start them in the clone's folder, by the Python of its .venv: docs/scale.md.",
+        ) from error
+    except OSError as error:
+        silence = f"no word for {LONGEST:g} s"
+        raise EngineUnreachableError(
+            f"A worker of the Dask scheduler {named} does not answer: {error or silence}.",
+            remedy="End that worker and start it again: docs/scale.md has the line.",
+        ) from error
 
 
 def _refuse_other_versions(named: str, sites: Mapping[str, worker.Site]) -> None:
@@ -175,9 +250,21 @@ def _refuse_other_versions(named: str, sites: Mapping[str, worker.Site]) -> None
         )
 
 
-def _gone(named: str) -> EngineUnreachableError:
+def _unreachable(named: str, error: Exception) -> EngineUnreachableError:
+    """Nobody was given any work yet."""
     return EngineUnreachableError(
-        f"The Dask scheduler {named} cannot be reached, or is gone.",
+        f"No Dask scheduler answers at {named}: {_why(error)}.",
+        remedy=f"Start one there: docs/scale.md has the line; {WITHOUT}",
+    )
+
+
+def _why(error: Exception) -> str:
+    return str(error.__cause__ or error) or f"whoever listens there said nothing for {LONGEST:g} s"
+
+
+def _lost(named: str) -> EngineUnreachableError:
+    return EngineUnreachableError(
+        f"The Dask scheduler {named} is gone.",
         unchanged="What had begun ends by itself, or the next start finishes or undoes it.",
-        remedy="Start it again, correct ENGINE, or leave ENGINE out: the work is done here then.",
+        remedy=f"Start it again, and then this command; {WITHOUT}",
     )

@@ -111,7 +111,7 @@ class Forker:
 def run_start(token: str, request: Request, lent: Mapping[str, str]) -> Answer:
     """Make a start; one that was to be stopped before it began is not made."""
     if token in _stopped:
-        return forker.Answer(-signal.SIGTERM, "", "", 0.0)
+        return forker.Answer(-signal.SIGTERM, "", "", 0.0, had_begun=False)
     mine: Forker | None = getattr(_here, "forker", None)
     if mine is None or not mine.is_alive:
         mine = _here.forker = Forker(lent)

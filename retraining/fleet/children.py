@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from retraining.console.failures import AGAIN
+from retraining.errors import RetrainingError
 from retraining.fleet.child import fork_child
 
 if TYPE_CHECKING:
@@ -38,6 +40,29 @@ class Ended:
     err: str = ""
     seconds: float = 0.0
     reason: str = ""
+
+    @classmethod
+    def by_error(cls, project: Path, error: RetrainingError, code: int | None = None) -> Ended:
+        """One that was not started, or whose end is not known: an error came before it."""
+        said = "".join(f"{line}\n" for line in error.lines())
+        code = error.exit_code if code is None else code
+        return cls(project, code, err=said, reason=error.what)
+
+    @classmethod
+    def before_its_start(cls, project: Path, by: signal.Signals) -> Ended:
+        """One that a signal came before: nothing of it had begun."""
+        what = f"Interrupted by {by.name} before it was started."
+        return cls.by_error(project, RetrainingError(what, remedy=AGAIN), -by)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked for an end; a KeyboardInterrupt, so that nothing on the way takes it for an
+    error of its own.
+    """
+
+    def __init__(self, by: signal.Signals) -> None:
+        super().__init__()
+        self.by = by
 
 
 @dataclass(frozen=True)
@@ -98,6 +123,11 @@ class Children:
         seconds = time.monotonic() - child.began
         code = os.waitstatus_to_exitcode(status)
         return Ended(child.project, code, _text_of(child.out), _text_of(child.err), seconds)
+
+    def raise_if_stopped(self) -> None:
+        """Raise `Stopped` where a signal came, for whoever waits while no child runs."""
+        if self.stopped_by is not None:
+            raise Stopped(self.stopped_by)
 
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
         self.stopped_by = signal.Signals(number)

@@ -169,6 +169,8 @@ def test_too_little_memory_is_a_warning_while_production_does_well(registered: P
     registered.configure(MAX_TRAINING_MEMORY="1K")
     (what,) = problems(registered, 0)
     assert what.startswith("Once a challenger is trained: Learning ")
+    text = registered.start("check").expect(0).out
+    assert text.splitlines()[-1] == "Nothing here stops a cycle until it trains a challenger."
     assert registered.cycle()["ending"] == "kept"
 
 

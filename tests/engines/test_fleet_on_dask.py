@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from contextlib import contextmanager
@@ -153,7 +154,9 @@ def test_a_scheduler_that_is_gone_ends_with_69(make: Maker, cluster: Cluster) ->
     assert process.returncode == 69, err
     [cycle] = json.loads(out)
     assert cluster.address in cycle["reason"]
-    assert len(err.splitlines()) >= 3
+    said = [line.removeprefix(f"{waits.folder}: ") for line in err.splitlines()]
+    assert len(said) == 3, err
+    assert said[0] == cycle["reason"]
     cluster.end()
     wait_until(lambda: not is_held(waits.folder / ".retraining"))
     assert waits.cycle()["ending"] == "promoted"
@@ -166,6 +169,25 @@ def test_no_scheduler_is_told_at_once(make: Maker, unused_port: int) -> None:
     done = fleet(*folders(opened, closed), "--json", ENGINE=f"dask://{address}").expect(69)
     assert [cycle["ending"] for cycle in done.json] == ["failed", "too_few_files"]
     assert done.error[2].startswith(str(opened.folder))
+
+
+def test_sigterm_ends_at_once_a_fleet_that_waits_for_the_first_word_of_its_engine(
+    make: Maker,
+) -> None:
+    opened = make("open")
+    before = opened.names("new_data")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"dask://127.0.0.1:{silent.getsockname()[1]}"
+        with running(folders(opened), ENGINE=address) as process:
+            connection, _ = silent.accept()
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=100)
+            connection.close()
+    assert process.returncode == 143, err
+    [cycle] = json.loads(out)
+    assert cycle["reason"] == "Interrupted by SIGTERM before it was started."
+    assert len(err.splitlines()) == 3, err
+    assert opened.names("new_data") == before
 
 
 def test_sigterm_reaches_the_children_of_workers(make: Maker) -> None:

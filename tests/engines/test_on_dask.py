@@ -6,18 +6,24 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from retraining import settings
 from retraining.engines import cycles, on_dask, worker
-from retraining.errors import OtherVersionsError
+from retraining.errors import NOTHING_CHANGED, EngineUnreachableError, OtherVersionsError
+from retraining.fleet.children import Stopped
 from tests.fleets import QUICK_RECIPE
 from tests.projects import CLONE, environment_of_cron
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.fleets import Maker
@@ -31,6 +37,74 @@ def test_a_worker_with_another_version_is_named() -> None:
         on_dask._refuse_other_versions("dask://one:1", {"a": ours, "b": other})
     assert raised.value.exit_code == 3
     assert "pip install" in raised.value.remedy
+
+
+@contextmanager
+def silent_socket() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        yield port
+
+
+@contextmanager
+def web_server() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield listening.server_port
+        listening.shutdown()
+
+
+@contextmanager
+def nobody() -> Iterator[int]:
+    with silent_socket() as port:
+        pass
+    yield port
+
+
+@pytest.mark.parametrize(
+    ("listener", "why"),
+    [
+        (silent_socket, "said nothing for 1 s"),
+        (web_server, "said nothing for 1 s"),
+        (nobody, "refused"),
+    ],
+)
+def test_who_is_no_scheduler_is_told_after_a_time_that_is_named(
+    listener: Callable[[], Iterator[int]], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_dask, "PATIENCE", 0.5)
+    monkeypatch.setattr(on_dask, "LONGEST", 1.0)
+    with (
+        listener() as port,
+        pytest.raises(EngineUnreachableError, match=why) as raised,
+        on_dask.engine(f"dask://127.0.0.1:{port}"),
+    ):
+        pass
+    assert raised.value.exit_code == 69
+    assert f"127.0.0.1:{port}" in raised.value.what
+    assert raised.value.unchanged == NOTHING_CHANGED
+
+
+def test_a_signal_ends_the_wait_for_the_first_word() -> None:
+    def look() -> None:
+        raise Stopped(signal.SIGTERM)
+
+    with (
+        silent_socket() as port,
+        pytest.raises(Stopped),
+        on_dask.engine(f"dask://127.0.0.1:{port}", look),
+    ):
+        pass
+
+
+def test_check_warns_of_an_engine_that_does_not_answer(
+    make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_dask, "PATIENCE", 0.5)
+    with nobody() as port:
+        done = make("asked", ENGINE=f"dask://127.0.0.1:{port}").start("check").expect(0)
+    assert "would end with exit code 69" in done.out
+    assert done.out.splitlines()[-1] == "Nothing here stops a cycle."
 
 
 @pytest.mark.parametrize(

@@ -123,3 +123,13 @@ def test_the_same_arguments_give_the_same_rows(tmp_path: Path) -> None:
     table = pd.concat(map(pd.read_parquet, files[0]))
     assert len(table) == 3000
     assert table.isna().any().sum() == 15
+
+
+def test_no_two_files_have_a_row_in_common(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLANT.main.__globals__, "GROUP", 100)
+    for rows, rule in ((400, "old"), (600, "old"), (600, "new")):
+        folder = tmp_path / f"{rows}-{rule}"
+        PLANT.main([str(folder), "--rows", str(rows), "--files", "2", "--rule", rule])
+    table = pd.concat(map(pd.read_parquet, tmp_path.rglob("*.parquet")))
+    assert len(table) == 1600
+    assert not table.drop(columns="target").duplicated().any()
