@@ -8,15 +8,22 @@ import shlex
 import socket
 import sys
 import tempfile
-import threading
 import time
-from concurrent import futures
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from retraining.engines import worker
+from retraining.engines.reaching import (
+    LONGEST,
+    PATIENCE,
+    PAUSE,
+    WITHOUT,
+    greet,
+    patiently,
+    unreachable,
+)
 from retraining.errors import EngineUnreachableError, OtherVersionsError
 from retraining.phrases import first_few
 
@@ -28,10 +35,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HERE = "dask"  # ENGINE: workers on this machine, started and ended by us
-PATIENCE = 10.0  # seconds that Dask tries to connect, and waits for workers to come
-LONGEST = 15.0  # seconds for any step of it, since some have no limit of their own
-PAUSE = 0.05
-WITHOUT = "or correct ENGINE, or leave it out: the work is done here then."
 AGAIN = 3  # times that a task is run again whose process was lost
 
 
@@ -154,11 +157,12 @@ def _engine_at(named: str, look: Callable[[], None]) -> Iterator[Engine]:
     from distributed import Client
 
     address = named.replace("dask://", "tcp://", 1)
+    greet(named, address, look)
     connect = partial(Client, address, set_as_default=False, timeout=PATIENCE)
     try:
-        client = _patiently(connect, look)
-    except Exception as error:  # who is no scheduler may answer anything
-        raise _unreachable(named, error) from error
+        client = patiently(connect, look)
+    except OSError as error:
+        raise unreachable(named, error) from error
     try:
         yield Engine(client, named, _checked_hosts(client, named, look))
     finally:
@@ -166,43 +170,17 @@ def _engine_at(named: str, look: Callable[[], None]) -> Iterator[Engine]:
             client.close(timeout=2)
 
 
-def _patiently(work: Callable[[], T], look: Callable[[], None]) -> T:
-    """Do what may never come back, in a thread that is left behind then.
-
-    Dask waits for the first word of whoever accepted its connection, however long that takes.
-
-    Raises:
-        TimeoutError: it did not come back.
-    """
-    answer: futures.Future[T] = futures.Future()
-
-    def do() -> None:
-        try:
-            answer.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is read
-            answer.set_exception(error)
-
-    threading.Thread(target=do, daemon=True).start()
-    until = time.monotonic() + LONGEST
-    while not answer.done():
-        look()
-        if time.monotonic() > until:
-            raise TimeoutError
-        futures.wait([answer], PAUSE)
-    return answer.result()
-
-
 def _checked_hosts(client: Client, named: str, look: Callable[[], None]) -> dict[str, int]:
     """Host -> tasks at once, after seeing that workers are there and have our versions."""
     try:
-        _patiently(partial(client.wait_for_workers, 1, timeout=PATIENCE), look)
+        patiently(partial(client.wait_for_workers, 1, timeout=PATIENCE), look)
     except TimeoutError as error:
         raise EngineUnreachableError(
             f"The Dask scheduler {named} has no workers: none came within {PATIENCE:g} s.",
             remedy="Start some: docs/scale.md has the line.",
         ) from error
     except OSError as error:
-        raise _unreachable(named, error) from error
+        raise unreachable(named, error) from error
     workers = client.scheduler_info(n_workers=-1)["workers"]
     threads = {address: int(facts["nthreads"]) for address, facts in workers.items()}
     sites = _sites(client, named, look)
@@ -216,7 +194,7 @@ def _checked_hosts(client: Client, named: str, look: Callable[[], None]) -> dict
 def _sites(client: Client, named: str, look: Callable[[], None]) -> dict[str, worker.Site]:
     """Where each worker is, as it says itself."""
     try:
-        return _patiently(partial(client.run, worker.site), look)
+        return patiently(partial(client.run, worker.site), look)
     except ModuleNotFoundError as error:
         raise OtherVersionsError(
             f"The workers of {named} cannot import {error.name}.",
@@ -248,18 +226,6 @@ def _refuse_other_versions(named: str, sites: Mapping[str, worker.Site]) -> None
                 "requirements-scale.txt`, and start them again."
             ),
         )
-
-
-def _unreachable(named: str, error: Exception) -> EngineUnreachableError:
-    """Nobody was given any work yet."""
-    return EngineUnreachableError(
-        f"No Dask scheduler answers at {named}: {_why(error)}.",
-        remedy=f"Start one there: docs/scale.md has the line; {WITHOUT}",
-    )
-
-
-def _why(error: Exception) -> str:
-    return str(error.__cause__ or error) or f"whoever listens there said nothing for {LONGEST:g} s"
 
 
 def _lost(named: str) -> EngineUnreachableError:

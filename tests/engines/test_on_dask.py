@@ -10,13 +10,14 @@ import socket
 import subprocess
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from retraining import settings
-from retraining.engines import cycles, on_dask, worker
+from retraining.engines import cycles, on_dask, reaching, worker
 from retraining.errors import NOTHING_CHANGED, EngineUnreachableError, OtherVersionsError
 from retraining.fleet.children import Stopped
 from tests.fleets import QUICK_RECIPE
@@ -48,9 +49,23 @@ def silent_socket() -> Iterator[int]:
 
 @contextmanager
 def web_server() -> Iterator[int]:
-    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as listening:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as listening:
         threading.Thread(target=listening.serve_forever, daemon=True).start()
         yield listening.server_port
+        listening.shutdown()
+
+
+@contextmanager
+def mail_server() -> Iterator[int]:
+    """It speaks first."""
+
+    class Greeting(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(b"220 mail.example.org ESMTP\r\n")
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Greeting) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield listening.server_address[1]
         listening.shutdown()
 
 
@@ -66,14 +81,15 @@ def nobody() -> Iterator[int]:
     [
         (silent_socket, "said nothing for 1 s"),
         (web_server, "said nothing for 1 s"),
+        (mail_server, "does not speak as one does"),
         (nobody, "refused"),
     ],
 )
 def test_who_is_no_scheduler_is_told_after_a_time_that_is_named(
     listener: Callable[[], Iterator[int]], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(on_dask, "PATIENCE", 0.5)
-    monkeypatch.setattr(on_dask, "LONGEST", 1.0)
+    monkeypatch.setattr(reaching, "PATIENCE", 0.5)
+    monkeypatch.setattr(reaching, "LONGEST", 1.0)
     with (
         listener() as port,
         pytest.raises(EngineUnreachableError, match=why) as raised,
@@ -83,6 +99,14 @@ def test_who_is_no_scheduler_is_told_after_a_time_that_is_named(
     assert raised.value.exit_code == 69
     assert f"127.0.0.1:{port}" in raised.value.what
     assert raised.value.unchanged == NOTHING_CHANGED
+
+
+def test_tls_without_certificates_is_told_as_that() -> None:
+    with (
+        pytest.raises(EngineUnreachableError, match="no certificates"),
+        on_dask.engine("tls://127.0.0.1:1"),
+    ):
+        pass
 
 
 def test_a_signal_ends_the_wait_for_the_first_word() -> None:
@@ -100,7 +124,7 @@ def test_a_signal_ends_the_wait_for_the_first_word() -> None:
 def test_check_warns_of_an_engine_that_does_not_answer(
     make: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(on_dask, "PATIENCE", 0.5)
+    monkeypatch.setattr(reaching, "PATIENCE", 0.5)
     with nobody() as port:
         done = make("asked", ENGINE=f"dask://127.0.0.1:{port}").start("check").expect(0)
     assert "would end with exit code 69" in done.out

@@ -1,0 +1,111 @@
+"""A first word with whoever listens at ENGINE, before Dask's client connects.
+
+The client waits for that word without an end. Where it gets one that it cannot read, it can neither
+be had nor closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent import futures
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from retraining.errors import EngineUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+PATIENCE = 10.0  # seconds that Dask tries to connect, and waits for workers to come
+LONGEST = 15.0  # seconds for any step of it, since some have no limit of their own
+PAUSE = 0.05
+WITHOUT = "or correct ENGINE, or leave it out: the work is done here then."
+
+
+def greet(named: str, address: str, look: Callable[[], None]) -> None:
+    """Ask who listens there.
+
+    Args:
+        named: ENGINE, as people know it.
+        address: the same as Dask knows it.
+        look: called meanwhile; what it raises ends the wait.
+
+    Raises:
+        EngineUnreachableError: nobody does, or no scheduler, or TLS is asked for without
+            certificates.
+    """
+    from distributed.security import Security
+
+    arguments = Security().get_connection_args("client")
+    if address.startswith("tls:") and arguments["ssl_context"] is None:
+        raise EngineUnreachableError(
+            f"{named} asks for TLS, but Dask's settings name no certificates.",
+            remedy="Set them as `distributed.comm.tls` in Dask's configuration: docs/scale.md.",
+        )
+    try:
+        kind = patiently(partial(_kind_of_server, address, arguments), look)
+    except Exception as error:  # who is no scheduler may answer anything
+        raise unreachable(named, error) from error
+    if kind != "Scheduler":
+        raise _unreachable(named, f"a Dask {kind.lower()} listens there")
+
+
+def _kind_of_server(address: str, arguments: Mapping[str, Any]) -> str:
+    return asyncio.run(_kind(address, arguments))
+
+
+async def _kind(address: str, arguments: Mapping[str, Any]) -> str:
+    from distributed import rpc
+
+    async with rpc(address, timeout=PATIENCE, connection_args=arguments) as server:
+        identity = await server.identity()
+    kind: str = identity["type"]
+    return kind
+
+
+def patiently(work: Callable[[], T], look: Callable[[], None]) -> T:
+    """Do what may never come back, in a thread that is left behind then.
+
+    `look` is called meanwhile; what it raises ends the wait.
+
+    Raises:
+        TimeoutError: it did not come back.
+    """
+    answer: futures.Future[T] = futures.Future()
+
+    def do() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is read
+            answer.set_exception(error)
+
+    threading.Thread(target=do, daemon=True).start()
+    until = time.monotonic() + LONGEST
+    while not answer.done():
+        look()
+        if time.monotonic() > until:
+            raise TimeoutError
+        futures.wait([answer], PAUSE)
+    return answer.result()
+
+
+def unreachable(named: str, error: BaseException) -> EngineUnreachableError:
+    """No work was given to anybody yet."""
+    while error.__cause__ is not None:  # Dask wraps the reason twice
+        error = error.__cause__
+    if isinstance(error, TimeoutError) or not str(error):
+        return _unreachable(named, f"whoever listens there said nothing for {LONGEST:g} s")
+    if isinstance(error, OSError):
+        return _unreachable(named, f"{error.strerror or error} (tried for {PATIENCE:g} s)")
+    return _unreachable(named, "whoever listens there does not speak as one does")
+
+
+def _unreachable(named: str, why: str) -> EngineUnreachableError:
+    return EngineUnreachableError(
+        f"No Dask scheduler answers at {named}: {why}.",
+        remedy=f"Start one there: docs/scale.md has the line; {WITHOUT}",
+    )
