@@ -495,9 +495,9 @@ def load(
     """
     project = _absolute(project)
     if not project.is_dir():
-        wrong = "is not a folder" if project.exists() else "is not there"
+        what = "is not a folder" if project.exists() else "is not there"
         raise UsageError(
-            f"The project folder {project} {wrong}.",
+            f"The project folder {project} {what}.",
             remedy="Correct its name; `init DIR FILES...` makes a new project.",
         )
     path = env_file if env_file is not None else project / ".env"
