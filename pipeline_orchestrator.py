@@ -9,12 +9,14 @@ are archived. Moving the alias is the commit, whoever moves it. `README.md` says
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from typing import TYPE_CHECKING
 
 sys.dont_write_bytecode = True  # a full disk would cut it short, and every later start would fail
 gc.set_threshold(10_000)  # a start makes many small things, and nearly all of them stay
+atexit.register(gc.freeze)  # memory ends with the process: taking packages apart takes a second
 
 from retraining import decisions
 from retraining.cycle import sources

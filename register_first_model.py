@@ -7,11 +7,14 @@ argument: the one file in `model/`, else training from `used_data/`.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.dont_write_bytecode = True  # a full disk would cut it short, and every later start would fail
+atexit.register(gc.freeze)  # memory ends with the process: taking packages apart takes a second
 
 from retraining.cli import obey
 from retraining.console.command_lines import REGISTER, program_name

@@ -3,7 +3,7 @@
 
 Data is generated, ours and the yardsticks run in turn in one session, each in a process of its own,
 and every goal gets a line: what was measured, by the clock and by CPU time (on a shared machine the
-steadier of the two), and whether it is met.
+steadier of the two), and whether it is met. What it prints last are the tables of docs/speed.md.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,13 +27,21 @@ from bench.measuring import Measured, Ratio, in_turn, measured, python, ratio
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    Line = tuple[str, ...]
+
 NEW_FILES = 20
 MANY = 1_000  # used files: below, imports weigh more than rows, and two goals do not apply
 # never written in place: a copy of the project shares them
 LINKED = ("used_data", ".retraining/tables")
 SETTINGS = {"MIN_NEW_FILES": NEW_FILES, "RETRAIN_WHEN": "always", "RETRAIN_THRESHOLD": 0.8}
 BARE = "import argparse, pathlib"
+BARE_PYTHON = "bare Python importing argparse and pathlib"
+IDLE = "a start that finds nothing to do"
+WALK = (
+    "import argparse, os, pathlib\nfor file in os.scandir({!r}): file.stat(follow_symlinks=False)"
+)
 IDLE_GOAL = 2.3
+IDLE_ROUNDS = 15  # times those of all else: a start takes no time, and its figures spread
 MEMORY_GUARD = 3.5  # tables: scikit-learn's own copy stands in the way of 3
 FEW_JUDGED = 15
 SAME_PACKAGES = (
@@ -71,43 +80,70 @@ SIZES = {
 
 
 @dataclass
-class Table:
-    """The lines that are printed in the end: what, goal, measured, met."""
+class Report:
+    """What is printed in the end, as Markdown: ratios beside their goals, then plain seconds."""
 
-    lines: list[tuple[str, str, str, str]] = field(default_factory=list)
+    ratios: list[Line] = field(default_factory=list)
+    seconds: list[Line] = field(default_factory=list)
 
-    def add(self, what: str, goal: float | None, **measured: Ratio) -> None:
-        """A line, by each way in which it was measured.
+    def compare(
+        self,
+        what: str,
+        goal: float | None,
+        ours: Sequence[Measured],
+        theirs: Sequence[Measured],
+    ) -> None:
+        """A line of ratios: runs of ours over those that stood beside them.
 
         Without a goal it is there to compare with.
         """
-        shown = ", ".join(f"{ratio} by {way}" for way, ratio in measured.items())
-        self.lines.append(
-            (
-                what,
-                "" if goal is None else f"<= {goal:g}",
-                shown,
-                "" if goal is None else _met(goal, measured),
-            )
-        )
-        print("  ".join(self.lines[-1]), flush=True)
+        clock = ratio([run.wall for run in ours], [run.wall for run in theirs])
+        cpu = ratio([run.cpu for run in ours], [run.cpu for run in theirs])
+        self.add(what, goal, len(ours), {"clock": clock, "CPU": cpu})
+
+    def add(
+        self, what: str, goal: float | None, rounds: int, measured: Mapping[str, Ratio]
+    ) -> None:
+        """A line of ratios, by each way in which it was measured: clock, CPU or bytes."""
+        by_cpu = measured.get("CPU", "")
+        if "bytes" in measured:
+            by_cpu = f"{measured['bytes']} (bytes)"
+        limit = "" if goal is None else f"{goal:g}"
+        met = "" if goal is None else _met(goal, measured)
+        line = (what, limit, str(measured.get("clock", "")), str(by_cpu), str(rounds), met)
+        self.ratios.append(line)
+        print("  ".join(line), flush=True)
+
+    def tell(self, what: str, runs: Sequence[Measured], *, peak: bool = True) -> None:
+        """A line of seconds: the best of some runs, and the most memory that one of them took."""
+        clock, cpu = min(run.wall for run in runs), min(run.cpu for run in runs)
+        memory = f"{max(run.peak for run in runs) / 1e6:,.0f} MB" if peak else ""
+        line = (what, _in_seconds(clock), _in_seconds(cpu), memory, str(len(runs)))
+        self.seconds.append(line)
+        print("  ".join(line), flush=True)
 
     def __str__(self) -> str:
-        return "\n".join(
-            f"| {' | '.join(line)} |"
-            for line in [("what", "goal", "measured", ""), ("---",) * 4, *self.lines]
-        )
+        ratios = _markdown(("what", "goal", "by the clock", "by CPU", "rounds", ""), self.ratios)
+        head = ("what", "by the clock", "by CPU", "peak memory", "best of")
+        return f"{ratios}\n\n{_markdown(head, self.seconds)}"
+
+
+def _markdown(head: Line, lines: Sequence[Line]) -> str:
+    """A table whose first column is text, and whose others are numbers."""
+    sides = ("---", *("---:" if name else "---" for name in head[1:]))
+    rows = [f"| {' | '.join(line)} |" for line in (head, *lines)]
+    return "\n".join([rows[0], f"|{'|'.join(sides)}|", *rows[1:]])
 
 
 def _met(goal: float, measured: Mapping[str, Ratio]) -> str:
-    within = [way for way, ratio in measured.items() if ratio.median <= goal]
-    return (
-        "missed"
-        if not within
-        else "met"
-        if len(within) == len(measured)
-        else f"met by {within[0]} only"
-    )
+    within = [way for way, found in measured.items() if found.median <= goal]
+    if not within:
+        return "missed"
+    return "met" if len(within) == len(measured) else f"met by {within[0]} only"
+
+
+def _in_seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 class Stand:
@@ -155,26 +191,47 @@ def one_cycle(stand: Stand) -> Measured:
 # --- what is measured -----------------------------------------------------------------------------
 
 
-def idle(table: Table, where: Path, times: int) -> None:
-    """(a) A start whose gate is closed: three files waiting, then judged files alone."""
+def idle(report: Report, where: Path, size: Size) -> None:
+    """(a) A start whose gate is closed: three files waiting, then judged files alone, few and many;
+    then a cycle beside the many.
+    """
     project = Project.made(where / "idle", SETTINGS)
     write_files(project.folder / "used_data", 10, 200)
     project.register()
     write_files(project.folder / "new_data", 3, 200, first=10)
     project.cycle()
-    crowded = _with_judged_files(where / "few", FEW_JUDGED)
-    bare, ours, beside = in_turn(
-        times,
+    few = _with_judged_files(where / "few", FEW_JUDGED)
+    many = _with_judged_files(where / "many", size.judged)
+    walk_alone = WALK.format(str(many.folder / "new_data"))
+    bare, walked, ours, beside_few, beside_many = in_turn(
+        IDLE_ROUNDS * size.times,
         lambda: measured(python(BARE)),
+        lambda: measured(python(walk_alone)),
         lambda: measured(project.start()),
-        lambda: measured(crowded.start()),
+        lambda: measured(few.start()),
+        lambda: measured(many.start()),
     )
-    told = "bare interpreter importing argparse and pathlib"
-    _compare(table, f"idle exit / {told}", IDLE_GOAL, ours, bare)
-    _compare(table, f"idle exit, {FEW_JUDGED} judged files / {told}", IDLE_GOAL, beside, bare)
+    judged = f"{size.judged:,} judged files"
+    report.compare(f"{IDLE} / {BARE_PYTHON}", IDLE_GOAL, ours, bare)
+    report.compare(f"the same beside {FEW_JUDGED} judged files", IDLE_GOAL, beside_few, bare)
+    report.compare(f"{IDLE}, beside {judged} / beside none", None, beside_many, ours)
+    lowest = [
+        run.less(alone.wall - walk.wall, alone.cpu - walk.cpu)
+        for run, alone, walk in zip(ours, bare, walked, strict=True)
+    ]
+    what = "the floor of that: beside none, and the size and time of each of them asked for"
+    report.compare(what, None, lowest, ours)
+    report.tell(BARE_PYTHON, bare)
+    report.tell(f"the same, asking for size and time of {judged}", walked)
+    report.tell(IDLE, ours)
+    report.tell(f"the same beside {judged}", beside_many)
+    write_files(many.folder / "new_data", NEW_FILES, 500, name="fresh")
+    opens = ("--env-file", str(many.folder / "open.env"))
+    kept = measured([*many.start("run", "--json"), *opens])
+    report.tell(f"a cycle that keeps production beside {judged}", [kept])
 
 
-def cycles(table: Table, where: Path, used: int, times: int, rows: int, *, forest: bool) -> None:
+def cycles(report: Report, where: Path, used: int, times: int, rows: int, *, forest: bool) -> None:
     """(b) A whole cycle, against the tutorial's; (c) against its floor; its memory."""
     stand = a_project(where, used, rows)
     tutorial = _tutorial(where, stand)
@@ -189,24 +246,21 @@ def cycles(table: Table, where: Path, used: int, times: int, rows: int, *, fores
     _stages(f"ours, {used} used files", ours)
     _stages(f"the tutorial, {used} used files", theirs)
     without = _minus_fit(ours, theirs)
-    _compare(
-        table,
-        f"cycle minus fit, {used} used files / the tutorial with our recipe, minus its fit",
+    less_fit = f"cycle less its fit, {used:,} used files"
+    report.compare(
+        f"{less_fit} / the tutorial with our recipe, less its fit",
         0.35 if used >= MANY else 0.45,
         *without,
     )
-    lowest = [
-        Measured(found["wall"], found["cpu"], 0)
-        for found in (json.loads(run.out) for run in floors)
-    ]
-    _compare(
-        table,
-        f"whole cycle / its floor, {used} used files",
-        1.25 if used >= MANY else None,
-        ours,
-        lowest,
-    )
-    _memory(table, ours, used)
+    lowest = [_floor_of(run) for run in floors]
+    goal = 1.25 if used >= MANY else None
+    report.compare(f"cycle, {used:,} used files / its floor", goal, ours, lowest)
+    report.tell(f"cycle, {used:,} used files, {_rows_learned(ours[0]):,} rows learned", ours)
+    report.tell(less_fit, without[0], peak=False)
+    report.tell("its floor", lowest, peak=False)
+    report.tell("the tutorial with our recipe, the same files", theirs)
+    report.tell("the same, less its fit", without[1], peak=False)
+    _memory(report, ours, used)
     if forest:
         trees = measured(
             [*python_module("bench.tutorial"), str(tutorial.put_back().folder), "forest"]
@@ -215,55 +269,34 @@ def cycles(table: Table, where: Path, used: int, times: int, rows: int, *, fores
             json.loads(ours[0].out)["scores"]["challenger_on_test"],
             json.loads(trees.out)["accuracy"],
         )
-        told = (
-            f"whole cycle, {used} used files / the tutorial with RandomForest (accuracy"
+        what = (
+            f"cycle, {used:,} used files / the tutorial with a forest on one-hot columns (accuracy"
             f" {scores[0]:.4f} against {scores[1]:.4f})"
         )
-        _compare(table, told, 0.05, ours[:1], [trees])
+        report.compare(what, 0.05, ours[:1], [trees])
 
 
-def growth(table: Table, where: Path, size: Size) -> None:
+def growth(report: Report, where: Path, size: Size) -> None:
     """(e) A cycle's cost by the files in the archive, fit and reading of the training table taken
-    off; then judged files in the inbox.
+    off.
     """
     stands = [a_project(where, files, 500, recipe=QUICK_RECIPE) for files in size.archives]
     runs_by_size = in_turn(size.times, *(partial(one_cycle, stand) for stand in stands))
     found = [[_minus_learning(run) for run in runs] for runs in runs_by_size]
     for files, runs in zip(size.archives, found, strict=True):
-        print(f"{files} archived files: {_seconds(runs)}", flush=True)
-    _compare(
-        table,
-        f"cycle at {size.archives[-1]} archived files of 500 rows / at {size.archives[0]}",
-        3,
-        found[-1],
-        found[0],
-    )
-    crowded = _with_judged_files(where, size.judged)
-    runs, alone = in_turn(
-        size.times, lambda: measured(crowded.start("run", "--json")), lambda: measured(python(BARE))
-    )
-    _compare(table, f"idle exit, {size.judged} judged files / bare interpreter", None, runs, alone)
-    write_files(crowded.folder / "new_data", NEW_FILES, 500, name="fresh")
-    kept = measured(
-        [*crowded.start("run", "--json"), "--env-file", str(crowded.folder / "open.env")]
-    )
-    print(
-        f"cycle that keeps production with {size.judged} judged files in new_data:"
-        f" {_seconds([kept])}",
-        flush=True,
-    )
+        report.tell(f"cycle at {files:,} archived files of 500 rows, learning taken off", runs)
+    few, many = size.archives[0], size.archives[-1]
+    what = f"cycle at {many:,} archived files of 500 rows / at {few}, learning taken off"
+    report.compare(what, 3, found[-1], found[0])
 
 
-def drifting(table: Table, times: int) -> None:
+def drifting(report: Report, times: int) -> None:
     """(d) Drift, in one process."""
     from bench.drift import seconds
 
     ours, scipys = seconds(times)
-    table.add(
-        "drift, 100,000 x 50,000 rows x 15 features / scipy's own tests, one core",
-        1.5,
-        CPU=ratio(ours, scipys),
-    )
+    what = "drift, 100,000 x 50,000 rows x 15 features / scipy's own tests, one core"
+    report.add(what, 1.5, times, {"CPU": ratio(ours, scipys)})
 
 
 # --- parts ----------------------------------------------------------------------------------------
@@ -326,6 +359,12 @@ def _minus_fit(
     )
 
 
+def _floor_of(run: Measured) -> Measured:
+    """What `bench.floor` measured inside its process."""
+    found = json.loads(run.out)
+    return Measured(found["wall"], found["cpu"], 0)
+
+
 def _minus_learning(run: Measured) -> Measured:
     """Without fit and reading of the training table by the clock.
 
@@ -339,55 +378,28 @@ def _rows_learned(run: Measured) -> int:
     return int(re.findall(r"training on (\d+) rows", run.err)[0])
 
 
-def _memory(table: Table, ours: Sequence[Measured], used: int) -> None:
-    bare, rows = measured(python(SAME_PACKAGES)), _rows_learned(ours[0])
-    print(
-        f"peak {ours[0].peak / 1e6:.0f} MB; the packages alone: {bare.peak / 1e6:.0f} MB,"
-        f" {bare.cpu:.1f} s of CPU; {rows:,} rows learned",
-        flush=True,
-    )
+def _memory(report: Report, ours: Sequence[Measured], used: int) -> None:
+    bare = measured(python(SAME_PACKAGES))
+    report.tell("the packages alone, imported", [bare])
     ratios = ratio(
         [run.peak - bare.peak for run in ours], [_rows_learned(run) * BYTES_A_ROW for run in ours]
     )
-    what = (
-        f"peak memory less that of its packages / bytes of the typed training table, {used} used"
-        " files"
-    )
-    table.add(what, MEMORY_GUARD if used >= MANY else None, bytes=ratios)
-
-
-def _compare(
-    table: Table,
-    what: str,
-    goal: float | None,
-    ours: Sequence[Measured],
-    theirs: Sequence[Measured],
-) -> None:
-    by_clock, by_cpu = (
-        ratio([getattr(run, time) for run in ours], [getattr(run, time) for run in theirs])
-        for time in ("wall", "cpu")
-    )
-    table.add(what, goal, clock=by_clock, CPU=by_cpu)
+    what = f"peak memory less that of the packages / the typed training table, {used:,} used files"
+    goal = MEMORY_GUARD if used >= MANY else None
+    report.add(what, goal, len(ours), {"bytes": ratios})
 
 
 def _stages(whose: str, runs: Sequence[Measured]) -> None:
-    print(
-        f"{whose}: {_seconds(runs)}; seconds a stage:"
-        f" {json.dumps(json.loads(runs[-1].out)['seconds'])}",
-        flush=True,
-    )
+    seconds = json.loads(runs[-1].out)["seconds"]
+    print(f"{whose}, seconds a stage: {json.dumps(seconds)}", flush=True)
 
 
-def _seconds(runs: Sequence[Measured]) -> str:
-    return (
-        f"{min(run.wall for run in runs):.2f} s by clock, {min(run.cpu for run in runs):.2f} s of"
-        f" CPU, the best of {len(runs)}"
-    )
-
-
-def _busyness() -> str:
-    """How much of the machine others may have taken."""
-    return f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}"
+def _heading(size: str, only: Sequence[str], load_before: float) -> str:
+    """How it was measured: the command, when, and how much of the machine others may have taken."""
+    words = ["python -m bench.speed", "--size", size, *(("--only", *only) if only else ())]
+    cores = len(os.sched_getaffinity(0))
+    load = f"load {load_before:.1f} before and {os.getloadavg()[0]:.1f} after, its own included"
+    return f"`{' '.join(words)}` on {cores} cores, {load} ({datetime.now(UTC):%Y-%m-%d}):"
 
 
 def _work_folder(asked: Path | None) -> Iterator[Path]:
@@ -411,19 +423,19 @@ def main() -> None:
         help="where the data goes meanwhile (build/)",
     )
     args = parser.parse_args()
-    size, table = SIZES[args.size], Table()
+    size, report = SIZES[args.size], Report()
     wanted = args.only or ("idle", "cycles", "growth", "drift")
     os.chdir(CLONE)
-    print(_busyness(), flush=True)
+    load_before = os.getloadavg()[0]
     for where in _work_folder(args.where):
         if "idle" in wanted:
-            idle(table, where, 15 * size.times)
+            idle(report, where, size)
         if "drift" in wanted:
-            drifting(table, 5)
+            drifting(report, 5)
         if "cycles" in wanted:
             for used, times in size.used.items():
                 cycles(
-                    table,
+                    report,
                     where,
                     used,
                     times,
@@ -431,8 +443,8 @@ def main() -> None:
                     forest=size.forest and used == min(size.used),
                 )
         if "growth" in wanted:
-            growth(table, where, size)
-    print(f"{_busyness()}\n\n{table}")
+            growth(report, where, size)
+    print(f"\n{_heading(args.size, args.only or (), load_before)}\n\n{report}")
 
 
 if __name__ == "__main__":

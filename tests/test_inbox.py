@@ -18,7 +18,7 @@ from retraining.errors import FolderGoneError, StoreError
 from retraining.folders.file_moves import with_digest
 from retraining.folders.local_state import LocalState
 from retraining.inbox import Inbox, claiming
-from retraining.inbox.listing import TOO_YOUNG
+from retraining.inbox.listing import NO_PERMISSION, TOO_YOUNG
 from retraining.inbox.passed_over import in_words, older_than_a_day, passed_over
 from retraining.inbox.read_only import ReadOnlyInbox
 from retraining.records import DataFile
@@ -95,6 +95,17 @@ def test_what_is_not_read_is_skipped_and_said(inbox: Inbox) -> None:
         "pipe.csv": "not a regular file",
         "folder.csv": "a folder: files in it are not read",
     }
+
+
+def test_a_file_that_this_user_may_not_read_is_said_and_one_that_all_may_is_not_asked_about(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, mode in (("own.csv", 0o600), ("all.csv", 0o644)):
+        put(new(inbox), name)
+        (new(inbox) / name).chmod(mode)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    listing = inbox.listing()
+    assert (listing.ready, listing.skipped) == (("all.csv",), {"own.csv": NO_PERMISSION})
 
 
 def test_packed_csv_is_ready_like_any_other(inbox: Inbox) -> None:
@@ -184,6 +195,22 @@ def test_waiting_files_are_sorted_by_what_is_known_of_their_bytes(inbox: Inbox) 
     assert waiting.fresh == {"fresh.csv": fresh}
     assert waiting.judged == {"judged.csv": judged}
     assert waiting.copies == {"known.csv": known, "again.csv": fresh}
+
+
+def test_a_judged_file_that_was_written_over_is_fresh(inbox: Inbox) -> None:
+    judged = put(new(inbox), "day.csv", b"judged", 50_000)
+    assert inbox.waiting({judged}, ()).judged == {"day.csv": judged}
+    for content, age in ((b"longer than that", 50_000), (b"jadged", 40_000)):
+        other = put(new(inbox), "day.csv", content, age)
+        assert inbox.waiting({judged}, ()).fresh == {"day.csv": other}
+
+
+def test_what_waits_is_asked_for_its_stamp_once(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(new(inbox), "day.csv")
+    monkeypatch.setattr(LocalState, "digests", lambda *_: pytest.fail("asked once more"))
+    assert list(inbox.waiting((), ()).fresh) == ["day.csv"]
 
 
 # --- claiming -------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ The seconds are `make bench`'s.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from retraining.datasets import tables as table_store
 from retraining.folders import local_state
 from retraining.model_registry.connection import Connection
 from retraining.records import DataFile
-from tests.projects import table, tables
+from tests.projects import CLONE, table, tables
 
 if TYPE_CHECKING:
     from tests.projects import Project
@@ -87,6 +89,18 @@ def test_a_closed_gate_reads_no_file_that_it_has_seen(
         local_state, "sha256_of", lambda path: pytest.fail(f"{path.name} was read again")
     )
     assert registered.cycle()["ending"] == "too_few_files"
+
+
+@pytest.mark.parametrize("script", ["pipeline_orchestrator", "register_first_model"])
+def test_a_start_ends_without_taking_apart_what_it_loaded(script: str) -> None:
+    code = (
+        "import atexit, gc\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0))\n"  # runs last
+        f"import {script}"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=CLONE, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 @pytest.mark.parametrize("limit", [4, 10, 50, 99])

@@ -160,7 +160,7 @@ def _find(job: Job, recovered: Recovered, name: str) -> str:
 
 
 def _waiting(job: Job) -> dict[str, str]:
-    return job.state.digests(job.settings.new_data_dir, job.inbox.listing().ready)
+    return job.state.digests_by_stamp(job.settings.new_data_dir, job.inbox.listing().stamps)
 
 
 def _versions_that_learned(job: Job, shas: set[str]) -> list[int]:

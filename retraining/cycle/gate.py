@@ -73,9 +73,8 @@ def note_for_the_gate(project: Project, ledger: Ledger) -> None:
     """Write down what the gate needs to know: which of the waiting bytes were judged under which
     settings, and what is archived.
     """
-    here = set(
-        project.state.digests(project.settings.new_data_dir, project.inbox.listing().ready).values()
-    )
+    stamps = project.inbox.listing().stamps
+    here = set(project.state.digests_by_stamp(project.settings.new_data_dir, stamps).values())
     judged: dict[str, list[str]] = {}
     for record in ledger.records:
         known = here.intersection(record.judged)

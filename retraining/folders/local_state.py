@@ -38,6 +38,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _stamps(folder: Path, names: Iterable[str]) -> dict[str, Stamp]:
+    """Name -> stamp of the named files, less vanished ones."""
+    stamps = {}
+    start = f"{folder}{os.sep}"  # a `Path` for each name costs more than the look at its file
+    for name in names:
+        with suppress(FileNotFoundError, PermissionError):
+            stamps[name] = stamp_of(os.stat(start + name))  # noqa: PTH116
+    return stamps
+
+
 def writable_or_own(folder: Path) -> Path:
     """The folder, or, for a reader who may not make files there, one of their own that is gone when
     the process ends.
@@ -85,19 +95,21 @@ class LocalState:
 
         Only what is new or changed since the last look is read.
         """
+        return self.digests_by_stamp(folder, _stamps(folder, names))
+
+    def digests_by_stamp(self, folder: Path, stamps: Mapping[str, Stamp]) -> dict[str, str]:
+        """The same for whoever has just looked at the files: name -> stamp."""
         table = f"digests-{zlib.crc32(os.fsencode(folder)):08x}"
         known: dict[str, Any] = self.read(table) or {}
         fresh: dict[str, Any] = {}
-        start = f"{folder}{os.sep}"  # a `Path` for each name costs more than the look at its file
-        for name in names:
-            try:
-                stamp = stamp_of(os.stat(start + name))  # noqa: PTH116
-                entry = known.get(name)
-                if not entry or tuple(entry[0]) != stamp:
+        for name, stamp in stamps.items():
+            entry = known.get(name)
+            if not entry or tuple(entry[0]) != stamp:
+                try:
                     entry = [stamp, sha256_of(folder / name)]
-                fresh[name] = entry
-            except (FileNotFoundError, PermissionError):
-                continue
+                except (FileNotFoundError, PermissionError):
+                    continue
+            fresh[name] = entry
         if fresh != known:
             with self.if_possible():
                 self._write_table(table, fresh)

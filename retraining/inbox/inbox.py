@@ -103,15 +103,12 @@ class Inbox:
         other, and fresh ones.
         """
         listing = self.listing()
-        digests = self.state.digests(self.settings.new_data_dir, listing.ready)
+        digests = self.state.digests_by_stamp(self.settings.new_data_dir, listing.stamps)
         fresh: dict[str, str] = {}
         old: dict[str, str] = {}
         copies: dict[str, str] = {}
         seen: set[str] = set()
-        for name in listing.ready:
-            sha = digests.get(name)
-            if sha is None:
-                continue
+        for name, sha in digests.items():
             if sha in known or sha in seen:
                 copies[name] = sha
             elif sha in judged:

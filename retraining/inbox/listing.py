@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,12 +13,15 @@ from retraining.errors import FolderGoneError
 from retraining.folders.local_state import stamp_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from retraining.folders.local_state import Stamp
 
 READ_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 UNFINISHED_SUFFIXES = (".tmp", ".part")
 MARKERS = "_"  # Spark and Hive begin the names of their notes so: _SUCCESS, _committed_7
 A_DAY = 86_400.0  # seconds
+READ_BY_ALL = 0o444
 
 TOO_YOUNG = "younger than MIN_FILE_AGE_SECONDS"
 CHANGING = "still changing"
@@ -32,13 +34,22 @@ GOES_WITHOUT_SAYING = ""
 
 
 class Listing(NamedTuple):
-    """What stands in the inbox: `ready` names by arrival, links to refuse, names that are not read
-    with the reason.
+    """What stands in the inbox.
+
+    Attributes:
+        stamps: of each ready file, by arrival: what `LocalState` knows its bytes by.
+        links: names to refuse.
+        skipped: name -> why it is not read.
     """
 
-    ready: tuple[str, ...]
+    stamps: Mapping[str, Stamp]
     links: tuple[str, ...]
     skipped: Mapping[str, str]
+
+    @property
+    def ready(self) -> tuple[str, ...]:
+        """The names of the ready files, by arrival."""
+        return tuple(self.stamps)
 
 
 def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
@@ -48,37 +59,41 @@ def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
 
     So is one whose time lies ahead by no more than that: the clock of another machine differs.
 
+    Each start walks this loop over all that waits, judged files too: each is looked at once.
+
     Raises:
         FolderGoneError: the folder is not there.
     """
-    ready: list[tuple[int, str]] = []
+    ready: list[tuple[int, str, Stamp]] = []
     links, skipped, ahead = [], {}, []
     for entry in entries_of(folder, setting):
-        kind = why_not_read(entry)
         if entry.is_symlink():
             links.append(entry.name)
-        elif kind == GOES_WITHOUT_SAYING:
-            skipped.update({entry.name: NEVER_FINISHED} if _was_given_up(entry, now) else {})
-        elif kind is not None:
+            continue
+        kind = why_not_read(entry)
+        if kind is None:
+            status = entry.stat(follow_symlinks=False)
+            age = now - status.st_mtime
+            if min_age == 0 or age >= min_age:
+                ready.append((status.st_mtime_ns, entry.name, stamp_of(status)))
+            elif age < -min_age:
+                ahead.append((entry, status))
+            else:
+                skipped[entry.name] = TOO_YOUNG
+        elif kind != GOES_WITHOUT_SAYING:
             skipped[entry.name] = kind
-        else:
-            with suppress(FileNotFoundError):
-                status = entry.stat(follow_symlinks=False)
-                age = now - status.st_mtime
-                if min_age == 0 or age >= min_age:
-                    ready.append((status.st_mtime_ns, entry.name))
-                elif age < -min_age:
-                    ahead.append((entry, status))
-                else:
-                    skipped[entry.name] = TOO_YOUNG
+        elif _was_given_up(entry, now):
+            skipped[entry.name] = NEVER_FINISHED
     if ahead:
         ready += _stable(ahead, skipped, min(1.0, min_age))
-    return Listing(tuple(name for _, name in sorted(ready)), tuple(sorted(links)), skipped)
+    ready.sort()
+    stamps = {name: stamp for _, name, stamp in ready}
+    return Listing(stamps, tuple(sorted(links)), skipped)
 
 
 def _stable(
     ahead: list[tuple[os.DirEntry[str], os.stat_result]], skipped: dict[str, str], pause: float
-) -> list[tuple[int, str]]:
+) -> list[tuple[int, str, Stamp]]:
     """A time in the future says nothing of a file's age (a clock went back): it is ready when a
     second look finds it unchanged.
     """
@@ -90,7 +105,7 @@ def _stable(
         except FileNotFoundError:
             continue
         if stamp_of(after) == stamp_of(before):
-            stable.append((after.st_mtime_ns, entry.name))
+            stable.append((after.st_mtime_ns, entry.name, stamp_of(after)))
         else:
             skipped[entry.name] = CHANGING
     return stable
@@ -106,15 +121,15 @@ def _was_given_up(entry: os.DirEntry[str], now: float) -> bool:
         return False
 
 
-def entries_of(folder: Path, setting: str) -> list[os.DirEntry[str]]:
-    """All that stands in a folder.
+def entries_of(folder: Path, setting: str) -> Iterator[os.DirEntry[str]]:
+    """All that stands in a folder, one after the other: an entry keeps what was asked of it.
 
     Raises:
         FolderGoneError: it is not there, or may not be read.
     """
     try:
         with os.scandir(folder) as entries:
-            return list(entries)
+            yield from entries
     except OSError as error:
         raise FolderGoneError(
             f"The folder {folder} ({setting}) cannot be read: {error.strerror}.",
@@ -133,15 +148,24 @@ def why_not_read(entry: os.DirEntry[str]) -> str | None:
     name = entry.name.lower()
     if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):
         return GOES_WITHOUT_SAYING
-    if entry.is_dir(follow_symlinks=False):
-        return FOLDER
-    if not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
-        return NO_FILE
+    is_link = entry.is_symlink()
+    if not (is_link or entry.is_file(follow_symlinks=False)):
+        return FOLDER if entry.is_dir(follow_symlinks=False) else NO_FILE
     if not name.endswith(READ_SUFFIXES):
         return GOES_WITHOUT_SAYING if name.startswith(MARKERS) else OTHER_FORMAT
-    if not os.access(entry.path, os.R_OK) and not entry.is_symlink():
-        return NO_PERMISSION
-    return None
+    return None if is_link or _may_read(entry) else NO_PERMISSION
+
+
+def _may_read(entry: os.DirEntry[str]) -> bool:
+    """Whether this user may read a file.
+
+    Where its mode lets everybody, the kernel is not asked.
+    """
+    try:
+        mode = entry.stat(follow_symlinks=False).st_mode  # kept: who asks again pays nothing
+    except OSError:  # it vanished, or stands in a folder that lists names and no more
+        return False
+    return mode & READ_BY_ALL == READ_BY_ALL or os.access(entry.path, os.R_OK)
 
 
 def is_data(entry: os.DirEntry[str]) -> bool:
