@@ -94,27 +94,31 @@ def first_cells(page: str, head: str) -> list[str]:
     return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
 
 
-def test_every_trigger_stands_in_the_example_the_reference_and_the_page_of_thresholds() -> None:
-    triggers = list(get_args(TriggerName))
-    assert list(decisions.TRIGGERS) == triggers
-    (commented,) = re.findall(r"^# Any of ([\w,]+)\.", EXAMPLE.read_text(), re.MULTILINE)
-    assert commented.split(",") == triggers
-    (row,) = re.findall(r"^\| `RETRAIN_WHEN`.*$", REFERENCE.read_text(), re.MULTILINE)
-    assert f"any of `{','.join(triggers)}`" in row
-    table = first_cells("docs/thresholds.md", "| value | retrains when | choose it when |")
-    assert sorted(table) == sorted(triggers)
+def explained_above(setting: str) -> list[str]:
+    """The values that the lines above a setting of `.env.example` explain: `#   value: when`."""
+    above = EXAMPLE.read_text().partition(f"# {setting}=")[0]
+    block = above.rpartition("=")[2]  # what follows the setting before it
+    return re.findall(r"^#   (\w+): ", block, re.MULTILINE)
 
 
-def test_every_promotion_rule_stands_in_the_example_the_reference_and_the_page_of_thresholds() -> (
-    None
-):
-    rules = list(get_args(PromotionRule))
-    _, _, comment = EXAMPLE.read_text().partition("# What is promoted. ")
-    comment = comment.partition("# PROMOTE_WHEN=")[0]
-    assert re.findall(r"(?:^|\. |^# )(\w+): ", comment, re.MULTILINE) == rules
-    (row,) = re.findall(r"^\| `PROMOTE_WHEN`.*$", REFERENCE.read_text(), re.MULTILINE)
-    assert ", ".join(f"`{rule}`" for rule in rules) in row
-    assert first_cells("docs/thresholds.md", "| value | promotes when |") == rules
+@pytest.mark.parametrize(
+    ("setting", "values", "head"),
+    [
+        ("RETRAIN_WHEN", get_args(TriggerName), "| value | retrains when |"),
+        ("PROMOTE_WHEN", get_args(PromotionRule), "| value | promotes when |"),
+    ],
+)
+def test_every_trigger_and_promotion_rule_stands_in_the_example_the_reference_and_thresholds(
+    setting: str, values: tuple[str, ...], head: str
+) -> None:
+    (row,) = re.findall(rf"^\| `{setting}`.*$", REFERENCE.read_text(), re.MULTILINE)
+    assert sorted(explained_above(setting)) == sorted(values)
+    assert [value for value in values if not names(value, row)] == []
+    assert sorted(first_cells("docs/thresholds.md", head)) == sorted(values)
+
+
+def test_every_trigger_has_its_function() -> None:
+    assert decisions.TRIGGERS.keys() == set(get_args(TriggerName))
 
 
 def test_every_ending_of_a_cycle_is_explained_where_newcomers_meet_it() -> None:
