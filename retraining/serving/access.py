@@ -210,10 +210,11 @@ def _token_in(connection: HTTPConnection) -> str | None:
 
 
 def _hosts(allowed: tuple[str, ...], host: str | None) -> frozenset[str]:
+    """The names that are ours: loopback's always, which no other site's page can be called by."""
     if host is None:
         return frozenset(allowed or ("*",))
-    named = allowed or (*LOOPBACK_NAMES, f"[{host}]" if ":" in host else host)
-    return frozenset(name.lower() for name in named)
+    listened_on = f"[{host}]" if ":" in host else host
+    return frozenset(name.lower() for name in (*LOOPBACK_NAMES, listened_on, *allowed))
 
 
 def _without_port(host: str) -> str:

@@ -1,7 +1,8 @@
-"""HTTP as uvicorn reads it, with an end to patience: a request's head must come within 30 seconds.
+"""HTTP as uvicorn reads it, with bounds: a request's head must come within 30 seconds and 64 KiB.
 
 uvicorn waits for ever for the rest of a head, so that who sends one letter a minute holds a
-connection for as long as he likes. Bodies have their own limit: `intake`.
+connection for as long as he likes; and it keeps a head of any length in memory, so that who sends
+a gigabyte without a token ends the process. Bodies have their own limits: `intake`.
 """
 
 from __future__ import annotations
@@ -14,17 +15,34 @@ if TYPE_CHECKING:
     import asyncio
 
 SECONDS_FOR_A_HEAD = 30.0
+MOST_BYTES_OF_A_HEAD = 65_536
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"connection: close\r\ncontent-length: 0\r\n\r\n"
+)
 
 
-class PatientProtocol(HttpToolsProtocol):
-    """Closes a connection whose first head, or a later one that has begun, does not get whole."""
+class BoundedProtocol(HttpToolsProtocol):
+    """Closes a connection whose head does not get whole in time, or grows without an end."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _unfinished = 0  # bytes since the parser last had something whole: a head, a piece of a body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
         super().connection_made(transport)
         self._wait_for_a_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, but for what makes the parser keep more and more: heads, and trailers of bodies.
+
+        One read brings a quarter of a megabyte at most, so no more than that is kept beyond the
+        limit.
+        """
+        self._unfinished += len(data)
+        super().data_received(data)
+        if self._unfinished > MOST_BYTES_OF_A_HEAD and not self.transport.is_closing():
+            self._refuse_to_read_on()
 
     def on_message_begin(self) -> None:
         """A head has begun."""
@@ -34,13 +52,30 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
+        self._unfinished = 0
         self._wait_no_more()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body has come."""
+        self._unfinished = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole, what follows its body included."""
+        self._unfinished = 0
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is there to wait for."""
         self._wait_no_more()
         super().connection_lost(exc)
+
+    def _refuse_to_read_on(self) -> None:
+        an_answer_is_due = self.cycle is not None and not self.cycle.response_complete
+        if not an_answer_is_due:  # ours would stand in the middle of it
+            self.transport.write(_TOO_LONG)
+        self.transport.close()
 
     def _wait_for_a_head(self) -> None:
         self._deadline = self.loop.call_later(SECONDS_FOR_A_HEAD, self.transport.close)

@@ -69,12 +69,12 @@ def config_of(app: ASGIApp) -> uvicorn.Config:
     """How uvicorn runs the application."""
     import uvicorn
 
-    from retraining.serving.protocol import PatientProtocol
+    from retraining.serving.protocol import BoundedProtocol
 
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http=PatientProtocol,
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -283,6 +283,8 @@ def test_a_file_without_a_public_key_ends_the_start(tmp_path: Path) -> None:
         ("", {"host": "localhost", "origin": "http://localhost:8002"}, True),
         ("models.example.org", {"host": "models.example.org"}, True),
         ("models.example.org", {"host": "models.example.org.evil.example"}, False),
+        ("models.example.org", {"host": "127.0.0.1:8002"}, True),
+        ("models.example.org", {"host": "localhost", "origin": "http://localhost:8050"}, True),
         ("*", {"host": "any.example", "origin": "http://other.example"}, True),
     ],
 )

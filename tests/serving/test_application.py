@@ -4,10 +4,14 @@ many at once.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from retraining.serving import intake, protocol
 from tests.projects import CLONE
@@ -15,8 +19,6 @@ from tests.serving.services import Caller, body_of, listening, probe_project, ru
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from retraining.settings import Settings
 
@@ -75,6 +77,52 @@ def test_a_head_that_trickles_is_dropped_and_an_idle_connection_is_not(
         connection = kept._connection.sock
         assert kept.predict(2).status == 200
         assert kept._connection.sock is connection, "it was kept between requests"
+
+
+CHUNKED = b"GET /live HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "more"),
+    [
+        (b"GET /live HTTP/1.1\r\nHost: localhost\r\nX-A: ", b"a" * 65_536),
+        (b"GET /live HTTP/1.1\r\nHost: localhost\r\n", b"X-A: a\r\n" * 8_192),
+        (CHUNKED + b"X-A: ", b"a" * 65_536),
+        (CHUNKED, b"X-A: a\r\n" * 8_192),
+    ],
+    ids=["one long header", "many headers", "a long trailer", "many trailers"],
+)
+def test_a_head_or_trailer_without_an_end_is_not_read_on(
+    own_probes: Settings, begun: bytes, more: bytes
+) -> None:
+    with running(own_probes) as service:
+        address = ("127.0.0.1", service.port)
+        with socket.create_connection(address, timeout=20) as line:
+            line.sendall(begun)
+            sent = 0
+            with contextlib.suppress(ConnectionError):
+                while sent < 50_000_000:
+                    line.sendall(more)
+                    sent += len(more)
+        assert sent < 50_000_000, "all of it was taken"
+        assert service.predict(1).status == 200
+
+
+def test_a_head_that_is_too_long_is_told_so(own_probes: Settings) -> None:
+    longest = "a" * (protocol.MOST_BYTES_OF_A_HEAD - 1_000)
+    with running(own_probes) as service:
+        assert service.ask("GET", "/live", **{"X-A": longest}).status == 200
+        with socket.create_connection(("127.0.0.1", service.port), timeout=20) as line:
+            line.sendall(b"GET /live HTTP/1.1\r\nX-A: " + b"a" * protocol.MOST_BYTES_OF_A_HEAD)
+            assert line.recv(1000).startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_long_body_may_follow_a_head_in_one_piece(own_probes: Settings) -> None:
+    rows = [float(number) for number in range(9_000)]
+    with running(own_probes) as service:
+        caller = service.caller()
+        assert len(json.dumps(body_of(*rows))) > 2 * protocol.MOST_BYTES_OF_A_HEAD
+        assert [caller.predict(*rows).status for _ in range(2)] == [200, 200]
 
 
 def test_a_flood_is_turned_away_and_health_is_told_meanwhile(
