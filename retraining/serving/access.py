@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import jwt
-
-from retraining.errors import SettingsError, UsageError
+from retraining.errors import UsageError
+from retraining.serving.callers import Caller, unknown_token
 from retraining.serving.refusals import Refusal
+from retraining.serving.signed_tokens import signed_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from starlette.requests import HTTPConnection
 
@@ -26,24 +23,6 @@ COOKIE = "retraining_token"
 OPEN_TO_ALL = ("/live", "/ready", "/health")
 WITHOUT_A_TOKEN = ("/login", "/logout")  # only our own hosts may ask these
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-ALGORITHMS_BY_KEY_FILE = ("RS256", "ES256")
-_WANTED = {"WWW-Authenticate": "Bearer"}
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks: the token's name or the JWT's subject.
-
-    Everything is open where there are no tokens at all.
-    """
-
-    name: str | None = None
-    scopes: frozenset[str] = field(default_factory=frozenset)
-    anybody: bool = False
-
-    def may(self, scope: Scope) -> bool:
-        """Whether this caller may ask a route of that scope."""
-        return self.anybody or scope in self.scopes
 
 
 class Access:
@@ -60,7 +39,7 @@ class Access:
 
     def __init__(self, settings: Settings, host: str | None, tokens: TokenFile) -> None:
         self._tokens = tokens
-        self._signed = SignedTokens.of(settings)
+        self._signed = signed_tokens(settings)
         self._on_loopback = host is None or is_loopback(host)
         self._hosts = _hosts(settings.allowed_hosts, host)
 
@@ -129,75 +108,12 @@ class Access:
         return "*" in self._hosts or _without_port(host).lower() in self._hosts
 
 
-@dataclass(frozen=True)
-class SignedTokens:
-    """JSON Web Tokens of another issuer, by one key and the algorithms that go with it."""
-
-    key: str
-    algorithms: tuple[str, ...]
-    audience: str
-
-    @classmethod
-    def of(cls, settings: Settings) -> SignedTokens | None:
-        """As the settings say, None where they name no key."""
-        audience = settings.jwt_audience or ""
-        if settings.jwt_secret is not None:
-            return cls(settings.jwt_secret, ("HS256",), audience)
-        if settings.jwt_public_key_file is None:
-            return None
-        key, algorithm = _key_in(settings.jwt_public_key_file, settings.project)
-        return cls(key, (algorithm,), audience)
-
-    def caller_by(self, token: str) -> Caller:
-        """Whose token this is.
-
-        Raises:
-            Refusal: 401: not signed by the key, expired, for another audience, or no token at all.
-        """
-        try:
-            claims = jwt.decode(
-                token,
-                self.key,
-                algorithms=list(self.algorithms),
-                audience=self.audience,
-                options={"require": ["exp", "aud"]},
-            )
-        except (jwt.PyJWTError, ValueError, TypeError):
-            raise unknown_token() from None
-        scopes = claims.get("scope", "")
-        subject = claims.get("sub")
-        return Caller(
-            name=subject if isinstance(subject, str) else None,
-            scopes=frozenset(scopes.split() if isinstance(scopes, str) else ()),
-        )
-
-
-def unknown_token() -> Refusal:
-    """The answer to whoever shows no token, or none that is known."""
-    message = "Send a token that this service knows, as Authorization: Bearer TOKEN."
-    return Refusal(401, "token_wanted", message, headers=_WANTED)
-
-
 def is_loopback(host: str) -> bool:
     """Whether nobody but this machine can reach an address."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _key_in(path: Path, project: Path) -> tuple[str, str]:
-    """The key in a file, and the algorithm that it is for."""
-    problem = f"JWT_PUBLIC_KEY_FILE: {path} is no public key of RSA or of the curve P-256 in PEM"
-    try:
-        text = path.read_text()
-    except (OSError, ValueError) as error:
-        raise SettingsError((f"{problem} ({error})",), where=str(project)) from error
-    for algorithm in ALGORITHMS_BY_KEY_FILE:
-        with suppress(jwt.PyJWTError, ValueError, TypeError):
-            jwt.get_algorithm_by_name(algorithm).prepare_key(text)
-            return text, algorithm
-    raise SettingsError((problem,), where=str(project))
 
 
 def _token_in(connection: HTTPConnection) -> str | None:

@@ -10,8 +10,6 @@ import json
 import os
 import re
 import secrets
-import threading
-import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hmac import compare_digest
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from retraining.errors import UsageError
 from retraining.logs import log
+from retraining.serving.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 Scope = Literal["predict", "label", "ingest", "read", "operate"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 FILE = "api_tokens.json"
-SECONDS_BETWEEN_LOOKS = 0.5
 _NAME = re.compile(r"[\w.@ -]{1,64}", re.ASCII)
 
 
@@ -45,16 +43,15 @@ class Token:
     made: str
 
 
-class TokenFile:
+class TokenFile(Watched):
     """The tokens of a project, read again when their file changes."""
 
     def __init__(self, project: Path) -> None:
+        super().__init__()
         self._path = project / FILE
         self._read: tuple[Token, ...] = ()
         self._stamp: tuple[int, ...] | None = None
         self._holds_something = False
-        self._looked = -SECONDS_BETWEEN_LOOKS
-        self._lock = threading.Lock()
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -67,12 +64,6 @@ class TokenFile:
         """Whether callers must show a token: the file holds something, or cannot be read."""
         self._look_again()
         return self._holds_something
-
-    def _look_again(self) -> None:
-        with self._lock:
-            if time.monotonic() - self._looked >= SECONDS_BETWEEN_LOOKS:
-                self._look()
-                self._looked = time.monotonic()
 
     def holder_of(self, token: str) -> Token | None:
         """Whose token this is; compared with every line in constant time."""

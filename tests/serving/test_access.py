@@ -188,7 +188,7 @@ def test_tokens_come_and_go_while_the_service_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count(1000.0)
-    monkeypatch.setattr("retraining.serving.tokens.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("retraining.serving.watched.time.monotonic", lambda: next(clock))
     settings = project(tmp_path)
     access, file = door(settings), TokenFile(tmp_path)
     assert status_of(access, None) == 200
@@ -258,6 +258,64 @@ def test_tokens_signed_by_the_owner_of_the_public_key_are_taken(
     # the public key is known to everybody: it must not serve as the secret of another algorithm
     with pytest.raises(jwt.InvalidKeyError):
         jwt.encode(claims(), public, "HS256")
+
+
+def test_clocks_that_differ_by_seconds_refuse_nobody(tmp_path: Path) -> None:
+    access = door(project(tmp_path, JWT_SECRET=SECRET, JWT_AUDIENCE="us"))
+    now = time.time()
+    for skewed in ({"iat": now + 10}, {"nbf": now + 10}, {"exp": now - 10}):
+        assert status_of(access, jwt.encode(claims(**skewed), SECRET, "HS256")) == 200, skewed
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"exp": 1_000}, "token_expired"),
+        ({"aud": "others"}, "token_for_others"),
+        ({"aud": None}, "token_incomplete"),
+        ({"nbf": 4_000_000_000}, "token_too_young"),
+    ],
+)
+def test_a_token_that_a_key_signed_is_told_why_it_is_refused_and_a_forged_one_is_not(
+    tmp_path: Path, changed: dict[str, Any], code: str
+) -> None:
+    access = door(project(tmp_path, JWT_SECRET=SECRET, JWT_AUDIENCE="us"))
+    for key, told in ((SECRET, code), ("another secret of the same length.", "token_wanted")):
+        with pytest.raises(Refusal) as raised:
+            access.caller_of(asking(jwt.encode(claims(**changed), key, "HS256")), "read")
+        assert (raised.value.status, raised.value.code) == (401, told)
+
+
+def test_a_key_is_replaced_without_a_restart_and_without_a_token_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(1000.0)
+    monkeypatch.setattr("retraining.serving.watched.time.monotonic", lambda: next(clock))
+    old, new = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
+    publics = [
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        for key in (old, new)
+    ]
+    by_old = jwt.encode(claims(), old, "RS256")
+    by_new = jwt.encode(claims(), new, "ES256")
+    path = tmp_path / "keys.pem"
+    path.write_bytes(publics[0])
+    access = door(project(tmp_path, JWT_PUBLIC_KEY_FILE="keys.pem", JWT_AUDIENCE="us"))
+
+    def opens() -> tuple[int, int]:
+        return status_of(access, by_old), status_of(access, by_new)
+
+    assert opens() == (200, 401)
+    path.write_bytes(b"".join(publics))
+    assert opens() == (200, 200)
+    path.write_bytes(publics[1])
+    assert opens() == (401, 200)
+    for unusable in (publics[1] + b"-----BEGIN KEY-----\nx\n-----END KEY-----\n", b"no key", b""):
+        path.write_bytes(unusable)
+        assert opens() == (401, 401), unusable
+        assert status_of(access, None) == 401, "and the door stays closed"
+    path.write_bytes(publics[1])
+    assert opens() == (401, 200)
 
 
 def test_a_file_without_a_public_key_ends_the_start(tmp_path: Path) -> None:
