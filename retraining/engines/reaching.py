@@ -100,7 +100,7 @@ def unreachable(named: str, error: BaseException) -> EngineUnreachableError:
     if isinstance(error, TimeoutError) or not str(error):
         return _unreachable(named, f"whoever listens there said nothing for {LONGEST:g} s")
     if isinstance(error, OSError):
-        return _unreachable(named, f"{error.strerror or error} (tried for {PATIENCE:g} s)")
+        return _unreachable(named, f"{error.strerror or error} (tried for up to {PATIENCE:g} s)")
     return _unreachable(named, "whoever listens there does not speak as one does")
 
 
