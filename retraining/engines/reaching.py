@@ -93,15 +93,23 @@ def patiently(work: Callable[[], T], look: Callable[[], None]) -> T:
     return answer.result()
 
 
-def unreachable(named: str, error: BaseException) -> EngineUnreachableError:
+def unreachable(named: str, error: Exception) -> EngineUnreachableError:
     """No work was given to anybody yet."""
-    while error.__cause__ is not None:  # Dask wraps the reason twice
-        error = error.__cause__
-    if isinstance(error, TimeoutError) or not str(error):
+    if not isinstance(error, OSError):
+        return _unreachable(named, "whoever listens there does not speak as one does")
+    if not str(error):
         return _unreachable(named, f"whoever listens there said nothing for {LONGEST:g} s")
-    if isinstance(error, OSError):
-        return _unreachable(named, f"{error.strerror or error} (tried for up to {PATIENCE:g} s)")
-    return _unreachable(named, "whoever listens there does not speak as one does")
+    return _unreachable(named, f"{_root_of(error)} (tried for up to {PATIENCE:g} s)")
+
+
+def _root_of(error: OSError) -> str:
+    """What the system said: Dask wraps that more than once."""
+    why, link = str(error), error.__cause__
+    while link is not None:
+        if isinstance(link, OSError):
+            why = link.strerror or str(link) or why
+        link = link.__cause__
+    return why
 
 
 def _unreachable(named: str, why: str) -> EngineUnreachableError:
