@@ -562,6 +562,7 @@ def _contradictions(
             f" {', '.join(mongo)}"
         )
     problems += _contradictions_of_access(texts)
+    problems += _contradictions_of_silence(values, texts)
     folders = [
         os.path.normpath(str(values[n]))
         for n in ("new_data_dir", "used_data_dir", "quarantine_dir")
@@ -581,6 +582,21 @@ def _contradictions_of_access(texts: Mapping[str, str]) -> list[str]:
         return [f"JWT_AUDIENCE: required, since {keys[0]} is set: a token must be meant for us"]
     if "JWT_AUDIENCE" in texts and not keys:
         return ["JWT_AUDIENCE: needs JWT_SECRET or JWT_PUBLIC_KEY_FILE, which tokens are read by"]
+    return []
+
+
+def _contradictions_of_silence(values: dict[str, Any], texts: Mapping[str, str]) -> list[str]:
+    """A row that left with the label of silence is never sent again, so the wait must be meant."""
+    if "LABEL_IF_SILENT" not in texts:
+        return []
+    if "LABEL_WAIT_DAYS" not in texts:
+        asked_for = "LABEL_WAIT_DAYS: required, since LABEL_IF_SILENT is set"
+        return [f"{asked_for}: without a wait every prediction would get that label at once"]
+    wait = values.get("label_wait_days", 0.0)
+    kept = values.get("prediction_retention_days")
+    if kept is not None and kept < wait:
+        too_short = f"PREDICTION_RETENTION_DAYS: {kept} is less than LABEL_WAIT_DAYS={wait:g}"
+        return [f"{too_short}: rows would be removed before LABEL_IF_SILENT gives them a label"]
     return []
 
 

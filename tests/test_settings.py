@@ -232,6 +232,17 @@ def test_a_misspelt_metric_is_one_problem(tmp_path: Path) -> None:
         ({"JWT_SECRET": "s" * 32}, "JWT_AUDIENCE: required, since JWT_SECRET is set"),
         ({"JWT_AUDIENCE": "us"}, "JWT_AUDIENCE: needs JWT_SECRET or JWT_PUBLIC_KEY_FILE"),
         ({"JWT_SECRET": "s" * 32, "JWT_PUBLIC_KEY_FILE": "k", "JWT_AUDIENCE": "us"}, "set one of"),
+        ({"LABEL_IF_SILENT": "ok"}, "LABEL_WAIT_DAYS: required, since LABEL_IF_SILENT is set"),
+        ({"LABEL_IF_SILENT": "ok", "LABEL_WAIT_DAYS": "0"}, None),
+        (
+            {
+                "LABEL_IF_SILENT": "ok",
+                "LABEL_WAIT_DAYS": "30",
+                "PREDICTION_RETENTION_DAYS": "29",
+            },
+            "PREDICTION_RETENTION_DAYS: 29 is less than LABEL_WAIT_DAYS=30",
+        ),
+        ({"LABEL_WAIT_DAYS": "30", "PREDICTION_RETENTION_DAYS": "29"}, None),
     ],
 )
 def test_settings_that_contradict_each_other_are_named(

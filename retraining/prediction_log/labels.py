@@ -138,7 +138,7 @@ def _outcome(
 
 def _add(history: list[_Known], label: GivenLabel, now: datetime, changes: _Changes) -> bool:
     """Put a label into the history of its prediction; False where it says what stands already."""
-    when = label.label_time or now
+    when = label.label_time or _received(history, now)
     standing = next((known for known in history if not known.superseded), None)
     if standing is None:
         history.append(_Known(None, label.label, when, now, superseded=False))
@@ -158,6 +158,13 @@ def _add(history: list[_Known], label: GivenLabel, now: datetime, changes: _Chan
             changes.superseded.append(standing.number)
     history.append(_Known(None, label.label, when, now, superseded=is_older))
     return True
+
+
+def _received(history: Sequence[_Known], now: datetime) -> datetime:
+    """When a label came: after those that came before it, also where this clock is behind the
+    one that they were received by, or was set back since.
+    """
+    return max([now, *(known.received_time for known in history)])
 
 
 def _predicted(connection: Connection, model_name: str, ids: Sequence[str]) -> set[str]:

@@ -60,6 +60,18 @@ def test_the_last_by_its_own_time_stands_and_of_two_at_once_the_later_received(
     assert standing(database, "b") == ["0"]
 
 
+def test_a_correction_counts_where_the_clock_that_receives_it_is_behind(
+    database: Database,
+) -> None:
+    append(database, asked("a", "b"))
+    label(database, {"a": "1"}, received=NOON)
+    label(database, {"b": "1"}, when=NOON, received=NOON)
+    behind = NOON - timedelta(hours=1)
+    assert label(database, {"a": "0", "b": "0"}, received=behind).changed == 2
+    assert standing(database, "a") == standing(database, "b") == ["0"]
+    assert label(database, {"a": "0", "b": "0"}, received=behind).repeated == 2
+
+
 def test_a_label_said_again_later_outlives_what_came_between(database: Database) -> None:
     append(database, asked("a"))
     label(database, {"a": "1"}, when=NOON)
