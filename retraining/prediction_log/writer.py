@@ -290,10 +290,14 @@ class LogWriter:
             self._observer.committed(sum(waiting.rows for waiting in taken), seconds)
 
     def _open(self) -> None:
+        was_lost = self._file_seen is not None and self._is_another_file()
         self.database.close()
         ensure_layout(self.database)
         if self.database.file is not None:
             self._file_seen = identity_of(self.database.file)
+        if was_lost:
+            words = "was moved away or removed: rows go to another file of that name now."
+            log.warning("The prediction log %s %s", self.database.shown, words)
 
     def _is_another_file(self) -> bool:
         """Whether the file was removed or replaced: sqlite would go on writing to the one that

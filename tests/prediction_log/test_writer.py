@@ -195,7 +195,7 @@ def test_a_full_queue_is_told_at_once_and_bounded(
 
 @pytest.mark.parametrize("uri", ["sqlite"], indirect=True)
 def test_a_log_that_was_removed_is_made_again_and_no_row_goes_to_the_one_nobody_sees(
-    uri: str,
+    uri: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with started(uri) as log:
         append(log, asked("a"))
@@ -204,6 +204,7 @@ def test_a_log_that_was_removed_is_made_again_and_no_row_goes_to_the_one_nobody_
         until_well(log)
         assert append(log, asked("c"))[0].logged
     assert rows_in(uri) == ({"b", "c"} if told.logged else {"c"})
+    assert caplog.text.count("rows go to another file") == 1
 
 
 @pytest.mark.parametrize("uri", ["sqlite"], indirect=True)

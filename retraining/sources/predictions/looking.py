@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 A_DAY = timedelta(days=1)
 LARGE = 10 << 30  # bytes
+ROOM = 16 << 20  # bytes: sqlite writes some 4 MB beside a log before it takes them into it
 CLASSES_NAMED = 5
 
 
@@ -66,6 +68,7 @@ def findings(settings: Settings, schema: Schema | None) -> Iterator[Finding]:
             yield from _rights(database)
             yield from _labels(settings, schema, database)
             yield from _size(settings, database)
+            yield from _room(database)
     finally:
         database.close()
 
@@ -123,3 +126,15 @@ def _size(settings: Settings, database: Database) -> Iterator[Finding]:
             " ever removed."
         )
         yield Finding(what, "Set PREDICTION_RETENTION_DAYS.")
+
+
+def _room(database: Database) -> Iterator[Finding]:
+    if database.file is None:
+        return
+    free = shutil.disk_usage(database.file.parent).free
+    if free < ROOM:
+        what = (
+            f"The disk of the prediction log {database.file} has {free / (1 << 20):.1f} MB left:"
+            " answers and labels cannot be logged once it is full."
+        )
+        yield Finding(what, "Free some space, or move the log: PREDICTION_LOG_URI.")

@@ -209,6 +209,17 @@ def test_check_tells_what_cannot_become_a_file(settings: Settings, database: Dat
     assert (counts.logged, counts.labelled, counts.exported) == (11, 10, 10)
 
 
+def test_check_tells_of_a_disk_that_is_nearly_full(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "ROOM", 1 << 60)  # more than any disk has
+    told = [finding.what for finding in looking.findings(settings, SCHEMA)]
+    if database.is_sqlite:
+        assert ["MB left" in what for what in told] == [True], told
+    else:
+        assert told == []
+
+
 def test_a_boolean_label_keeps_its_kind(tmp_path: Path) -> None:
     from retraining.prediction_log.ready import ReadyRow
 
