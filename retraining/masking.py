@@ -12,7 +12,7 @@ MASK = "***"
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """The text with every secret blotted out.
+    """The text with every secret replaced by `***`.
 
     >>> without_secrets("postgresql://me:hunter2@db", ["hunter2"])
     'postgresql://me:***@db'

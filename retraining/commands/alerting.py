@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 def tell(
     settings: Settings, version: int | None, holding: Sequence[TrafficAlert], now: datetime
 ) -> None:
-    """Tell what begins to hold; a spell is that of one version.
+    """Report what begins to hold. An alert belongs to one version.
 
-    The log remembers the spell, since who watches may be cron today and a service on another
-    machine tomorrow.
+    The log remembers which alerts hold: cron may run `monitor` today, a service on another machine
+    tomorrow.
 
     Raises:
         PredictionLogError: the log cannot be reached or written.

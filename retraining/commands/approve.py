@@ -1,4 +1,4 @@
-"""`approve`: a person gives the production alias to the version that waits for them."""
+"""`approve`: a person gives the production alias to the version that waits for a decision."""
 
 from __future__ import annotations
 

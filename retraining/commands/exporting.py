@@ -138,7 +138,7 @@ def export_labelled(project: Project, production: Model | None, folder: Path) ->
     """Write the rows whose label is no class of production as files for
     `register_first_model.py --train-from`.
 
-    Nothing is marked in the log: once a version knows the class, they leave like any other.
+    Nothing is marked in the log: once a version knows the class, they are exported like any other.
 
     Raises:
         NoProductionModelError: no version of this job holds the alias.

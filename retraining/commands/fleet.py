@@ -120,7 +120,7 @@ def obey(args: argparse.Namespace, start: Start, defaults: Mapping[str, str]) ->
 
 
 def gravest(codes: Sequence[int]) -> int:
-    """The code that tells most: 0 only where every one is.
+    """The most serious code: 0 only where every one is.
 
     >>> gravest([0, 75, 2, 0]), gravest([0, 0])
     (2, 0)

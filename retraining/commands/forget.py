@@ -1,4 +1,4 @@
-"""`forget`: withdraw a poisoned file from the archive and from all later training."""
+"""`forget`: withdraw a bad file from the archive and from all later training."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ REMEDY = (
 
 
 def try_on_the_archive(story: Story, production: Model, *, model: bool) -> Iterator[Problem]:
-    """Fit the recipe, and say what it does not keep of its promises.
+    """Fit the recipe, and name the requirements that it does not meet.
 
     Args:
         story: of the project.

@@ -1,4 +1,4 @@
-"""`reject`: a person turns down the version that waits for them."""
+"""`reject`: a person rejects the version that waits for a decision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
-    """Which version is meant, and why it is turned down."""
+    """Which version is meant, and why it is rejected."""
     add_version_that_waits(command)
     command.add_argument(
         "--why", required=True, metavar="TEXT", help="the reason, kept in the registry"

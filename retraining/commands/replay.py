@@ -1,4 +1,4 @@
-"""`replay`: what would have been, had these settings been in force."""
+"""`replay`: what would have happened under other settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RETRAIN_SCHEDULE is nobody's setting: the crontab line that means it. Part of `check`."""
+"""RETRAIN_SCHEDULE is no setting: `check` answers it with the crontab line that does the same."""
 
 from __future__ import annotations
 

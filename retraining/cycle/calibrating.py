@@ -27,8 +27,8 @@ def answers_on_test_rows(
 ) -> Predictions:
     """A new estimator's answers on its test rows, with probabilities where it gives any.
 
-    Nobody watches what a replay trains, so there they are asked for only where the metric needs
-    them.
+    In a replay nobody reads an estimate, so there probabilities are asked for only if the metric
+    needs them.
 
     Raises:
         DamagedModelError: it cannot predict these rows.
@@ -44,7 +44,7 @@ def answers_on_test_rows(
 def calibration_of(answers: Predictions | None, schema: Schema) -> Mapping[str, Any]:
     """The content of `calibration.json`.
 
-    Without answers, or where they do not do, why there is none.
+    If there are no answers, or they cannot be used, it holds the reason.
     """
     if answers is None:
         return NotCalibrated("there were no test rows that it had not learned").to_json()

@@ -130,9 +130,7 @@ def confidence_of_attempt(cycle: Cycle) -> float:
 
 
 def floor_scores(cycle: Cycle, challenger: Predictions) -> dict[str, float | None]:
-    """The challenger's scores that MIN_MODEL_* are asked of, each by the metric that tells it for
-    so many classes.
-    """
+    """The challenger's scores for MIN_MODEL_*, each by the metric for so many classes."""
     metrics = {name: metric(name).among(challenger.class_count) for name in cycle.settings.floors}
     return {name: score(metric(told_by), challenger) for name, told_by in metrics.items()}
 

@@ -1,7 +1,7 @@
 """The estimated score of traffic: what its probabilities say of it while no labels are there.
 
-Each version's rows are read by its own calibration. Curves that lack a part of the test rows tell
-how far the estimate may be off, beside the luck of labels that are still open.
+Each version's rows are read by its own calibration. Calibrations that lack a part of the test rows
+show how far the estimate may be off. Chance in the labels that are not known yet is added to that.
 """
 
 from __future__ import annotations

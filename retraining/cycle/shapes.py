@@ -2,7 +2,7 @@
 what it was kept from.
 
 A version keeps its shape for good. `register_first_model.py` makes the next version where the shape
-of today is another one, and `check` says where `.env` and production have parted.
+of today is another one, and `check` says where `.env` and production differ.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The traffic between two cycles: how many predictions, which labels came, and what the answers
 scored.
 
-Everything is told from the log's rows as they are now: no sum is kept aside that a corrected label
-would not change.
+Everything is computed from the log's rows as they are now, so a corrected label changes every sum.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class TrafficAlert:
-    """Something that holds now; `numbers` are those that it rests on."""
+    """An alert that holds now; `numbers` are the facts behind it."""
 
     kind: TrafficAlertKind
     what: str
@@ -43,12 +43,12 @@ class TrafficAlert:
 
 @dataclass(frozen=True)
 class Standard:
-    """What a version is held to.
+    """What a version's score is compared with.
 
     Attributes:
         version: its number.
-        record: what it scored before, on the batches that it served, else on its test rows; None
-            where nobody knows.
+        record: what it scored before, on the batches that it served, else on its test rows; None if
+            it is not known.
         threshold: RETRAIN_THRESHOLD, where it decides.
     """
 
@@ -60,7 +60,7 @@ class Standard:
 def alerts_of(
     standard: Standard, share: Share | None, drift: TrafficDrift, settings: Settings
 ) -> tuple[TrafficAlert, ...]:
-    """What holds now.
+    """The alerts that hold now.
 
     Args:
         standard: of the version that holds the alias.

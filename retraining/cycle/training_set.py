@@ -36,7 +36,7 @@ class Lineage:
         consumed: digests that a promotion moves from the inbox to the archive.
         files: where the bytes of every file stand.
         shares: of files older than TRAIN_WINDOW, the share of their rows that is learned, by
-            SHA-256; who learned some counts as having seen them all.
+            SHA-256; a version that learned some of them counts as having seen all.
     """
 
     learned: tuple[BatchFile, ...]

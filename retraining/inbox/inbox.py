@@ -217,7 +217,7 @@ class Inbox:
     def quarantine(self, source: Path, reason: str, sha256: str | None, *, folder: str) -> Path:
         """Move any file into quarantine under a free name, its reason beside it.
 
-        `folder` tells whence.
+        `folder` is where it comes from.
         """
         return self._quarantine.put(source, reason, sha256, folder=folder, when=self.now())
 

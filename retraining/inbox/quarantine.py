@@ -29,7 +29,7 @@ class Quarantine:
     ) -> Path:
         """Move any file here under a free name: the reason is there before the file is.
 
-        `folder` tells whence, `when` is in seconds.
+        `folder` is where it comes from, `when` is in seconds.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         target = free_path(self.folder, source.name, sha256, room=ROOM)

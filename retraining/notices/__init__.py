@@ -89,7 +89,7 @@ def send(
 def send_alert(
     settings: Settings, kind: str, what: str, remedy: str, now: datetime, **numbers: Any
 ) -> None:
-    """Add one alert that no cycle's end gives rise to; `now` is when, aware."""
+    """Add one alert that does not come from the end of a cycle; `now` is when, aware."""
     secrets = settings.secrets()
     head = {"time": now.isoformat(timespec="seconds"), "cycle": None}
     line = {**head, **masked(alerts.alert(kind, what, remedy, **numbers), secrets)}

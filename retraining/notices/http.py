@@ -33,7 +33,7 @@ def send(
 ) -> None:
     """POST `body`, or GET without one.
 
-    What may pass (no answer, 5xx, 408, 429) is tried again after a pause.
+    A failure that may pass (no answer, 5xx, 408, 429) is tried again after a pause.
 
     Redirects are not followed.
 

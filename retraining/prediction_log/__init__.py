@@ -1,4 +1,5 @@
-"""The prediction log: what the service answered, what came true, and which file each row left in.
+"""The prediction log: what the service answered, which labels came, and which file each row was
+exported to.
 
 One layout of tables on sqlite and PostgreSQL (`tables`), made and upgraded by whoever comes first
 (`layout`). The service appends through one writer thread (`writer`) and takes labels (`labels`);

@@ -1,5 +1,4 @@
-"""Connections to the log that nobody waits for longer than they can spare, and its errors in our
-words.
+"""Connections to the log, with a limit for all waiting, and its errors as ours.
 
 No text of a driver's is shown that could hold a part of the address: it may quote the password.
 """

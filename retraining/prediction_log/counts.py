@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LogCounts:
-    """Rows that are logged, that have a label of a known class, and that left in a file."""
+    """Rows that are logged, that have a label of a known class, and that were exported."""
 
     logged: int
     labelled: int

@@ -1,9 +1,9 @@
-"""Which rows left in which file: claimed in one transaction, so that each row is in one file,
-whatever is killed when.
+"""Which rows were exported in which file: claimed in one transaction, so that each row is in one
+file, whenever a process is killed.
 
 An export is `prepared` once its rows are claimed, `delivered` once its file has its name, and
-`released` where its bytes were lost before that: its rows then leave in another file. Numbers are
-never used twice.
+`released` where its bytes were lost before that: its rows are then exported in another file.
+Numbers are never used twice.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def claim(
 ) -> PreparedExport | None:
     """Claim the rows for a file.
 
-    None where one of them left, or its label changed, since they were read.
+    None where one of them was exported, or its label changed, since they were read.
 
     Raises:
         PredictionLogError: the log cannot be reached or written.

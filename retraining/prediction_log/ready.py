@@ -1,6 +1,6 @@
-"""The labelled rows that may leave in a file, oldest first.
+"""The labelled rows that may be exported, oldest first.
 
-What has left before costs nothing: it is in no index that is read here.
+Rows that were exported before cost nothing: they are in no index that is read here.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ WHAT_WAS_ASKED = (
 
 @dataclass(frozen=True, slots=True)
 class ReadyRow:
-    """A row that may leave: what was asked (`features`, JSON by column name), and the label that
-    stands.
+    """A row that may be exported: what was asked (`features`, JSON by column name), and the label
+    that stands.
     """
 
     prediction_id: str

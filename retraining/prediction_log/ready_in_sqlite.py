@@ -37,7 +37,8 @@ SILENT = """
 
 
 def has_work(file: Path, model_name: str, waits: Waits, now: datetime) -> bool:
-    """Whether a file of labelled predictions may leave, or one that was begun must be finished.
+    """Whether a file of labelled predictions may be exported, or one that was begun must be
+    finished.
 
     True also where the log cannot be asked: the export itself then says what is wrong.
     """

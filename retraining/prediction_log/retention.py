@@ -1,6 +1,4 @@
-"""Rows that leave the log for good: whole days that are over, and single rows that a person
-withdraws.
-"""
+"""Removes rows from the log: whole old days, and single rows that a person withdraws."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ class Removed:
 
 @dataclass(frozen=True)
 class ForgottenPrediction:
-    """A row that was removed with its labels; `file` is the one it had left in."""
+    """A row that was removed with its labels; `file` is the one that it was exported to."""
 
     prediction_id: str
     file: str | None
@@ -57,8 +55,8 @@ def first_kept(days: int, now: datetime) -> datetime:
 def remove_old(database: Database, model_name: str, days: int, now: datetime) -> Removed:
     """Remove the days before the last `days`, in small transactions.
 
-    Labelled rows that have not left in a file stay; unlabelled rows go, and labels whose prediction
-    never came.
+    Labelled rows that were not exported stay; unlabelled rows go, and labels whose prediction never
+    came.
 
     Raises:
         PredictionLogError: the log cannot be reached or written; what was removed before stays

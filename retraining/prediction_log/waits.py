@@ -1,4 +1,4 @@
-"""When a logged row may leave in a file. Standard library only: a closed gate asks it too."""
+"""When a logged row may be exported. Standard library only: a closed gate asks it too."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Waits:
         return now - self.label_wait
 
     def ready_since(self, asked: datetime, label_came: datetime | None) -> datetime:
-        """Since when a row could leave: its label is there and its wait is over."""
+        """Since when a row could be exported: its label is there and its wait is over."""
         wait_over = asked + self.label_wait
         return wait_over if label_came is None else max(wait_over, label_came)
 

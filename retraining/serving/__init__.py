@@ -1,4 +1,4 @@
 """The prediction service.
 
-Answers by the version that holds the alias, at any time, beside the job and never in its way.
+It answers with the version that holds the alias. The job does not need it.
 """

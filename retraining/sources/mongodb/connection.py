@@ -1,5 +1,4 @@
-"""A connection to MongoDB that is never waited for longer than a night's run can spare, and its
-errors in our words.
+"""A connection to MongoDB with a limit for all waiting, and its errors as ours.
 
 No text of the driver's is shown that could hold a part of the address: a password with an unescaped
 `@` or `:` makes the driver quote it.
