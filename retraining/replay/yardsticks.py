@@ -2,11 +2,11 @@
 
 The one loop that is not the job's own cycle.
 
-`static` never retrains, `always` does after each cycle on all rows, `window:K` on the newest K
-batches, `every:K` each K cycles on all rows. The first model's rows are one batch; nothing is held
-out, and what is trained serves. `tutorial` is what tutorials
-teach: a threshold two points under the first score, a random split, promoted if better on it,
-    though the champion learned most of it.
+`static` never retrains. `always` retrains after each cycle on all rows, `window:K` on the newest K
+batches, `every:K` after every Kth cycle on all rows. The first model's rows are one batch. Nothing
+is held out, and each trained model serves. `tutorial` does what tutorials teach: its threshold is
+two points under the first score, it splits at random, and it promotes what is better on that split,
+though the champion learned most of those rows.
 A window that holds one class only is not fitted.
 """
 
