@@ -59,7 +59,8 @@ def enough_files(fresh: int, settings: Settings, *, judged: int = 0) -> Decision
     needed = settings.min_new_files
     if fresh >= needed:
         return Decision(True, f"{fresh} files not yet judged")
-    already = f"; {judged} judged files wait with them" if judged else ""
+    files = "file" if judged == 1 else "files"
+    already = f"; {judged} judged {files} in the inbox" if judged else ""
     if fresh == 0:
         opens = f"the next cycle opens at {needed} (MIN_NEW_FILES)"
         return Decision(False, f"no new files{already}; {opens}")

@@ -79,7 +79,7 @@ MOVED = FeatureDrift("x", 0.4, 0.001, 0.002, 0.5, 0.4, detected=True, material=T
             20,
             False,
             (
-                "3 of 15 files not yet judged; 20 judged files wait with them; 12 more open the"
+                "3 of 15 files not yet judged; 20 judged files in the inbox; 12 more open the"
                 " next cycle"
             ),
         ),
@@ -88,7 +88,7 @@ MOVED = FeatureDrift("x", 0.4, 0.001, 0.002, 0.5, 0.4, detected=True, material=T
             20,
             False,
             (
-                "no new files; 20 judged files wait with them; the next cycle opens at 15"
+                "no new files; 20 judged files in the inbox; the next cycle opens at 15"
                 " (MIN_NEW_FILES)"
             ),
         ),

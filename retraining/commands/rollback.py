@@ -190,5 +190,5 @@ def _another(job: Job, *, but: int | None) -> str:
         return f"`{ORCHESTRATOR} rollback --to {other}` goes to v{other}, which can be loaded."
     return (
         f"No other version that served can be loaded. `{REGISTER} --set-alias` registers a new"
-        " one from used_data/, once that differs from what was registered before."
+        " one from used_data/, if files, settings or recipe changed since."
     )

@@ -223,7 +223,7 @@ def _files(status: Status, settings: Settings) -> str:
         in_inbox = f"{status.waiting + status.judged} in the inbox"
         return f"{in_inbox}, {status.quarantined} quarantined; judged and used: not known"
     counts = f"{status.judged} judged, {status.used} used, {status.quarantined} quarantined"
-    return f"{status.waiting} waiting ({settings.min_new_files} open the gate), {counts}"
+    return f"{status.waiting} waiting (a cycle opens at {settings.min_new_files}), {counts}"
 
 
 def _files_aside(status: Status) -> Iterator[tuple[str, str]]:
