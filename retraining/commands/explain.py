@@ -143,7 +143,7 @@ def _improvement(comparison: Comparison) -> str:
     verdict = comparison.verdict.replace("_", " ")
     if comparison.interval is None:
         return f"{comparison.improvement:+.4f}: {verdict}"
-    interval = f"{in_brackets(comparison.interval)} at {comparison.confidence:.4g}"
+    interval = f"{in_brackets(comparison.interval)} at {100 * comparison.confidence:g} %"
     return f"{comparison.improvement:+.4f} {interval}: {verdict}"
 
 
@@ -164,4 +164,6 @@ def _drift(drift: Drift) -> str:
     """The features that drifted, the material ones marked."""
     if drift.moved:
         return f"detected in {', '.join(drift.moved)}"
-    return f"not detected in {len(drift.features)} distributions"
+    if drift.detected is None:
+        return "not judged"
+    return f"not detected in {len(drift.features)} distributions (columns, label, predictions)"
