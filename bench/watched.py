@@ -1,8 +1,8 @@
 """How much longer answers take while `monitor` looks at a long log: `python -m bench.watched`.
 
 A service answers callers who ask at a steady pace, from a process of their own. In turns nobody
-looks at its log of a million rows, `monitor` does at the priority that the service gives it when it
-looks in time, and `monitor` does at the usual priority, as when somebody waits for what it finds.
+looks at its log of a million rows, and `monitor` does at the two priorities that the service gives
+it: when it looks in time, and when somebody waits for what it finds.
 An answer's time begins when it was due, not when it was asked for: what waits behind a slow answer
 counts too. `--rows` sets how long the log is, `--turns` how often each is tried. Read the ratios.
 """
@@ -30,7 +30,7 @@ from bench.measuring import ratio
 from examples.electricity import demo
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.layout import ensure_layout
-from retraining.serving.jobs import give_way
+from retraining.serving.jobs import NICENESS, NICENESS_FOR_A_PERSON, give_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +51,11 @@ def main() -> None:
         project = Path(folder) / "project"
         demo.prepare(project, demo.weeks(demo.days_of_the_market()))
         demo.start(project, "register_first_model.py", "--train-from", "used_data", "--set-alias")
-        _write_log(project, args.rows)
+        write_log(project, args.rows)
         _compare(project, args.seconds, args.turns)
 
 
-def _write_log(project: Path, rows: int) -> None:
+def write_log(project: Path, rows: int) -> None:
     """A log of the last days, each row with its label."""
     (project / "predictions").mkdir()
     database = open_database(f"sqlite:///{project}/predictions/predictions.db", JOB)
@@ -103,8 +103,7 @@ def _look_until(project: Path, name: str, ended: threading.Event) -> None:
     command += ["--project", str(project), "-q"]
     while not ended.is_set():
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        if name == "in time":
-            give_way(process.pid)
+        give_way(process.pid, NICENESS if name == "in time" else NICENESS_FOR_A_PERSON)
         while process.poll() is None:
             if ended.wait(0.1):
                 process.kill()  # it only reads

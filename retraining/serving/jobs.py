@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 JOBS_KEPT = 100
 NICENESS = 10  # answers come first
+NICENESS_FOR_A_PERSON = 5  # who waits: after answers too, but before all else
 OOM_SCORE = 500  # where memory is short, the cycle goes before the service
 LONGEST_WHY = 500  # characters
 LAST_LINES = 4000  # bytes of what a job said that are looked at
@@ -230,9 +231,9 @@ def _ended(output: bytes) -> JobState:
         return JobState("ended", "failed", None, reason)
 
 
-def give_way(pid: int) -> None:
+def give_way(pid: int, niceness: int = NICENESS) -> None:
     """Lower the priority of a process; where the platform does not let us, it runs as it is."""
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
+        os.setpriority(os.PRIO_PROCESS, pid, niceness)
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text(str(OOM_SCORE))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from retraining.logs import log
 from retraining.prediction_log.connection import PredictionLogError
 from retraining.prediction_log.watch import KeptResult, keep_result, kept_result, take_lease
-from retraining.serving.jobs import give_way
+from retraining.serving.jobs import NICENESS, NICENESS_FOR_A_PERSON, give_way
 from retraining.serving.refusals import Refusal, not_now
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Watch:
     def _ask_monitor(self, days: int, somebody_waits: bool) -> str:
         """Run the command.
 
-        Unless somebody waits for it, answers come first: it gives way to them.
+        Answers come first: it gives way to them, though less where somebody waits for it.
         """
         command = [*shlex.split(self._settings.command), "monitor", "--json", "--days", str(days)]
         if not somebody_waits:  # a look in time is the one that tells
@@ -175,8 +175,7 @@ class Watch:
             cwd=self._settings.project,
         )
         self._process = process
-        if not somebody_waits:
-            give_way(process.pid)
+        give_way(process.pid, NICENESS_FOR_A_PERSON if somebody_waits else NICENESS)
         try:
             output, errors = process.communicate(timeout=LONGEST_LOOK)
         except subprocess.TimeoutExpired:
