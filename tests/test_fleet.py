@@ -222,9 +222,9 @@ def test_where_every_gate_is_closed_no_package_is_loaded(make: Maker) -> None:
 
 
 def test_children_do_not_share_the_parents_process_group(make: Maker) -> None:
-    sleeping = make("one", recipe=SLEEPS)
+    sleeping, later = make("one", recipe=SLEEPS), make("later")
     process = subprocess.Popen(
-        fleet_command(str(sleeping.folder)),
+        fleet_command("--jobs", "1", str(sleeping.folder), str(later.folder)),
         env=environment_of_cron(CLONE),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -235,4 +235,5 @@ def test_children_do_not_share_the_parents_process_group(make: Maker) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
     out, _ = process.communicate(timeout=200)
     assert process.returncode == 130
-    assert "Interrupted by Ctrl-C" in out
+    assert "Interrupted by Ctrl-C." in out
+    assert "Interrupted by Ctrl-C before it was started." in out

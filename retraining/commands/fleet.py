@@ -276,9 +276,11 @@ def _end_of_a_crash(ended: Ended, *, dry_run: bool) -> ProjectEnd:
 
 def _of_a_process(code: int) -> tuple[int, str, str]:
     """The job's exit code for a process that printed no object, why it did not, and what to do."""
-    if -code in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    from retraining.fleet.children import PASSED_ON, in_words
+
+    if -code in PASSED_ON:
         interrupted = 130 if -code == signal.SIGINT else 143
-        return interrupted, f"Interrupted by {signal.Signals(-code).name}.", AGAIN
+        return interrupted, f"Interrupted by {in_words(signal.Signals(-code))}.", AGAIN
     if code < 0:
         return 1, f"Its process was ended by {signal.Signals(-code).name}.", REMEDY
     known = code if code in GRAVITY else 1

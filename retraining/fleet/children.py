@@ -51,8 +51,13 @@ class Ended:
     @classmethod
     def before_its_start(cls, project: Path, by: signal.Signals) -> Ended:
         """One that a signal came before: nothing of it had begun."""
-        what = f"Interrupted by {by.name} before it was started."
+        what = f"Interrupted by {in_words(by)} before it was started."
         return cls.by_error(project, RetrainingError(what, remedy=AGAIN), -by)
+
+
+def in_words(by: signal.Signals) -> str:
+    """A signal as people know it."""
+    return "Ctrl-C" if by == signal.SIGINT else by.name
 
 
 class Stopped(KeyboardInterrupt):
