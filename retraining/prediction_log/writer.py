@@ -138,6 +138,7 @@ class LogWriter:
         self._bytes_waiting = 0
         self._changed = threading.Condition()
         self._problem: str | None = "is not opened yet"
+        self._warned_of: str | None = None
         self._file_seen: tuple[int, int] | None = None
         self._committing_since: float | None = None
         self._is_slow = False  # a caller gave up on the commit that is under way
@@ -287,6 +288,7 @@ class LogWriter:
         for waiting, ids in zip(taken, repeated, strict=True):
             waiting.future.set_result(Written(logged=True, repeated_ids=ids))
         if taken:
+            self._warned_of = None
             self._observer.committed(sum(waiting.rows for waiting in taken), seconds)
 
     def _open(self) -> None:
@@ -321,6 +323,9 @@ class LogWriter:
         for waiting in given_up:
             if waiting.future.running() or waiting.future.set_running_or_notify_cancel():
                 waiting.future.set_result(Written(logged=False, why="unwritable"))
-        if not was_told:
+        if was_told:
+            return
+        self._observer.turned_unwell(problem)
+        if problem != self._warned_of:  # a full disk looks well to whoever writes nothing
             log.warning("%s Answers are given and not logged until it works again.", problem)
-            self._observer.turned_unwell(problem)
+            self._warned_of = problem

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Literal
 from retraining.folders.lock import is_held
 from retraining.logs import log
 from retraining.report.live.material import CycleJob
-from retraining.serving.refusals import Refusal
+from retraining.serving.refusals import Refusal, not_now
 from retraining.serving.requests import time_ordered_id
 
 if TYPE_CHECKING:
@@ -72,15 +72,20 @@ class Jobs:
         """Start a cycle; the job's id.
 
         Raises:
-            Refusal: 409, a cycle runs already.
-            OSError: no process could be started.
+            Refusal: 409, a cycle runs already; 503, the project's folder cannot be written, or no
+                process could be started.
         """
         with self._starting:
             if is_held(self._settings.state_dir) or self._one_of_ours_runs():
                 raise Refusal(409, "cycle_runs", "A cycle is running; ask again when it has ended.")
-            self._forget_old_ones()
             job_id = time_ordered_id()
-            process = self._start_process(self._path(job_id), force=force, why=why)
+            try:
+                self._forget_old_ones()
+                process = self._start_process(self._path(job_id), force=force, why=why)
+            except OSError as error:
+                log.error("no cycle could be started: %s", error)
+                message = "No cycle could be started; the service's log says why."
+                raise not_now("cycle_not_started", message) from error
         log.info("job %s: a cycle started as process %d", job_id, process.pid)
         threading.Thread(target=process.wait, name=f"job {job_id}", daemon=True).start()
         return job_id
@@ -178,10 +183,8 @@ class Clockwork:
         while not self._waited():
             try:
                 self._jobs.start(why="CYCLE_EVERY_SECONDS")
-            except Refusal:
-                log.debug("a cycle runs already")
-            except OSError as error:
-                log.error("no cycle could be started: %s", error)
+            except Refusal as refusal:
+                log.debug("no cycle was started: %s", refusal.message)
 
     def _waited(self) -> bool:
         """Wait until the next start is due; whether there shall be none any more."""

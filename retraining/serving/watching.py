@@ -184,6 +184,8 @@ class Watch:
             raise not_now("monitor_failed", "The traffic could not be looked at in time.") from None
         finally:
             self._process = None
+        if self._stop.is_set():  # which ended it
+            raise not_now("monitor_failed", "The service ends.")
         if process.returncode not in (0, ALERTS):
             last_lines = " ".join(errors.decode(errors="replace").splitlines()[-3:])
             words = last_lines or "it said nothing"

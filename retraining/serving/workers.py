@@ -151,7 +151,9 @@ class Workers:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
-            worker = self._workers.pop(pid)
+            worker = self._workers.pop(pid, None)
+            if worker is None:  # in a container we are process 1, which orphans are handed to
+                continue
             self._forget_gauges(pid)
             failed = 0 if worker.ready else worker.failed_starts + 1
             log.error("worker %d ended (%s)", worker.number, _how(status))

@@ -15,7 +15,7 @@ import threading
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -226,6 +226,33 @@ def test_a_disk_that_refuses_is_named(
         until_well(log)
         assert append(log, asked("c"))[0].logged
     assert rows_in(uri) == {"a", "c"}
+
+
+@pytest.mark.parametrize("uri", ["sqlite"], indirect=True)
+def test_a_disk_that_stays_full_is_warned_of_once(
+    uri: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While no row comes it looks well, so that each row would begin another spell."""
+    monkeypatch.setattr(writing, "LOOK_AGAIN", 0.01)
+    real = writing.append_all
+
+    def full_for_rows(connection: Any, name: str, requests: list[AnsweredRequest]) -> Any:
+        if requests:
+            raise sqlalchemy_error("disk is full")
+        return real(connection, name, requests)
+
+    def warnings() -> int:
+        return sum("full disk" in record.message for record in caplog.records)
+
+    with caplog.at_level("WARNING"), started(uri) as log:
+        for spell in (1, 2):
+            monkeypatch.setattr(writing, "append_all", full_for_rows)
+            for number in range(3):
+                assert not append(log, asked(f"a{spell}{number}"))[0].logged
+                until_well(log)
+            assert warnings() == spell
+            monkeypatch.setattr(writing, "append_all", real)
+            assert append(log, asked(f"b{spell}"))[0].logged
 
 
 def sqlalchemy_error(text: str) -> Exception:

@@ -49,11 +49,15 @@ class Started:
 
 
 @contextlib.contextmanager
-def started(project: Path, *words: str, **extra: str) -> Iterator[Started]:
-    """A service that listens; killed where the test has not ended it."""
+def started(project: Path, *words: str, first: str = "", **extra: str) -> Iterator[Started]:
+    """A service that listens; killed where the test has not ended it.
+
+    `first` is a program that becomes the service, whose words it gets.
+    """
     port = free_port()
     log = project / f"service-{port}.log"
-    command = [sys.executable, str(CLONE / SCRIPT), "--project", str(project), "--port", str(port)]
+    command = [sys.executable, *(["-c", first] if first else [])]
+    command += [str(CLONE / SCRIPT), "--project", str(project), "--port", str(port)]
     with log.open("w") as stream:
         process = subprocess.Popen(
             [*command, *words],

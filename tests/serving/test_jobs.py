@@ -153,6 +153,17 @@ def test_the_clockwork_starts_cycles_where_there_is_no_cron(settings: Settings) 
         ended(jobs, path.stem)
 
 
+def test_where_no_cycle_can_be_started_the_answer_is_503_and_the_log_says_why(
+    own_probes: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_probes.state_dir.mkdir(exist_ok=True)
+    (own_probes.state_dir / "jobs").write_text("no folder: what a read-only disk is for root too")
+    with running(own_probes) as service:
+        reply = service.ask("POST", "/mlops/api/retrain/trigger", {"why": "a try"})
+    assert (reply.status, reply.json["error_code"]) == (503, "cycle_not_started")
+    assert "no cycle could be started: [Errno" in caplog.text
+
+
 def test_a_trigger_over_http_takes_an_object_of_two_keys(own_probes: Settings) -> None:
     with running(own_probes._replace(max_request_bytes=2000)) as service:
         for body in (

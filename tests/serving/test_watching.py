@@ -142,6 +142,15 @@ def test_a_look_that_failed_in_time_is_logged_with_its_cause(
     assert "METRIC" in lines[0]
 
 
+def test_a_look_that_the_services_end_cut_off_is_nobodys_failure(
+    own_probes: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    often = own_probes._replace(monitor_every_seconds=0.1)
+    with caplog.at_level("WARNING"), running(often) as service:
+        assert until(lambda: service.parts.watch._process is not None)
+    assert "monitor" not in caplog.text
+
+
 @pytest.mark.slow
 def test_a_look_at_another_version_is_made_again_soon(
     own_probes: Settings, monkeypatch: pytest.MonkeyPatch

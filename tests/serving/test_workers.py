@@ -53,6 +53,26 @@ def test_two_workers_open_their_port_with_a_version_add_up_and_replace_one_that_
         assert "Traceback" not in service.log.read_text()
 
 
+WITH_A_CHILD = """
+import os, sys
+os.posix_spawn("/bin/sleep", ["sleep", "600"], {})
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def test_an_orphan_that_the_parent_is_handed_ends_nothing(own_probes: Settings) -> None:
+    """In a container the parent is process 1: a cycle whose worker was killed becomes its child."""
+    with started(own_probes.project, "--workers", "2", first=WITH_A_CHILD) as service:
+        orphan, *workers = sorted(service.workers())
+        assert len(workers) == 2
+        os.kill(orphan, signal.SIGKILL)
+        assert until(lambda: orphan not in service.workers())
+        os.kill(workers[0], signal.SIGKILL)
+        assert until(lambda: len(set(service.workers()) - {workers[0]}) == 2), "still looked after"
+        os.kill(service.process.pid, signal.SIGTERM)
+        assert service.process.wait(60) == 0
+
+
 def test_workers_whose_parent_is_gone_end_too(own_probes: Settings) -> None:
     with started(own_probes.project, "--workers", "2") as service:
         workers = service.workers()
