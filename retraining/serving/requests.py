@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import orjson
 from starlette.responses import Response
@@ -13,11 +14,12 @@ from starlette.responses import Response
 from retraining.serving.refusals import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
 
 JSON = "application/json"
+IGNORED_NAMED = 20
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -68,3 +70,9 @@ def json_answer(
     """An answer as JSON; NaN becomes null."""
     body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(body, status, headers, media_type=JSON)
+
+
+def naming_ignored(columns: Sequence[str]) -> dict[str, str]:
+    """The header that names columns of a request that no model learns; none without any."""
+    named = ",".join(quote(name, safe="", errors="replace") for name in columns[:IGNORED_NAMED])
+    return {"X-Ignored-Columns": named} if named else {}

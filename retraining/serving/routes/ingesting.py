@@ -13,7 +13,7 @@ from retraining.prediction_log.connection import PredictionLogError
 from retraining.serving.descriptions import BATCH_ANSWER, BATCH_BODY, JSON, described
 from retraining.serving.json_bodies import json_object
 from retraining.serving.refusals import not_now
-from retraining.serving.requests import json_answer, must_be_json, payer_of
+from retraining.serving.requests import json_answer, must_be_json, naming_ignored, payer_of
 from retraining.serving.scoped import ScopedRoute
 from retraining.serving.sent_batches import sent_batch
 from retraining.serving.service import service_of
@@ -65,7 +65,8 @@ async def ingest_batch(request: Request) -> Response:
         "sha256": batch.sha256,
         "repeated": was_there,
     }
-    return json_answer(answer, status=200 if was_there else 201)
+    headers = naming_ignored(sent.not_learned)
+    return json_answer(answer, status=200 if was_there else 201, headers=headers)
 
 
 def _read(service: Service, schema: Schema, body: bytes) -> SentBatch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
@@ -13,15 +12,19 @@ from retraining.serving.descriptions import (
     described,
     rows_as_json,
 )
-from retraining.serving.requests import json_answer, must_be_json, payer_of, trace_id_of
+from retraining.serving.requests import (
+    json_answer,
+    must_be_json,
+    naming_ignored,
+    payer_of,
+    trace_id_of,
+)
 from retraining.serving.scoped import ScopedRoute
 from retraining.serving.service import PredictionRequest, service_of
 
 if TYPE_CHECKING:
     from retraining.serving.log import Logged, Predicted
-    from retraining.serving.rows import TypedRows
 
-IGNORED_NAMED = 20
 router = APIRouter(route_class=ScopedRoute)
 
 
@@ -72,10 +75,4 @@ def as_json(predicted: Predicted, logged: Logged) -> dict[str, Any]:
 def headers_of(predicted: Predicted) -> dict[str, str]:
     """Which version answered, and which columns it did not look at."""
     headers = {"X-Model-Version": str(predicted.model.version)}
-    ignored = ignored_columns(predicted.rows)
-    return headers | ({"X-Ignored-Columns": ignored} if ignored else {})
-
-
-def ignored_columns(rows: TypedRows) -> str:
-    """Names of columns as a header may hold them."""
-    return ",".join(quote(name, safe="", errors="replace") for name in rows.extra[:IGNORED_NAMED])
+    return headers | naming_ignored(predicted.rows.extra)
