@@ -80,6 +80,7 @@ def test_a_stop_of_the_unit_reaches_the_service_and_no_cycle_that_it_started() -
     text = (DEPLOY / "systemd" / "retraining-serving.service").read_text()
     settings = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
     assert settings["KillMode"] == "process"
+    assert settings["OOMPolicy"] == "continue", "a cycle that needs too much memory would stop it"
     assert "PrivateTmp" not in settings, "systemd would empty it under the cycle"
     assert settings["RestartPreventExitStatus"] == "2"
     args = prediction_service.parse(shlex.split(settings["ExecStart"])[2:])
@@ -96,6 +97,19 @@ def test_three_ports_of_the_host_reach_the_port_that_the_service_listens_on() ->
         (str(host), str(args.port)) for host in (8001, 8002, 8050)
     ]
     assert {address for address, _, _ in published} == {"127.0.0.1"}, "without TLS"
+
+
+def test_the_names_of_the_projects_settings_are_kept_where_the_shell_has_none() -> None:
+    """An empty value in a container's environment would beat the line in .env."""
+    environment = compose()["service"]["environment"]
+    assert environment["ALLOWED_HOSTS"] is None, "Compose passes it on where the shell has it"
+
+
+def test_manifests_name_the_images_that_the_dockerfile_tells_how_to_build() -> None:
+    told = re.findall(r"-t (\S+)", (DEPLOY / "Dockerfile").read_text())
+    job = (DEPLOY / "kubernetes" / "cronjob.yaml").read_text()
+    named = re.findall(r"image: (\S+)", job + (DEPLOY / "kubernetes" / "service.yaml").read_text())
+    assert named == told
 
 
 def test_job_and_service_share_project_store_and_log() -> None:
@@ -122,7 +136,6 @@ def by_hand(value: str, project: Path, postgres_port: int, mlflow_port: int, sto
         ("--port=5000", f"--port={mlflow_port}"),
         (f"{USER}:5000", f"127.0.0.1:{mlflow_port}"),
         ("/project", str(project)),
-        ("${ALLOWED_HOSTS:-}", ""),
     ):
         value = value.replace(there, here)
     assert "$" not in value, value
@@ -162,7 +175,8 @@ def test_the_services_of_compose_work_together_as_processes_with_the_same_settin
         return by_hand(value, project.folder, postgres.port, port, store)
 
     def environment(name: str) -> dict[str, str]:
-        given = {key: here(value) for key, value in services[name]["environment"].items()}
+        told = services[name]["environment"].items()
+        given = {key: here(value) for key, value in told if value is not None}
         return {**environment_of_cron(project.folder), **given}
 
     server = [sys.executable, "-m", "mlflow", "server", *map(here, services["mlflow"]["command"])]
@@ -233,7 +247,11 @@ def test_kubernetes_probes_ask_routes_that_are_open_to_all_and_names_agree(tmp_p
     assert "replicas" not in deployment["spec"], "applying it again would undo the autoscaler"
     settings = objects["ConfigMap"]["data"]
     assert settings.keys() <= set(SETTING_NAMES)
-    assert service["metadata"]["name"] in load(tmp_path, settings).allowed_hosts
+    assert load(tmp_path, settings).metric == "accuracy"
+    given = {one["name"]: one for one in container["env"]}
+    assert given["POD_IP"]["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
+    names = load(tmp_path, {"ALLOWED_HOSTS": given["ALLOWED_HOSTS"]["value"]}).allowed_hosts
+    assert {service["metadata"]["name"], "$(POD_IP)"} <= set(names), "callers, and Prometheus"
 
 
 def test_a_pod_that_goes_takes_no_row_with_it() -> None:
@@ -292,6 +310,9 @@ def test_prometheus_reads_the_rules_and_every_query_of_the_dashboard(tmp_path: P
 ANSWERED = 'retraining_requests_total{job="s",instance="i",route="/predict",code="%s"}'
 HERE = '{job="s",instance="i"}'
 CASES = [
+    ("PredictionServiceDown", {'up{job="retraining-serving",instance="i"}': "1x5 0x60",
+                               f"retraining_model_version{HERE}": "4x90"}, "9m"),
+    ("PredictionServiceDown", {'up{job="retraining-serving",instance="i"}': "1x60"}, "3m"),
     ("PredictionServiceHasNoModel", {f"retraining_model_version{HERE}": "0x60"}, "2m"),
     (
         "PredictionServiceBehindTheAlias",
@@ -306,8 +327,12 @@ CASES = [
     ),
     ("PredictionTrafficNotMonitored",
      {f"retraining_monitored_timestamp_seconds{HERE}": "0x90"}, "71m"),
+    ("PredictionTrafficAlert",
+     {'retraining_traffic_alert{job="s",instance="i",kind="data_drift"}': "0 1x60"}, "4m"),
 ]  # fmt: skip
 WELL = {
+    'up{job="retraining-serving",instance="i"}': "1 0 1x90",
+    'retraining_traffic_alert{job="s",instance="i",kind="data_drift"}': "0x90",
     f"retraining_model_version{HERE}": "4x90",
     f"retraining_alias_version{HERE}": "4x3 5x2 4x90",
     ANSWERED % 200: "0+1000x90",
