@@ -14,16 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from retraining.engines import worker
-from retraining.engines.reaching import (
-    LONGEST,
-    PATIENCE,
-    PAUSE,
-    WITHOUT,
-    greet,
-    patiently,
-    unreachable,
-)
+from retraining.engines import reaching, worker
 from retraining.errors import EngineUnreachableError, OtherVersionsError
 from retraining.phrases import first_few
 
@@ -82,7 +73,7 @@ class Engine:
                     yield place
             if self.client.status not in ("running", "connecting"):
                 raise _lost(self.address)
-            time.sleep(PAUSE)
+            time.sleep(reaching.PAUSE)
 
     def on_every_worker(self, work: Callable[..., object], *arguments: object) -> None:
         """Call it in each worker's process, beside the tasks."""
@@ -111,7 +102,7 @@ def engine(named: str, look: Callable[[], None] = _nothing) -> Iterator[Engine]:
 
     settings = {
         "distributed.nanny.pre-spawn-environ": {},  # threads are as many as they would be alone
-        "distributed.comm.timeouts.connect": PATIENCE,
+        "distributed.comm.timeouts.connect": reaching.PATIENCE,
         "distributed.logging": {"distributed": "critical"},  # of the workers that we start
         "distributed.worker.daemon": False,
     }
@@ -157,12 +148,12 @@ def _engine_at(named: str, look: Callable[[], None]) -> Iterator[Engine]:
     from distributed import Client
 
     address = named.replace("dask://", "tcp://", 1)
-    greet(named, address, look)
-    connect = partial(Client, address, set_as_default=False, timeout=PATIENCE)
+    reaching.greet(named, address, look)
+    connect = partial(Client, address, set_as_default=False, timeout=reaching.PATIENCE)
     try:
-        client = patiently(connect, look)
+        client = reaching.patiently(connect, look)
     except OSError as error:
-        raise unreachable(named, error) from error
+        raise reaching.unreachable(named, error) from error
     try:
         yield Engine(client, named, _checked_hosts(client, named, look))
     finally:
@@ -173,14 +164,14 @@ def _engine_at(named: str, look: Callable[[], None]) -> Iterator[Engine]:
 def _checked_hosts(client: Client, named: str, look: Callable[[], None]) -> dict[str, int]:
     """Host -> tasks at once, after seeing that workers are there and have our versions."""
     try:
-        patiently(partial(client.wait_for_workers, 1, timeout=PATIENCE), look)
+        reaching.patiently(partial(client.wait_for_workers, 1, timeout=reaching.PATIENCE), look)
     except TimeoutError as error:
         raise EngineUnreachableError(
-            f"The Dask scheduler {named} has no workers: none came within {PATIENCE:g} s.",
+            f"The Dask scheduler {named} has no workers: none came within {reaching.PATIENCE:g} s.",
             remedy="Start some: docs/scale.md has the line.",
         ) from error
     except OSError as error:
-        raise unreachable(named, error) from error
+        raise reaching.unreachable(named, error) from error
     workers = client.scheduler_info(n_workers=-1)["workers"]
     threads = {address: int(facts["nthreads"]) for address, facts in workers.items()}
     sites = _sites(client, named, look)
@@ -194,16 +185,16 @@ def _checked_hosts(client: Client, named: str, look: Callable[[], None]) -> dict
 def _sites(client: Client, named: str, look: Callable[[], None]) -> dict[str, worker.Site]:
     """Where each worker is, as it says itself."""
     try:
-        return patiently(partial(client.run, worker.site), look)
+        return reaching.patiently(partial(client.run, worker.site), look)
     except ModuleNotFoundError as error:
         raise OtherVersionsError(
             f"The workers of {named} cannot import {error.name}.",
             remedy="Start them in the clone's folder, by the Python of its .venv: docs/scale.md.",
         ) from error
     except OSError as error:
-        silence = f"no word for {LONGEST:g} s"
+        why = str(error) or f"no word for {reaching.LONGEST:g} s"
         raise EngineUnreachableError(
-            f"A worker of the Dask scheduler {named} does not answer: {error or silence}.",
+            f"A worker of the Dask scheduler {named} does not answer: {why}.",
             remedy="End that worker and start it again: docs/scale.md has the line.",
         ) from error
 
@@ -232,5 +223,5 @@ def _lost(named: str) -> EngineUnreachableError:
     return EngineUnreachableError(
         f"The Dask scheduler {named} is gone.",
         unchanged="What had begun ends by itself, or the next start finishes or undoes it.",
-        remedy=f"Start it again, and then this command; {WITHOUT}",
+        remedy=f"Start it again, and then this command; {reaching.WITHOUT}",
     )

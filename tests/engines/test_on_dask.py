@@ -20,6 +20,7 @@ from retraining import settings
 from retraining.engines import cycles, on_dask, reaching, worker
 from retraining.errors import NOTHING_CHANGED, EngineUnreachableError, OtherVersionsError
 from retraining.fleet.children import Stopped
+from tests.engines.clusters import Cluster
 from tests.fleets import QUICK_RECIPE
 from tests.projects import CLONE, environment_of_cron
 
@@ -119,6 +120,23 @@ def test_a_signal_ends_the_wait_for_the_first_word() -> None:
         on_dask.engine(f"dask://127.0.0.1:{port}", look),
     ):
         pass
+
+
+def test_a_worker_that_says_nothing_is_told(
+    unused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaching, "PATIENCE", 100.0)
+    monkeypatch.setattr(reaching, "LONGEST", 100.0)
+    cluster = Cluster(unused_port)
+    try:
+        cluster.add_worker()
+        with on_dask.engine(f"dask://{cluster.address}") as workers:
+            cluster.workers[0].send_signal(signal.SIGSTOP)
+            monkeypatch.setattr(reaching, "LONGEST", 1.0)
+            with pytest.raises(EngineUnreachableError, match="no word for 1 s"):
+                on_dask._sites(workers.client, workers.address, lambda: None)
+    finally:
+        cluster.end()
 
 
 def test_check_warns_of_an_engine_that_does_not_answer(
