@@ -158,7 +158,7 @@ def test_when_the_service_stops_answering_the_page_says_so(tab: Tab) -> None:
     tab.page.route("**/page/fragment", lambda route: route.abort())
     tab.page.evaluate("answered -= 60000")
     tab.page.evaluate(ASK_NOW)
-    tab.page.get_by_text(re.compile(r"No answer for \d+ s; what you see is of")).wait_for()
+    tab.page.get_by_text(re.compile(r"No answer for \d+ s; this page is of")).wait_for()
 
 
 # --- in bad times ---------------------------------------------------------------------------------

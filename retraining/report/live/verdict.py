@@ -201,9 +201,7 @@ def _about_cycles(facts: LiveFacts) -> Iterator[Finding]:
         text = f"promotions are held: {printable(books.hold)}"
         yield Finding("look", text, f"{command} rollback --resume")
     if books.quarantined:
-        text = (
-            f"{how_many(books.quarantined, 'file')} in quarantine, each with its reason beside it"
-        )
+        text = f"{how_many(books.quarantined, 'file')} in quarantine; the reason lies beside each"
         yield Finding("look", text, f"{command} requeue FILE")
 
 

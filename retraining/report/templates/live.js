@@ -9,7 +9,7 @@ for (const part of document.querySelectorAll("[data-part]")) shown.set(part.id, 
 
 function tell() {
   const seconds = Math.round((Date.now() - answered) / 1000);
-  const words = "No answer for " + seconds + " s; what you see is of " + age.dataset.drawn + ".";
+  const words = "No answer for " + seconds + " s; this page is of " + age.dataset.drawn + ".";
   const text = Date.now() - answered > LATE ? words : "as of " + age.dataset.drawn;
   if (age.textContent !== text) age.textContent = text;
 }
