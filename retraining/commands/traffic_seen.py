@@ -236,7 +236,10 @@ def _estimate_in_words(seen: Seen) -> str:
     if estimated is None:
         return f"no estimate: {seen.traffic.why_not_estimated or 'nothing was answered'}"
     score = _score_in_words(seen.metric, estimated)
-    return f"{score}, from probabilities alone: it cannot see that features and label are related in another way"
+    return (
+        f"{score}, from probabilities alone: it cannot see that features and label are related in"
+        " another way than before"
+    )
 
 
 def _score_in_words(metric: str, score: Score | None) -> str:
