@@ -229,7 +229,9 @@ def _commands(settings: PageSettings) -> list[tuple[str, str]]:
 # --- captions -------------------------------------------------------------------------------------
 def _drift_caption(facts: LiveFacts) -> str:
     seen = facts.seen
-    text = "The largest drift first. PSI without the part of chance; the line: past cycles, then now."
+    text = (
+        "The largest drift first. PSI without the part of chance; the line: past cycles, then now."
+    )
     if seen is None or seen.reference_version is None:
         return text
     window = f"The last {seen.window_rows:,} predictions against what v{seen.reference_version}"
