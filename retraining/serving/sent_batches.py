@@ -71,8 +71,7 @@ def sent_batch(
     sent = sent_rows(body, schema.names, at_most=at_most, besides=BESIDES_ROWS)
     rows = typed_rows(sent, schema)
     labels = _labels(body.get("labels"), rows.count, schema, settings)
-    carried = {name: sent.columns[name] for name in _carried_names(rows, schema)}
-    columns = _columns(rows, carried, schema, settings.csv_decimal)
+    columns = _columns(rows, schema, settings.csv_decimal)
     content = _csv({**columns, schema.target: labels}, settings)
     said = json_text([dict(sorted(sent.columns.items())), labels])
     digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
@@ -110,31 +109,11 @@ def _refused(schema: Schema, problem: Any, expected: str, rows: Sequence[int]) -
     return unfit("A cycle would refuse this batch for its labels.", (column,))
 
 
-def _carried_names(rows: TypedRows, schema: Schema) -> list[str]:
-    """Columns that no model reads and the file has all the same.
-
-    A feature that production does not know yet is among them: a later version may learn it from
-    these files. Left out is what a reader of the file would take for another column.
-    """
-    known = {name.casefold() for name in (*schema.names, schema.target)}
-    return [
-        name
-        for name in rows.extra
-        if name in schema.ignored or (_is_plain(name) and name.casefold() not in known)
-    ]
-
-
-def _is_plain(name: str) -> bool:
-    return name.isprintable() and name == name.strip() != ""
-
-
-def _columns(
-    rows: TypedRows, carried: Mapping[str, Sequence[Any]], schema: Schema, decimal: str
-) -> dict[str, list[str]]:
+def _columns(rows: TypedRows, schema: Schema, decimal: str) -> dict[str, list[str]]:
     kinds: dict[str, Kind] = {column.name: column.kind for column in schema.columns}
     cells = {name: _cells(rows.columns[name], kinds[name], decimal) for name in schema.names}
-    beside = {name: [_carried(v) for v in values] for name, values in carried.items()}
-    return {**beside, **cells}
+    carried = {name: [_carried(v) for v in values] for name, values in rows.ignored.items()}
+    return {**carried, **cells}
 
 
 def _cells(values: Any, kind: Kind, decimal: str) -> list[str]:
