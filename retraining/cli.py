@@ -197,7 +197,8 @@ def _settings(args: argparse.Namespace) -> Settings:
     decides = getattr(args, "command", None) in DECIDING
     loaded = settings_module.load(project, os.environ, args.env_file, decides=decides)
     for name, value in {**ENVIRONMENT_DEFAULTS, **loaded.passed_on}.items():
-        os.environ.setdefault(name, value)
+        if not os.environ.get(name):
+            os.environ[name] = value
     return loaded
 
 

@@ -481,10 +481,13 @@ def load(
     environment: Mapping[str, str] | None = None,
     env_file: Path | None = None,
     *,
+    policy: Mapping[str, str] | None = None,
     decides: bool = True,
 ) -> Settings:
     """Read and check every setting of a project: the environment beats `.env`, which beats the
     defaults.
+
+    The lines of a `policy` beat them all; one that is empty asks for the default.
 
     With `decides`, settings that a cycle decides by must be there; registering, or reading, asks
     for none.
@@ -510,9 +513,10 @@ def load(
     problems += [
         problem for name in from_file if name not in known for problem in nearest_name(name, known)
     ]
-    texts = {
-        name: value for name, value in {**from_file, **(environment or {})}.items() if value.strip()
-    }
+    # A workflow hands on each secret that is not set as an empty text.
+    outside = {name: value for name, value in (environment or {}).items() if value.strip()}
+    given = {**from_file, **outside, **(policy or {})}
+    texts = {name: value for name, value in given.items() if value.strip()}
     values, wrong = _parsed(texts)
     problems += wrong + _contradictions(values, texts, project / STATE_FOLDER, decides=decides)
     if problems:

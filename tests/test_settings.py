@@ -5,7 +5,9 @@ Everything wrong is named at once, secrets never.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import os
 import re
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retraining import cli
 from retraining.errors import SettingsError, UsageError
 from retraining.metrics import METRICS
 from retraining.settings import CLONE, READINGS, SETTING_NAMES, Settings, deciding_digest, load
@@ -82,6 +85,31 @@ def test_an_empty_value_counts_as_absent(tmp_path: Path) -> None:
         None,
         "accuracy",
     )
+
+
+def test_an_empty_value_in_the_environment_leaves_the_one_in_the_file(tmp_path: Path) -> None:
+    """A workflow hands on each secret that is not set as an empty text."""
+    (tmp_path / ".env").write_text("MLFLOW_TRACKING_URI=http://mlflow.example:5000\n")
+    settings = load(tmp_path, {"MLFLOW_TRACKING_URI": ""})
+    assert settings.mlflow_tracking_uri == "http://mlflow.example:5000"
+
+
+def test_an_empty_line_of_a_policy_asks_for_the_default(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MIN_NEW_FILES=7\n")
+    settings = load(tmp_path, {"MIN_NEW_FILES": "9"}, policy={"MIN_NEW_FILES": ""})
+    assert settings.min_new_files == 15
+
+
+def test_an_empty_name_that_is_not_ours_takes_the_files_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("MLFLOW_TRACKING_USERNAME=job\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "")
+    for name, value in cli.ENVIRONMENT_DEFAULTS.items():
+        monkeypatch.setenv(name, value)
+    asked = argparse.Namespace(project=tmp_path, env_file=None, command="status")
+    cli._settings(asked)
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "job"
 
 
 def test_paths_and_the_default_store_are_the_projects_wherever_the_job_was_started(

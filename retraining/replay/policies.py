@@ -89,7 +89,7 @@ def from_file(
     ]
     if problems:
         raise SettingsError(tuple(problems), where=str(path))
-    policy = settings_module.load(current.project, {**environment, **lines}, env_file)
+    policy = settings_module.load(current.project, environment, env_file, policy=lines)
     if policy.metric != current.metric:
         wrong = (
             f"METRIC: {policy.metric} here and {current.metric} in the project, and policies are"
