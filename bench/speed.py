@@ -384,7 +384,7 @@ def _memory(report: Report, ours: Sequence[Measured], used: int) -> None:
     ratios = ratio(
         [run.peak - bare.peak for run in ours], [_rows_learned(run) * BYTES_A_ROW for run in ours]
     )
-    what = f"peak memory less that of the packages / the typed training table, {used:,} used files"
+    what = f"peak memory minus that of the packages / the typed training table, {used:,} used files"
     goal = MEMORY_GUARD if used >= MANY else None
     report.add(what, goal, len(ours), {"bytes": ratios})
 

@@ -208,7 +208,7 @@ def _settings_since(production: Model, settings: Settings) -> Iterator[Problem]:
     for what in changes_in_words(parted):
         remedy = (
             f"`{settings.register_command} --train-from {settings.used_data_dir.name} "
-            "--set-alias` makes a version under the settings of now; or set it back."
+            "--set-alias` makes a version with the settings of today; or set it back."
         )
         yield Problem(f"{what} (v{production.number}).", "settings", remedy, 0)
 

@@ -69,7 +69,7 @@ def _add_steps(command: argparse.ArgumentParser) -> None:
         type=int,
         default=15,
         metavar="N",
-        help="equal files that the rows of each cycle come in, whatever files you named (15)",
+        help="how many equal files hold the rows of each cycle, whatever files you named (15)",
     )
     command.add_argument(
         "--initial-rows",

@@ -110,7 +110,7 @@ def _give_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
     target = _that_loads(job, to, but=None)
     hold = recovered.hold
     if last not in (None, target):
-        hold = _hold(job, f"the alias, which nobody held, was given to v{target}", why)
+        hold = _hold(job, f"the alias, which no version held, was given to v{target}", why)
         job.registry.mark(target, Marks(status="approved"))
         note_move(job, last, target, _by_whom(why))
     job.registry.set_alias(job.settings.production_alias, target)

@@ -79,5 +79,5 @@ def try_in_a_clean_process(
         )
     if json.loads(answers.removeprefix(MARK)) != expected:
         raise DamagedModelError(
-            "The estimator answers otherwise once it is saved and loaded again.", remedy=REMEDY
+            "The estimator gives other answers after it was saved and loaded again.", remedy=REMEDY
         )

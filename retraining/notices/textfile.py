@@ -56,7 +56,7 @@ THRESHOLD = Family(
 )
 IMPROVEMENT = Family(
     "retraining_improvement",
-    "Challenger less champion at the last comparison; above 0 is better.",
+    "Challenger minus champion at the last comparison; above 0 is better.",
     remembered=True,
 )
 NEW_ROWS = Family(

@@ -94,7 +94,7 @@ def archive_by_arrival(job: Job, recovered: Recovered) -> tuple[DataFile, ...]:
 def with_named_files(
     job: Job, recovered: Recovered, named: Sequence[DataFile]
 ) -> tuple[DataFile, ...]:
-    """The archive as it will be once the named files stand in it, by arrival: each content once,
+    """The archive as it will be once the named files are in it, by arrival: each content once,
     under its name there.
     """
     known = {*job.inbox.archived(), *recovered.ledger.withdrawn}

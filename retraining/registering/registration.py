@@ -159,7 +159,7 @@ def _model_in_its_folder(job: Job) -> Path | None:
     )
     if len(models) > 1:
         raise UsageError(
-            f"{len(models)} files stand in {models[0].parent}.",
+            f"{len(models)} files are in {models[0].parent}.",
             remedy="Name one of them with --model FILE.",
         )
     return models[0] if models else None

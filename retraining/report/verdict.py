@@ -82,7 +82,7 @@ def contest(comparison: Comparison, champion: str, challenger: str) -> str:
         f" {100 * comparison.confidence:g} % confidence"
     )
     if comparison.challenger.value is None or comparison.champion.value is None:
-        return f"{where} the {metric} of {challenger} less that of {champion} is {difference}"
+        return f"{where} the {metric} of {challenger} minus that of {champion} is {difference}"
     scores = (
         f"{challenger} has {metric} {score_text(comparison.challenger)} and {champion}"
         f" {score_text(comparison.champion)}"

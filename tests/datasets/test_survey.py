@@ -357,4 +357,4 @@ def test_a_rare_class_is_told_where_the_metric_hides_it(
     if told is not None:
         assert told in remarks[0].what
         assert remarks[0].place.row == ROWS - positives + 1
-        assert remarks[0].advice == "METRIC=average_precision tells models apart"
+        assert remarks[0].advice == "METRIC=average_precision shows how models differ"

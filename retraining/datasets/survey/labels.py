@@ -186,5 +186,5 @@ def labels_that_are_rare(rows: Rows, schema: Schema, settings: Settings) -> Rema
     )
     better = "average_precision" if len(schema.classes) == 2 else "balanced_accuracy"
     others = np.flatnonzero((labels != UNLABELLED) & (labels != most))
-    advice = f"METRIC={better} tells models apart"
+    advice = f"METRIC={better} shows how models differ"
     return Remark("label rare", schema.target, what, rows.place(int(others[0])), advice)

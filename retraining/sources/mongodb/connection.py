@@ -153,7 +153,7 @@ def _source(
         first = collection(name, concern).find_one({}, {"_id": 1})
     if first == {}:
         raise SettingsError(
-            (f"COLLECTION_NAME: {name} is a view without _id, by which documents are told apart",),
+            (f"COLLECTION_NAME: {name} is a view without _id, which identifies documents",),
             where="MongoDB",
         )
     now = client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
