@@ -78,9 +78,14 @@ def test_a_closed_gate_asks_the_log_by_the_standard_library_alone(logged: Projec
     assert packages_loaded_by(logged, "-q") == "0 []"
 
 
-def test_a_dry_run_exports_nothing(logged: Project) -> None:
-    logged.start("run", "--dry-run", "--force").expect(0)
+def test_a_dry_run_exports_nothing_and_says_so_while_there_is_something(logged: Project) -> None:
+    words = "the prediction log may have new rows, which a cycle exports first"
+    assert words in logged.start("run", "--dry-run").expect(0).err
+    assert words in logged.start("run", "--dry-run", "--force").expect(0).err
     assert not logged.names("new_data")
+    logged.configure(MIN_NEW_FILES="50")
+    logged.cycle()
+    assert words not in logged.start("run", "--dry-run").expect(0).err
 
 
 def test_status_counts_the_log_and_check_is_content(logged: Project) -> None:

@@ -60,8 +60,9 @@ def answer(
         hooks=hooks,
         terminal=None if args.quiet else _terminal(),
     )
-    if args.log_file is not None or job.sources or _notices_wanted(settings):
-        open_log()  # these speak before the gate
+    speaks_before_the_gate = job.sources or job.dry_run or _notices_wanted(settings)
+    if args.log_file is not None or speaks_before_the_gate:
+        open_log()
     failure: BaseException | None = None
     try:
         outcome = run_cycle(job)

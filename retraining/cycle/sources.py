@@ -22,10 +22,12 @@ def note_the_schema(project: Project, schema: Schema) -> None:
 
 
 def fetch(job: Job) -> None:
-    """Export what is new.
+    """Export what is new; a dry run only says where that is.
 
     Of sources that fail the first is remembered, and the files at hand are served all the same.
     """
+    if job.dry_run:
+        _say_what_a_dry_run_leaves(job)
     if not job.sources:
         return
     schema = noted_schema(job)
@@ -35,6 +37,17 @@ def fetch(job: Job) -> None:
         if schema is None and source.needs_schema:
             schema = _schema_in_registry(job)
         _fetch_from(job, source, schema)
+
+
+def _say_what_a_dry_run_leaves(job: Job) -> None:
+    from retraining.logs import log
+    from retraining.sources import sources_of
+
+    schema = noted_schema(job)
+    for source in sources_of(job.settings):
+        if source.has_news(schema, job.now):
+            what = "may have new rows, which a cycle exports first: a dry run decides without them"
+            log.warning("%s %s", source.name, what)
 
 
 def noted_schema(project: Project) -> Schema | None:

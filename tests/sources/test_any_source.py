@@ -72,8 +72,9 @@ def test_rows_of_a_source_are_scored_by_the_cycle_that_exported_them(registered:
 
 def test_a_dry_run_exports_nothing(registered: Project) -> None:
     postbox_of(registered.folder).post(HEADER, ROWS)
-    registered.cycle("--dry-run", "--force")
+    done = registered.start("run", "--dry-run").expect(0)
     assert rows_in_files(registered.folder) == []
+    assert "which a cycle exports first" in done.err
 
 
 def test_a_source_without_news_is_not_opened(registered: Project) -> None:
