@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.ports import free_port
@@ -16,7 +17,6 @@ from tests.serving.services import Caller, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SCRIPT = "prediction_service.py"
 
@@ -78,3 +78,18 @@ def started(project: Path, *words: str, first: str = "", **extra: str) -> Iterat
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def starts_on(project: Path) -> list[int]:
+    """The processes of the job that run on this project."""
+    processes = [path for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return [int(path.name) for path in processes if _mentions(path, str(project))]
+
+
+def _mentions(process: Path, text: str) -> bool:
+    """Whether a start of the job has this text on its command line."""
+    try:
+        words = (process / "cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return False
+    return text in words and "pipeline_orchestrator" in words

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +13,7 @@ from retraining.serving.jobs import JOBS_KEPT, NICENESS, Clockwork, Jobs
 from retraining.serving.refusals import Refusal
 from retraining.settings import load
 from tests.projects import environment_of_cron, tables
-from tests.serving.processes import started
+from tests.serving.processes import started, starts_on
 from tests.serving.services import running, until
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def test_a_cycle_gives_way_to_the_service(registered: Project, settings: Setting
     registered.deliver(*tables(3, seed=5))  # a gate that is closed would end before one looks
     jobs = jobs_of(settings)
     job_id = jobs.start()
-    (process,) = cycles_of(settings)
+    (process,) = starts_on(settings.project)
     assert os.getpriority(os.PRIO_PROCESS, process) == NICENESS
     assert os.getsid(process) == process, "a session of its own outlives the service"
     ended(jobs, job_id)
@@ -95,10 +94,10 @@ def test_a_cycle_outlives_the_service_that_started_it_and_is_found_by_the_next(
         reply = service.caller().ask("POST", "/mlops/api/retrain/trigger", {"force": True})
         assert reply.status == 202, reply
         path = f"/mlops/api/retrain/jobs/{reply.json['job_id']}"
-        assert until(lambda: cycles_of(settings), 60)
+        assert until(lambda: starts_on(settings.project), 60)
         os.kill(service.process.pid, signal.SIGTERM)
         assert service.process.wait(60) == 0
-        assert cycles_of(settings), "the cycle goes on"
+        assert starts_on(settings.project), "the cycle goes on"
     with started(registered.folder) as next_one:
         ask = next_one.caller().ask
         assert until(lambda: ask("GET", path).json["state"] == "ended", 120)
@@ -117,7 +116,7 @@ def test_while_cron_holds_the_lock_no_cycle_is_started(settings: Settings) -> No
 def test_a_cycle_that_was_killed_has_ended_and_says_so(settings: Settings) -> None:
     jobs = jobs_of(settings)
     job_id = jobs.start(force=True)
-    for process in cycles_of(settings):
+    for process in starts_on(settings.project):
         os.kill(process, 9)
     ended(jobs, job_id)
     state = jobs.state(job_id)
@@ -180,18 +179,3 @@ def test_a_trigger_over_http_takes_an_object_of_two_keys(own_probes: Settings) -
         assert until(lambda: service.ask("GET", path).json["state"] == "ended")
         assert service.ask("GET", path).json["ending"]
         assert service.ask("GET", "/mlops/api/retrain/jobs/none").status == 404
-
-
-def cycles_of(settings: Settings) -> list[int]:
-    """The processes of cycles that run on this project."""
-    processes = [path for path in Path("/proc").iterdir() if path.name.isdecimal()]
-    return [int(path.name) for path in processes if mentions(path, str(settings.project))]
-
-
-def mentions(process: Path, text: str) -> bool:
-    """Whether a running process was started with this text on its command line."""
-    try:
-        words = (process / "cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return False
-    return text in words and "pipeline_orchestrator" in words

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,8 @@ import pytest
 
 from retraining.notices import alerts
 from retraining.serving import watching
+from retraining.serving.jobs import NICENESS_FOR_A_PERSON
+from tests.serving.processes import starts_on
 from tests.serving.services import body_of, move_alias, probe_project, running, until
 
 if TYPE_CHECKING:
@@ -117,6 +122,20 @@ def test_a_look_that_is_young_enough_is_told_again(
         assert rows() == 1, "what was kept in the log"
         monkeypatch.setattr(watching, "FRESH", timedelta(0))
         assert rows() == 2, "a look of its own"
+
+
+def test_answers_come_before_a_look_that_a_person_waits_for(own_probes: Settings) -> None:
+    def gives_way() -> bool:
+        with suppress(ProcessLookupError):  # it may end while it is asked
+            looks = starts_on(own_probes.project)
+            found = [os.getpriority(os.PRIO_PROCESS, process) for process in looks]
+            return found == [NICENESS_FOR_A_PERSON]
+        return False
+
+    with running(own_probes) as service, ThreadPoolExecutor(1) as person:
+        waits = person.submit(get, service, "drift/check")
+        assert until(lambda: gives_way() or waits.done())
+        assert not waits.done()
 
 
 def test_a_monitor_that_fails_is_503_and_nothing_of_its_words_is_told(
