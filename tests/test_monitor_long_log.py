@@ -9,6 +9,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -30,6 +31,13 @@ COLUMNS = (
     "model_name, prediction_id, request_id, request_time, row_index, model_version, features, "
     "prediction, classes, probabilities, execution_ms, schema_version, label_waits"
 )
+MOST_TIMES = 3  # what sqlite takes at least
+ANSWERS_AND_LABELS = """
+    SELECT COUNT(prediction), COUNT(model_version), COUNT(label)
+    FROM predictions INDEXED BY predictions_by_time
+    LEFT JOIN labels ON labels.model_name = predictions.model_name
+        AND labels.prediction_id = predictions.prediction_id AND labels.superseded = 0
+    WHERE predictions.model_name = 'classifier' AND request_time >= '2'"""
 LABEL_COLUMNS = "model_name, prediction_id, label, label_time, received_time, superseded"
 
 
@@ -90,14 +98,23 @@ def fill(path: Path) -> None:
                     connection.executemany(insert, some)
 
 
+def cpu_of_sqlite(path: Path) -> float:
+    """Seconds of CPU that sqlite takes at least: to read each answer and to find its label."""
+    began = time.process_time()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(ANSWERS_AND_LABELS).fetchall()
+    return time.process_time() - began
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(7200)  # it writes the five million rows first
-def test_five_million_rows_cost_under_ten_seconds_of_cpu_and_500_mb(
+def test_five_million_rows_are_told_truly_in_500_mb_and_few_times_what_sqlite_takes(
     tmp_path: Path, empty_store: Path
 ) -> None:
     project = Project.with_first_model(tmp_path / "project", empty_store)
     (project.folder / "predictions").mkdir()
-    fill(project.folder / "predictions" / "predictions.db")
+    log = project.folder / "predictions" / "predictions.db"
+    fill(log)
     command = [sys.executable, ORCHESTRATOR, "monitor", "--json", "--project", str(project.folder)]
     output = tmp_path / "told.json"
     with output.open("w") as stream:
@@ -109,6 +126,7 @@ def test_five_million_rows_cost_under_ten_seconds_of_cpu_and_500_mb(
     assert told["realised"]["rows"] == ROWS * 6 // 10
     assert sum(day["predictions"] for day in told["days"]) == ROWS
     seconds, megabytes = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-    print(f"\n{seconds:.1f} s of CPU, {megabytes:.0f} MB")
-    assert seconds < 10
+    at_least = cpu_of_sqlite(log)
+    print(f"\n{seconds:.1f} s of CPU, {at_least:.1f} s of sqlite alone, {megabytes:.0f} MB")
+    assert seconds < MOST_TIMES * at_least
     assert megabytes < 500
