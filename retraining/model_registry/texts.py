@@ -29,14 +29,14 @@ def how_to_read(settings: Settings) -> str:
     """The registered model's description: what its aliases mean, and what a person may do here."""
     alias = settings.production_alias
     return (
-        f"Kept by a retraining job. The version with the alias `{alias}` serves;"
+        f"A retraining job manages this model. The version with the alias `{alias}` serves;"
         " `previous_production` is the one that it replaced. A version with the alias `challenger`"
         f" won its comparison and waits for a person: give it the alias `{alias}` to approve it,"
         " and the next cycle does the rest. Giving that alias back to an older version undoes a"
         " promotion, and holds further ones until the tag `retraining.hold` of this model is"
-        " deleted. Why each version is here stands in its description, every cycle in the"
-        f" experiment `{settings.mlflow_experiment_name}`, the scores over all cycles in its run"
-        " `timeline`."
+        " deleted. The description of each version says why it is here. The experiment"
+        f" `{settings.mlflow_experiment_name}` has a run for every cycle; its run `timeline` has"
+        " the scores over all cycles."
     )
 
 

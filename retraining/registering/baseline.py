@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retraining.registering.plan import Plan
     from retraining.statistics import Predictions
 
-NO_ROWS = "there were no rows that it had not seen to score it on"
+NO_ROWS = "there was no row to score it on that it had not seen"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ RARE = 0.05  # share of rows, below which a class hardly counts where all rows c
 def reason_of(baseline: Score | None) -> str:
     """Why the version is there."""
     if baseline is None or baseline.value is None:
-        return "registered by a person; there were no rows that it had not seen to score it on"
+        return "registered by a person; there was no row to score it on that it had not seen"
     score = f"{baseline.metric} {_with_interval(baseline)}"
     return f"registered by a person; {score} on {baseline.rows:,} rows that it had not seen"
 
