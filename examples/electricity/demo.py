@@ -117,7 +117,7 @@ def prepare(project: Path, week: Iterator[list[Day]]) -> None:
 
 
 def deliver(folder: Path, days: Sequence[Day]) -> None:
-    """Put each day's file into a folder as a careful producer does: written aside, then renamed."""
+    """Put each day's file into a folder as a careful sender does: written aside, then renamed."""
     for day in days:
         aside = folder / f".{day.name}.part"
         aside.write_bytes(day.content)

@@ -150,7 +150,7 @@ def _read_within(
         path = job.settings.new_data_dir / name
         try:
             size = path.stat().st_size
-        except FileNotFoundError:  # its producer took it back meanwhile
+        except FileNotFoundError:  # its sender took it back meanwhile
             continue
         spent = time.monotonic() - started
         pace = size_read / spent if size_read and spent > 1.0 else BYTES_A_SECOND

@@ -1,4 +1,4 @@
-"""Columns whose values production has never seen: codes that a producer began to write in another
+"""Columns whose values production has never seen: codes that a sender began to write in another
 way, most often.
 
 Where a model answers on values that it does not know, a challenger that learned them wins easily,

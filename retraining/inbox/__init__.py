@@ -3,7 +3,7 @@
 Never parses rows. Standard library only.
 
 A file is known by the SHA-256 of its bytes. What a cycle reads are copies, made while hashing: a
-producer may overwrite a file in place, and what was learned must be what gets archived.
+sender may overwrite a file in place, and what was learned must be what gets archived.
 """
 
 from retraining.inbox.inbox import Inbox, Waiting

@@ -1,4 +1,4 @@
-"""A copy of one file that its producer may still be touching: whole, of one moment, known by its
+"""A copy of one file that its sender may still be touching: whole, of one moment, known by its
 digest.
 """
 

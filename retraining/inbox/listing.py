@@ -53,7 +53,7 @@ class Listing(NamedTuple):
 
 
 def look(folder: Path, setting: str, min_age: float, now: float) -> Listing:
-    """List a folder that producers write to.
+    """List a folder that senders write to.
 
     A file younger than `min_age` seconds is left for the next look.
 
@@ -112,7 +112,7 @@ def _stable(
 
 
 def _was_given_up(entry: os.DirEntry[str], now: float) -> bool:
-    """Whether a file that its producer names unfinished has not changed for a day."""
+    """Whether a file that its sender names unfinished has not changed for a day."""
     if entry.name.startswith(".") or not entry.name.lower().endswith(UNFINISHED_SUFFIXES):
         return False
     try:

@@ -40,7 +40,7 @@ def named_files(job: Job, folder: Path) -> Iterator[tuple[DataFile, ...]]:
         yield ()
         return
     settings.used_data_dir.mkdir(parents=True, exist_ok=True)
-    # no producer writes to another folder
+    # no sender writes to another folder
     age = settings.min_file_age_seconds if _same(folder, settings.new_data_dir) else 0
     source = job.inbox.under(settings._replace(new_data_dir=folder, min_file_age_seconds=age))
     try:
