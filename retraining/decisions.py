@@ -55,7 +55,7 @@ class Trigger(NamedTuple):
 
 
 def enough_files(fresh: int, settings: Settings, *, judged: int = 0) -> Decision:
-    """The gate: whether files enough wait that were not yet judged."""
+    """The gate: whether enough files wait that were not judged yet."""
     needed = settings.min_new_files
     if fresh >= needed:
         return Decision(True, f"{fresh} files not yet judged")

@@ -39,7 +39,7 @@ def how_many(number: int, one: str, several: str | None = None) -> str:
 def gained_or_lost(difference: float, interval: tuple[float, float] | None = None) -> str:
     """A difference in plain words.
 
-    What was lost is told as a loss, its interval turned round with it.
+    A negative difference is written as a loss, with its interval seen from that side.
 
     >>> gained_or_lost(0.012, (-0.003, 0.021)), gained_or_lost(-0.0205, (-0.03, -0.01))
     ('gained 0.0120 [-0.0030, +0.0210]', 'lost 0.0205 [+0.0100, +0.0300]')

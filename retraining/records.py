@@ -335,7 +335,7 @@ class Version:
     def why(self) -> str:
         """Why it is there: what it was made for and, where it came back, in place of which one.
 
-        Empty if nobody said.
+        Empty if no reason was given.
         """
         made = self.made_for or self.reason or ""
         return made if self.put_back is None else f"{self.put_back}; it had come as: {made}"

@@ -40,14 +40,16 @@ class Story:
 
     @property
     def waits_for_a_person(self) -> int | None:
-        """The version that won and waits; None too where a person gave it the alias by now."""
+        """The version that won and waits; None too if a person gave it the alias in the
+        meantime.
+        """
         challenger = self.facts.challenger
         return None if challenger == self.holder else challenger
 
     @property
     def why_it_serves(self) -> str:
         """Why the version that holds the alias is there: what it was made for, who approved it,
-        and, where it was put back, in place of which one and why. Empty where nobody said.
+        and, where it was put back, in place of which one and why. Empty if no reason was given.
         """
         version = self.production
         if version is None:

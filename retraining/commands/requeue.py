@@ -86,7 +86,7 @@ def _all_that_may_go(project: Project) -> tuple[list[Path], dict[str, str]]:
 def _refused_again(project: Project, paths: list[Path]) -> dict[str, str]:
     """Name -> why, of the files that production still cannot read: they were not mended.
 
-    Where nobody can say how production reads files, none is kept back.
+    If it is not known how production reads files, none is kept back.
     """
     try:
         schema = _schema_of_production(project)

@@ -58,7 +58,7 @@ def _holder_to_leave(cycle: Cycle, outcome: Outcome) -> int | None:
 
 
 def _note(cycle: Cycle, outcome: Outcome) -> str | None:
-    """What the run's page shows first; None where nobody looks at pages."""
+    """What the run's page shows first; None if no pages are made."""
     if not cycle.job.shows_pages:
         return None
     from retraining.report import note

@@ -1,4 +1,4 @@
-"""Which rows a model is asked about: sections of files, less the rows that some model may have
+"""Which rows a model is asked about: sections of files, without the rows that some model may have
 learned.
 """
 

@@ -59,7 +59,7 @@ def noted_schema(project: Project) -> Schema | None:
 
 
 def _schema_in_registry(project: Project) -> Schema | None:
-    """The production version's schema, noted for the next start; None where nobody can say."""
+    """The production version's schema, noted for the next start; None if it is not known."""
     from retraining.errors import RetrainingError
     from retraining.logs import log
 

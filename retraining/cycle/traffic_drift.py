@@ -80,7 +80,7 @@ class TrafficDrift:
 
 
 def drift_since(settings: Settings, production: Model, since: datetime | None) -> Drift | None:
-    """Drift of the last window, less what was asked before a time.
+    """Drift of the last window, without what was asked before a time.
 
     None where there is no log, or nothing in it.
 

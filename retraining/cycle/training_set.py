@@ -60,8 +60,8 @@ class Lineage:
 
 @dataclass(frozen=True)
 class FrozenTestSet:
-    """Reserved blocks of the last three batches that neither version learned, less rows that occur
-    in either training set.
+    """Reserved blocks of the last three batches that neither version learned, without rows that
+    occur in either training set.
     """
 
     sections: tuple[Section, ...]

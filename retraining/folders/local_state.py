@@ -39,7 +39,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _stamps(folder: Path, names: Iterable[str]) -> dict[str, Stamp]:
-    """Name -> stamp of the named files, less vanished ones."""
+    """Name -> stamp of the named files, without those that vanished."""
     stamps = {}
     start = f"{folder}{os.sep}"  # a `Path` for each name costs more than the look at its file
     for name in names:
@@ -91,7 +91,7 @@ class LocalState:
 
     # --- digests of files by their stamp, one table a folder --------------------------------------
     def digests(self, folder: Path, names: Iterable[str]) -> dict[str, str]:
-        """Name -> SHA-256 of the named files, less vanished ones.
+        """Name -> SHA-256 of the named files, without those that vanished.
 
         Only what is new or changed since the last look is read.
         """

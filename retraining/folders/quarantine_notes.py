@@ -23,7 +23,7 @@ class Note(NamedTuple):
 
     Attributes:
         file: its name where it came from.
-        sha256: of its bytes; None where nobody could read them.
+        sha256: of its bytes; None if they could not be read.
         reason: for the person who mends it.
         origin: the folder that it came from, or the key of the source.
         when: seconds since 1970.

@@ -143,7 +143,7 @@ def entries_of(folder: Path, setting: str) -> Iterator[os.DirEntry[str]]:
 def why_not_read(entry: os.DirEntry[str]) -> str | None:
     """None for a file that is read.
 
-    Else why not, `GOES_WITHOUT_SAYING` where nobody need be told.
+    Else why not, `GOES_WITHOUT_SAYING` if that need not be said.
     """
     name = entry.name.lower()
     if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):

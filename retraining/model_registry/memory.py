@@ -124,7 +124,7 @@ class MemoryRegistry:
         return self._candidate(version).recipe_text or None
 
     def requirements(self, version: Version) -> str:
-        """The candidate's packages, a line each."""
+        """The candidate's packages, one on each line."""
         return "\n".join(self._candidate(version).pip_requirements)
 
     def metrics(self, version: Version) -> Mapping[str, float]:

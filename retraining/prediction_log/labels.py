@@ -229,7 +229,7 @@ def _record(model_name: str, prediction_id: str, label: _Known) -> dict[str, Any
 
 
 def _let_rows_leave(connection: Connection, model_name: str, ids: Iterable[str]) -> None:
-    """Labelled rows wait for a file from now on, unless they left in one before."""
+    """Labelled rows wait for an export from now on, unless they were exported before."""
     labelled = list(ids)
     if not labelled:
         return

@@ -1,5 +1,5 @@
-"""What was answered and what came true, for people who watch: read only, never more in memory than
-asked for.
+"""Predictions and their labels, for people who watch: read only, never more in memory than asked
+for.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class Beside:
 def score_on_unseen_rows(
     job: Job, plan: Plan, estimator: Any, sections: Sequence[Section]
 ) -> Baseline:
-    """The new version's score on sections, less rows whose values it has learned."""
+    """The new version's score on sections, without rows whose values it has learned."""
     if not sections:
         return Baseline(None, 0, None)
     model = _new(job, plan)

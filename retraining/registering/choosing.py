@@ -35,7 +35,7 @@ def choose(
     production: Schema | None = None,
 ) -> Choice:
     """Columns and classes of all files together, else those of the named ones; where none are
-    named, those of all files less the columns that production ignored in some.
+    named, those of all files without the columns that production ignored in some.
 
     Raises:
         PersonNeededError: the named files (or the archive's, where none are named) do not fit each

@@ -105,11 +105,11 @@ def _labelled(table: pa.Table) -> pa.Table:
 
 
 def sensible_rows_per_cycle(history: History, settings: Settings, files_per_cycle: int) -> int:
-    """The rows of a cycle where nobody said them: those of MIN_NEW_FILES files of the history, or a
+    """The rows of a cycle if they are not given: those of MIN_NEW_FILES files of the history, or a
     fiftieth of all rows.
 
-    The former where the history came in files enough for ten such cycles. At least 20 rows a file,
-    as far as the history goes.
+    The former if the history came in enough files for ten such cycles. At least 20 rows a file, as
+    far as the history goes.
     """
     rows = len(history.table)
     if history.files >= 10 * settings.min_new_files:

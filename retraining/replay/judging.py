@@ -41,7 +41,7 @@ class Play:
             below zero.
         gains: what each promotion gained over the version that it replaced, in the next three
             cycles.
-        flattery: for each comparison, its difference less the same difference on the next batch;
+        flattery: for each comparison, its difference minus the same difference on the next batch;
             the mean is the comparison's bias.
     """
 

@@ -26,7 +26,7 @@ class Predicted:
     """One answered request, as the log keeps it.
 
     Attributes:
-        prediction_ids: one a row.
+        prediction_ids: one for each row.
         ids_are_the_callers: whether the caller chose them, so that one may be there already.
         trace_id: of the caller's `traceparent`.
         caller: the token's name, where the caller had to show one.

@@ -40,7 +40,7 @@ BESIDES_ROWS = ("ids", "client_request_id")
 
 @dataclass(frozen=True)
 class Service:
-    """What the routes work with: one a process."""
+    """What the routes work with; each process has one."""
 
     settings: Settings
     production: Production

@@ -253,7 +253,7 @@ class LiveFacts:
 
     Attributes:
         now: when it is drawn.
-        seen: what the last look at the traffic found; None where nobody has looked yet.
+        seen: what the last look at the traffic found; None if it was not looked at yet.
         books: None where the registry and the folders could not be read yet.
         not_read: why they could not be read the last time.
         pulse: oldest first; None where no service is asked.

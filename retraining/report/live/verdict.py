@@ -79,7 +79,9 @@ def verdict(facts: LiveFacts) -> LiveVerdict:
 
 
 def part_of_production(facts: LiveFacts) -> Part | None:
-    """The traffic of the version that serves; None where nobody has looked, or none serves."""
+    """The traffic of the version that serves; None if it was not looked at, or no version
+    serves.
+    """
     if facts.seen is None or facts.serving.version is None:
         return None
     return facts.seen.by_version.get(facts.serving.version)
@@ -92,7 +94,9 @@ def _serves(facts: LiveFacts) -> str:
 
 
 def _score(facts: LiveFacts) -> str:
-    """How right the version is: on its labelled rows, else as estimated, else why nobody knows."""
+    """How right the version is: on its labelled rows, else as estimated, else why that is not
+    known.
+    """
     seen, settings = facts.seen, facts.settings
     if facts.serving.version is None or seen is None:
         return ""

@@ -1,4 +1,4 @@
-"""`POST /labels`: what came true, by the ids of the predictions."""
+"""`POST /labels`: true labels, by the ids of the predictions."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ async def performance(request: Request, days: str) -> Response:
 async def drift_check(request: Request) -> Response:
     """The last predictions against what production learned.
 
-    `psi_scores` are as measured, `feature_psi` less what PSI is without any drift.
+    `psi_scores` are as measured; from `feature_psi` the PSI without any drift is subtracted.
     """
     seen = await service_of(request).watch.fresh()
     return json_answer(drift_of(seen["drift"]))
