@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect
 
 from retraining.serving.refusals import Refusal, not_now, too_large
 
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 SECONDS_FOR_A_BODY = 30.0
+SECONDS_TO_DISCARD = 5.0
+MOST_DISCARDED = 4  # times the largest size of a body
 REQUESTS_AT_ONCE = 2_000
 BODIES_AT_ONCE = 16  # of the largest size
 
@@ -51,6 +56,8 @@ class Intake:
         """
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._most_bytes:
+            if int(length) <= MOST_DISCARDED * self._most_bytes:
+                await _discard(request)
             raise self._too_long()
         try:
             async with asyncio.timeout(SECONDS_FOR_A_BODY):
@@ -75,3 +82,18 @@ class Intake:
 
     def _too_long(self) -> Refusal:
         return too_large(f"The body is longer than {self._most_bytes} bytes (MAX_REQUEST_BYTES).")
+
+
+async def _discard(request: Request) -> None:
+    """Let a body that is refused arrive.
+
+    Most clients send all of it before they read. The connection of one that asked for
+    `Connection: close`, as urllib does, is closed with the answer: it would see a broken
+    connection, not the answer, and try again. Who asks first (`Expect`) sends nothing.
+    """
+    if "expect" in request.headers:
+        return
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(SECONDS_TO_DISCARD):
+            async for _ in request.stream():
+                pass

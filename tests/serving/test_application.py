@@ -49,6 +49,17 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(tmp_path: Path, empty_s
         assert service.predict(1).status == 200
 
 
+def test_a_client_that_sends_before_it_reads_is_told_that_its_body_is_too_long(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    most = 8 << 20  # more than the sockets of both sides hold
+    settings = probe_project(empty_store, tmp_path / "project", MAX_REQUEST_BYTES=str(most))
+    with running(settings) as service:
+        long = {"instances": "x" * most}
+        assert service.ask("POST", "/predict", long, Connection="close").status == 413
+        assert service.predict(1).status == 200
+
+
 def test_a_body_that_trickles_is_dropped(
     own_probes: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
