@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from retraining.prediction_log.tables import STANDS, labels, predictions, repeated_ids
+from retraining.prediction_log.tables import STANDS, exports, labels, predictions, repeated_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,3 +106,19 @@ def _is_predicted() -> sa.ColumnElement[bool]:
         predictions.c.model_name == labels.c.model_name,
         predictions.c.prediction_id == labels.c.prediction_id,
     )
+
+
+def other_exporters(connection: Connection, model_name: str, owner: str) -> list[str]:
+    """Who else exported rows of the model since `owner` first did.
+
+    A project that was moved is not among them: nothing is exported from its old place any more.
+    """
+    of_model = exports.c.model_name == model_name
+    first = sa.select(sa.func.min(exports.c.number)).where(of_model, exports.c.owner == owner)
+    query = (
+        sa.select(exports.c.owner)
+        .distinct()
+        .where(of_model, exports.c.owner != owner, exports.c.number > first.scalar_subquery())
+        .order_by(exports.c.owner)
+    )
+    return list(connection.execute(query).scalars())

@@ -86,6 +86,11 @@ def fetch(source: Predictions, schema: Schema | None, clock: Clock) -> Fetched:
         database.close()
 
 
+def owner_of(settings: Settings) -> str:
+    """Who exports: the machine and the project's folder."""
+    return f"{socket.gethostname()}:{settings.project}"
+
+
 def no_such_class(settings: Settings, schema: Schema) -> SettingsError:
     """What silence means must be a class."""
     known = ", ".join(map(str, schema.classes[:10]))
@@ -161,4 +166,4 @@ class Export:
 
     @property
     def _owner(self) -> str:
-        return f"{socket.gethostname()}:{self.settings.project}"
+        return owner_of(self.settings)

@@ -13,11 +13,12 @@ from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.counts import (
     ids_with_other_features,
     log_counts,
+    other_exporters,
     stray_labels,
 )
 from retraining.prediction_log.layout import layout_of
 from retraining.sources import Finding
-from retraining.sources.predictions.fetching import no_such_class
+from retraining.sources.predictions.fetching import no_such_class, owner_of
 from retraining.sources.predictions.waiting import waits_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ A_DAY = timedelta(days=1)
 LARGE = 10 << 30  # bytes
 ROOM = 16 << 20  # bytes: sqlite writes some 4 MB beside a log before it takes them into it
 CLASSES_NAMED = 5
+OWNERS_NAMED = 3
 
 
 def counts(settings: Settings, schema: Schema | None) -> LogCounts | None:
@@ -67,6 +69,7 @@ def findings(settings: Settings, schema: Schema | None) -> Iterator[Finding]:
         if layout_of(database) is not None:
             yield from _rights(database)
             yield from _labels(settings, schema, database)
+            yield from _other_projects(settings, database)
             yield from _size(settings, database)
             yield from _room(database)
     finally:
@@ -114,6 +117,17 @@ def _labels(settings: Settings, schema: Schema | None, database: Database) -> It
         what = f"{stray.changed_after_export:,} labels changed after their rows had been exported."
         remedy = "With a larger LABEL_WAIT_DAYS fewer labels change after the export."
         yield Finding(what, remedy)
+
+
+def _other_projects(settings: Settings, database: Database) -> Iterator[Finding]:
+    with database.reading() as connection:
+        others = other_exporters(connection, settings.model_name, owner_of(settings))
+    if others:
+        what = (
+            f"Rows of {settings.model_name!r} are exported from this log by another project too:"
+            f" {first_few(others, OWNERS_NAMED)}."
+        )
+        yield Finding(what, "Projects that share a log each need a MODEL_NAME of their own.")
 
 
 def _size(settings: Settings, database: Database) -> Iterator[Finding]:

@@ -209,6 +209,20 @@ def test_check_tells_what_cannot_become_a_file(settings: Settings, database: Dat
     assert (counts.logged, counts.labelled, counts.exported) == (11, 10, 10)
 
 
+def test_check_tells_of_two_projects_that_export_the_rows_of_one_model(
+    settings: Settings, database: Database, tmp_path: Path
+) -> None:
+    elsewhere = settings._replace(project=tmp_path / "elsewhere")
+    for number, one in enumerate((settings, elsewhere)):
+        append(database, asked(*(f"{number}-{k}" for k in range(4))))
+        label(database, {f"{number}-{k}": "1" for k in range(4)})
+        assert len(fetch(one)) == 1
+    assert list(looking.findings(elsewhere, SCHEMA)) == [], "for all we know it was moved there"
+    [told] = looking.findings(settings, SCHEMA)
+    assert str(elsewhere.project) in told.what
+    assert "MODEL_NAME" in told.remedy
+
+
 def test_check_tells_of_a_disk_that_is_nearly_full(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
