@@ -7,6 +7,7 @@ the parts of a service. `docs/serving.md` says how to use it.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -215,6 +216,7 @@ def act(args: argparse.Namespace, settings: Settings, environment: Mapping[str, 
     with bound_socket(args.host, args.port) as listener:
         start = Start(host=args.host, environment=environment, workers=args.workers)
         serve(settings, start, listener)
+    gc.freeze()  # else Python looks for garbage among all that was imported, while nobody answers
     return Answer({"ending": "stopped"})
 
 

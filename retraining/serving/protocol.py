@@ -1,4 +1,5 @@
-"""HTTP as uvicorn reads it, with bounds: a request's head must come within 30 seconds and 64 KiB.
+"""HTTP as uvicorn reads it, with bounds: a request's head must come within 30 seconds and 64 KiB,
+and who has just sent a request when the service ends is answered.
 
 uvicorn waits for ever for the rest of a head, so that who sends one letter a minute holds a
 connection for as long as he likes; and it keeps a head of any length in memory, so that who sends
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 SECONDS_FOR_A_HEAD = 30.0
 MOST_BYTES_OF_A_HEAD = 65_536
+SECONDS_TO_HEAR_MORE = 0.2  # at the end, on a kept connection
 _TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"connection: close\r\ncontent-length: 0\r\n\r\n"
@@ -26,6 +28,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """Closes a connection whose head does not get whole in time, or grows without an end."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _is_ending = False
     _unfinished = 0  # bytes since the parser last had something whole: a head, a piece of a body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -55,6 +58,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unfinished = 0
         self._wait_no_more()
         super().on_headers_complete()
+        if self._is_ending:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body has come."""
@@ -71,9 +76,24 @@ class BoundedProtocol(HttpToolsProtocol):
         self._wait_no_more()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """The service ends; a request that is on its way over a kept connection is answered.
+
+        To close it at once would reset it under a caller who has just sent one, and cannot know
+        whether it was taken.
+        """
+        self._is_ending = True
+        if self._an_answer_is_due:
+            super().shutdown()
+        else:
+            self.loop.call_later(SECONDS_TO_HEAR_MORE, super().shutdown)
+
+    @property
+    def _an_answer_is_due(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _refuse_to_read_on(self) -> None:
-        an_answer_is_due = self.cycle is not None and not self.cycle.response_complete
-        if not an_answer_is_due:  # ours would stand in the middle of it
+        if not self._an_answer_is_due:  # ours would stand in the middle of it
             self.transport.write(_TOO_LONG)
         self.transport.close()
 

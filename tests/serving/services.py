@@ -173,6 +173,13 @@ def running(settings: Settings, host: str | None = "127.0.0.1") -> Iterator[Runn
 @contextlib.contextmanager
 def listening(app: Any) -> Iterator[int]:
     """An application on a free port, in a thread."""
+    with serving(app) as (_, port):
+        yield port
+
+
+@contextlib.contextmanager
+def serving(app: Any) -> Iterator[tuple[uvicorn.Server, int]]:
+    """The same, with the server itself."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(config_of(app))
@@ -180,7 +187,7 @@ def listening(app: Any) -> Iterator[int]:
         thread.start()
         assert until(lambda: server.started, 120), "the service did not start"
         try:
-            yield listener.getsockname()[1]
+            yield server, listener.getsockname()[1]
         finally:
             server.should_exit = True
             thread.join(timeout=20)

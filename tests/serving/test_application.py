@@ -13,9 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from prediction_service import Start, service_of
 from retraining.serving import intake, protocol
+from retraining.serving.application import application
 from tests.projects import CLONE
-from tests.serving.services import Caller, body_of, listening, probe_project, running
+from tests.serving.services import (
+    Caller,
+    body_of,
+    listening,
+    probe_project,
+    running,
+    serving,
+    until,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +136,26 @@ def test_a_head_that_is_too_long_is_told_so(own_probes: Settings) -> None:
         with socket.create_connection(("127.0.0.1", service.port), timeout=20) as line:
             line.sendall(b"GET /live HTTP/1.1\r\nX-A: " + b"a" * protocol.MOST_BYTES_OF_A_HEAD)
             assert line.recv(1000).startswith(b"HTTP/1.1 431 ")
+
+
+def test_what_comes_over_a_kept_connection_while_the_service_ends_is_answered(
+    own_probes: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "SECONDS_TO_HEAR_MORE", 20)
+    app = application(service_of(own_probes, Start("127.0.0.1", {})))
+    with serving(app) as (server, port):
+        kept = Caller(port)
+        assert kept.predict(1).status == 200
+        server.should_exit = True
+        assert until(lambda: is_refused(port)), "nobody new is let in"
+        last = kept.predict(2)
+        assert (last.status, last.headers["connection"]) == (200, "close")
+
+
+def is_refused(port: int) -> bool:
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return False
+    return True
 
 
 def test_a_long_body_may_follow_a_head_in_one_piece(own_probes: Settings) -> None:

@@ -9,10 +9,12 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from tests.ports import free_port
-from tests.projects import Project
+from tests.projects import CLONE, Project
 from tests.serving.processes import SCRIPT, Started, started
 from tests.serving.services import body_of, until
 
@@ -71,6 +73,21 @@ def test_an_orphan_that_the_parent_is_handed_ends_nothing(own_probes: Settings) 
         assert until(lambda: len(set(service.workers()) - {workers[0]}) == 2), "still looked after"
         os.kill(service.process.pid, signal.SIGTERM)
         assert service.process.wait(60) == 0
+
+
+WITHOUT_SERVING = """
+import gc, sys
+import prediction_service
+prediction_service.serve = lambda *_: None
+print(prediction_service.main(sys.argv[1:]), gc.get_freeze_count() > 1000)
+"""
+
+
+def test_the_end_looks_for_no_garbage_while_nobody_answers(tmp_path: Path) -> None:
+    words = ["--project", str(tmp_path), "--port", str(free_port()), "-q"]
+    command = [sys.executable, "-c", WITHOUT_SERVING, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CLONE)
+    assert done.stdout.split() == ["0", "True"]
 
 
 def test_workers_whose_parent_is_gone_end_too(own_probes: Settings) -> None:
