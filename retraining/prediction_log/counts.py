@@ -101,13 +101,6 @@ def ids_with_other_features(connection: Connection, model_name: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _is_predicted() -> sa.ColumnElement[bool]:
-    return sa.exists().where(
-        predictions.c.model_name == labels.c.model_name,
-        predictions.c.prediction_id == labels.c.prediction_id,
-    )
-
-
 def other_exporters(connection: Connection, model_name: str, owner: str) -> list[str]:
     """Who else exported rows of the model since `owner` first did.
 
@@ -122,3 +115,20 @@ def other_exporters(connection: Connection, model_name: str, owner: str) -> list
         .order_by(exports.c.owner)
     )
     return list(connection.execute(query).scalars())
+
+
+def labels_of_later(connection: Connection, model_name: str, moment: datetime) -> int:
+    """Labels that stand and say that they are of a later time."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(labels)
+        .where(labels.c.model_name == model_name, STANDS, labels.c.label_time > moment)
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def _is_predicted() -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        predictions.c.model_name == labels.c.model_name,
+        predictions.c.prediction_id == labels.c.prediction_id,
+    )

@@ -125,7 +125,7 @@ class Production:
         if self._model is None:
             command = self._settings.command
             why = self.standing.unserved
-            log.warning("no version answers yet: %s; `%s check` says what to do", why, command)
+            log.warning("no version answers yet; `%s check` says what to do: %s", command, why)
         self._follower.start()
 
     def close(self) -> None:

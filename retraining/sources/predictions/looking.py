@@ -12,6 +12,7 @@ from retraining.phrases import first_few
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.counts import (
     ids_with_other_features,
+    labels_of_later,
     log_counts,
     other_exporters,
     stray_labels,
@@ -69,6 +70,7 @@ def findings(settings: Settings, schema: Schema | None) -> Iterator[Finding]:
         if layout_of(database) is not None:
             yield from _rights(database)
             yield from _labels(settings, schema, database)
+            yield from _label_times(settings, database)
             yield from _other_projects(settings, database)
             yield from _size(settings, database)
             yield from _room(database)
@@ -116,6 +118,16 @@ def _labels(settings: Settings, schema: Schema | None, database: Database) -> It
     if stray.changed_after_export:
         what = f"{stray.changed_after_export:,} labels changed after their rows had been exported."
         remedy = "With a larger LABEL_WAIT_DAYS fewer labels change after the export."
+        yield Finding(what, remedy)
+
+
+def _label_times(settings: Settings, database: Database) -> Iterator[Finding]:
+    tomorrow = datetime.now(UTC) + A_DAY
+    with database.reading() as connection:
+        count = labels_of_later(connection, settings.model_name, tomorrow)
+    if count:
+        what = f"{count:,} labels have a label_time that is more than a day in the future."
+        remedy = "A correction counts only with a later label_time: mend the clock that sends them."
         yield Finding(what, remedy)
 
 

@@ -199,11 +199,13 @@ def test_check_tells_what_cannot_become_a_file(settings: Settings, database: Dat
     label(database, {"stranger": "1", "id-1": "0"}, received=long_ago + timedelta(days=1))
     append(database, asked("odd"), asked("id-1", features={"x": [99.0]}))
     label(database, {"odd": "spam"}, received=long_ago)
+    label(database, {"id-2": "0"}, when=datetime.now(UTC) + timedelta(days=2))
     told = "\n".join(finding.what for finding in looking.findings(settings, SCHEMA))
     assert "1 prediction ids came again with other features" in told
     assert "1 labels came more than a day ago" in told
     assert "'spam' (1)" in told
     assert "1 labels changed after" in told
+    assert "1 labels have a label_time" in told
     counts = looking.counts(settings, SCHEMA)
     assert counts is not None
     assert (counts.logged, counts.labelled, counts.exported) == (11, 10, 10)
