@@ -9,7 +9,6 @@ is.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from bench.log import MODEL
 from bench.measuring import measured
-from bench.watched import DAYS, write_log
+from bench.watched import DAYS, monitor_on, write_log
 from examples.electricity import demo
 from retraining.cycle.traffic import MOST_READ
 from retraining.cycle.traffic_drift import MOST_ROWS
@@ -52,15 +51,10 @@ def main() -> None:
         project = Path(folder) / "project"
         demo.prepare(project, demo.weeks(demo.days_of_the_market()))
         demo.start(project, "register_first_model.py", "--train-from", "used_data", "--set-alias")
-        _print("monitor where there is no log", _of_the_command(project))
+        _print("monitor where there is no log", measured(monitor_on(project)).cpu)
         write_log(project, args.rows)
         _print_parts(project, args.rows)
-        _print(f"monitor on {args.rows:,} rows", _of_the_command(project))
-
-
-def _of_the_command(project: Path) -> float:
-    command = [sys.executable, str(demo.CLONE / "pipeline_orchestrator.py"), "monitor", "--json"]
-    return measured([*command, "--project", str(project)]).cpu
+        _print(f"monitor on {args.rows:,} rows", measured(monitor_on(project)).cpu)
 
 
 def _print_parts(project: Path, rows: int) -> None:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.log import NAMES, serving, write_a_day
-from bench.measuring import ratio
+from bench.measuring import measured, ratio
 from examples.electricity import demo
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.layout import ensure_layout
@@ -65,6 +65,15 @@ def write_log(project: Path, rows: int) -> None:
         for _ in write_a_day(database, first_day + timedelta(days=day), rows // DAYS):
             pass
     database.close()
+    found = json.loads(measured(monitor_on(project)).out)["predictions"]
+    if found < rows:
+        raise RuntimeError(f"monitor finds {found:,} of {rows:,} rows")
+
+
+def monitor_on(project: Path) -> list[str]:
+    """The command that looks at a project's log."""
+    script = str(demo.CLONE / "pipeline_orchestrator.py")
+    return [sys.executable, script, "monitor", "--json", "--project", str(project), "-q"]
 
 
 def _compare(project: Path, seconds: float, turns: int) -> None:
@@ -99,10 +108,8 @@ def _looking(project: Path, name: str) -> Iterator[None]:
 
 
 def _look_until(project: Path, name: str, ended: threading.Event) -> None:
-    command = [sys.executable, str(demo.CLONE / "pipeline_orchestrator.py"), "monitor", "--json"]
-    command += ["--project", str(project), "-q"]
     while not ended.is_set():
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(monitor_on(project), stdout=subprocess.DEVNULL)
         give_way(process.pid, NICENESS if name == "in time" else NICENESS_FOR_A_PERSON)
         while process.poll() is None:
             if ended.wait(0.1):
