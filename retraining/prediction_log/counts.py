@@ -36,6 +36,14 @@ class StrayLabels:
     changed_after_export: int
 
 
+@dataclass(frozen=True)
+class OfLater:
+    """Predictions, and labels that stand, whose time is after some moment."""
+
+    predictions: int
+    labels: int
+
+
 def log_counts(connection: Connection, model_name: str, classes: Sequence[str]) -> LogCounts:
     """Count the rows of a model; a label counts where its text is among the classes."""
     columns = predictions.c
@@ -117,14 +125,18 @@ def other_exporters(connection: Connection, model_name: str, owner: str) -> list
     return list(connection.execute(query).scalars())
 
 
-def labels_of_later(connection: Connection, model_name: str, moment: datetime) -> int:
-    """Labels that stand and say that they are of a later time."""
-    query = (
-        sa.select(sa.func.count())
-        .select_from(labels)
-        .where(labels.c.model_name == model_name, STANDS, labels.c.label_time > moment)
+def later_than(connection: Connection, model_name: str, moment: datetime) -> OfLater:
+    """Count what a wrong clock wrote."""
+    rows = sa.select(sa.func.count()).where(
+        predictions.c.model_name == model_name, predictions.c.request_time > moment
     )
-    return int(connection.execute(query).scalar_one())
+    given = sa.select(sa.func.count()).where(
+        labels.c.model_name == model_name, STANDS, labels.c.label_time > moment
+    )
+    return OfLater(
+        predictions=connection.execute(rows).scalar_one(),
+        labels=connection.execute(given).scalar_one(),
+    )
 
 
 def _is_predicted() -> sa.ColumnElement[bool]:

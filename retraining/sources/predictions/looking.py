@@ -12,7 +12,7 @@ from retraining.phrases import first_few
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.counts import (
     ids_with_other_features,
-    labels_of_later,
+    later_than,
     log_counts,
     other_exporters,
     stray_labels,
@@ -70,7 +70,7 @@ def findings(settings: Settings, schema: Schema | None) -> Iterator[Finding]:
         if layout_of(database) is not None:
             yield from _rights(database)
             yield from _labels(settings, schema, database)
-            yield from _label_times(settings, database)
+            yield from _clocks(settings, database)
             yield from _other_projects(settings, database)
             yield from _size(settings, database)
             yield from _room(database)
@@ -121,12 +121,16 @@ def _labels(settings: Settings, schema: Schema | None, database: Database) -> It
         yield Finding(what, remedy)
 
 
-def _label_times(settings: Settings, database: Database) -> Iterator[Finding]:
+def _clocks(settings: Settings, database: Database) -> Iterator[Finding]:
     tomorrow = datetime.now(UTC) + A_DAY
     with database.reading() as connection:
-        count = labels_of_later(connection, settings.model_name, tomorrow)
-    if count:
-        what = f"{count:,} labels have a label_time that is more than a day in the future."
+        of_later = later_than(connection, settings.model_name, tomorrow)
+    if of_later.predictions:
+        what = f"{of_later.predictions:,} predictions are from more than a day in the future."
+        remedy = "Mend the service's clock; they are exported when their time has come."
+        yield Finding(what, remedy)
+    if of_later.labels:
+        what = f"{of_later.labels:,} labels have a label_time more than a day in the future."
         remedy = "A correction counts only with a later label_time: mend the clock that sends them."
         yield Finding(what, remedy)
 
