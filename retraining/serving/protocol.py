@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import asyncio
 
 SECONDS_FOR_A_HEAD = 30.0
+SECONDS_TO_TAKE_AN_ANSWER = 60.0
 MOST_BYTES_OF_A_HEAD = 65_536
 SECONDS_TO_HEAR_MORE = 0.2  # at the end, on a kept connection
 _TOO_LONG = (
@@ -25,9 +26,12 @@ _TOO_LONG = (
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose head does not get whole in time, or grows without an end."""
+    """Closes a connection whose head does not get whole in time, or grows without an end, and one
+    whose caller does not take the answer.
+    """
 
     _deadline: asyncio.TimerHandle | None = None
+    _answers_end: asyncio.TimerHandle | None = None
     _is_ending = False
     _unfinished = 0  # bytes since the parser last had something whole: a head, a piece of a body
 
@@ -74,7 +78,18 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is there to wait for."""
         self._wait_no_more()
+        self._stop_waiting_for_the_reader()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The caller takes less than it is sent; what it does not take is kept in memory."""
+        super().pause_writing()
+        self._answers_end = self.loop.call_later(SECONDS_TO_TAKE_AN_ANSWER, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Nearly all has been taken."""
+        self._stop_waiting_for_the_reader()
+        super().resume_writing()
 
     def shutdown(self) -> None:
         """The service ends; a request that is on its way over a kept connection is answered.
@@ -96,6 +111,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._an_answer_is_due:  # ours would stand in the middle of it
             self.transport.write(_TOO_LONG)
         self.transport.close()
+
+    def _stop_waiting_for_the_reader(self) -> None:
+        if self._answers_end is not None:
+            self._answers_end.cancel()
+            self._answers_end = None
 
     def _wait_for_a_head(self) -> None:
         self._deadline = self.loop.call_later(SECONDS_FOR_A_HEAD, self.transport.close)

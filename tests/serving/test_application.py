@@ -138,6 +138,21 @@ def test_a_head_that_is_too_long_is_told_so(own_probes: Settings) -> None:
             assert line.recv(1000).startswith(b"HTTP/1.1 431 ")
 
 
+def test_an_answer_that_nobody_takes_is_not_kept_for_ever(
+    own_probes: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "SECONDS_TO_TAKE_AN_ANSWER", 0.5)
+    ask = b"GET /mlops/api/monitoring/predictions/recent/1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    app = application(service_of(own_probes, Start("127.0.0.1", {})))
+    with serving(app) as (server, port), socket.socket() as line:
+        assert Caller(port).predict(*range(1_000)).json["logged"]
+        assert until(lambda: not server.server_state.connections)
+        line.connect(("127.0.0.1", port))
+        line.sendall(ask * 100)
+        assert until(lambda: server.server_state.total_requests > 1), "one is answered"
+        assert until(lambda: not server.server_state.connections, 20)
+
+
 def test_what_comes_over_a_kept_connection_while_the_service_ends_is_answered(
     own_probes: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
