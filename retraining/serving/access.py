@@ -129,8 +129,13 @@ def _hosts(allowed: tuple[str, ...], host: str | None) -> frozenset[str]:
     """The names that are ours: loopback's always, which no other site's page can be called by."""
     if host is None:
         return frozenset(allowed or ("*",))
-    listened_on = f"[{host}]" if ":" in host else host
-    return frozenset(name.lower() for name in (*LOOPBACK_NAMES, listened_on, *allowed))
+    return frozenset(_as_asked(name) for name in (*LOOPBACK_NAMES, host, *allowed))
+
+
+def _as_asked(name: str) -> str:
+    """A name or address as `Host` has it: without a port, addresses of IPv6 in brackets."""
+    is_bare_ipv6 = name.count(":") > 1 and not name.startswith("[")
+    return (f"[{name}]" if is_bare_ipv6 else _without_port(name)).lower()
 
 
 def _without_port(host: str) -> str:
