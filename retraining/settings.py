@@ -566,7 +566,7 @@ def _contradictions(
             f" {', '.join(mongo)}"
         )
     problems += _contradictions_of_access(texts)
-    problems += _contradictions_of_silence(values, texts)
+    problems += _contradictions_of_silence(values)
     folders = [
         os.path.normpath(str(values[n]))
         for n in ("new_data_dir", "used_data_dir", "quarantine_dir")
@@ -589,19 +589,14 @@ def _contradictions_of_access(texts: Mapping[str, str]) -> list[str]:
     return []
 
 
-def _contradictions_of_silence(values: dict[str, Any], texts: Mapping[str, str]) -> list[str]:
-    """A row that left with the label of silence is never sent again, so the wait must be meant."""
-    if "LABEL_IF_SILENT" not in texts:
-        return []
-    if "LABEL_WAIT_DAYS" not in texts:
-        asked_for = "LABEL_WAIT_DAYS: required, since LABEL_IF_SILENT is set"
-        return [f"{asked_for}: without a wait every prediction would get that label at once"]
+def _contradictions_of_silence(values: dict[str, Any]) -> list[str]:
+    """A row whose day is removed before its wait is over is never exported."""
     wait = values.get("label_wait_days", 0.0)
     kept = values.get("prediction_retention_days")
-    if kept is not None and kept < wait:
-        too_short = f"PREDICTION_RETENTION_DAYS: {kept} is less than LABEL_WAIT_DAYS={wait:g}"
-        return [f"{too_short}: rows would be removed before LABEL_IF_SILENT gives them a label"]
-    return []
+    if values.get("label_if_silent") is None or kept is None or kept >= wait:
+        return []
+    too_short = f"PREDICTION_RETENTION_DAYS: {kept} is less than LABEL_WAIT_DAYS={wait:g}"
+    return [f"{too_short}: rows would be removed before LABEL_IF_SILENT gives them a label"]
 
 
 def _threshold_problems(

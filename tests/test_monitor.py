@@ -92,3 +92,15 @@ def test_no_file_is_named_by_a_dash(project: Project) -> None:
 )
 def test_psi_in_words(psi: float, words: str) -> None:
     assert size_of_psi(psi) == words
+
+
+def test_a_wait_that_is_shorter_than_most_labels_take_is_told(
+    project: Project, database: Database
+) -> None:
+    assert "is shorter" not in project.start("monitor").expect(0).out
+    late = {f"p{row}": "1" for row in range(5, 20)}
+    label(database, late, received=datetime.now(UTC) + timedelta(days=6))
+    said = " ".join(project.start("monitor").expect(0).out.split())
+    assert "95 % of these came within 7 days LABEL_WAIT_DAYS=0 is shorter" in said
+    project.configure(LABEL_WAIT_DAYS="7")
+    assert "is shorter" not in project.start("monitor").expect(0).out

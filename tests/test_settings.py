@@ -260,8 +260,7 @@ def test_a_misspelt_metric_is_one_problem(tmp_path: Path) -> None:
         ({"JWT_SECRET": "s" * 32}, "JWT_AUDIENCE: required, since JWT_SECRET is set"),
         ({"JWT_AUDIENCE": "us"}, "JWT_AUDIENCE: needs JWT_SECRET or JWT_PUBLIC_KEY_FILE"),
         ({"JWT_SECRET": "s" * 32, "JWT_PUBLIC_KEY_FILE": "k", "JWT_AUDIENCE": "us"}, "set one of"),
-        ({"LABEL_IF_SILENT": "ok"}, "LABEL_WAIT_DAYS: required, since LABEL_IF_SILENT is set"),
-        ({"LABEL_IF_SILENT": "ok", "LABEL_WAIT_DAYS": "0"}, None),
+        ({"LABEL_IF_SILENT": "ok"}, None),
         (
             {
                 "LABEL_IF_SILENT": "ok",

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 DAYS_FOR_BLOCKS = 8  # from so many days on, a day is a block; before that an hour is
 SECONDS_AN_HOUR = 3600
 HOURS_A_DAY = 24
-MOST_LABELS_IN = 0.95
 LABEL_AGES = (0, 1, 2, 4, 8, 15, 31)  # whole days at which a part of the labels begins
 
 
@@ -154,16 +153,6 @@ def by_label_age(chosen: Metric, rows: LabelledRows) -> tuple[LabelAge, ...]:
         if realised is not None:
             ages.append(LabelAge(int(start or 0), None if end is None else end - 1, realised))
     return tuple(ages)
-
-
-def labels_in_days(rows: LabelledRows) -> int | None:
-    """The number of whole days after which 95 % of the labels that came were there.
-
-    None without labels.
-    """
-    if not rows.delays.size:
-        return None
-    return int(np.quantile(rows.delays, MOST_LABELS_IN, method="inverted_cdf")) + 1
 
 
 def hour_number(moment: datetime) -> int:

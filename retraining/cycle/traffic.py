@@ -23,11 +23,11 @@ from retraining.cycle.realised import (
     HOURS_A_DAY,
     by_label_age,
     labelled_rows,
-    labels_in_days,
     score_of_groups,
     score_of_rows,
 )
 from retraining.datasets.columns import label_text
+from retraining.prediction_log.label_ages import labels_in_days
 from retraining.prediction_log.traffic import draw_answers, traffic_groups
 from retraining.scoring import coding
 from retraining.statistics import Calibration, metric
@@ -164,7 +164,7 @@ def read_traffic(
     return Traffic(
         whole=whole,
         coverage=_coverage(groups, codes),
-        labels_in_days=labels_in_days(rows),
+        labels_in_days=labels_in_days(rows.delays),
         by_label_age=by_label_age(chosen, rows),
         by_version=scored.by_version(groups),
         days=scored.by_day(groups),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from retraining.folders.disks import may_write_in
-from retraining.phrases import first_few
+from retraining.phrases import first_few, how_many
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.counts import (
     ids_with_other_features,
@@ -17,6 +17,7 @@ from retraining.prediction_log.counts import (
     other_exporters,
     stray_labels,
 )
+from retraining.prediction_log.label_ages import is_too_short, labels_in_days, newest_delays
 from retraining.prediction_log.layout import layout_of
 from retraining.sources import Finding
 from retraining.sources.predictions.fetching import no_such_class, owner_of
@@ -71,6 +72,7 @@ def findings(settings: Settings, schema: Schema | None) -> Iterator[Finding]:
             yield from _rights(database)
             yield from _labels(settings, schema, database)
             yield from _clocks(settings, database)
+            yield from _wait(settings, database)
             yield from _other_projects(settings, database)
             yield from _size(settings, database)
             yield from _room(database)
@@ -133,6 +135,27 @@ def _clocks(settings: Settings, database: Database) -> Iterator[Finding]:
         what = f"{of_later.labels:,} labels have a label_time more than a day in the future."
         remedy = "A correction counts only with a later label_time: mend the clock that sends them."
         yield Finding(what, remedy)
+
+
+def _wait(settings: Settings, database: Database) -> Iterator[Finding]:
+    """Whether rows wait long enough for their labels."""
+    wait = settings.label_wait_days
+    if settings.label_if_silent is not None and not wait:
+        what = (
+            f"LABEL_IF_SILENT={settings.label_if_silent} labels each prediction as soon as it is"
+            " made: LABEL_WAIT_DAYS is 0."
+        )
+        yield Finding(what, "Set LABEL_WAIT_DAYS to the days after which silence is an answer.")
+    with database.reading() as connection:
+        delays = newest_delays(connection, settings.model_name)
+    in_days = labels_in_days(delays)
+    if in_days is not None and is_too_short(wait, in_days):
+        what = (
+            f"95 % of the last {how_many(delays.size, 'label')} came within"
+            f" {how_many(in_days, 'day')}, and LABEL_WAIT_DAYS={wait:g} is shorter: labels that"
+            " come early are no random sample of all."
+        )
+        yield Finding(what, f"Set LABEL_WAIT_DAYS={in_days} or more.")
 
 
 def _other_projects(settings: Settings, database: Database) -> Iterator[Finding]:

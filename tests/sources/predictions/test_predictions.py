@@ -222,6 +222,33 @@ def test_check_tells_what_a_clock_that_is_ahead_wrote(
     ]
 
 
+def test_check_warns_while_the_wait_is_shorter_than_most_labels_take(
+    settings: Settings, database: Database
+) -> None:
+    ten_labelled(database)
+    then = datetime.now(UTC) - timedelta(days=20)
+    late = [f"late-{number}" for number in range(10)]
+    append(database, *(replace(asked(name), request_time=then) for name in late))
+    label(database, dict.fromkeys(late, "1"), received=then + timedelta(days=6, hours=3))
+
+    def warned(days: float) -> str:
+        waiting = settings._replace(label_wait_days=days)
+        return "\n".join(" ".join(finding[:2]) for finding in looking.findings(waiting, SCHEMA))
+
+    assert "95 % of the last 20 labels came within 7 days, and LABEL_WAIT_DAYS=0.5" in warned(0.5)
+    assert "Set LABEL_WAIT_DAYS=7 or more." in warned(6)
+    assert "95 %" not in warned(7)
+
+
+def test_check_warns_of_silence_that_is_a_label_at_once(
+    settings: Settings, database: Database
+) -> None:
+    del database
+    silent = settings._replace(label_if_silent="0")
+    assert "as soon as it is made" in next(iter(looking.findings(silent, SCHEMA))).what
+    assert list(looking.findings(silent._replace(label_wait_days=30.0), SCHEMA)) == []
+
+
 def test_check_tells_of_two_projects_that_export_the_rows_of_one_model(
     settings: Settings, database: Database, tmp_path: Path
 ) -> None:
