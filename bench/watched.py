@@ -1,8 +1,7 @@
 """How much longer answers take while `monitor` looks at a long log: `python -m bench.watched`.
 
 A service answers callers who ask at a steady pace, from a process of their own. In turns nobody
-looks at its log of a million rows, and `monitor` does at the two priorities that the service gives
-it: when it looks in time, and when somebody waits for what it finds.
+looks at its log of a million rows, and `monitor` does at the priority that the service gives it.
 An answer's time begins when it was due, not when it was asked for: what waits behind a slow answer
 counts too. `--rows` sets how long the log is, `--turns` how often each is tried. Read the ratios.
 """
@@ -30,14 +29,14 @@ from bench.measuring import measured, ratio
 from examples.electricity import demo
 from retraining.prediction_log.connection import JOB, open_database
 from retraining.prediction_log.layout import ensure_layout
-from retraining.serving.jobs import NICENESS, NICENESS_FOR_A_PERSON, give_way
+from retraining.serving.jobs import NICENESS_OF_A_LOOK, give_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLIENTS, ASKED_A_SECOND = 4, 25  # each of the clients
 DAYS = 25
-LOOKS = ("nobody", "in time", "somebody waits")
+LOOKS = ("nobody", "monitor")
 
 
 def main() -> None:
@@ -98,7 +97,7 @@ def _looking(project: Path, name: str) -> Iterator[None]:
         yield
         return
     ended = threading.Event()
-    watcher = threading.Thread(target=_look_until, args=(project, name, ended))
+    watcher = threading.Thread(target=_look_until, args=(project, ended))
     watcher.start()
     try:
         yield
@@ -107,10 +106,10 @@ def _looking(project: Path, name: str) -> Iterator[None]:
         watcher.join()
 
 
-def _look_until(project: Path, name: str, ended: threading.Event) -> None:
+def _look_until(project: Path, ended: threading.Event) -> None:
     while not ended.is_set():
         process = subprocess.Popen(monitor_on(project), stdout=subprocess.DEVNULL)
-        give_way(process.pid, NICENESS if name == "in time" else NICENESS_FOR_A_PERSON)
+        give_way(process.pid, NICENESS_OF_A_LOOK)
         while process.poll() is None:
             if ended.wait(0.1):
                 process.kill()  # it only reads

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 JOBS_KEPT = 100
 NICENESS = 10  # answers come first
-NICENESS_FOR_A_PERSON = 5  # who waits: after answers too, but before all else
+# Of a look at the log: beside one at 10, answers took longer than beside one at 5, as measured.
+NICENESS_OF_A_LOOK = 5
 OOM_SCORE = 500  # where memory is short, the cycle goes before the service
 LONGEST_WHY = 500  # characters
 LAST_LINES = 4000  # bytes of what a job said that are looked at

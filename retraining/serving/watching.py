@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from retraining.logs import log
 from retraining.prediction_log.connection import PredictionLogError
 from retraining.prediction_log.watch import KeptResult, keep_result, kept_result, take_lease
-from retraining.serving.jobs import NICENESS, NICENESS_FOR_A_PERSON, give_way
+from retraining.serving.jobs import NICENESS_OF_A_LOOK, give_way
 from retraining.serving.refusals import Refusal, not_now
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Watch:
     def _ask_monitor(self, days: int, somebody_waits: bool) -> str:
         """Run the command.
 
-        Answers come first: it gives way to them, though less where somebody waits for it.
+        Answers come first: it gives way to them, also where somebody waits for it.
         """
         command = [*shlex.split(self._settings.command), "monitor", "--json", "--days", str(days)]
         if not somebody_waits:  # a look in time is the one that tells
@@ -175,7 +175,7 @@ class Watch:
             cwd=self._settings.project,
         )
         self._process = process
-        give_way(process.pid, NICENESS_FOR_A_PERSON if somebody_waits else NICENESS)
+        give_way(process.pid, NICENESS_OF_A_LOOK)
         try:
             output, errors = process.communicate(timeout=LONGEST_LOOK)
         except subprocess.TimeoutExpired:

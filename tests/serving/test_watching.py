@@ -15,7 +15,7 @@ import pytest
 
 from retraining.notices import alerts
 from retraining.serving import watching
-from retraining.serving.jobs import NICENESS_FOR_A_PERSON
+from retraining.serving.jobs import NICENESS_OF_A_LOOK
 from tests.serving.processes import starts_on
 from tests.serving.services import body_of, move_alias, probe_project, running, until
 
@@ -129,7 +129,7 @@ def test_answers_come_before_a_look_that_a_person_waits_for(own_probes: Settings
         with suppress(ProcessLookupError):  # it may end while it is asked
             looks = starts_on(own_probes.project)
             found = [os.getpriority(os.PRIO_PROCESS, process) for process in looks]
-            return found == [NICENESS_FOR_A_PERSON]
+            return found == [NICENESS_OF_A_LOOK]
         return False
 
     with running(own_probes) as service, ThreadPoolExecutor(1) as person:
