@@ -501,7 +501,7 @@ def load(
         what = "is not a folder" if project.exists() else "is not there"
         raise UsageError(
             f"The project folder {project} {what}.",
-            remedy="Correct the name (--project); `init DIR FILES...` makes a new project.",
+            remedy="Correct the name; `init DIR FILES...` makes a new project.",
         )
     path = env_file if env_file is not None else project / ".env"
     if env_file is not None and not path.is_file():

@@ -138,7 +138,7 @@ def test_a_wrong_command_line_ends_2_in_three_lines_that_name_it(
 def test_a_project_that_is_not_there_ends_2(tmp_path: Path) -> None:
     what, _, remedy = Project(tmp_path / "nowhere").start("status").expect(2).error
     assert str(tmp_path / "nowhere") in what
-    assert "--project" in remedy
+    assert "Correct the name" in remedy
 
 
 # --- settings -------------------------------------------------------------------------------------
