@@ -155,11 +155,13 @@ def test_sigterm_reaches_every_child_and_none_is_left_untold(make: Maker) -> Non
     assert process.returncode == 143, err
     cycles = json.loads(out)
     assert [cycle["exit_code"] for cycle in cycles] == [143, 143, 143]
-    assert cycles[2]["reason"] == "Interrupted by SIGTERM before it was started."
-    assert set(cycles[2]["files"].values()) == {None}
-    name = str(sleeping[2].folder)
+    # whose turn had not come is chance: the gates are looked at side by side
+    reason = "Interrupted by SIGTERM before it was started."
+    (last,) = [place for place, cycle in enumerate(cycles) if cycle["reason"] == reason]
+    assert set(cycles[last]["files"].values()) == {None}
+    name = str(sleeping[last].folder)
     said = [line.removeprefix(f"{name}: ") for line in err.splitlines() if line.startswith(name)]
-    assert said == [cycles[2]["reason"], NOTHING_CHANGED, AGAIN]
+    assert said == [reason, NOTHING_CHANGED, AGAIN]
     for project in sleeping:
         assert not is_held(project.folder / ".retraining")
 
