@@ -82,13 +82,13 @@ format: .venv/installed-for-development
 	.venv/bin/ruff check --fix $(tested)
 	.venv/bin/ruff format $(tested)
 
-bench: .venv/installed-for-development
+bench: .venv/installed-for-development compiled
 	$(venv) -m bench.speed
 
-bench-serving: .venv/installed-for-development
+bench-serving: .venv/installed-for-development compiled
 	$(venv) -m bench.serving
 
-bench-large: .venv/installed-for-development
+bench-large: .venv/installed-for-development compiled
 	$(venv) -m bench.scale places
 	$(venv) -m bench.scale rows --rows $(ROWS)
 
