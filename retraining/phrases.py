@@ -27,6 +27,19 @@ def first_few(texts: Iterable[str], limit: int) -> str:
     return f"{shown} and {left_out:,} more" if left_out > 0 else shown
 
 
+def likely_meant(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a slip of the keyboard may have meant; capitals make no difference.
+
+    >>> likely_meant("rocauc", ["accuracy", "roc_auc"])
+    'roc_auc'
+    """
+    from difflib import get_close_matches  # a start whose names are right makes no guess
+
+    by_small_letters = {one.lower(): one for one in known}
+    near = get_close_matches(name.lower(), by_small_letters, n=1)
+    return by_small_letters[near[0]] if near else None
+
+
 def how_many(number: int, one: str, several: str | None = None) -> str:
     """A number with its noun.
 

@@ -75,10 +75,10 @@ def _number(low: float = -math.inf, high: float = math.inf, *, open_ends: bool =
 
 def _guess(text: str, choices: Sequence[str]) -> str:
     """What a slip of the keyboard may have meant, to follow the choices."""
-    from difflib import get_close_matches  # a start whose settings are right makes no guess
+    from retraining.phrases import likely_meant  # a start whose settings are right makes no guess
 
-    near = get_close_matches(text.lower(), choices, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    meant = likely_meant(text, choices)
+    return f" (did you mean {meant}?)" if meant else ""
 
 
 def _one_of(*choices: str) -> Parse:

@@ -4,8 +4,9 @@ nowhere is an error, never silence.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
+
+from retraining.phrases import likely_meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +55,6 @@ def _unknown_class(settings: Settings, schema: Schema, version: int) -> Iterator
 
 
 def _nowhere(setting: str, name: str, kind: str, known: Iterable[str]) -> str:
-    by_small_letters = {one.lower(): one for one in known}
-    near = get_close_matches(name.lower(), by_small_letters, n=1)
-    did_you_mean = f"; did you mean {by_small_letters[near[0]]!r}?" if near else ""
+    meant = likely_meant(name, known)
+    did_you_mean = f"; did you mean {meant!r}?" if meant else ""
     return f"{setting}: {name!r} is no {kind}{did_you_mean}"

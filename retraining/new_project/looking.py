@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import zlib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from retraining.new_project.columns import column_proposals, ignoring, likely_ta
 from retraining.new_project.csv_format import csv_proposals
 from retraining.new_project.label_columns import could_be_labels
 from retraining.new_project.proposal import Proposal
+from retraining.phrases import likely_meant
 from retraining.records import DataFile
 from retraining.settings import load
 
@@ -135,13 +135,12 @@ def _refuse_unknown(target: str, columns: Iterable[Sequence[str]]) -> None:
     known = list(dict.fromkeys(name for names in columns for name in names))
     if target in known:
         return
-    by_small_letters = {name.lower(): name for name in known}
-    near = get_close_matches(target.lower(), by_small_letters, n=1)
-    meant = f"Did you mean {shown(by_small_letters[near[0]])}? " if near else ""
+    meant = likely_meant(target, known)
+    did_you_mean = f"Did you mean {shown(meant)}? " if meant else ""
     raise UsageError(
         f"--target: the data has no column {shown(target)}; it has {listed(known)}",
-        remedy=f"{meant}Name the column as the header writes it, and start the command again: "
-        "nothing was copied, and no .env was written.",
+        remedy=f"{did_you_mean}Name the column as the header writes it, and start the command"
+        " again: nothing was copied, and no .env was written.",
     )
 
 
