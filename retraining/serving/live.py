@@ -113,7 +113,8 @@ class LivePage:
         )
 
     def _serving(self) -> Serving:
-        model, standing = self._production.model, self._production.standing
+        standing = self._production.standing
+        model = standing.model
         health = self._predictions.health()
         return Serving(
             version=None if model is None else model.version,

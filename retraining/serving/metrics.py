@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Literal
 
-    from retraining.serving.model import ServedModel
     from retraining.serving.production import Outcome, Standing
 
     Mode = Literal["livesum", "livemin", "livemax", "livemostrecent"]
@@ -165,13 +164,13 @@ class Metrics:
         """A version was taken over, or was not."""
         self._reloads.labels(outcome).inc()
 
-    def stands(self, standing: Standing, model: ServedModel | None) -> None:
-        """A look at the registry ended."""
+    def stands(self, standing: Standing) -> None:
+        """A look at the registry ended, or another version takes over."""
         if standing.alias_version is not None:
             self._alias_version.set(standing.alias_version)
-        if model is not None:
-            self._model_version.set(model.version)
-            self._loaded.set(model.since.timestamp())
+        if standing.model is not None:
+            self._model_version.set(standing.model.version)
+            self._loaded.set(standing.model.since.timestamp())
 
     def request_times(self, routes: Collection[str]) -> dict[float, float]:
         """Answers on some routes since the start that took so many seconds or less, over all

@@ -39,9 +39,12 @@ ROWS_TRIED = 100  # of the log, before a version takes over
 
 @dataclass(frozen=True)
 class Standing:
-    """What the last look showed; replaced whole, so that a reader never sees half of it.
+    """What answers and what the last look showed.
+
+    Replaced whole, so that a reader never sees half of it.
 
     Attributes:
+        model: the version that answers, None where none does yet.
         alias_version: the version that holds the alias, None where none does or nobody could say
             yet.
         store_ok: whether the registry answered.
@@ -51,6 +54,7 @@ class Standing:
         facts: what the registry tells of the version that answers.
     """
 
+    model: ServedModel | None = None
     alias_version: int | None = None
     store_ok: bool = False
     store_since: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -70,8 +74,8 @@ class Watcher(Protocol):
     def tried(self, version: int, outcome: Outcome, why: str) -> None:
         """A version was loaded, or why it was not."""
 
-    def stands(self, standing: Standing, model: ServedModel | None) -> None:
-        """A look ended; `model` answers."""
+    def stands(self, standing: Standing) -> None:
+        """A look ended, or another version takes over."""
 
 
 class Production:
@@ -96,7 +100,6 @@ class Production:
         self._open_registry = open_registry
         self._predictions = predictions
         self._watchers = watchers
-        self._model: ServedModel | None = None
         self._refused: _Attempt | None = None
         self._stop = threading.Event()
         self._scratch = Path(tempfile.mkdtemp(prefix="retraining-service-"))
@@ -106,7 +109,7 @@ class Production:
     @property
     def model(self) -> ServedModel | None:
         """The version that answers now, None where none does yet."""
-        return self._model
+        return self.standing.model
 
     def model_now(self) -> ServedModel:
         """The version that answers now.
@@ -114,15 +117,16 @@ class Production:
         Raises:
             Refusal: 503, there is none yet.
         """
-        if self._model is None:
+        model = self.standing.model
+        if model is None:
             alias = self._settings.production_alias
             raise not_now("no_model", f"No version with the alias {alias!r} could be loaded yet.")
-        return self._model
+        return model
 
     def start(self) -> None:
         """Look once, then follow the alias in a thread."""
         self.look()
-        if self._model is None:
+        if self.model is None:
             command = self._settings.command
             why = self.standing.unserved
             log.warning("no version answers yet; `%s check` says what to do: %s", command, why)
@@ -168,10 +172,10 @@ class Production:
             StoreError: it is so.
         """
         alias = self._settings.production_alias
-        if self._model is None or alias in facts.aliases:
+        if self.model is None or alias in facts.aliases:
             return
-        if registry.version(self._model.version) is None:
-            gone = f"it knows neither {alias!r} nor version {self._model.version}, which answers"
+        if registry.version(self.model.version) is None:
+            gone = f"it knows neither {alias!r} nor version {self.model.version}, which answers"
             raise StoreError(gone, remedy="Look whether its file or database was moved.")
 
     def _facts(self, registry: Registry) -> TellingFacts | None:
@@ -179,10 +183,11 @@ class Production:
 
         Its tags change after it took over.
         """
-        version = None if self._model is None else registry.version(self._model.version)
-        if version is None or self._model is None:
+        model = self.model
+        version = None if model is None else registry.version(model.version)
+        if version is None or model is None:
             return None
-        return facts_of(version, registry, known=self._model.facts)
+        return facts_of(version, registry, known=model.facts)
 
     def _take_over(self, registry: Registry, facts: RegistryFacts) -> str | None:
         """Serve the alias's holder; why it does not answer, where it does not."""
@@ -190,7 +195,7 @@ class Production:
         if holder is None:
             self._refused = None
             return f"no version holds the alias {self._settings.production_alias!r}"
-        if self._model is not None and holder == self._model.version:
+        if self.model is not None and holder == self.model.version:
             self._refused = None
             return None
         if self._refused is not None and self._refused.still_stands(holder):
@@ -204,15 +209,22 @@ class Production:
             raise
         except RetrainingError as error:
             return self._refuse(holder, "failed", error.what)
-        self._swap(candidate)
+        self._swap(candidate, facts)
         return None
 
-    def _swap(self, candidate: ServedModel) -> None:
+    def _swap(self, candidate: ServedModel, facts: RegistryFacts) -> None:
         """One assignment: requests that run keep the model they began with."""
-        self._model = candidate
         self._refused = None
-        log.info("version %d answers", candidate.version)
         self._tell(candidate.version, "loaded", "")
+        self._stand(
+            store_ok=True,
+            unserved=None,
+            model=candidate,
+            alias_version=candidate.version,
+            hold=facts.hold,
+            facts=candidate.facts,
+        )
+        log.info("version %d answers", candidate.version)
         # estimators hold reference cycles; the old one is to be gone before the next comes
         gc.collect()
 
@@ -233,13 +245,15 @@ class Production:
         *,
         store_ok: bool,
         unserved: str | None,
+        model: ServedModel | None = None,
         alias_version: int | None = None,
         hold: str | None = None,
         facts: TellingFacts | None = None,
     ) -> None:
         before = self.standing
         is_as_before = before.looked and before.store_ok == store_ok
-        self.standing = Standing(
+        standing = Standing(
+            model=model or before.model,
             alias_version=alias_version if store_ok else before.alias_version,
             store_ok=store_ok,
             store_since=before.store_since if is_as_before else datetime.now(UTC),
@@ -248,8 +262,10 @@ class Production:
             hold=hold if store_ok else before.hold,
             facts=facts or before.facts,
         )
+        # before anybody sees the new one, so that no metric is older than an answer
         for watcher in self._watchers:
-            watcher.stands(self.standing, self._model)
+            watcher.stands(standing)
+        self.standing = standing
 
 
 @dataclass(frozen=True)

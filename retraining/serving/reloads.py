@@ -16,7 +16,6 @@ from retraining.notices import alerts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retraining.serving.model import ServedModel
     from retraining.serving.production import Outcome, Standing
     from retraining.settings import Settings
 
@@ -45,7 +44,7 @@ class ReloadAlerts:
         except OSError as error:
             log.warning("%s could not be written: %s", alerts.NAME, error)
 
-    def stands(self, standing: Standing, model: ServedModel | None) -> None:
+    def stands(self, standing: Standing) -> None:
         """A look that changed nothing is no alert."""
 
     def _alerts(self) -> Iterator[tuple[int, str]]:

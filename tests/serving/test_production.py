@@ -36,7 +36,7 @@ from tests.serving.services import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from retraining.serving.model import ServedModel
+    from retraining.records import Version
     from retraining.serving.production import Outcome, Standing
     from retraining.settings import Settings
 
@@ -50,7 +50,7 @@ class Watched:
     def tried(self, version: int, outcome: Outcome, why: str) -> None:
         self.outcomes.append((version, outcome))
 
-    def stands(self, standing: Standing, model: ServedModel | None) -> None: ...
+    def stands(self, standing: Standing) -> None: ...
 
 
 class LogOf:
@@ -82,6 +82,50 @@ def test_a_moved_alias_is_followed(own_probes: Settings) -> None:
         assert followed.standing.alias_version == version
         assert followed.standing.unserved is None
     assert watched.outcomes == [(1, "loaded"), (2, "loaded"), (1, "loaded")]
+
+
+def test_whoever_looks_while_a_version_takes_over_sees_one_state(own_probes: Settings) -> None:
+    """Once `/health` said that version 1 answered, that 2 held the alias, and that all was well."""
+    seen: list[tuple[int | None, int | None]] = []
+
+    def observed(patience: float, scratch: Path) -> MlflowRegistry:
+        """Asked in the middle of a look; somebody else reads `/health` then."""
+        registry = MlflowRegistry(own_probes, patience=patience, scratch=scratch)
+        ask = registry.version
+
+        def version(number: int) -> Version | None:
+            standing = followed.standing
+            seen.append((standing.model and standing.model.version, standing.alias_version))
+            return ask(number)
+
+        registry.version = version
+        return registry
+
+    followed = Production(own_probes, observed, LogOf())
+    for version in (1, 2, 1):
+        move_alias(own_probes, version)
+        followed.look()
+    assert {(1, 1), (2, 2)} <= set(seen), seen
+    assert all(answers == holder for answers, holder in seen), seen
+
+
+def test_metrics_never_lag_behind_the_version_that_answers(own_probes: Settings) -> None:
+    told: list[tuple[int | None, int | None]] = []
+
+    class Late(Watched):
+        def stands(self, standing: Standing) -> None:
+            told.append(
+                (
+                    standing.model and standing.model.version,
+                    followed.model and followed.model.version,
+                )
+            )
+
+    followed = production(own_probes, Late())
+    for version in (1, 2):
+        move_alias(own_probes, version)
+        followed.look()
+    assert told == [(1, None), (1, 1), (2, 1), (2, 2)], "told first, and answering after"
 
 
 def test_without_the_alias_the_loaded_version_goes_on(own_probes: Settings) -> None:

@@ -60,8 +60,8 @@ for path, endpoint in (("/live", live), ("/ready", ready), ("/health", health)):
 
 def health_of(service: Service) -> dict[str, Any]:
     """The object of `/health`."""
-    model, standing = service.production.model, service.production.standing
-    log = service.log.health()
+    standing, log = service.production.standing, service.log.health()
+    model = standing.model
     reasons = reasons_of(standing, log)
     status = "degraded" if reasons else "ok"
     return {

@@ -60,7 +60,8 @@ async def model_info(request: Request) -> Response:
 
 def info_of(model: ServedModel, standing: Standing) -> dict[str, Any]:
     """The object of `model/info`."""
-    facts = standing.facts or model.facts
+    is_of_the_same = standing.model is model
+    facts = (standing.facts if is_of_the_same else None) or model.facts
     return {
         "name": model.name,
         "version": model.version,
