@@ -181,7 +181,7 @@ def _why(job: Job) -> str:
 def _say_once(claimed: Claimed) -> None:
     extra = {column for facts in claimed.facts.values() for column in facts.extra_columns}
     if extra:
-        names = first_few(sorted(extra), SHOWN)
+        names = first_few([name or "one without a name" for name in sorted(extra)], SHOWN)
         log.info("ignored columns that the schema does not have: %s", names)
     unseen: Counter[str] = Counter()
     first: dict[str, str] = {}

@@ -18,11 +18,20 @@ if TYPE_CHECKING:
     from retraining.records import Kind, Label, LabelKind
 
 MISSING = MISSING_TEXTS
-BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+# pandas turns a column of 0 and 1 into 0.0 and 1.0 where a value is missing
+BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 LARGEST_EXACT_INTEGER = 2**53  # beyond it not every integer has a float64 of its own
 
 _INTEGRAL = re.compile(r"[+-]?[0-9]+(\.0*)?")
 _WORDS_FOR_INFINITY = r"[+-]?(?i:inf|infinity)"
+_MISSING_WORDS = (
+    r"none|nil|nan|null|missing|unknown|not available|not applicable|n[./]?a[.]?|n[.]a[.]|\\n"
+)
+# An RE2 pattern of what other people's tables hold where a value is missing
+MISSING_LIKE = (
+    rf"(?i)^\s*(|[?.*\x{{2013}}\x{{2014}}-]+|#?({_MISSING_WORDS})!?|[<(\[]({_MISSING_WORDS})[>)\]]"
+    r"|#(value|ref|div/0|name|null|num)[!?]?)\s*\z"
+)
 
 
 def number_pattern(decimal: str) -> str:

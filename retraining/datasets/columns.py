@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from retraining.datasets.cells import boolean_from, label_from, shown
 from retraining.errors import UnreadableFileError
+from retraining.phrases import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 UNLABELLED = -1
 ROWS_NAMED = 5
+CLASSES_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def label_column(rows: RawRows, schema: Schema) -> Labels:
     unknown: dict[str, int] = {}
 
     def code_of(text: str | None) -> int:
-        label = None if text is None else label_from(text, schema.label_kind)
+        label = None if text is None else _label_or_refusal(text, schema)
         if label is None:
             return UNLABELLED
         if label in codes:
@@ -85,6 +87,14 @@ def label_column(rows: RawRows, schema: Schema) -> Labels:
         text: _unknown_label(rows, coded == UNLABELLED - 1 - code) for text, code in unknown.items()
     }
     return Labels(coded, named)
+
+
+def _label_or_refusal(text: str, schema: Schema) -> Label | None:
+    try:
+        return label_from(text, schema.label_kind)
+    except ValueError as error:
+        classes = first_few(map(label_text, schema.classes), CLASSES_NAMED)
+        raise ValueError(f"{error} (the classes are {classes})") from None
 
 
 def label_text(label: Label) -> str:

@@ -10,13 +10,17 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from retraining.datasets.cells import listed, shown
-from retraining.datasets.csv_segments import Segment, count_lines, record_ends
+from retraining.datasets.csv_segments import Segment, count_lines, inside_quotes, record_ends
 from retraining.errors import UnreadableFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LINE_EDGES = (b"", b"\n", b"\r")  # what stands beside a whole line; nothing at either end
+LETTER = re.compile(rb"[A-Za-z\x80-\xff]")  # rows may well equal a header of numbers alone
 BINARY_FORMATS = (
     (b"PAR1", "a Parquet file; name it .parquet"),
     (b"\x1f\x8b", "compressed with gzip; deliver it unpacked"),
@@ -57,15 +61,16 @@ def refuse_other_formats(head: bytes, encoding: str) -> None:
         )
 
 
-def split_header(segment: Segment, separator: str) -> tuple[tuple[str, ...], Segment]:
-    """The names in the first record that is not blank, and the records after it.
+def split_header(segment: Segment, separator: str) -> tuple[tuple[str, ...], bytes, Segment]:
+    """The names in the first record that is not blank, this record, and the records after it.
 
     Raises:
         UnreadableFileError: there is none, or it cannot be read, or a name stands there twice.
     """
     start = len(segment.data) - len(segment.data.lstrip(b"\r\n"))
     stop = _record_end(segment.data, start)
-    text = segment.data[start:stop].decode()
+    header = segment.data[start:stop]
+    text = header.decode()
     if not text.strip():
         raise UnreadableFileError("the file holds no header and no rows")
     try:
@@ -78,9 +83,27 @@ def split_header(segment: Segment, separator: str) -> tuple[tuple[str, ...], Seg
         ) from None
     _refuse_duplicates(names)
     stop += 2 if segment.data[stop : stop + 2] == b"\r\n" else 1
-    return names, Segment(
-        segment.data[stop:], segment.first_line + count_lines(segment.data[:stop])
-    )
+    rest = Segment(segment.data[stop:], segment.first_line + count_lines(segment.data[:stop]))
+    return names, header, rest
+
+
+def refuse_the_header_again(segment: Segment, header: bytes) -> None:
+    """Refuse rows among which the header stands once more.
+
+    Raises:
+        UnreadableFileError: it does; the message names the line.
+    """
+    data = segment.data
+    start = data.find(header) if LETTER.search(header) else -1
+    while start >= 0:
+        stop = start + len(header)
+        is_a_line = data[start - 1 : start] in LINE_EDGES and data[stop : stop + 1] in LINE_EDGES
+        if is_a_line and not inside_quotes(data, np.array([start]))[0]:
+            raise UnreadableFileError(
+                f"line {segment.line_at(start):,} is the header once more (several files joined"
+                " into one?): deliver the file with one header"
+            )
+        start = data.find(header, stop)
 
 
 def _record_end(data: bytes, start: int) -> int:
@@ -101,7 +124,10 @@ def _record_end(data: bytes, start: int) -> int:
 def _refuse_duplicates(names: Sequence[str]) -> None:
     twice = tuple(name for name, count in Counter(names).items() if count > 1)
     if "" in twice:
-        raise UnreadableFileError("the header has more than one column without a name")
+        raise UnreadableFileError(
+            "the header has more than one column without a name (empty columns at the end, as"
+            " spreadsheets write them? deliver the file without them)"
+        )
     if twice:
         raise UnreadableFileError(f"the header names more than one column {listed(twice)}")
 

@@ -15,9 +15,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from retraining.datasets.cells import LARGEST_EXACT_INTEGER, MISSING, number_pattern, shown
+from retraining.datasets.cells import (
+    LARGEST_EXACT_INTEGER,
+    MISSING,
+    MISSING_LIKE,
+    number_pattern,
+    shown,
+)
 from retraining.datasets.csv_dialect import BYTES_LOOKED_AT, refuse_another_dialect
-from retraining.datasets.csv_header import refuse_other_formats, split_header
+from retraining.datasets.csv_header import (
+    refuse_other_formats,
+    refuse_the_header_again,
+    split_header,
+)
 from retraining.datasets.csv_segments import (
     NEWLINE,
     RETURN,
@@ -47,6 +57,7 @@ class CsvFile:
     """An open CSV file: its header, and its rows that are read once, in order."""
 
     names: tuple[str, ...]
+    header: bytes  # the line that holds the names
     head: Segment  # the first rows
     more: Iterator[Segment]
     settings: Settings
@@ -66,6 +77,7 @@ class CsvFile:
         first_row = 0
         for segment in itertools.chain([self.head], self.more):
             if segment.data.strip(b"\r\n"):
+                refuse_the_header_again(segment, self.header)
                 part = _CsvPart(segment, self.names, first_row, self.settings)
                 rows = part.rows(kinds)
                 yield rows
@@ -87,8 +99,8 @@ def open_csv(stream: BinaryIO, settings: Settings) -> CsvFile:
     first = next(segments, None)
     if first is None:
         raise UnreadableFileError("the file holds no header and no rows")
-    names, rest = split_header(first, settings.csv_separator)
-    return CsvFile(names, rest, segments, settings)
+    names, header, rest = split_header(first, settings.csv_separator)
+    return CsvFile(names, header, rest, segments, settings)
 
 
 @dataclass(frozen=True)
@@ -209,7 +221,7 @@ class _CsvPart:
             text = texts[index].as_py()
             raise UnreadableFileError(
                 f"{self.where(index)}: {shown(text)} in column {shown(name)} {what}"
-                f"{self.hint_of_a_decimal_mark(text)}"
+                f"{self.hint_of_a_decimal_mark(text)}{_hint_of_a_missing_value(text)}"
             )
 
     def hint_of_a_decimal_mark(self, text: str) -> str:
@@ -217,6 +229,11 @@ class _CsvPart:
         if re.fullmatch(rf"[ \t]*[+-]?[0-9]+{re.escape(other)}[0-9]+[ \t]*", text) is None:
             return ""
         return f" (CSV_DECIMAL={other} if every file is written so)"
+
+
+def _hint_of_a_missing_value(text: str) -> str:
+    stands_for_none = pc.match_substring_regex(pa.scalar(text), MISSING_LIKE).as_py()
+    return " (leave cells without a value empty)" if stands_for_none else ""
 
 
 def _records(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -263,6 +263,8 @@ ACCEPTED_CELLS = [
             ("tRuE", True),
             ("1", True),
             ("0", False),
+            ("1.0", True),
+            ("0.0", False),
             ("", None),
             ("NA", None),
             ("null", None),
@@ -426,6 +428,20 @@ REFUSED_STRUCTURE = [
         "two columns without a name",
         ",,speed,load,ok,city,target\n1,1,1,10,true,Rome,0\n",
         "without a name",
+    ),
+    refused(
+        "the header once more, as `cat a.csv b.csv` leaves it",
+        HEAD + ROWS + HEAD + ROWS,
+        "line 4 is the header once more",
+    ),
+    refused(
+        "the header once more, between quotes and at the end",
+        HEAD.replace("city", '"city"') + ROWS + HEAD.replace("city", '"city"').strip(),
+        "line 4 is the header once more",
+    ),
+    *(
+        refused(f"a missing value written {text!r}", one(speed=text), "without a value empty")
+        for text in ("none", "#N/A", "\\N", "-", "?")
     ),
     refused("an extra column twice", "a,a," + HEAD + "x,x,1,10,true,Rome,0\n", "'a'"),
     refused("no header", ROWS, "no header"),
@@ -598,7 +614,7 @@ REFUSED_CELLS = [
         refused(
             f"no boolean: {text!r}", one(ok=text), "row 2 (line 3)", "'ok'", "true, false, 0 or 1"
         )
-        for text in ("yes", "T", "2", "1.0", " true", "-1", "on")
+        for text in ("yes", "T", "2", "1.5", " true", "-1", "on")
     ),
     *(
         refused(
@@ -648,12 +664,29 @@ OTHER_LABELS = [
         schema=STRING_LABELS,
     ),
     read_as(
+        "a header of numbers alone, which a row may equal",
+        "0,1\n0,1\n2,0\n",
+        [(0.0, 1), (2.0, 0)],
+        schema=Schema((Column("0", "number"),), "1", "integer", (0, 1)),
+    ),
+    read_as(
+        "the header's text in a cell of several lines",
+        'a,t\n"x\na,t\ny",yes\n',
+        [("x\na,t\ny", "yes")],
+        schema=Schema((Column("a", "string"),), "t", "string", ("no", "yes")),
+    ),
+    read_as(
         "boolean labels in any case",
-        "a,t\n1,TRUE\n2,false\n3,0\n4,1\n",
-        [(1.0, True), (2.0, False), (3.0, False), (4.0, True)],
+        "a,t\n1,TRUE\n2,false\n3,0\n4,1\n5,0.0\n",
+        [(1.0, True), (2.0, False), (3.0, False), (4.0, True), (5.0, False)],
         schema=BOOLEAN_LABELS,
     ),
-    refused("no boolean label", "a,t\n1,yes\n", "'yes'", "true, false", schema=BOOLEAN_LABELS),
+    refused(
+        "no boolean label",
+        "a,t\n1,yes\n",
+        "'yes' in column 't' is not true, false, 0 or 1 (the classes are False, True)",
+        schema=BOOLEAN_LABELS,
+    ),
 ]
 
 DECIMALS = [Decimal("1.00"), Decimal("2.50")]

@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retraining.datasets.cells import shown
+from retraining.datasets.cells import MISSING_LIKE, shown
 from retraining.datasets.columns import UNLABELLED, label_text
 from retraining.datasets.spelling import spelling_key
-from retraining.datasets.survey.numbers_in_words import MISSING_LIKE
 from retraining.datasets.survey.remarks import Remark
 
 if TYPE_CHECKING:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retraining.datasets.cells import MISSING, inferred_number_pattern, listed, shown
+from retraining.datasets.cells import (
+    MISSING,
+    MISSING_LIKE,
+    inferred_number_pattern,
+    listed,
+    shown,
+)
 from retraining.datasets.date_texts import DATE_PATTERN
 from retraining.datasets.survey.remarks import Remark
 
@@ -24,13 +30,6 @@ if TYPE_CHECKING:
 
 ENOUGH = 0.9  # of the rows; columns of real words have fewer numbers
 OTHERS_NAMED = 3
-_MISSING_WORDS = (
-    "none|nil|nan|null|missing|unknown|not available|not applicable|n[./]?a[.]?|n[.]a[.]"
-)
-MISSING_LIKE = (
-    rf"(?i)^\s*(|[?.*\x{{2013}}\x{{2014}}-]+|#?({_MISSING_WORDS})!?|[<(\[]({_MISSING_WORDS})[>)\]]"
-    r"|#(value|ref|div/0|name|null|num)[!?]?)\s*\z"
-)
 _LEADING_ZERO = r"^[ \t]*[+-]?0[0-9]+[ \t]*\z"
 _TRUTH_WORDS = r"(?i)^(true|false|0|1)\z"
 _THOUSANDS = r"^[ \t]*[+-]?[0-9]{1,3}([,.' \x{a0}\x{202f}][0-9]{3})+([,.][0-9]+)?[ \t]*\z"
