@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from retraining.commands import Answer
     from retraining.report.live.material import Books
     from retraining.serving.log import Logged, Predicted
-    from retraining.serving.metrics import Metrics
-    from retraining.serving.production import Production
+    from retraining.serving.production import Production, Watcher
     from retraining.serving.project_log import ProjectLog
     from retraining.serving.service import PredictionRequest, Service
     from retraining.settings import Settings
@@ -77,6 +76,7 @@ def service_of(settings: Settings, start: Start) -> Service:
     """The parts of a service for one project."""
     from retraining.serving.access import Access
     from retraining.serving.batching import Batches
+    from retraining.serving.heart import Heart
     from retraining.serving.intake import Intake
     from retraining.serving.jobs import Clockwork, Jobs
     from retraining.serving.live import LivePage
@@ -89,7 +89,8 @@ def service_of(settings: Settings, start: Start) -> Service:
 
     metrics = Metrics()
     log = ProjectLog(settings, metrics)
-    production = production_of(settings, start, log, metrics)
+    heart = Heart(settings.model_name, lambda: log.database)
+    production = production_of(settings, start, log, (metrics, heart))
     jobs, seconds = Jobs(settings, start.environment), settings.cycle_every_seconds
     clockwork = Clockwork(jobs, seconds) if seconds is not None and start.is_first else None
     watch = Watch(
@@ -117,6 +118,7 @@ def service_of(settings: Settings, start: Start) -> Service:
         jobs=jobs,
         clockwork=clockwork,
         watch=watch,
+        heart=heart,
         history=lambda: past_cycles(settings),
         page=page,
         report_of=lambda cycle_id: report_of(settings, cycle_id),
@@ -125,7 +127,7 @@ def service_of(settings: Settings, start: Start) -> Service:
 
 
 def production_of(
-    settings: Settings, start: Start, log: ProjectLog, metrics: Metrics
+    settings: Settings, start: Start, log: ProjectLog, watchers: tuple[Watcher, ...]
 ) -> Production:
     """What follows the alias; of several processes the first alone writes alerts."""
     from retraining.model_registry.mlflow_registry import MlflowRegistry
@@ -136,7 +138,7 @@ def production_of(
         settings,
         lambda patience, scratch: MlflowRegistry(settings, patience=patience, scratch=scratch),
         log,
-        watchers=(metrics, ReloadAlerts(settings)) if start.is_first else (metrics,),
+        watchers=(*watchers, ReloadAlerts(settings)) if start.is_first else watchers,
     )
 
 

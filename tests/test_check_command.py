@@ -65,6 +65,14 @@ def alter_the_model(project: Project) -> None:
         path.write_bytes(path.read_bytes()[:-1] + b"!")
 
 
+def tear_a_line_of_the_tokens(project: Project) -> None:
+    (project.folder / "api_tokens.json").write_text('\n{"name": "half')
+
+
+def write_tokens_that_nobody_can_read(project: Project) -> None:
+    (project.folder / "api_tokens.json").write_bytes(b"\xff\xfe")
+
+
 CASES: list[tuple[Callable[[Project], None], int, str, tuple[str, ...]]] = [
     (remove_a_file, 3, "learned files are missing", ()),
     (alter_a_file_unseen, 3, "or were changed there", ("--deep",)),
@@ -73,6 +81,8 @@ CASES: list[tuple[Callable[[Project], None], int, str, tuple[str, ...]]] = [
     (remove_the_inbox, 3, "is not there", ()),
     (break_the_recipe, 1, "train_model", ()),
     (alter_the_model, 3, "are not those that were registered", ()),
+    (tear_a_line_of_the_tokens, 0, "Line 2 of", ()),
+    (write_tokens_that_nobody_can_read, 0, "no token opens anything", ()),
 ]
 
 

@@ -113,10 +113,23 @@ def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
         yield from _registry(job, story, deep=deep)
     except RetrainingError as error:
         yield as_problem(error, public_uri(settings.mlflow_tracking_uri))
+    yield from _token_file(settings)
     schema = noted_schema(Project.open(settings, read_only=True))
     for source in sources_of(settings):
         yield from _source(source, schema)
     yield from _engine(settings)
+
+
+def _token_file(settings: Settings) -> Iterator[Problem]:
+    from retraining.commands.service_checks import unreadable_tokens
+
+    yield from unreadable_tokens(settings)
+
+
+def _services(story: Story) -> Iterator[Problem]:
+    from retraining.commands.service_checks import services_that_lag
+
+    yield from services_that_lag(story.project.settings, story.holder)
 
 
 def _engine(settings: Settings) -> Iterator[Problem]:
@@ -182,6 +195,7 @@ def _registry(job: Job, story: Story, *, deep: bool) -> Iterator[Problem]:
         yield from _model(begun.production)
         yield from try_on_the_archive(story, begun.production, model=not was_asked)
     yield from _invariants(story)
+    yield from _services(story)
     if deep:
         yield from _all_models(story)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from retraining.records import Schema
     from retraining.serving.access import Access
     from retraining.serving.batching import Batches
+    from retraining.serving.heart import Heart
     from retraining.serving.intake import Intake
     from retraining.serving.jobs import Clockwork, Jobs
     from retraining.serving.live import LivePage
@@ -53,6 +54,7 @@ class Service:
     jobs: Jobs
     clockwork: Clockwork | None
     watch: Watch
+    heart: Heart
     history: Callable[[], list[Any]]
     page: LivePage
     report_of: Callable[[str], str | None]
@@ -75,6 +77,7 @@ class Service:
         self.batches.start()
         self.log.start()
         self.production.start()
+        self.heart.start()
         self.watch.start()
         self.page.start()
         if self.clockwork is not None:
@@ -86,6 +89,7 @@ class Service:
             self.clockwork.close()
         self.page.close()
         self.watch.close()
+        self.heart.close()
         self.batches.close()
         self.log.close()
         self.production.close()

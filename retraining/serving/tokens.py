@@ -90,6 +90,18 @@ class TokenFile(Watched):
             self._read, self._stamp, self._holds_something = (), None, True
 
     # --- for the command line ---
+    def unreadable_lines(self) -> tuple[int, ...]:
+        """The numbers of the lines that are no token; none where there is no file.
+
+        Raises:
+            OSError, ValueError: the file cannot be read.
+        """
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ()
+        return tuple(number for number, token in _numbered(text) if token is None)
+
     def add(self, name: str, scopes: tuple[str, ...]) -> str:
         """Make a token and keep its digest; the token, which nobody can read again.
 
@@ -156,14 +168,18 @@ def _check(name: str, scopes: tuple[str, ...]) -> None:
 
 def _readable(text: str) -> Iterator[Token]:
     """The tokens in some lines; a line that is none opens nothing."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        token = _token_in(line)
+    for number, token in _numbered(text):
         if token is None:
             log.warning("%s line %d is no token", FILE, number)
         else:
             yield token
+
+
+def _numbered(text: str) -> Iterator[tuple[int, Token | None]]:
+    """Each line that is not empty, with its number: a token, or None where it is none."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield number, _token_in(line)
 
 
 def _token_in(line: str) -> Token | None:

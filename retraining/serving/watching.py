@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shlex
-import socket
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from retraining.logs import log
 from retraining.prediction_log.connection import PredictionLogError
 from retraining.prediction_log.watch import KeptResult, keep_result, kept_result, take_lease
+from retraining.serving.heart import this_process
 from retraining.serving.jobs import NICENESS_OF_A_LOOK, give_way
 from retraining.serving.refusals import Refusal, not_now
 
@@ -218,11 +217,10 @@ class Watch:
 
     def _look_if_it_is_our_turn(self, every: float) -> None:
         """Look, or read what another copy saw; the gauges are told either way."""
-        holder = f"{socket.gethostname()} {os.getpid()}"
         length = timedelta(seconds=2 * every)
         name = f"monitor {self._settings.model_name}"
         now = datetime.now(UTC)
-        if take_lease(self._open_log(), name, holder, now=now, length=length):
+        if take_lease(self._open_log(), name, this_process(), now=now, length=length):
             seen = self._worker.submit(self._at_least, USUAL_DAYS, now - FRESH, False).result()
         else:
             kept = self._kept(USUAL_DAYS)
