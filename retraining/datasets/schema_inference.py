@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 MAX_CLASSES = 1_000
+FEW_CLASSES = 20  # which may each have a row or two in a small table
 
 
 def read_schema_from(files: Sequence[DataFile], settings: Settings) -> Schema:
@@ -48,7 +49,7 @@ def read_schema_from(files: Sequence[DataFile], settings: Settings) -> Schema:
         UnreadableFileError: a file cannot be read, or has other columns than the first; the message
             names it.
         SettingsError: a file has another separator; the target column is not there, or holds
-            no label, one class or too many; POSITIVE_CLASS is no class.
+            no label, one class, too many or labels that hardly repeat; POSITIVE_CLASS is no class.
     """
     seen = _Inference(settings)
     for data_file in files:
@@ -187,6 +188,7 @@ class _Inference:
             if label is not None:
                 counts[label] += count
         classes = tuple(sorted(counts))
+        self._refuse_quantities(counts)
         if len(classes) < 2:
             only = f"only the class {shown(str(classes[0]))}" if classes else "no label at all"
             raise self._wrong(
@@ -200,6 +202,14 @@ class _Inference:
             positive_class=self._positive_class(counts),
             ignored=self._settings.ignore_columns,
         )
+
+    def _refuse_quantities(self, counts: Counter[Label]) -> None:
+        if len(counts) > FEW_CLASSES and len(counts) > counts.total() / 2:
+            raise self._wrong(
+                "TARGET_COLUMN",
+                f"column {shown(self._settings.target_column)} has {len(counts):,} distinct labels"
+                f" in {counts.total():,} rows: no classes (a quantity? only classes are learned)",
+            )
 
     def _positive_class(self, counts: Counter[Label]) -> Label | None:
         named = self._settings.positive_class

@@ -140,6 +140,10 @@ def test_the_positive_class_of_the_settings_is_compared_as_text(tmp_path: Path) 
         ("c,target\n1,0\n2,0\n", "only the class '0'"),
         ("c,target\n1,\n2,NA\n", "no label at all"),
         ("c,target\n" + "".join(f"1,{i}\n" for i in range(1200)), "distinct labels"),
+        (
+            "c,target\n" + "".join(f"1,{i % 40 / 4}\n" for i in range(60)),
+            "has 40 distinct labels in 60 rows: no classes (a quantity?",
+        ),
     ],
 )
 def test_a_target_that_gives_no_classes_is_an_error_of_the_settings(

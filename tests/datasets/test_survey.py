@@ -119,6 +119,25 @@ def test_numbers_that_are_written_otherwise_are_told_how(
     assert (remark.what, remark.advice) == (what, advice)
 
 
+@pytest.mark.parametrize("padded", ["007", "01500.2"])
+def test_a_zero_in_front_of_one_number_in_hundreds_makes_no_column_of_codes(
+    padded: str, tmp_path: Path
+) -> None:
+    cells = [str(1 + row * row % 199) for row in range(ROWS)]
+    cells[141] = padded
+    (remark,) = of_cells(tmp_path, cells)
+    assert remark.what == f"is a number in 199 of 200 rows; the others hold {padded!r}"
+    assert (remark.place.file, remark.place.row) == ("u1.csv", 42)
+
+
+def test_days_as_spreadsheets_count_them_are_dates_where_the_name_says_so(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    lines = [f"{45_000 + rng.randrange(60)},{rng.randrange(2)}" for _ in range(ROWS)]
+    for name, told in (("paid_on", 1), ("price", 0)):
+        remarks = surveyed(tmp_path, f"{name},target\n" + "\n".join(lines) + "\n")
+        assert [one.subject for one in remarks] == ["date"] * told
+
+
 def test_points_under_a_decimal_comma_are_told_too(tmp_path: Path) -> None:
     cells = [f"{row % 7}.5" for row in range(ROWS)]
     (remark,) = of_cells(tmp_path, cells, csv_separator=";", csv_decimal=",")
@@ -246,6 +265,16 @@ def shuffled(values: Sequence[int]) -> list[str]:
             "date",
             "looks like a date, such as '01.01.2026'",
         ),
+        (
+            [*shuffled(range(ROWS // 2)), *shuffled(range(ROWS // 2))],
+            "id",
+            "looks like an id: it counts the rows of each of 2 files",
+        ),
+        (
+            [["north", "North ", "south"][row % 3] for row in range(ROWS)],
+            "spelling",
+            "holds 'north' in 67 rows, which is written like 'North '",
+        ),
         ([""] * ROWS, "empty", "has no value in any row"),
         (["7"] * ROWS, "constant", "holds 7 in every row"),
         (["x"] * ROWS, "constant", "holds 'x' in every row"),
@@ -314,6 +343,11 @@ def test_a_column_that_only_helps_to_tell_the_label_is_left_in_peace(tmp_path: P
         (("yes", "no"), "Yes", "written like 'yes'"),
         (("1", "b"), "1.0", "written like '1'"),
         (("yes", "no"), "?", "has the class '?' in 1 rows"),
+        (("f", "t"), "1", "has the class '1' in 1 rows, which may mean the same as 't'"),
+        (("yes", "no"), "True", "which may mean the same as 'yes'"),
+        (("0", "1"), "Total", "is a number in 199 of 200 rows; the others hold 'Total'"),
+        (("0.5", "1.5"), "target", "the others hold 'target'"),
+        (("0", "1"), "\\N", "has the class '\\\\N' in 1 rows"),
     ],
 )
 def test_a_label_in_two_spellings_is_told_with_the_first_row_of_the_rarer(

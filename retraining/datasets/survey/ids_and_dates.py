@@ -28,6 +28,8 @@ _NAMES_OF_IDS = re.compile(
     r"(^|[_\W])(id|ids|uuid|guid|key|pk)($|[_\W])|[a-z](Id|ID)$|^(nr|no)$", re.I
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_NAMES_OF_DATES = re.compile(r"(^|[_\W])(date|datum|day|fecha)($|[_\W])|_(at|on|dt)$", re.I)
+_SPREADSHEET_DAYS = (32_874, 73_415)  # from 1990 to 2100, counted from 1900
 _SECONDS = (6e8, 4.2e9)  # from 1989 to 2103, counted from 1970
 IGNORE = "name it in IGNORE_COLUMNS unless it is known of rows to come"
 
@@ -41,7 +43,7 @@ def identifying_number(rows: Rows, column: str) -> Remark | None:
     if len(distinct) < FEWEST_STEPS:
         return None
     whole = bool((np.floor(distinct) == distinct).all())
-    if whole and (moment := _moment(distinct)):
+    if whole and (moment := _moment(distinct, column)):
         example = f"{distinct[0]:.0f}"
         return Remark(
             "date", column, f"looks like {moment}, such as {example}", rows.place(0), IGNORE
@@ -86,9 +88,9 @@ def _id(rows: Rows, column: str, why: str, row: int = 0) -> Remark:
 
 
 def _numbers_the_rows(rows: Rows, values: NDArray[np.float64]) -> bool:
-    """Whether the column goes up by one from row to row in every file, as a row's number does."""
+    """Whether the column numbers the rows of every file, in whichever order they stand."""
     per_file = np.split(values, rows.starts[1:-1])
-    steps = [np.diff(here) for here in per_file]
+    steps = [np.diff(np.sort(here)) for here in per_file]  # a frame may have been shuffled since
     are_enough = len(per_file) > 1 and min(map(len, steps)) >= FEWEST_STEPS
     return are_enough and all((step == 1).all() for step in steps)
 
@@ -115,7 +117,7 @@ def is_called_an_id(name: str) -> bool:
     return _NAMES_OF_IDS.search(_CAMEL.sub("_", name)) is not None
 
 
-def _moment(distinct: NDArray[np.float64]) -> str | None:
+def _moment(distinct: NDArray[np.float64], column: str) -> str | None:
     """What whole numbers look like if all are points in time; `distinct` is sorted."""
     low, high = float(distinct[0]), float(distinct[-1])
     if low >= 19_000_101 and high <= 21_001_231:
@@ -124,6 +126,9 @@ def _moment(distinct: NDArray[np.float64]) -> str | None:
         days_fit = ((day >= 1) & (day <= 31)).all()
         if months_fit and days_fit:
             return "a date written as a number"
+    in_a_spreadsheet = low >= _SPREADSHEET_DAYS[0] and high <= _SPREADSHEET_DAYS[1]
+    if in_a_spreadsheet and _NAMES_OF_DATES.search(_CAMEL.sub("_", column)):
+        return "a date as spreadsheets count days"
     for unit, name in ((1, "seconds"), (1_000, "milliseconds"), (1_000_000_000, "nanoseconds")):
         if low >= _SECONDS[0] * unit and high <= _SECONDS[1] * unit:
             return f"a point in time in {name} since 1970"

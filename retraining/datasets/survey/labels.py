@@ -1,4 +1,4 @@
-"""Columns that tell the label, and labels that are written in two ways."""
+"""Columns that tell the label, and labels that are rare, missing or none."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retraining.datasets.cells import MISSING_LIKE, shown
+from retraining.datasets.cells import MISSING_LIKE, listed, number_pattern, shown
 from retraining.datasets.columns import UNLABELLED, label_text
-from retraining.datasets.spelling import spelling_key
 from retraining.datasets.survey.remarks import Remark
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ FEWEST_OUTSIDE = 3  # rows outside the most frequent class; one or two are told 
 EXCEPTIONS = 0.01  # rows that do not follow, as a share of those outside the most frequent class
 ROWS_A_VALUE = 5  # a column in which values hardly repeat tells every label, and none
 TEXTS_READ = 50_000  # distinct ones that are searched for a label's text
+MOSTLY = 0.9  # of the labelled rows; where fewer labels are numbers, words are meant
 RARE = 0.05  # of the rows: what is outside the most frequent class where accuracy tells little
 IS_IT_KNOWN = "is it known before the label is? If not, name it in IGNORE_COLUMNS"
 
@@ -131,23 +131,22 @@ def _classes_named(distinct: pa.Array, classes: Sequence[Label]) -> NDArray[np.i
     return named_classes
 
 
-def labels_in_two_spellings(rows: Rows, schema: Schema) -> Iterator[Remark]:
-    """Classes that differ only by case, spaces, a full stop or the form of a number."""
-    by_key: dict[str, list[int]] = {}
-    for code, label in enumerate(schema.classes):
-        by_key.setdefault(spelling_key(label_text(label)), []).append(code)
+def labels_of_another_kind(rows: Rows, schema: Schema) -> Iterator[Remark]:
+    """A few words among labels that are numbers: a sum below a table, a second line of names."""
+    if schema.label_kind != "string":
+        return
+    names = pa.array([label_text(label) for label in schema.classes])
     counts = np.bincount(rows.labels[rows.labels != UNLABELLED], minlength=len(schema.classes))
-    for alike in by_key.values():
-        if len(alike) > 1:
-            rarest = min(alike, key=lambda code: int(counts[code]))
-            others = [shown(str(schema.classes[code])) for code in alike if code != rarest]
-            what = (
-                f"has the class {shown(str(schema.classes[rarest]))} in {counts[rarest]:,} rows, "
-                f"which is written like {', '.join(others)}"
-            )
-            first = int(np.flatnonzero(rows.labels == rarest)[0])
-            advice = "one class or two? Mend the labels if it is one"
-            yield Remark("label spelling", schema.target, what, rows.place(first), advice)
+    is_number = _as_mask(pc.match_substring_regex(names, number_pattern(".")))
+    others = ~is_number & ~_as_mask(pc.match_substring_regex(names, MISSING_LIKE))
+    numbers, labelled = int(counts[is_number].sum()), int(counts.sum())
+    if not others.any() or numbers < MOSTLY * labelled:
+        return
+    odd = [str(names[int(place)].as_py()) for place in np.flatnonzero(others)]
+    what = f"is a number in {numbers:,} of {labelled:,} rows; the others hold {listed(odd, 3)}"
+    first = int(np.flatnonzero(np.isin(rows.labels, np.flatnonzero(others)))[0])
+    advice = "taken as classes of their own; take such rows out if they are none"
+    yield Remark("label spelling", schema.target, what, rows.place(first), advice)
 
 
 def labels_that_are_missing(rows: Rows, schema: Schema) -> Iterator[Remark]:
@@ -187,3 +186,8 @@ def labels_that_are_rare(rows: Rows, schema: Schema, settings: Settings) -> Rema
     others = np.flatnonzero((labels != UNLABELLED) & (labels != most))
     advice = f"METRIC={better} shows how models differ"
     return Remark("label rare", schema.target, what, rows.place(int(others[0])), advice)
+
+
+def _as_mask(values: pa.Array) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = values.to_numpy(zero_copy_only=False)
+    return mask

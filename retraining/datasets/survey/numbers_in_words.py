@@ -9,12 +9,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from retraining.datasets.cells import (
     MISSING,
     MISSING_LIKE,
     inferred_number_pattern,
     listed,
+    number_pattern,
     shown,
 )
 from retraining.datasets.date_texts import DATE_PATTERN
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 0.9  # of the rows; columns of real words have fewer numbers
 OTHERS_NAMED = 3
+CODES_SHARE = 0.01  # of the rows with digits, that begin with a zero in a column of codes
 _LEADING_ZERO = r"^[ \t]*[+-]?0[0-9]+[ \t]*\z"
 _TRUTH_WORDS = r"(?i)^(true|false|0|1)\z"
 _THOUSANDS = r"^[ \t]*[+-]?[0-9]{1,3}([,.' \x{a0}\x{202f}][0-9]{3})+([,.][0-9]+)?[ \t]*\z"
@@ -74,9 +78,22 @@ class _Cells:
         return np.isin(np.asarray(self.texts.distinct.to_pylist(), dtype=object), MISSING)
 
     @cached_property
+    def padded_numbers(self) -> Mask:
+        """Numbers that are written with a zero in front."""
+        return self.texts.matching(number_pattern(self.settings.csv_decimal)) & ~self.numbers
+
+    @cached_property
     def leading_zeros(self) -> Mask:
-        """Codes such as 00501, which stand for themselves."""
-        return self.texts.matching(_LEADING_ZERO)
+        """Codes such as 00501, which stand for themselves.
+
+        One such text among hundreds of numbers of other lengths is a slip, and no code.
+        """
+        padded = self.texts.matching(_LEADING_ZERO)
+        numbers = padded | self.numbers
+        lengths = pc.unique(pc.utf8_length(self.texts.distinct.filter(pa.array(numbers))))
+        if len(lengths) > 1 and self.count(padded) < CODES_SHARE * self.count(numbers):
+            return np.zeros_like(padded)
+        return padded
 
     def count(self, chosen: Mask) -> int:
         """Rows with one of the chosen texts."""
@@ -118,7 +135,7 @@ def _in_another_decimal_mark(cells: _Cells) -> Remark | None:
 
 def _with_thousands_or_units(cells: _Cells) -> Remark | None:
     decorated = cells.texts.matching(_THOUSANDS) | cells.texts.matching(_UNITS)
-    decorated &= ~cells.numbers & ~cells.leading_zeros
+    decorated &= ~cells.numbers & ~cells.padded_numbers
     decorated &= ~cells.texts.matching(DATE_PATTERN)  # 31.12.2026 is no number with a unit
     codes = cells.count(cells.leading_zeros)
     if not decorated.any() or codes > cells.count(decorated):

@@ -10,13 +10,14 @@ from retraining.datasets.cells import shown
 from retraining.datasets.survey.ids_and_dates import identifying_number, identifying_text
 from retraining.datasets.survey.labels import (
     label_told_by,
-    labels_in_two_spellings,
+    labels_of_another_kind,
     labels_that_are_missing,
     labels_that_are_rare,
 )
 from retraining.datasets.survey.numbers_in_words import numbers_in_words
 from retraining.datasets.survey.remarks import Place, Remark, in_order
 from retraining.datasets.survey.rows import Rows
+from retraining.datasets.survey.spellings import labels_in_two_spellings, texts_in_two_spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ def survey(
         return ()
     remarks = [_left_out(column, file) for column, file in indexes.items()]
     remarks += labels_in_two_spellings(rows, schema)
+    remarks += labels_of_another_kind(rows, schema)
     remarks += labels_that_are_missing(rows, schema)
     rare = labels_that_are_rare(rows, schema, settings)
     if rare is not None:
@@ -74,6 +76,7 @@ def _of_column(rows: Rows, column: Column, schema: Schema, settings: Settings) -
     if column.kind == "string":
         remark = numbers_in_words(rows, column.name, settings)
         remark = remark or identifying_text(first_rows, column.name)
+        remark = remark or texts_in_two_spellings(rows, column.name)
     else:
         remark = identifying_number(first_rows, column.name)
     remark = remark or _of_one_value(rows, column)
