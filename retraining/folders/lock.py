@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+LOOKS_WAITED_FOR = 1000
+
 
 @contextmanager
 def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
@@ -35,10 +37,8 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
             remedy=f"Make {state_dir} a folder that this user can write.",
         ) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise _held_by(os.pread(descriptor, 1000, 0), state_dir) from None
+        if not _taken(descriptor):
+            raise _held_by(os.pread(descriptor, 1000, 0), state_dir)
         holder = {
             "pid": os.getpid(),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
@@ -49,6 +49,29 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    """Take the lock, unless another start holds it.
+
+    Who only looks, by `is_held`, shares it for a moment: that is no cycle, and is waited for.
+    """
+    for _ in range(LOOKS_WAITED_FOR):
+        if _flock(descriptor, fcntl.LOCK_EX):
+            return True
+        if not _flock(descriptor, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(0.001)
+    return False
+
+
+def _flock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def is_held(state_dir: Path) -> bool:

@@ -285,11 +285,12 @@ class LogWriter:
             )
         self._committing_since = None
         self._turn_well()
-        for waiting, ids in zip(taken, repeated, strict=True):
-            waiting.future.set_result(Written(logged=True, repeated_ids=ids))
         if taken:
             self._warned_of = None
+            # before anybody is told, so that no metric is older than an answer
             self._observer.committed(sum(waiting.rows for waiting in taken), seconds)
+        for waiting, ids in zip(taken, repeated, strict=True):
+            waiting.future.set_result(Written(logged=True, repeated_ids=ids))
 
     def _open(self) -> None:
         was_lost = self._file_seen is not None and self._is_another_file()

@@ -56,12 +56,21 @@ class Edge:
         request_id = id_of_request(Headers(scope=scope).get("x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
+        is_counted = False
+
+        def count_once() -> None:
+            nonlocal is_counted
+            if not is_counted:
+                is_counted = True
+                self._count(_route_of(scope), status or 499, time.perf_counter() - began)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            elif not message.get("more_body"):
+                count_once()  # who has an answer finds it in the metrics, whichever worker is asked
             await send(message)
 
         try:
@@ -71,7 +80,7 @@ class Edge:
             if not status:
                 await fault(request_id)(scope, receive, send_with_id)
         finally:
-            self._count(_route_of(scope), status or 499, time.perf_counter() - began)
+            count_once()
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, unless it comes to a foreign name or too many run.

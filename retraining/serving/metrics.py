@@ -166,8 +166,7 @@ class Metrics:
 
     def stands(self, standing: Standing) -> None:
         """A look at the registry ended, or another version takes over."""
-        if standing.alias_version is not None:
-            self._alias_version.set(standing.alias_version)
+        self._alias_version.set(standing.alias_version or 0)  # 0: no version holds it
         if standing.model is not None:
             self._model_version.set(standing.model.version)
             self._loaded.set(standing.model.since.timestamp())

@@ -105,6 +105,9 @@ class Production:
         self._scratch = Path(tempfile.mkdtemp(prefix="retraining-service-"))
         self._follower = threading.Thread(target=self._follow, name="alias", daemon=True)
         self.standing = Standing()
+        # Held while another version takes over: whoever holds it finds that metrics and answers
+        # tell the same.
+        self.taking_over = threading.Lock()
 
     @property
     def model(self) -> ServedModel | None:
@@ -262,10 +265,11 @@ class Production:
             hold=hold if store_ok else before.hold,
             facts=facts or before.facts,
         )
-        # before anybody sees the new one, so that no metric is older than an answer
-        for watcher in self._watchers:
-            watcher.stands(standing)
-        self.standing = standing
+        with self.taking_over:
+            # before anybody sees the new one, so that no metric is older than an answer
+            for watcher in self._watchers:
+                watcher.stands(standing)
+            self.standing = standing
 
 
 @dataclass(frozen=True)

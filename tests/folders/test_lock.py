@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.errors import FolderGoneError, LockHeldError
-from retraining.folders.lock import one_cycle_at_a_time
+from retraining.folders import lock
+from retraining.folders.lock import is_held, one_cycle_at_a_time
 from tests.projects import CLONE, Project
 from tests.test_architecture import packages_loaded_by
 
@@ -41,6 +43,16 @@ def test_a_second_start_ends_75_at_once_naming_the_holders_pid_and_start(tmp_pat
     assert "Wait for it to end" in remedy
     assert (second.json["ending"], second.json["exit_code"]) == ("failed", 75)
     assert loaded == "75 []", "at once: nothing but the standard library is loaded"
+
+
+def test_a_look_at_the_lock_ends_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lock").touch()
+    with (tmp_path / "lock").open("rb") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)  # as `is_held` does, for a moment
+        monkeypatch.setattr(lock.time, "sleep", lambda _: fcntl.flock(look, fcntl.LOCK_UN))
+        with one_cycle_at_a_time(tmp_path):
+            assert is_held(tmp_path)
+    assert not is_held(tmp_path)
 
 
 def test_the_lock_is_free_again_after_the_holder_was_killed(tmp_path: Path) -> None:

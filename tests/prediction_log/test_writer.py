@@ -108,6 +108,28 @@ def test_what_is_told_as_logged_is_committed_and_repeated_ids_are_told(
     assert watching.spells == ["well"]
 
 
+def test_a_commit_is_counted_before_anybody_is_told_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[writing._Waiting] = []
+    was_told: list[bool] = []
+
+    class Counting(Watching):
+        def committed(self, rows: int, seconds: float) -> None:
+            was_told.extend(waiting.future.done() for waiting in taken)
+
+    def take() -> list[writing._Waiting]:
+        taken.extend(found := log_take())
+        return found
+
+    nobody_waits(monkeypatch)
+    with started(f"sqlite:///{tmp_path}/predictions.db", Counting()) as log:
+        log_take = log._take
+        monkeypatch.setattr(log, "_take", take)
+        assert append(log, asked("a")) == [Written(logged=True)]
+    assert was_told == [False]
+
+
 def test_a_stop_commits_what_waits(uri: str) -> None:
     log = LogWriter(uri, MODEL)
     log.start()

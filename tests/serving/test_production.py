@@ -128,6 +128,42 @@ def test_metrics_never_lag_behind_the_version_that_answers(own_probes: Settings)
     assert told == [(1, None), (1, 1), (2, 1), (2, 2)], "told first, and answering after"
 
 
+def test_metrics_are_not_told_of_while_a_version_takes_over(
+    own_probes: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+
+    class Late(Watched):
+        def stands(self, standing: Standing) -> None:
+            held.append(followed.taking_over.locked())
+
+    followed = production(own_probes, Late())
+    followed.look()
+    assert held == [True, True]
+
+    with running(own_probes) as service:
+        steady = service.parts.production.taking_over
+        told = service.parts.metrics.text
+        monkeypatch.setattr(
+            service.parts.metrics, "text", lambda: (held.append(steady.locked()), told())[1]
+        )
+        assert service.ask("GET", "/metrics").status == 200
+    assert held[2:] == [True]
+
+
+def test_an_alias_that_nobody_holds_is_zero_in_the_metrics(own_probes: Settings) -> None:
+    with running(own_probes) as service:
+
+        def holder() -> str:
+            lines = service.ask("GET", "/metrics").body.decode().splitlines()
+            return next(line for line in lines if line.startswith("retraining_alias_version "))
+
+        assert holder() == "retraining_alias_version 1.0"
+        move_alias(own_probes, None)
+        assert until(lambda: service.ask("GET", "/health").json["alias_version"] is None)
+        assert holder() == "retraining_alias_version 0.0"
+
+
 def test_without_the_alias_the_loaded_version_goes_on(own_probes: Settings) -> None:
     followed = production(own_probes, Watched())
     followed.look()

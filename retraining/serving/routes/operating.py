@@ -22,6 +22,7 @@ from retraining.serving.service import service_of
 if TYPE_CHECKING:
     from retraining.serving.model import ServedModel
     from retraining.serving.production import Standing
+    from retraining.serving.service import Service
 
 API = "/mlops/api"
 JOB_ID_EXAMPLE = "01a2182f7b3d92b6a67213cb0775942c"
@@ -132,8 +133,14 @@ async def metrics(request: Request) -> Response:
     """Counts and gauges for Prometheus, over all workers."""
     service = service_of(request)
     service.metrics.waiting(service.batches.rows_waiting)
-    text = await asyncio.to_thread(service.metrics.text)
+    text = await asyncio.to_thread(_metrics_of, service)
     return Response(text, media_type=Metrics.content_type)
+
+
+def _metrics_of(service: Service) -> bytes:
+    """All metrics, never of a moment when only they name the version that takes over."""
+    with service.production.taking_over:
+        return service.metrics.text()
 
 
 def _is_a_reason(why: Any) -> bool:
