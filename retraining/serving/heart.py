@@ -76,8 +76,10 @@ class Heart:
 
     def _run(self) -> None:
         service = this_process()
-        while not self._ends:
+        while True:
             self._news.clear()
+            if self._ends:  # asked after the clearing, which would lose the news of the end
+                break
             self._beat(Heartbeat(service, datetime.now(UTC), self._version))
             self._news.wait(SECONDS_BETWEEN_BEATS)
         with suppress(PredictionLogError):
