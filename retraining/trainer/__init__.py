@@ -1,4 +1,4 @@
-"""Calls and checks the training recipe, a file that its user replaces; never trains itself."""
+"""Loads, calls and checks the training recipe, which is a file that its user replaces."""
 
 from retraining.trainer.calling import Trained, train, train_in_parts
 from retraining.trainer.contract import check_recipe

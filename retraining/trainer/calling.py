@@ -1,4 +1,4 @@
-"""Calls a recipe and looks at what it returned before anybody relies on it."""
+"""Calls a recipe, and checks what it returned before anything relies on it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     Part = Callable[[], tuple[pd.DataFrame, pd.Series]]
 
-ROWS_TRIED = 200
+ROWS_TRIED = 200  # of the training rows, which the estimator must predict
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What the recipe returned, and how long it took."""
+    """What the recipe returned, and the seconds that it took."""
 
     estimator: Any
     seconds: float
@@ -40,9 +40,12 @@ class Trained:
 
 @dataclass(frozen=True)
 class Answers:
-    """What an estimator says about some rows.
+    """An estimator's answers to some rows.
 
-    `probabilities` has shape (rows, classes), None where it has no predict_proba.
+    Attributes:
+        labels: (rows,).
+        probabilities: (rows, classes), the columns as in `classes_`; None without a `predict_proba`
+            that can be used.
     """
 
     labels: np.ndarray
@@ -50,8 +53,9 @@ class Answers:
 
 
 class BrokenContractError(Exception):
-    """What a recipe or its estimator did wrong, as the end of a sentence that begins with its
-    name.
+    """A recipe or its estimator broke the contract.
+
+    The text says how. It follows "The training recipe PATH", without a full stop.
     """
 
 
@@ -60,9 +64,9 @@ def train(
 ) -> Trained:
     """Have the recipe fit a model, and try that model on some of the training rows.
 
-    The recipe is handed copies that share memory until they are written to (pandas copies on
-    write): it cannot harm `X` and `y`. A KeyboardInterrupt passes, so that is what a signal handler
-    should raise; SystemExit is taken for the recipe's own.
+    The recipe gets copies that share memory until they are written to (pandas' copy on write), so
+    it cannot change `X` and `y`. A KeyboardInterrupt passes, so that is what a signal handler
+    should raise. SystemExit counts as an error of the recipe.
 
     Args:
         recipe: as loaded.
@@ -87,8 +91,9 @@ def train_in_parts(
     rows: int,
     needs_probabilities: bool = False,
 ) -> Trained:
-    """The same from parts of the rows: the recipe calls each when it wants it, as often as it
-    likes.
+    """The same from parts of the rows; the recipe may call each part at any time and repeatedly.
+
+    The model is tried on rows of the last part.
 
     Args:
         recipe: one that learns in parts.
@@ -113,6 +118,7 @@ def _trained(
     *,
     needs_probabilities: bool,
 ) -> Trained:
+    """Call `fits`, and ask the estimator that it returns about the `tried` rows."""
     try:
         started = time.perf_counter()
         estimator = fits()
@@ -124,8 +130,7 @@ def _trained(
 
 
 def fit(recipe: Recipe, X: pd.DataFrame, y: pd.Series) -> Any:
-    """Call the recipe, its helpers importable, and return what it returned if that looks like an
-    estimator.
+    """Call the recipe with its helpers importable, and return its estimator.
 
     Raises:
         BrokenContractError: the recipe raised, or returned something that has no `predict`.
@@ -136,7 +141,7 @@ def fit(recipe: Recipe, X: pd.DataFrame, y: pd.Series) -> Any:
 
 
 def fit_in_parts(recipe: Recipe, parts: Sequence[Part], rows: int) -> Any:
-    """The same for a recipe that learns in parts, which have so many rows together.
+    """The same for a recipe that learns in parts; `rows` is how many all parts have together.
 
     Raises:
         BrokenContractError: the recipe raised, or returned something that has no `predict`.
@@ -149,7 +154,7 @@ def fit_in_parts(recipe: Recipe, parts: Sequence[Part], rows: int) -> Any:
 
 
 def _if_it_predicts(estimator: Any, function: str) -> Any:
-    """What a recipe's function returned, if it looks like an estimator."""
+    """What a recipe's function returned, which must be an instance with a `predict`."""
     if estimator is None:
         raise BrokenContractError(f"returned None; {function} must return a fitted estimator")
     if isinstance(estimator, type) or not callable(getattr(estimator, "predict", None)):
@@ -168,11 +173,18 @@ def ask(
     *,
     needs_probabilities: bool,
 ) -> Answers:
-    """Return the estimator's answers about `rows`, after checking that they can be used.
+    """The estimator's answers to `rows`, after checking that they can be used.
+
+    Args:
+        estimator: that a recipe returned.
+        rows: raw feature columns.
+        known: the classes that it may answer.
+        path: of the recipe.
+        needs_probabilities: whether it must have a `predict_proba` that can be used.
 
     Raises:
-        BrokenContractError: it raises, answers by other than one known class per row, or lacks
-            probabilities that are needed.
+        BrokenContractError: it raises, it does not answer each row with one known class, or
+            probabilities that are needed cannot be used.
     """
     labels = _array(estimator, "predict", rows, path)
     if labels.shape != (len(rows),):
@@ -198,6 +210,7 @@ def ask(
 def _probabilities(
     estimator: Any, rows: pd.DataFrame, known: frozenset[Label], path: Path
 ) -> np.ndarray:
+    """(rows, classes) what `predict_proba` returns, after checking it."""
     if not callable(getattr(estimator, "predict_proba", None)):
         raise BrokenContractError("returned an estimator without predict_proba, which METRIC takes")
     probabilities = _array(estimator, "predict_proba", rows, path)
@@ -213,10 +226,7 @@ def _probabilities(
             f"returned an estimator whose predict_proba has the shape {probabilities.shape}, not"
             f" {expected}"
         )
-    sound = np.issubdtype(probabilities.dtype, np.number) and bool(
-        (probabilities >= 0).all() and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
-    )
-    if not sound:
+    if not _are_distributions(probabilities):
         raise BrokenContractError(
             "returned an estimator whose predict_proba has rows that are not probabilities with the"
             " sum 1"
@@ -224,31 +234,40 @@ def _probabilities(
     return probabilities
 
 
+def _are_distributions(probabilities: np.ndarray) -> bool:
+    """Whether each row is a probability for each class, with the sum 1 but for rounding."""
+    if not np.issubdtype(probabilities.dtype, np.number) or not (probabilities >= 0).all():
+        return False
+    return np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
+
+
 def _array(estimator: Any, method: str, rows: pd.DataFrame, path: Path) -> np.ndarray:
+    """What a method of the estimator answers, which gets a copy of the rows."""
+
     def answer() -> np.ndarray:
         return np.asarray(getattr(estimator, method)(rows.copy(deep=False)))
 
-    return cast(
-        "np.ndarray", call(answer, path=path, failed=f"returned an estimator whose {method} raises")
-    )
+    failed = f"returned an estimator whose {method} raises"
+    return cast("np.ndarray", call(answer, path=path, failed=failed))
 
 
 def known_classes(y: pd.Series) -> frozenset[Label]:
-    """Return the labels in `y` as plain Python values."""
+    """The labels in `y` as plain Python values."""
     return frozenset(y.unique().tolist())
 
 
 def some_rows(X: pd.DataFrame) -> pd.DataFrame:
-    """Return rows spread evenly over the table."""
-    return X.iloc[np.unique(np.linspace(0, len(X) - 1, min(len(X), ROWS_TRIED)).astype(int))]
+    """Up to `ROWS_TRIED` rows, spread evenly over the table."""
+    places = np.linspace(0, len(X) - 1, min(len(X), ROWS_TRIED)).astype(int)
+    return X.iloc[np.unique(places)]
 
 
 def call(function: Callable[..., Any], *arguments: Any, path: Path, failed: str) -> Any:
-    """Call code that is not ours, its stdout kept apart.
+    """Call code that is not ours. What it prints goes to the log.
 
     Raises:
-        BrokenContractError: `failed`, and what was raised; sys.exit and os._exit in a recipe are
-            errors like any other.
+        BrokenContractError: it raised; the text is `failed` and what was raised. sys.exit and
+            os._exit are errors like any other.
     """
     try:
         with stdout_to_log(), no_sudden_end():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -23,6 +22,7 @@ from retraining.trainer.calling import (
     some_rows,
 )
 from retraining.trainer.loading import IN_PARTS, Recipe, project_hidden
+from retraining.trainer.requirements import imported_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,20 +36,20 @@ def check_recipe(
 ) -> tuple[str, ...]:
     """Try a recipe on some rows, and say what would go wrong in a cycle.
 
-    Each of its functions is called twice, so a few hundred rows of your own data are enough.
-    In a test of yours:
+    Each of its functions is called twice: give it few rows, some hundred of your own data. In a
+    test of yours:
 
         recipe = load_recipe(Path("train_classification_model.py"))
         assert check_recipe(recipe, X, y) == ()
 
     Args:
         recipe: as loaded.
-        X: raw feature columns; left as they are.
+        X: raw feature columns, at least one row; never changed.
         y: one label per row, none missing.
         needs_probabilities: whether the metric takes `predict_proba`.
 
     Returns:
-        A sentence for each problem; empty if the recipe is sound.
+        A sentence for each problem; empty if no problem was found.
     """
     return tuple(
         f"The training recipe {recipe.path} {problem}."
@@ -67,7 +67,7 @@ def _problems(
     def answers(estimator: Any, table: pd.DataFrame) -> Answers:
         return ask(estimator, table, known, recipe.path, needs_probabilities=needs_probabilities)
 
-    given_one_table, given_parts = _OneTable(recipe, X, y), partial(_fitted_in_parts, recipe, X, y)
+    given_one_table = _OneTable(recipe, X, y)
     yield from _of_a_function(recipe, given_one_table, answers, rows)
     if given_one_table.was_changed:
         yield (
@@ -75,6 +75,7 @@ def _problems(
             " inside the estimator"
         )
     if recipe.train_model_in_parts is not None:
+        given_parts = partial(_fitted_in_parts, recipe, X, y)
         for problem in _of_a_function(recipe, given_parts, answers, rows):
             yield f"{problem} ({IN_PARTS})"
 
@@ -87,7 +88,11 @@ def _of_a_function(
 ) -> Iterator[str]:
     """What is wrong with one of the recipe's functions.
 
-    `fits` calls it, each time with the same rows.
+    Args:
+        recipe: that the function belongs to.
+        fits: calls it, each time with the same rows.
+        answers: of an estimator to a table; raises BrokenContractError if it cannot be used.
+        rows: that estimators are asked about.
     """
     try:
         estimator = fits()
@@ -116,15 +121,16 @@ class _OneTable:
 
 
 def _fitted_in_parts(recipe: Recipe, X: pd.DataFrame, y: pd.Series) -> Any:
-    """Fit from a few parts, so that a recipe which looks at the first one only is found out."""
-    edges = np.linspace(0, len(X), min(PARTS_TRIED, len(X)) + 1).astype(int).tolist()
-    parts = [_HeldPart(X[start:stop], y[start:stop]) for start, stop in pairwise(edges)]
+    """Fit from more than one part, so that a recipe that reads only the first one may show it."""
+    edges = np.linspace(0, len(X), min(PARTS_TRIED, len(X)) + 1).astype(int)
+    ranges = [slice(start, stop) for start, stop in pairwise(edges)]
+    parts = [_HeldPart(X[rows], y[rows]) for rows in ranges]
     return fit_in_parts(recipe, parts, len(X))
 
 
 @dataclass(frozen=True)
 class _HeldPart:
-    """A part that holds its rows: they are few."""
+    """A part that keeps its rows in memory, because they are few."""
 
     X: pd.DataFrame
     y: pd.Series
@@ -134,18 +140,14 @@ class _HeldPart:
 
 
 def _imports_the_job(recipe: Recipe) -> bool:
-    for node in ast.walk(ast.parse(recipe.text)):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module]
-        if any(name.split(".")[0] == "retraining" for name in names):
-            return True
-    return False
+    return "retraining" in imported_modules(recipe.text)
 
 
 def _with_odd_rows(answers: Callable[[pd.DataFrame], Answers], rows: pd.DataFrame) -> Iterator[str]:
+    """What goes wrong with missing values and with values that were never seen.
+
+    All columns have one at once at first: one question is enough where nothing goes wrong.
+    """
     words = [name for name in rows.columns if not pd.api.types.is_numeric_dtype(rows[name])]
     for what, value, columns in (
         ("a missing value", None, list(rows.columns)),
@@ -164,6 +166,7 @@ def _first_that_fails(
     value: str | None,
     what: str,
 ) -> Iterator[str]:
+    """The problem with the first of the columns that has one by itself."""
     for name in columns:
         try:
             answers(_each_once(rows, [name], value))
@@ -173,10 +176,12 @@ def _first_that_fails(
 
 
 def _each_once(rows: pd.DataFrame, columns: list[Any], value: str | None) -> pd.DataFrame:
-    """Return the rows with `value` put once into each of the columns, repeating rows where there
-    are fewer than columns.
+    """The rows with `value` once in each of the columns, each time in another row.
+
+    Rows are repeated if there are fewer rows than columns.
     """
-    table = rows.iloc[np.arange(max(len(rows), len(columns))) % len(rows)].reset_index(drop=True)
+    places = np.arange(max(len(rows), len(columns))) % len(rows)
+    table = rows.iloc[places].reset_index(drop=True)
     for place, name in enumerate(columns):
         cells = table[name].copy()
         if pd.api.types.is_numeric_dtype(cells):
@@ -189,6 +194,7 @@ def _each_once(rows: pd.DataFrame, columns: list[Any], value: str | None) -> pd.
 def _fitted_again(
     fits: Callable[[], Any], answers: Callable[[Any], Answers], expected: Answers
 ) -> Iterator[str]:
+    """What goes wrong when the recipe's function is called a second time."""
     try:
         again = answers(fits())
     except BrokenContractError as error:
@@ -204,8 +210,9 @@ def _fitted_again(
 def _far_away(
     recipe: Recipe, estimator: Any, answers: Callable[[Any], Answers], expected: Answers
 ) -> Iterator[str]:
-    """Pickle and unpickle with the project's folder not importable, as where a version is
-    loaded.
+    """What goes wrong when the estimator is pickled and loaded where a version is served.
+
+    The project's folder is not importable there.
     """
     failed = "returned an estimator that cannot be pickled and loaded away from the project:"
     try:
@@ -225,6 +232,7 @@ def _far_away(
 
 
 def _agree(one: Answers, other: Answers) -> bool:
+    """Whether labels are equal, and probabilities but for rounding."""
     if not np.array_equal(one.labels, other.labels):
         return False
     if one.probabilities is None or other.probabilities is None:

@@ -1,9 +1,10 @@
-"""From a recipe's bytes to a module, which may import helper modules that stand beside it.
+"""Loads a recipe as a module, which may import helper modules from its own folder.
 
-The modules of a project are held apart: while its recipe runs they are importable, before and after
-they are not in `sys.modules`. So two projects in one process never see each other's helpers, an
-edited helper is read again, and cloudpickle, which pickles by reference only what it finds in
-`sys.modules`, puts the helpers' code into each version (the recipe's own is registered for that).
+The modules of a project are importable only while its recipe runs; before and after that they are
+not in `sys.modules`. So two projects in one process never see each other's helpers, and an edited
+helper is read again. Cloudpickle pickles by reference only what it finds in `sys.modules`, so the
+helpers' code is in each version. The recipe's own module stays there, registered for pickling
+by value.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from retraining.errors import RecipeError
-from retraining.trainer.output import stdout_to_log
+from retraining.trainer.output import printable_only, stdout_to_log
 from retraining.trainer.sudden_end import no_sudden_end
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 OUR_PACKAGE = Path(__file__).resolve().parent.parent
 WHOLE, IN_PARTS = "train_model", "train_model_in_parts"  # the functions of a recipe
+LONGEST_MESSAGE = 400  # characters of an error's own text
 REMEDY = (
     "Mend the recipe; `python pipeline_orchestrator.py check` tries it without touching anything."
 )
@@ -40,10 +42,16 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """A loaded recipe: its functions, the text and digest of its file, its module, and the modules
-    it imported from its own folder.
+    """A loaded recipe.
 
-    `train_model_in_parts` is None where it learns from one table only.
+    Attributes:
+        path: of its file, absolute.
+        text: of its file.
+        sha256: of its file's bytes.
+        module: the file, executed.
+        train_model: its function that learns from one table.
+        helpers: the modules that it imported from its own folder, by name.
+        train_model_in_parts: its function that learns from parts; None if it has none.
     """
 
     path: Path
@@ -56,20 +64,19 @@ class Recipe:
 
     @property
     def code_sha256(self) -> str:
-        """A digest of all code of the project's own that trains: the file, and what it imported
-        from beside it.
-        """
+        """A digest of all code of the project that trains: the recipe's file and its helpers'."""
         files = {Path(str(module.__file__)) for module in self.helpers.values() if module.__file__}
         digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(files)]
         return hashlib.sha256("\n".join([self.sha256, *digests]).encode()).hexdigest()
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Execute the file afresh and return its `train_model` with what a version has to carry.
+    """Execute the file, also if it was loaded before, and find its functions.
 
     Raises:
-        RecipeError: the file cannot be read, is no Python, fails when executed, or has no
-            `train_model(X_train, y_train)`.
+        RecipeError: the file cannot be read, is no Python, fails when executed, has no
+            `train_model(X_train, y_train)`, or a `train_model_in_parts` that takes something else
+            than `parts`.
     """
     path = path.resolve()
     source = _bytes_of(path)
@@ -112,6 +119,7 @@ def _bytes_of(path: Path) -> bytes:
 def _function_of(
     module: types.ModuleType, path: Path, name: str, arguments: tuple[str, ...]
 ) -> Callable[..., Any]:
+    """The module's function of that name, which must take so many positional arguments."""
     function = getattr(module, name, None)
     called = f"{name}({', '.join(arguments)})"
     if not callable(function):
@@ -135,19 +143,21 @@ def _function_of(
 
 
 def describe(error: BaseException, path: Path) -> str:
-    """Say in one line what was raised, and where in the recipe, or in a file beside it."""
+    """What was raised, and where in the recipe or in a helper, on one line."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
-    words = " ".join("".join(c if c.isprintable() else " " for c in message).split()).removesuffix(
-        "."
-    )
-    words = words if len(words) <= 400 else f"{words[:400]}..."
-    place = _place_of(error, path)
-    return (
-        type(error).__name__ + (f" in {place}" if place else "") + (f": {words}" if words else "")
-    )
+    words = " ".join(printable_only(message).split()).removesuffix(".")
+    if len(words) > LONGEST_MESSAGE:
+        words = f"{words[:LONGEST_MESSAGE]}..."
+    described, place = type(error).__name__, _place_of(error, path)
+    if place:
+        described += f" in {place}"
+    if words:
+        described += f": {words}"
+    return described
 
 
 def _place_of(error: BaseException, path: Path) -> str:
+    """The line of the project's own code where it was raised, or that is no Python; else empty."""
     places = [(error.filename, error.lineno)] if isinstance(error, SyntaxError) else []
     trace = error.__traceback__
     while trace is not None:
@@ -166,7 +176,7 @@ def _place_of(error: BaseException, path: Path) -> str:
 def project_importable(folder: Path, helpers: dict[str, types.ModuleType]) -> Iterator[None]:
     """Make the modules in `folder` importable for a while.
 
-    `helpers` holds those that were imported so far, and is added to.
+    `helpers` holds those that were imported before; new ones are added to it at the end.
     """
     path_before, bytecode_before = list(sys.path), sys.dont_write_bytecode
     with project_hidden(folder):
@@ -183,9 +193,7 @@ def project_importable(folder: Path, helpers: dict[str, types.ModuleType]) -> It
 
 @contextmanager
 def project_hidden(folder: Path) -> Iterator[None]:
-    """Make the modules in `folder` not importable for a while, as they will be where a version is
-    served.
-    """
+    """Make the modules in `folder` not importable for a while, as where a version is served."""
     path_before, modules_before = list(sys.path), _modules_in(folder)
     _forget(modules_before)
     sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != str(folder)]
@@ -198,9 +206,9 @@ def project_hidden(folder: Path) -> Iterator[None]:
 
 
 def _modules_in(folder: Path) -> dict[str, types.ModuleType]:
-    """Return the modules imported from the project.
+    """The modules that were imported from the project, by name.
 
-    Not the script that runs, nor the recipe itself: these two have no spec.
+    The script that runs and the recipe itself are not among them: these two have no spec.
     """
     modules = {}
     for name, module in list(sys.modules.items()):
@@ -217,13 +225,12 @@ def _forget(modules: dict[str, types.ModuleType]) -> None:
 
 
 def _is_inside(file: str, folder: Path) -> bool:
-    """Tell whether a file is the project's own: in its folder, but neither ours nor of a Python
-    installed there.
-    """
+    """Whether a file is the project's own: in its folder, but not ours or a Python's there."""
     return file.startswith(f"{folder}{os.sep}") and not file.startswith(_foreign_parts(folder))
 
 
 @functools.cache  # asked for every module there is
 def _foreign_parts(folder: Path) -> tuple[str, ...]:
+    """What lies in a project's folder and is not its own: this package, and a Python."""
     parts = (OUR_PACKAGE, Path(sys.prefix), Path(sys.base_prefix))
     return tuple(f"{part}{os.sep}" for part in parts if part.is_relative_to(folder))

@@ -1,6 +1,4 @@
-"""Keeps a recipe from ending the job's process without a word, and has a crash of compiled code say
-where it was.
-"""
+"""Keeps a recipe from ending the job's process without a message."""
 
 from __future__ import annotations
 
@@ -12,16 +10,15 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STDERR = 2
+STDERR = 2  # its file descriptor
 
 
 @contextmanager
 def no_sudden_end() -> Iterator[None]:
-    """Make `os._exit` raise SystemExit meanwhile, and a segmentation fault print the lines of
-    Python that led there.
+    """Make `os._exit` raise SystemExit meanwhile, and let a crash print its Python lines.
 
-    Processes that the recipe forks may end as they like: `multiprocessing` ends its workers by
-    `os._exit`.
+    Nothing can stop a segmentation fault, but with these lines a person knows where it was. In
+    processes that the recipe forks `os._exit` works: `multiprocessing` ends its workers by it.
     """
     really_exit, ours = os._exit, os.getpid()
 
