@@ -1,4 +1,4 @@
-"""Metrics, intervals, paired comparison by blocks, slices, and drift.
+"""Metrics, intervals, paired comparison by blocks, slices, copies, calibration, and drift.
 
 Arrays in, frozen records out; no files, no MLflow.
 """

@@ -1,13 +1,14 @@
-"""How often a model is right at a probability that it gives: what turns its probabilities into an
-estimated score.
+"""Calibration: how often each class is true at a probability that a model gives for it.
 
-A model that says 0.9 need not be right nine times of ten. On rows that it has not learned, isotonic
-regression finds for each class against the rest how often the class was true at each probability
-(Zadrozny and Elkan, 2002).
+A model that says 0.9 need not be right nine times of ten. Isotonic regression finds the frequency
+at each probability, for each class against the rest, on rows that the model has not learned
+(Zadrozny and Elkan, Transforming Classifier Scores into Accurate Multiclass Probability Estimates,
+2002). `expected_score` estimates a score from these frequencies.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,37 +23,40 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FEWEST_ROWS = 30  # of a class; from fewer its frequency cannot be told
+FEWEST_ROWS = 30  # of each class; fewer say too little of its frequency
 MOST_ROWS = 20_000  # that are fitted; more would not show in a curve
-RUNS = 10  # each is left out once, which tells how far the curves may be off
+RUNS = 10  # each is left out once (a jackknife), which shows how far the curves may be off
 
 
 @dataclass(frozen=True)
 class Curve:
     """Probability as given -> frequency: straight between the points, flat beyond them.
 
-    `given` rises strictly.
+    Attributes:
+        given: probabilities, 0..1, strictly rising.
+        true: the frequency at each of them, 0..1, never falling.
     """
 
     given: tuple[float, ...]
     true: tuple[float, ...]
 
     def at(self, probabilities: Floats) -> Floats:
-        """(n,) frequencies."""
-        found: Floats = np.interp(probabilities, self.given, self.true)
-        return found
+        """(n,) frequencies of (n,) probabilities."""
+        frequencies: Floats = np.interp(probabilities, self.given, self.true)
+        return frequencies
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a version carries, all of it numbers.
+    """The calibration that a version carries: numbers only, no rows.
 
     Attributes:
         classes: labels as text, in the order of their codes.
-        rows: of each class, that were fitted.
-        curves: one a class, of all rows; of two classes the second one's alone, since it tells the
-            other.
-        without_a_run: the same, each without one of ten runs of neighbouring rows.
+        rows: how many rows of each class were fitted.
+        curves: one for each class, fitted on all these rows. With two classes there is one curve,
+            for the second class: the first one's frequency is 1 less it.
+        without_a_run: the same curves ten times, each time without one of ten runs of neighbouring
+            rows.
     """
 
     classes: tuple[str, ...]
@@ -72,17 +76,17 @@ class Calibration:
 
 @dataclass(frozen=True)
 class NotCalibrated:
-    """Why a version carries none."""
+    """Why a version carries no calibration."""
 
     why: str
 
     def to_json(self) -> dict[str, Any]:
-        """The content of `calibration.json` then."""
+        """The content of `calibration.json` for a version without a calibration."""
         return {"why_not": self.why}
 
 
 def calibration_from_json(content: Mapping[str, Any]) -> Calibration | NotCalibrated:
-    """What `to_json` wrote."""
+    """The calibration that `to_json` wrote, or why there is none."""
     if "why_not" in content:
         return NotCalibrated(str(content["why_not"]))
     return Calibration(
@@ -94,10 +98,12 @@ def calibration_from_json(content: Mapping[str, Any]) -> Calibration | NotCalibr
 
 
 def fit_calibration(answers: Predictions, classes: Sequence[str]) -> Calibration | NotCalibrated:
-    """Fit the curves on a model's answers to rows that it has not learned, in the order of time.
+    """Fit the curves on a model's answers to rows that it has not learned.
+
+    Of more than `MOST_ROWS` rows every second, third, ... one is fitted.
 
     Args:
-        answers: with probabilities, (n, k).
+        answers: (n,) rows in the order of time, with probabilities (n, k).
         classes: the labels as text, by their codes.
     """
     if not answers.truth.size:
@@ -113,21 +119,27 @@ def fit_calibration(answers: Predictions, classes: Sequence[str]) -> Calibration
             f"{counts[fewest]} of its test rows are of class {classes[fewest]!r}, "
             f"and it takes {FEWEST_ROWS} of each class"
         )
-    rows = np.arange(0, answers.truth.size, -(-answers.truth.size // MOST_ROWS))
-    truth, given = answers.truth[rows], np.asarray(answers.probabilities[rows], dtype=np.float64)
-    run = np.arange(rows.size) * RUNS // rows.size
+    every = math.ceil(answers.truth.size / MOST_ROWS)
+    truth = answers.truth[::every]
+    given = np.asarray(answers.probabilities[::every], dtype=np.float64)
+    run = np.arange(truth.size) * RUNS // truth.size
+    fitted_rows = np.bincount(truth, minlength=answers.class_count)
     return Calibration(
         tuple(classes),
-        tuple(int(count) for count in np.bincount(truth, minlength=answers.class_count)),
+        tuple(fitted_rows.tolist()),
         _fit(truth, given),
         tuple(_fit(truth[run != left_out], given[run != left_out]) for left_out in range(RUNS)),
     )
 
 
 def calibrated(curves: Sequence[Curve], probabilities: Floats) -> Floats:
-    """(n, k) how likely each class is, each row adding up to 1.
+    """(n, k) the probability of each class by its curve, scaled so that each row adds up to 1.
 
-    `probabilities` (n, k) are as the model gave them.
+    A row for which every curve says 0 keeps the model's own probabilities.
+
+    Args:
+        curves: one for each class, or the second one's alone, as in `Calibration`.
+        probabilities: (n, k) as the model gave them.
     """
     if len(curves) == 1:
         second = curves[0].at(probabilities[:, 1])
@@ -135,7 +147,8 @@ def calibrated(curves: Sequence[Curve], probabilities: Floats) -> Floats:
     columns = [curve.at(probabilities[:, code]) for code, curve in enumerate(curves)]
     likely = np.stack(columns, axis=1)
     total = likely.sum(axis=1, keepdims=True)
-    return np.where(total > 0, likely / np.where(total > 0, total, 1), probabilities)
+    scaled: Floats = np.divide(likely, total, out=probabilities.astype(np.float64), where=total > 0)
+    return scaled
 
 
 def _fit(truth: NDArray[np.integer[Any]], given: Floats) -> tuple[Curve, ...]:
@@ -144,7 +157,7 @@ def _fit(truth: NDArray[np.integer[Any]], given: Floats) -> tuple[Curve, ...]:
 
 
 def _curve(given: Floats, is_true: NDArray[np.bool_]) -> Curve:
-    from sklearn.isotonic import IsotonicRegression  # loads what who only reads curves need not
+    from sklearn.isotonic import IsotonicRegression  # slow to load, and reading curves needs none
 
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(given, is_true)
     return Curve(_numbers(fitted.X_thresholds_), _numbers(fitted.y_thresholds_))

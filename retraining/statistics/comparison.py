@@ -1,9 +1,9 @@
 """How sure a score is, and whether the challenger is better than the champion on the same rows.
 
-Intervals are the estimate plus or minus Student's t times its error over blocks, with one degree of
-freedom less than there are blocks. Percentiles of a bootstrap were tried and hold 87 % instead of
-95 % with ten blocks; t also reaches the levels that spent alpha asks for, far out where 2,000
-resamples have no percentile.
+An interval is the estimate plus or minus Student's t times its standard error over blocks, with one
+degree of freedom less than there are blocks. Percentiles of a bootstrap would not do: with few
+blocks such intervals are too short, and 2,000 resamples have no percentile as far out as
+`spent_alpha` asks for.
 """
 
 from __future__ import annotations
@@ -24,14 +24,19 @@ if TYPE_CHECKING:
     from retraining.metrics import Metric
     from retraining.records import Verdict
 
-# fewer tell too little of how much blocks differ: no interval, no verdict
+# fewer say too little of how much blocks differ: no interval of a score, and no verdict
 BLOCKS_FOR_AN_INTERVAL = 5
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value over rows, and its standard error over blocks: None where undefined, or under two
-    blocks.
+    """A value over rows, and its standard error over blocks.
+
+    Attributes:
+        value: in the metric's own unit; None where it is undefined.
+        standard_error: in the same unit; None where the value is, or with fewer than two blocks.
+        rows: that it was measured on.
+        blocks: in which those rows lie.
     """
 
     value: float | None
@@ -45,12 +50,13 @@ class PairedResult:
     """Champion against challenger on the same rows.
 
     Attributes:
-        improvement: the plain difference of the two scores, signed so that > 0 means that the
-            challenger is better; None where either score is undefined.
-        interval: always holds the improvement. Where there are too few rows or blocks to judge it
-            is stretched to hold zero too, so that words and numbers agree; None under two blocks.
+        improvement: the difference of the two scores, signed so that > 0 means that the challenger
+            is better; None where either score is undefined.
+        interval: of the improvement, which it always holds. With too few rows or blocks for a
+            verdict it is stretched to hold zero too, so that words and numbers agree. None where
+            the standard error is.
         verdict: `better` or `worse` exactly if the interval leaves out zero.
-        standard_error: of the improvement, over blocks.
+        standard_error: of the improvement, over blocks; None where it is not known.
         rows: on which both were scored.
         blocks: in which those rows lie.
     """
@@ -64,17 +70,17 @@ class PairedResult:
 
 
 def estimate(metric: Metric, predictions: Predictions, *, seed: int = 0) -> Estimate:
-    """A model's score and its error: what `combine` and `significant_drop` work on."""
+    """A model's score and its standard error: what `combine` and `compare_with_record` work on."""
     return _estimate(metric, (predictions,), score(metric, predictions), seed=seed)
 
 
 def estimate_improvement(
     metric: Metric, champion: Predictions, challenger: Predictions, *, seed: int = 0
 ) -> Estimate:
-    """What the challenger gains over the champion (> 0: it is better) and the error of that.
+    """The challenger's gain over the champion (> 0: it is better), and its standard error.
 
     Raises:
-        ValueError: the two were not scored on the same rows.
+        ValueError: the two were not scored on the same rows, blocks and classes.
     """
     same = (
         np.array_equal(champion.truth, challenger.truth),
@@ -96,14 +102,14 @@ def score_interval(
 ) -> tuple[float, float] | None:
     """Interval of a model's score, kept within the metric's range.
 
-    None under five blocks or where the score is undefined.
+    None with fewer than five blocks, or where the score or its standard error is not known.
     """
-    found = estimate(metric, predictions, seed=seed)
-    interval = t_interval(found, confidence)
-    if interval is None or found.blocks < BLOCKS_FOR_AN_INTERVAL:
+    measured = estimate(metric, predictions, seed=seed)
+    interval = t_interval(measured, confidence)
+    if interval is None or measured.blocks < BLOCKS_FOR_AN_INTERVAL:
         return None
-    lowest, highest = metric.low, metric.high
-    return max(lowest, interval[0]), min(highest, interval[1])
+    low, high = interval
+    return max(metric.low, low), min(metric.high, high)
 
 
 def compare(
@@ -117,22 +123,22 @@ def compare(
 ) -> PairedResult:
     """Compare two models on the same rows at a two-sided confidence such as 0.95.
 
-    Under five blocks or `min_rows` rows the verdict is not enough evidence.
+    With fewer than five blocks or `min_rows` rows the verdict is `not_enough_evidence`.
 
     Raises:
-        ValueError: the two were not scored on the same rows.
+        ValueError: the two were not scored on the same rows, blocks and classes.
     """
-    found = estimate_improvement(metric, champion, challenger, seed=seed)
-    return judge(found, confidence=confidence, min_rows=min_rows)
+    measured = estimate_improvement(metric, champion, challenger, seed=seed)
+    return judge(measured, confidence=confidence, min_rows=min_rows)
 
 
 def judge(measured: Estimate, *, confidence: float, min_rows: int) -> PairedResult:
     """The interval and the verdict that an estimated improvement deserves."""
     interval = t_interval(measured, confidence)
-    if interval is not None and (
-        measured.blocks < BLOCKS_FOR_AN_INTERVAL or measured.rows < min_rows
-    ):
-        interval = min(interval[0], 0.0), max(interval[1], 0.0)
+    too_few = measured.blocks < BLOCKS_FOR_AN_INTERVAL or measured.rows < min_rows
+    if interval is not None and too_few:
+        low, high = interval
+        interval = min(low, 0.0), max(high, 0.0)
     return PairedResult(
         measured.value,
         interval,
@@ -144,14 +150,14 @@ def judge(measured: Estimate, *, confidence: float, min_rows: int) -> PairedResu
 
 
 def spent_alpha(alpha: float, attempt: int) -> float:
-    """The alpha for the k-th attempt (from 1) against the same champion: alpha * 6 / (pi^2 k^2).
+    """The significance level of the k-th attempt against one champion: alpha * 6 / (pi^2 k^2).
 
-    These add up to alpha over all k (Euler's sum of 1/k^2), so by the union bound an equal
-    challenger is promoted with probability alpha at most, however many nights ask. The guarantee is
-    per champion: a promotion starts the count anew.
+    Over all k from 1 these add up to alpha, because the sum of 1/k^2 is pi^2 / 6 (Euler). So by the
+    union bound an equally good challenger is promoted with a probability of at most alpha, however
+    many attempts there are. This holds for each champion: a promotion starts the count anew.
 
     Raises:
-        ValueError: attempts are counted from 1.
+        ValueError: the attempt is less than 1.
 
     >>> [round(spent_alpha(0.05, attempt), 4) for attempt in (1, 2, 3)]
     [0.0304, 0.0076, 0.0034]
@@ -162,15 +168,14 @@ def spent_alpha(alpha: float, attempt: int) -> float:
 
 
 def t_interval(measured: Estimate, confidence: float) -> tuple[float, float] | None:
-    """The estimate's interval by Student's t with blocks - 1 degrees of freedom.
+    """The estimate's two-sided interval by Student's t with blocks - 1 degrees of freedom.
 
-    None where its error is not known.
+    None where the value or its standard error is not known.
     """
     if measured.value is None or measured.standard_error is None or measured.blocks < 2:
         return None
-    half = (
-        float(special.stdtrit(measured.blocks - 1, (1 + confidence) / 2)) * measured.standard_error
-    )
+    t = float(special.stdtrit(measured.blocks - 1, (1 + confidence) / 2))
+    half = t * measured.standard_error
     return measured.value - half, measured.value + half
 
 

@@ -1,21 +1,26 @@
 """Which rows were seen before: copies of learned rows, told from rows that are equal by chance.
 
-A copy of a learned row flatters every model that learned it, so copies are left out of every score.
-But where rows have few distinct values, independent observations are equal too, and a score without
-them would be a score of the rare ones. Labels are never looked at. Four things are asked, in order.
+A copy of a learned row makes every model that learned it look better than it is, so copies are left
+out of every score. But where rows have few distinct values, independent observations are equal too,
+and a score without them would be a score of the rare ones. Labels are never looked at. Where a
+hundredth of the asked rows or fewer equal a learned row, all of these are left out. Else four rules
+follow, in this order.
 
 1. *Whole stretches.* A window of rows that stands in the same order among the learned rows is a
-   copy, whatever its values, where the order is too surprising for chance (`_in_stretches`).
-2. *Pairs.* Let two rows be drawn from one delivery, or from two deliveries. If rows are independent
-   both pairs are equal equally often (Good, 1953, counts such repeats to tell what is still
-   unseen). A file delivered again makes pairs between deliveries more frequent; a join that doubles
-   rows does so within one. The smaller of the two rates is what chance explains. Values are judged
-   in groups of like frequency, for a common value says nothing about a rare one: given that a value
-   occurs t times, independent rows put these t anywhere, so the group needs no model of its
-   distribution.
-3. *Columns.* Designs such as "each machine reports once a file" never repeat a row within a
-   delivery. There the rate is taken as if columns were independent: the product of the columns' own
-   rates over distinct rows. The larger answer of 2 and 3 counts.
+   copy, whatever its values, if the order is too surprising for chance (`_in_stretches`).
+2. *Pairs.* Draw two rows from one delivery, or one row from each of two deliveries. If rows are
+   independent, both pairs are equal equally often (such repeats are counted in Good, The Population
+   Frequencies of Species, 1953). A file that is delivered again makes more equal pairs between
+   deliveries, and a join that doubles rows makes more of them within one. So chance explains no
+   more than the smaller of the two rates. Values are judged in groups of like frequency, because a
+   common value says nothing about a rare one. A group needs no model of its distribution: if a
+   value occurs t times, independent rows put these t anywhere.
+3. *Columns.* Data such as "each machine reports once in each file" never repeats a row within a
+   delivery, so rule 2 would explain nothing. There chance is taken as if columns were independent:
+   the rate is the product of the columns' own rates over distinct rows. The larger share of 2 and 3
+   counts.
+4. *In line.* A row between two copies is one too, if it equals the learned row that stands between
+   their originals (`_in_line`).
 """
 
 from __future__ import annotations
@@ -36,14 +41,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-FEW = 0.01  # of the rows asked about: so few are left out without asking whether by chance
-EXPLAINED = 0.7  # of a group's equal pairs: from here on chance explains all of them
-UNEXPLAINED = 0.5  # below it, all equal rows of the group are copies
-HALF_A_PAIR = 1.0  # seen within deliveries beside those that were, in both orders (Jeffreys' prior)
-GROUPS = 32  # of values that occur less than 4, 16, 64, ... times
-NEAR = 16  # rows between two copies that vouch for a row between them
-STRETCHES = (16, 64)  # rows of a window: the short for varied rows, the long for few values
-SURPRISE = math.log(1000)  # beyond the number of places at which a window could match
+FEW = 0.01  # share of the asked rows: so few are left out, even if they are equal by chance
+EXPLAINED = 0.7  # share of a group's equal pairs: if chance explains so many, none is a copy
+UNEXPLAINED = 0.5  # if chance explains fewer, all equal rows of the group are copies
+# added to the equal pairs seen within deliveries (Jeffreys' prior); each pair counts in both orders
+HALF_A_PAIR = 1.0
+GROUPS = 32  # of values that occur fewer than 4, 16, 64, ... times
+NEAR = 16  # rows; two copies vouch for a row between them only if they are nearer to each other
+STRETCHES = (16, 64)  # rows of a window: the short one for varied rows, the long one for few values
+SURPRISE = math.log(1000)  # that is asked beyond the number of places where a window could match
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,9 @@ class Delivery:
     """The rows of one file, in its order.
 
     Attributes:
-        values: a word a row (n,), equal where all feature values are.
-        asked: marks the rows that a score is asked on (n,).
-        learned: marks the rows that a model learned (n,).
+        values: (n,) one word for each row; words are equal where all feature values are.
+        asked: (n,) marks the rows that are to be scored.
+        learned: (n,) marks the rows that a model learned.
     """
 
     values: Words
@@ -63,9 +69,14 @@ class Delivery:
 
 @dataclass(frozen=True)
 class _Universe:
-    """The asked and the learned rows of all deliveries, one after the other.
+    """The asked and the learned rows (n,) of all deliveries, one after the other.
 
-    Values are coded 0, 1, ...
+    Attributes:
+        codes: (n,) the values of the rows, numbered 0, 1, ...
+        delivery: (n,) the number of each row's delivery.
+        asked: (n,) marks the rows that are to be scored.
+        learned: (n,) marks all others.
+        distinct: how many values there are.
     """
 
     codes: Codes
@@ -75,7 +86,7 @@ class _Universe:
     distinct: int
 
     def without(self, rows: Mask) -> _Universe:
-        """The same, less some asked rows."""
+        """The same without some asked rows (n,), so that values keep their codes."""
         remaining = ~rows
         return _Universe(
             self.codes[remaining],
@@ -89,12 +100,15 @@ class _Universe:
 def copied_rows(
     deliveries: Sequence[Delivery], columns: Callable[[Mask], Sequence[Words]] | None = None
 ) -> list[Mask]:
-    """Mark the asked rows that are copies of learned ones, a mask (n,) a delivery.
+    """Mark the asked rows that are copies of learned ones: a mask (n,) for each delivery.
+
+    A row that is both asked and learned counts as asked.
 
     Args:
-        columns: called only where chance is in question, with a mask over all rows of all
-            deliveries that marks one asked row of each distinct value; gives the feature columns of
-            these rows as words, in their order.
+        deliveries: of all files that hold asked or learned rows.
+        columns: called only if rule 3 is needed, with a mask over all rows of all deliveries that
+            marks one asked row of each distinct value. It returns each feature column of these rows
+            as words (m,), in the order of the rows.
 
     >>> import numpy as np
     >>> old, new = np.arange(100, dtype=np.uint64), np.arange(90, 190, dtype=np.uint64)
@@ -114,14 +128,12 @@ def copied_rows(
 
 
 def are_few(equal: int, asked: int) -> bool:
-    """Whether so few rows equal a learned one that all are left out, without asking about
-    chance.
-    """
+    """Whether so few of the asked rows equal a learned one that all of these are left out."""
     return equal <= FEW * asked
 
 
 def _universe(deliveries: Sequence[Delivery]) -> tuple[_Universe, Mask]:
-    """The rows that are asked or learned, and where they stand among all rows."""
+    """The rows that are asked or learned, and a mask of them over all rows of all deliveries."""
     none = np.empty(0, dtype=bool)
     asked = np.concatenate([none, *(one.asked for one in deliveries)])
     learned = np.concatenate([none, *(one.learned for one in deliveries)]) & ~asked
@@ -159,13 +171,14 @@ def _matched(universe: _Universe) -> Mask:
 def _in_stretches(universe: _Universe) -> Mask:
     """Mark the asked rows that lie in a window which also stands, in order, among the learned rows.
 
-    How surprising a window is: the sum of -log(share) of its transitions, the share of each being
-    how often its first value is followed by its second. Hours of a day follow each other always and
-    add nothing. A window counts where that exceeds the logarithm of the places at which it could
-    match, and of 1,000 more.
+    The surprise of a window is the sum of -log(share) over its transitions. The share of a
+    transition is how often its first value is followed by its second. Hours of a day always follow
+    each other, so they add nothing. A window counts if its surprise is more than the logarithm of
+    1,000 times the pairs of places at which it could match.
     """
     copied = np.zeros(len(universe.codes), dtype=bool)
-    places = math.log(max(1, universe.asked.sum())) + math.log(max(1, universe.learned.sum()))
+    asked_rows, learned_rows = universe.asked.sum(), universe.learned.sum()
+    places = math.log(max(1, asked_rows)) + math.log(max(1, learned_rows))
     surprise = np.concatenate([[0.0], np.cumsum(_surprise_of_transitions(universe))])
     words = universe.codes.astype(np.uint64)
     size = 1
@@ -179,7 +192,8 @@ def _in_stretches(universe: _Universe) -> Mask:
         asked = whole & _all_in(universe.asked, window)
         learned = whole & _all_in(universe.learned, window)
         asked &= surprise[last + 1] - surprise[starts + 1] > places + SURPRISE
-        same = asked & np.isin(words[: len(starts)], words[: len(starts)][learned])
+        windows = words[: len(starts)]
+        same = asked & np.isin(windows, windows[learned])
         edges = np.zeros(len(universe.codes) + 1, dtype=np.int64)
         np.add.at(edges, starts[same], 1)
         np.add.at(edges, starts[same] + window, -1)
@@ -188,33 +202,36 @@ def _in_stretches(universe: _Universe) -> Mask:
 
 
 def _surprise_of_transitions(universe: _Universe) -> Floats:
-    """-log of how often the value before is followed by this one (n,).
-
-    0 for a delivery's first row.
+    """(n,) -log of how often the value before is followed by this one; 0 for a delivery's first
+    row.
     """
     before, after = universe.codes[:-1], universe.codes[1:]
     inside = universe.delivery[:-1] == universe.delivery[1:]
     key = before[inside] * universe.distinct + after[inside]
     _, place, count = np.unique(key, return_inverse=True, return_counts=True)
     followed = np.bincount(before[inside], minlength=universe.distinct)
+    share = count[place] / followed[before[inside]]
     surprise = np.zeros(len(universe.codes))
-    surprise[1:][inside] = -np.log(count[place] / followed[before[inside]])
+    surprise[1:][inside] = -np.log(share)
     return surprise
 
 
 def _pairs_of_windows(words: Words, size: int) -> Words:
-    """Words of windows twice as long: each joined with the window that follows it."""
+    """(n,) words of windows twice as long: each joined with the window that follows it.
+
+    The two factors are those of SplitMix64 (Steele, Lea and Flood, Fast Splittable Pseudorandom
+    Number Generators, 2014); `size` makes a window of one length differ from one of another.
+    """
     joined = np.zeros_like(words)
-    first, second = words[:-size], words[size:]
-    joined[:-size] = (first * np.uint64(0x9E3779B97F4A7C15)) ^ (
-        (second + np.uint64(size)) * np.uint64(0xBF58476D1CE4E5B9)
-    )
+    first = words[:-size] * np.uint64(0x9E3779B97F4A7C15)
+    second = (words[size:] + np.uint64(size)) * np.uint64(0xBF58476D1CE4E5B9)
+    joined[:-size] = first ^ second
     joined ^= joined >> np.uint64(29)
     return joined
 
 
 def _all_in(mask: Mask, window: int) -> Mask:
-    """Whether all rows of each window are marked (n - window + 1,)."""
+    """(n - window + 1,) whether all rows of each window are marked."""
     total = np.concatenate([[0], np.cumsum(mask)])
     return np.asarray(total[window:] - total[:-window] == window)
 
@@ -222,15 +239,17 @@ def _all_in(mask: Mask, window: int) -> Mask:
 def _in_line(universe: _Universe, copies: Mask) -> Mask:
     """Mark the asked rows between two copies that equal the learned row between their originals.
 
-    The original of a copy is the last learned row of its value. Both neighbours must point to the
-    same row: in a delivery of another order they do not.
+    The original of a copy is the last learned row of its value. The nearest copy before a row and
+    the nearest one after it must point to the same learned row, which they do not in a delivery
+    that has another order.
     """
     rows = len(universe.codes)
     here = np.arange(rows)
     original = np.full(universe.distinct, -1)
     original[universe.codes[universe.learned]] = here[universe.learned]  # the last one stays
     before = np.maximum.accumulate(np.where(copies, here, -1))
-    after = np.minimum.accumulate(np.where(copies, here, rows)[::-1])[::-1]
+    from_the_end = np.where(copies, here, rows)[::-1]
+    after = np.minimum.accumulate(from_the_end)[::-1]
     between = universe.asked & (before >= 0) & (after < rows)
     at, before, after = here[between], before[between], after[between]
     twin = original[universe.codes[before]] + at - before
@@ -269,20 +288,21 @@ def _sum_by(groups: Codes, amounts: Floats) -> Floats:
 
 
 def _pairs_asked_and_learned(universe: _Universe) -> Floats:
-    """By value: how many pairs of an asked and a learned row are equal."""
+    """By value (distinct,): how many pairs of an asked and a learned row are equal."""
     asked = np.bincount(universe.codes[universe.asked], minlength=universe.distinct)
     learned = np.bincount(universe.codes[universe.learned], minlength=universe.distinct)
     return asked.astype(np.float64) * learned
 
 
 def _pairs_by_chance(universe: _Universe, groups: Codes) -> Floats:
-    """By group: how many such pairs chance explains."""
+    """By group (GROUPS,): how many such pairs chance explains (rule 2)."""
     count, rows = universe.distinct, float(len(universe.codes))
     sizes = np.bincount(universe.delivery).astype(np.float64)
     times = np.bincount(universe.codes, minlength=count).astype(np.float64)
     in_delivery = _squares_by_value(universe.delivery * count + universe.codes, count)
-    within, pairs_within = in_delivery - times, float((sizes**2).sum()) - rows
-    between, pairs_between = times**2 - in_delivery, rows**2 - float((sizes**2).sum())
+    all_in_delivery = float((sizes**2).sum())
+    within, pairs_within = in_delivery - times, all_in_delivery - rows
+    between, pairs_between = times**2 - in_delivery, rows**2 - all_in_delivery
     rates = []
     if pairs_within > 0:
         rates.append((_sum_by(groups, within) + HALF_A_PAIR) / pairs_within)
@@ -295,10 +315,13 @@ def _pairs_by_chance(universe: _Universe, groups: Codes) -> Floats:
 
 
 def _squares_by_value(key: Codes, count: int) -> Floats:
-    """By value: the sum over deliveries of its squared count; `key` is delivery * count + value."""
-    one, times = np.unique(key, return_counts=True)
+    """By value (count,): the sum over deliveries of its squared number of rows.
+
+    `key` (n,) is delivery * count + value.
+    """
+    in_delivery, times = np.unique(key, return_counts=True)
     squares = times.astype(np.float64) ** 2
-    return np.bincount(one % count, squares, minlength=count).astype(np.float64)
+    return np.bincount(in_delivery % count, squares, minlength=count).astype(np.float64)
 
 
 def _pairs_by_columns(
@@ -307,7 +330,7 @@ def _pairs_by_columns(
     gone: Mask,
     columns: Callable[[Mask], Sequence[Words]],
 ) -> Floats:
-    """By value: the pairs to expect if columns were independent, from the distinct asked rows."""
+    """By value (distinct,): the pairs to expect if columns were independent (rule 3)."""
     places = np.flatnonzero(used)[~gone]
     asked = np.flatnonzero(universe.asked)
     codes, first = np.unique(universe.codes[asked], return_index=True)
@@ -325,13 +348,18 @@ def _pairs_by_columns(
 
 
 def _excess(universe: _Universe, groups: Codes, explained: Floats) -> Mask:
-    """Mark what each group has in excess: all, none, or of each value the excess by row order."""
+    """Mark the asked rows in excess of the share of each group (GROUPS,) that chance explains.
+
+    That is all of them, none, or, in between, the share that is left, spread evenly over the values
+    and in each value over its rows.
+    """
     share = np.where(explained >= EXPLAINED, 1.0, explained)
     share = np.where(explained < UNEXPLAINED, 0.0, share)
     rows = np.flatnonzero(_matched(universe))
     rows = rows[np.argsort(universe.codes[rows], kind="stable")]
-    leaves = np.cumsum(1 - share[groups[universe.codes[rows]]])
-    marked = np.floor(leaves + 1e-9) > np.floor(np.concatenate([[0.0], leaves[:-1]]) + 1e-9)
+    excess_so_far = np.cumsum(1 - share[groups[universe.codes[rows]]])
+    whole_rows = np.floor(excess_so_far + 1e-9)  # sums of shares fall a little short of whole
+    marked = np.diff(whole_rows, prepend=0.0) > 0
     copies = np.zeros(len(universe.codes), dtype=bool)
     copies[rows[marked]] = True
     return copies

@@ -1,11 +1,12 @@
-"""Whether features moved between a reference and the current rows, told from histograms by block.
+"""Whether features moved between a reference and the current rows, found from histograms by block.
 
-Rows of a file are alike, so a test that takes rows as its unit alarms without drift (84 % of
-windows at design effect 4). Here blocks are the unit: a p value is how often a random labelling of
-blocks as reference or current moves them as far apart (Pitman, 1937; for drift Rabanser et al.,
-Failing Loudly, 2019), corrected for the number of features (Benjamini and Hochberg, 1995).
-`detected` is that, `material` says that it is also large: PSI less what PSI is expected to be
-without drift (Yurdakul, 2018).
+Rows of a file are alike, so a test that takes rows as its unit reports drift where there is none.
+Here blocks are the unit. A p value is how often a random labelling of blocks as reference or
+current moves the two sides as far apart as they are (a permutation test: Pitman, Significance Tests
+Which May Be Applied to Samples from Any Populations, 1937). It is corrected for the number of
+features (Benjamini and Hochberg, 1995). Drift is `detected` where the corrected value is small, and
+`material` where it is also large: PSI minus the PSI to expect without drift (Yurdakul, 2018) is at
+the threshold or above it.
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
     Integers = NDArray[np.integer[Any]]
 
 PERMUTATIONS = 1999
-# simulated alarms at 0.05 came out at 4 to 7 %, and 5 % is promised (bench/simulations.py)
+# At most 5 % false alarms are promised; at 0.05 some simulations had more of them.
+# bench/simulations.py prints what this level gives.
 ALPHA = 0.03
 ROUNDING = 1e-9  # must not make an equal labelling look smaller than the one observed
-BLOCKS_FOR_DRIFT = 8  # both sides; fewer labellings cannot tell 5 % of 15 features
-# on each side; more are joined with their neighbours, which costs little and keeps time flat
+BLOCKS_FOR_DRIFT = 8  # of both sides together; fewer have too few labellings for a small p value
+# of each side; more are joined with their neighbours, which loses little and bounds the time
 MOST_BLOCKS = 150
 
 
@@ -56,11 +58,11 @@ def drift(
     """Judge every feature of `current`, in its order.
 
     Args:
-        reference: by feature, (blocks, bins) counts, blocks in order of time.
-        current: the same bins, later blocks.
-        threshold: from which a detected drift is material, in corrected PSI.
+        reference: by feature, counts of rows (blocks, bins), blocks in the order of time.
+        current: the same of later blocks, with the same bins.
+        threshold: from which on a detected drift is material, in PSI minus the expected PSI.
         nominal: the features whose bins have no order.
-        alpha: the share of windows without drift that may be detected, over all features together.
+        alpha: the share of windows without drift in which some feature may be detected.
         seed: of the permutations.
 
     Raises:
@@ -82,7 +84,9 @@ def drift(
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
-    """P values corrected for the false discovery rate (Benjamini and Hochberg, 1995).
+    """P values corrected for the false discovery rate, in the order given.
+
+    Source: Benjamini and Hochberg, Controlling the False Discovery Rate, 1995.
 
     >>> benjamini_hochberg([0.01, 0.02, 0.5])
     (0.03, 0.03, 0.5)
@@ -90,14 +94,16 @@ def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(-p, kind="stable")
     ranks = np.arange(p.size, 0, -1)
+    largest_first = np.minimum.accumulate(p[order] * p.size / ranks)
     adjusted = np.empty(p.size)
-    adjusted[order] = np.minimum(np.minimum.accumulate(p[order] * p.size / ranks), 1)
+    adjusted[order] = np.minimum(largest_first, 1)
     return tuple(float(value) for value in adjusted)
 
 
 def expected_psi(bins: int, reference_rows: float, current_rows: float) -> float:
-    """PSI's mean without drift, (bins - 1)(1/n + 1/m) (Yurdakul, Statistical Properties of PSI,
-    2018), rows independent.
+    """The mean of PSI without drift: (bins - 1)(1/n + 1/m) for n and m independent rows.
+
+    Source: Yurdakul, Statistical Properties of Population Stability Index, 2018.
     """
     return (bins - 1) * (1 / reference_rows + 1 / current_rows)
 
@@ -105,6 +111,7 @@ def expected_psi(bins: int, reference_rows: float, current_rows: float) -> float
 def _distance_and_p(
     reference: Integers, current: Integers, name: str, *, nominal: bool, seed: int
 ) -> tuple[float, float | None]:
+    """How far the sides lie apart, and the p value of that; None with too few blocks."""
     if reference.ndim != 2 or current.ndim != 2 or reference.shape[1] != current.shape[1]:
         raise ValueError(
             f"{name}: histograms {reference.shape} and {current.shape} must be (blocks, bins) of"
@@ -114,31 +121,42 @@ def _distance_and_p(
     if not len(before) or not len(after):
         return 0.0, None
     sides = side_of(before, nominal=nominal), side_of(after, nominal=nominal)
-    observed = float(distance(sides[1].pooled - sides[0].pooled, nominal=nominal).round(12))
+    difference = sides[1].pooled - sides[0].pooled
+    observed = float(distance(difference, nominal=nominal).round(12))
     blocks = len(before) + len(after)
     if blocks < BLOCKS_FOR_DRIFT:
         return observed, None
     correlation = intraclass_correlation(sides)
     labellings = _labellings(blocks, run_length(sides, correlation), seed)
     moved = permuted_distances(sides, correlation, labellings, nominal=nominal)
-    return observed, float(1 + np.count_nonzero(moved >= observed - ROUNDING)) / (1 + PERMUTATIONS)
+    return observed, p_value(moved, observed)
 
 
-@lru_cache(maxsize=8)
+def p_value(by_chance: Floats, observed: float) -> float:
+    """How often chance moves the sides as far apart as they were observed.
+
+    `by_chance` (draws,) are distances. What was observed counts as one more draw (Phipson and
+    Smyth, Permutation P-values Should Never Be Zero, 2010).
+    """
+    as_far = np.count_nonzero(by_chance >= observed - ROUNDING)
+    return float(1 + as_far) / (1 + by_chance.size)
+
+
+@lru_cache(maxsize=8)  # the features of a window have the same blocks: most share one set
 def _labellings(blocks: int, run: int, seed: int) -> Integers:
-    """The features of a window have the same blocks, so most share one set of labellings."""
     return random_labellings(blocks, run, PERMUTATIONS, seed=seed)
 
 
 def _psi(reference: Integers, current: Integers) -> tuple[float, float]:
-    """PSI, and what it is expected to be if nothing moved; zero without rows."""
+    """PSI, and the PSI to expect if nothing moved; both 0 without rows.
+
+    Half a row is added to each bin, so that an empty one has a logarithm.
+    """
     used = (reference.sum(axis=0) + current.sum(axis=0)) > 0
     if not reference.any() or not current.any():
         return 0.0, 0.0
     bins = int(used.sum())
-    before, after = (
-        (side.sum(axis=0)[used] + 0.5) / (side.sum() + bins / 2) for side in (reference, current)
-    )
+    before, after = _shares(reference, used), _shares(current, used)
     sides: tuple[Side, Side] = (
         side_of(_joined(reference), nominal=True),
         side_of(_joined(current), nominal=True),
@@ -147,11 +165,22 @@ def _psi(reference: Integers, current: Integers) -> tuple[float, float]:
     expected = expected_psi(
         bins, effective_rows(sides[0], correlation), effective_rows(sides[1], correlation)
     )
-    return float(((after - before) * np.log(after / before)).sum()), expected
+    psi = (after - before) * np.log(after / before)
+    return float(psi.sum()), expected
+
+
+def _shares(histograms: Integers, used: NDArray[np.bool_]) -> Floats:
+    """(used bins,) each bin's share of all rows, half a row added to each."""
+    rows = histograms.sum(axis=0)[used] + 0.5
+    shares: Floats = rows / rows.sum()
+    return shares
 
 
 def _joined(histograms: Integers) -> Integers:
-    """Blocks without rows left out, and neighbours joined where there are more than MOST_BLOCKS."""
+    """(blocks, bins) without the blocks that have no rows.
+
+    Neighbours are joined where there are more than `MOST_BLOCKS`.
+    """
     filled: Integers = histograms[histograms.sum(axis=1) > 0]
     if len(filled) <= MOST_BLOCKS:
         return filled

@@ -1,9 +1,8 @@
-"""The score that a model's answers may be expected to have, from how likely each class is for each
-row.
+"""The expected score of a model's answers, from the probability of each class for each row.
 
-Confidence-based performance estimation (CBPE; NannyML's documentation, "Estimation of
-performance"). It takes the labels to depend on the features as they did when the model was
-calibrated: where that turns, nothing here can see it.
+This is confidence-based performance estimation (CBPE; NannyML's documentation, "Estimation of
+performance"). It assumes that labels depend on the features as they did when the model was
+calibrated. If that has changed, the estimate cannot show it.
 """
 
 from __future__ import annotations
@@ -25,19 +24,22 @@ if TYPE_CHECKING:
     Integers = NDArray[np.integer[Any]]
 
 DRAWS = 20
-MOST_ROWS_DRAWN = 2_000  # the noise of more is told from theirs
+MOST_ROWS_DRAWN = 2_000  # the noise of more rows is computed from that of so many
 
 
 def expected_score(
     chosen: Metric, predicted: Integers, given: Floats, likely: Floats
 ) -> float | None:
-    """The metric's expected value; None where it cannot be told so.
+    """The metric's expected value; None without rows, or where it cannot be computed.
+
+    Exact where the score is a mean over rows. For metrics of counts it is the score of the expected
+    counts; for the others each row counts once for each class, weighted by its probability.
 
     Args:
         chosen: the metric.
         predicted: (n,) codes of the labels as answered, which need not be the likeliest ones.
         given: (n, k) probabilities as the model gave them, which some metrics judge.
-        likely: (n, k) how likely each class is.
+        likely: (n, k) calibrated probability of each class.
     """
     if not predicted.size:
         return None
@@ -50,20 +52,23 @@ def expected_score(
     ]
     values = [one for one in by_class if one is not None]
     if len(values) == likely.shape[1]:
-        return float((np.stack(values, axis=1) * likely).sum(axis=1).mean())
+        expected = (np.stack(values, axis=1) * likely).sum(axis=1)
+        return float(expected.mean())
     return _score_of_weighted_rows(chosen, predicted, given, likely)
 
 
 def noise_of_labels(
     chosen: Metric, predicted: Integers, given: Floats, likely: Floats, *, seed: int = 0
 ) -> float:
-    """The standard deviation of the score over labels that may turn out one way or the other.
+    """The standard deviation of the score over labels that are drawn from their probabilities.
 
-    0 where it is undefined.
+    0 where the score of half of the draws or more is undefined. The arguments are those of
+    `expected_score`, with at least one row.
     """
-    every = -(-predicted.size // MOST_ROWS_DRAWN)
+    every = math.ceil(predicted.size / MOST_ROWS_DRAWN)
     predicted, given, likely = predicted[::every], given[::every], likely[::every]
-    random, up_to = np.random.default_rng(seed), likely.cumsum(axis=1)[:, :-1]
+    random = np.random.default_rng(seed)
+    up_to = likely.cumsum(axis=1)[:, :-1]  # the drawn class: how many of these a number exceeds
     drawn = []
     for _ in range(DRAWS):
         truth = (random.random((predicted.size, 1)) > up_to).sum(axis=1)
@@ -75,12 +80,12 @@ def noise_of_labels(
 
 
 def _answers(predicted: Integers, given: Floats, truth: Integers) -> Predictions:
-    """As if the labels had come so."""
+    """The answers as if these labels (n,) had come."""
     return Predictions(truth, predicted, given, np.zeros_like(truth), given.shape[1])
 
 
 def _expected_counts(predicted: Integers, likely: Floats) -> Floats:
-    """(k, 3) expected true positives, rows predicted, and expected rows of each class."""
+    """(k, 3) for each class: expected true positives, rows predicted as it, and expected rows."""
     count = likely.shape[1]
     as_answered = likely[np.arange(predicted.size), predicted]
     hits = np.bincount(predicted, weights=as_answered, minlength=count)
@@ -91,7 +96,7 @@ def _expected_counts(predicted: Integers, likely: Floats) -> Floats:
 def _score_of_weighted_rows(
     chosen: Metric, predicted: Integers, given: Floats, likely: Floats
 ) -> float | None:
-    """Each row once for each class, weighing what the class is likely."""
+    """The score of rows that count once for each class, weighted by its probability."""
     rows, truth = np.nonzero(likely)
     answers = _answers(predicted[rows], given[rows], truth)
     return weighted_score(chosen, answers, likely[rows, truth])

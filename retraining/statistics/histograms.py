@@ -1,8 +1,8 @@
-"""Histograms of a feature, one a block of rows: all that drift needs to keep of the data.
+"""Histograms of a feature, one for each block of rows: all that drift needs to keep of the data.
 
-Numbers fall into bins between quantiles of the reference; a value that many rows share has a bin of
-its own, so that a constant or a zero-inflated column still shows when it moves. Categories have a
-bin each. Both end with a bin for missing values.
+Numbers fall into bins between quantiles of the reference. A value that many rows share has a bin of
+its own, so that a column with one value, or with very many zeros, still shows when it moves. Each
+category has a bin, the rarer ones share one. The last bin is for missing values.
 """
 
 from __future__ import annotations
@@ -21,16 +21,15 @@ if TYPE_CHECKING:
     Integers = NDArray[np.integer[Any]]
 
 MISSING = -1
-MOST_CATEGORIES = (
-    30  # rarer ones share the bin of the others, or noise in them would drown the rest
-)
+# rarer ones share the bin of other values: with a bin each, their noise would hide a drift
+MOST_CATEGORIES = 30
 
 
 @dataclass(frozen=True)
 class NumberBins:
     """Bins between edges: bin i holds edges[i-1] <= value < edges[i].
 
-    Then comes the bin of the missing.
+    The first and the last of these are open. After them comes the bin of missing values.
     """
 
     edges: tuple[float, ...]
@@ -43,7 +42,7 @@ class NumberBins:
 
 @dataclass(frozen=True)
 class CategoryBins:
-    """A bin a category, then one for all other values and one for the missing."""
+    """A bin for each category, then one for all other values and one for missing values."""
 
     categories: tuple[str, ...]
 
@@ -54,14 +53,17 @@ class CategoryBins:
 
 
 def number_bins(values: Floats, count: int = 10) -> NumberBins:
-    """Bins that hold about equal shares of `values` (n,); NaN is missing."""
+    """Bins that hold about equal shares of `values` (n,), of which NaN is missing.
+
+    There may be more or fewer than `count` bins if values repeat.
+    """
     known = values[~np.isnan(values)]
     if known.size == 0:
         return NumberBins(())
     quantiles = np.quantile(known, np.arange(1, count) / count, method="inverted_cdf")
     distinct, times = np.unique(quantiles, return_counts=True)
-    # a value that is two quantiles at once: the edge right above it closes a bin of its own
-    # above the largest float comes infinity, which is an edge like any other
+    # A value that is two quantiles at once has many rows: an edge right above it ends its own bin.
+    # Above the largest float that edge is infinity, which is an edge like any other.
     with np.errstate(over="ignore"):
         edges = np.union1d(distinct, np.nextafter(distinct[times > 1], np.inf))
     return NumberBins(tuple(float(edge) for edge in edges))
@@ -76,9 +78,9 @@ def category_bins(categories: Sequence[str], counts: Sequence[int]) -> CategoryB
 def number_histograms(
     values: Floats, bins: NumberBins, blocks: Integers, block_count: int
 ) -> NDArray[np.int64]:
-    """(blocks, bins) rows of `values` (n,) in each bin.
+    """(blocks, bins) how many rows of each block fall into each bin.
 
-    `blocks` (n,) are numbers in 0..block_count-1.
+    `values` are (n,), `blocks` (n,) their blocks' numbers in 0..block_count-1.
     """
     places = np.searchsorted(np.asarray(bins.edges), values, side="right")
     places[np.isnan(values)] = bins.count - 1
@@ -88,15 +90,19 @@ def number_histograms(
 def category_histograms(
     codes: Integers, bins: CategoryBins, blocks: Integers, block_count: int
 ) -> NDArray[np.int64]:
-    """(blocks, bins) rows of `codes` (n,) as `category_codes` gives them in each bin."""
+    """(blocks, bins) how many rows of each block fall into each bin.
+
+    `codes` (n,) are those of `category_codes`, `blocks` (n,) numbers in 0..block_count-1.
+    """
     places = np.where(codes == MISSING, bins.count - 1, codes)
     return _count(places, bins.count, blocks, block_count)
 
 
 def category_codes(values: Sequence[str | None], bins: CategoryBins) -> NDArray[np.int64]:
-    """The bin of each value: MISSING for None.
+    """(n,) the bin of each value; MISSING for None.
 
-    Give it a dictionary's values once and index the result by the rows' codes.
+    For a column with a dictionary, give it the dictionary's values and index the result by the
+    rows' codes, which is quicker than a look at each row.
     """
     known = {category: place for place, category in enumerate(bins.categories)}
     other = len(bins.categories)

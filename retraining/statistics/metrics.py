@@ -1,8 +1,8 @@
-"""What a model scored on labelled rows, under any of scikit-learn's classification metrics.
+"""What a model scores on labelled rows, by the metrics that `METRIC` may name.
 
-Labels are codes 0..k-1, given by the caller; with two classes the positive class is coded 1. A
-score is None where the rows cannot tell it (no rows, one class only for ROC AUC): never NaN, never
-an exception.
+Labels are codes 0..k-1, given by the caller. With two classes the positive class has the code 1. A
+score is None where these rows do not define it, such as ROC AUC with one class only: it is never
+NaN, and undefined rows are never an exception.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Integers = NDArray[np.integer[Any]]
 
-SLACK = 1e-6  # rounding that a probability may show beyond 0 and 1
+SLACK = 1e-6  # by which rounding may put a probability beyond 0 or 1
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class Predictions:
     Attributes:
         truth: (n,) label codes in 0..k-1.
         predicted: (n,) label codes in 0..k-1.
-        probabilities: (n, k), column c for code c, or None where the model gives none.
-        blocks: (n,) block of each row: a file, or a run of a file. Any integers.
+        probabilities: (n, k), column c for code c, or None if the model gives none.
+        blocks: (n,) the number of each row's block, which is a file or a stretch of one. Any
+            integers.
         class_count: k.
 
     Raises:
@@ -59,16 +60,14 @@ class Predictions:
         for name, codes in (("truth", self.truth), ("predicted", self.predicted)):
             if codes.size and not (codes.min() >= 0 and codes.max() < self.class_count):
                 raise ValueError(f"{name} holds codes outside 0..{self.class_count - 1}")
-        if self.probabilities is not None and self.probabilities.shape != (
-            *shape,
-            self.class_count,
-        ):
-            raise ValueError(
-                f"probabilities {self.probabilities.shape} must be ({shape[0]}, {self.class_count})"
-            )
+        if self.probabilities is None:
+            return
+        given, wanted = self.probabilities.shape, (*shape, self.class_count)
+        if given != wanted:
+            raise ValueError(f"probabilities {given} must be {wanted}")
 
     def within_0_and_1(self) -> Floats:
-        """(n, k) the probabilities, without what rounding put beyond 0 and 1."""
+        """(n, k) the probabilities, those beyond 0 and 1 moved to the nearer of the two."""
         assert self.probabilities is not None, "callers look whether the model gives probabilities"
         return np.clip(self.probabilities, 0, 1)
 
@@ -76,11 +75,11 @@ class Predictions:
 def score(chosen: Metric, predictions: Predictions) -> float | None:
     """The metric's value over all rows, equal to that of scikit-learn's scorer.
 
-    None where it is undefined.
+    None without rows, without the probabilities that the metric needs, or where it is undefined.
 
-    Two differences, both where the truth lacks a class that the model knows: log loss and Brier
-    score are told (the scorer raises), and recall, F1 or Jaccard of a positive class that has no
-    row is None (the scorer warns and says 0).
+    It differs from the scorer in two cases, both where the truth lacks a class that the model
+    knows. Log loss and Brier score have a value (the scorer raises). Recall, F1 or Jaccard of a
+    positive class without rows is None (the scorer warns and returns 0).
     """
     if predictions.truth.size == 0 or not _has_what_it_needs(chosen, predictions):
         return None
@@ -90,17 +89,17 @@ def score(chosen: Metric, predictions: Predictions) -> float | None:
     if chosen.computed_from == "counts":
         counts = count_labels(predictions.truth, predictions.predicted, predictions.class_count)
         return _defined(float(label_score(chosen.name, counts)))
-    return _defined(_scikit_learns(chosen, predictions))
+    return _defined(_by_scikit_learn(chosen, predictions))
 
 
 def weighted_score(chosen: Metric, predictions: Predictions, weights: Floats) -> float | None:
-    """What scikit-learn's scorer says where rows weigh (n,) more or less.
+    """The score by scikit-learn's scorer, with a weight for each row (n,).
 
-    None where it is undefined, or takes no weights.
+    None in the same cases as `score`, and where the metric takes no weights.
     """
     if predictions.truth.size == 0 or not _has_what_it_needs(chosen, predictions):
         return None
-    return _defined(_scikit_learns(chosen, predictions, weights))
+    return _defined(_by_scikit_learn(chosen, predictions, weights))
 
 
 def row_values(chosen: Metric, predictions: Predictions) -> Floats | None:
@@ -124,12 +123,16 @@ def subset(predictions: Predictions, rows: NDArray[Any]) -> Predictions:
 
 
 def _right(predictions: Predictions) -> Floats:
+    """(n,) 1 where the answer is the true label, else 0."""
     right: Floats = (predictions.predicted == predictions.truth).astype(float)
     return right
 
 
 def _log_likelihoods(predictions: Predictions) -> Floats:
-    """Clipped at the epsilon of the probabilities' type, as scikit-learn does."""
+    """(n,) logarithms of the true class's probability.
+
+    It is clipped at the epsilon of the probabilities' type, as in scikit-learn.
+    """
     probabilities = predictions.within_0_and_1()
     epsilon = np.finfo(probabilities.dtype).eps
     of_truth = probabilities[np.arange(predictions.truth.size), predictions.truth]
@@ -138,8 +141,9 @@ def _log_likelihoods(predictions: Predictions) -> Floats:
 
 
 def _negative_squares(predictions: Predictions) -> Floats:
-    """Brier (1950): with two classes one column counts, with more all of them, as in
-    scikit-learn.
+    """(n,) squared errors of the probabilities, negative (Brier, 1950).
+
+    With two classes the second column counts, with more all of them, as in scikit-learn.
     """
     one_hot = predictions.truth[:, None] == np.arange(predictions.class_count)
     squares: Floats = (predictions.within_0_and_1() - one_hot) ** 2
@@ -147,12 +151,14 @@ def _negative_squares(predictions: Predictions) -> Floats:
 
 
 def _among_best(predictions: Predictions) -> Floats:
-    best = np.argsort(predictions.within_0_and_1(), axis=1, kind="stable")[:, ::-1][:, :TOP_K]
+    """(n,) 1 where the true label is among the `TOP_K` likeliest classes, else 0."""
+    likeliest_last = np.argsort(predictions.within_0_and_1(), axis=1, kind="stable")
+    best = likeliest_last[:, -TOP_K:]
     found: Floats = (best == predictions.truth[:, None]).any(axis=1).astype(float)
     return found
 
 
-# the metrics that are told by rows, and only those
+# the metrics that are a mean over rows, and only those
 ROW_VALUES: dict[str, Callable[[Predictions], Floats]] = {
     "accuracy": _right,
     "error_rate": lambda predictions: 1 - _right(predictions),
@@ -166,19 +172,20 @@ def _has_what_it_needs(chosen: Metric, predictions: Predictions) -> bool:
     if chosen.needs == "labels":
         return True
     probabilities = predictions.probabilities
-    # NaN fails both comparisons, so it counts as a probability that is none
-    return probabilities is not None and bool(
-        np.all((probabilities >= -SLACK) & (probabilities <= 1 + SLACK))
-    )
+    if probabilities is None:
+        return False
+    # NaN fails both comparisons, so it is no probability
+    are_probabilities = (probabilities >= -SLACK) & (probabilities <= 1 + SLACK)
+    return bool(np.all(are_probabilities))
 
 
 def _defined(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _scikit_learns(
+def _by_scikit_learn(
     chosen: Metric, predictions: Predictions, weights: Floats | None = None
 ) -> float:
-    from retraining.statistics.scorers import scorer_value  # loads what most scores need not
+    from retraining.statistics.scorers import scorer_value  # slow to load, and seldom needed
 
     return scorer_value(chosen, predictions, weights)

@@ -1,8 +1,6 @@
-"""Estimates of many batches put together: for hindsight on a decision, and for whether a version
-has become worse than its own record.
+"""Estimates of many batches together: what a decision gained, and whether a version became worse.
 
-Both work on one `Estimate` a batch (value, standard error, rows, blocks), so that they never need
-the rows again.
+Both are computed from one `Estimate` for each batch, so the rows are never needed again.
 """
 
 from __future__ import annotations
@@ -21,13 +19,11 @@ if TYPE_CHECKING:
 
 
 def combine(batches: Sequence[Estimate]) -> Estimate:
-    """The mean over batches, weighted by rows, and its error.
+    """The mean over batches, weighted by rows, and its standard error.
 
-    `t_interval` makes the interval of it.
-
-    It tells what was gained on those batches, not on batches to come: how much batches differ is no
-    part of the error. Batches without a value are left out; an error that one batch lacks is
-    lacking altogether.
+    It holds for these batches, not for batches to come: how much batches differ is no part of the
+    error. Batches without a value are left out. If one of the others has no standard error, the
+    mean has none.
     """
     known = [batch for batch in batches if batch.value is not None and batch.rows > 0]
     if not known:
@@ -44,13 +40,21 @@ def combine(batches: Sequence[Estimate]) -> Estimate:
 def compare_with_record(
     metric: Metric, record: Sequence[Estimate], current: Estimate, *, confidence: float = 0.95
 ) -> PairedResult:
-    """A version's score on the newest batch against its own earlier batches, oldest first: `worse`
-    is a significant drop.
+    """A version's score on the newest batch against its own earlier batches.
 
-    `improvement` is current less record, > 0 where it now does better. With three earlier batches
-    or more, the error also holds how much its score moves from batch to batch beyond chance, by
-    successive differences (von Neumann, 1941): a slow decline stays visible against them, where a
-    plain variance would take it for noise.
+    The verdict `worse` is a significant drop. With three earlier batches or more, the error also
+    holds how much the score moves from batch to batch beyond chance. That is computed from
+    successive differences (von Neumann and others, The Mean Square Successive Difference, 1941), so
+    that a slow decline stays visible. A plain variance would take it for noise.
+
+    Args:
+        metric: of all these scores.
+        record: the earlier batches, oldest first; those without a standard error are left out.
+        current: the newest batch.
+        confidence: of the two-sided interval.
+
+    Returns:
+        `improvement` is current minus record, > 0 where the version now does better.
     """
     known = [
         batch for batch in record if batch.value is not None and batch.standard_error is not None
@@ -72,6 +76,7 @@ def compare_with_record(
 
 
 def _variance_between(batches: Sequence[Estimate]) -> float:
+    """How much scores vary from batch to batch beyond their errors; 0 with fewer than three."""
     if len(batches) < 3:
         return 0.0
     values = np.array([batch.value for batch in batches], dtype=float)

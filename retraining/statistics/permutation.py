@@ -1,13 +1,12 @@
-"""A permutation test for blocks of different sizes, whose rows are alike, and whose neighbours may
-be.
+"""A permutation test for blocks of different sizes, with like rows and perhaps like neighbours.
 
-Swapping the labels of blocks of 5,000 and of 50 rows would compare groups that no delivery ever
+To swap the labels of blocks of 5,000 and of 50 rows would compare groups that no delivery ever
 made. So what is swapped is each block's departure from the common profile, in units of its own
-noise: with blocks of one size that is the plain swap of labels.
+noise. With blocks of one size that is the plain swap of labels.
 
-A *profile* (blocks, values) is what a distance is taken of: a block's cumulative shares where bins
-have an order, else its shares. Every value is thus a mean over rows of zeros and ones, which is all
-that the formulas below need.
+Distances are between *profiles* (values,). Where bins have an order, a block's profile is its
+cumulative shares, else its shares. So each value is a mean of zeros and ones over rows, which is
+all that the formulas below need.
 """
 
 from __future__ import annotations
@@ -24,14 +23,17 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Integers = NDArray[np.integer[Any]]
 
-MIN_RUNS = 8
-ROUNDING = 1e-20  # what is left of squares that are zero but for rounding
+MIN_RUNS = 8  # fewer could not be ordered in enough ways
+ROUNDING = 1e-20  # a sum of squares that is smaller is 0 but for rounding
 
 
 @dataclass(frozen=True)
 class Side:
-    """The blocks of the reference or of the current rows: rows (blocks,) and profiles (blocks,
-    values).
+    """The blocks of the reference or of the current rows.
+
+    Attributes:
+        sizes: (blocks,) rows of each block, all above 0.
+        profiles: (blocks, values).
     """
 
     sizes: Floats
@@ -39,7 +41,7 @@ class Side:
 
     @property
     def weights(self) -> Floats:
-        """(blocks,) each block's part of the rows."""
+        """(blocks,) each block's share of the rows."""
         weights: Floats = self.sizes / self.sizes.sum()
         return weights
 
@@ -50,20 +52,21 @@ class Side:
 
     @property
     def departures(self) -> Floats:
-        """(blocks, values) of each block from the pooled profile."""
+        """(blocks, values) each block's profile minus the pooled one."""
         return self.profiles - self.pooled
 
 
 def side_of(histograms: Integers, *, nominal: bool) -> Side:
-    """The side that histograms (blocks, bins) make; every block has rows."""
+    """The side of histograms (blocks, bins), in which every block has rows."""
     sizes = histograms.sum(axis=1).astype(float)
     shares = histograms / sizes[:, None]
     return Side(sizes, shares if nominal else np.cumsum(shares, axis=1)[:, :-1])
 
 
 def distance(difference: Floats, *, nominal: bool) -> Floats:
-    """Distances (...) of differences of profiles (..., values): Kolmogorov-Smirnov, or total
-    variation without an order.
+    """Distances (...), 0..1, from differences of two profiles (..., values).
+
+    That is the Kolmogorov-Smirnov distance if bins have an order, else the total variation.
     """
     if nominal:
         halves: Floats = np.abs(difference).sum(axis=-1) / 2
@@ -73,42 +76,44 @@ def distance(difference: Floats, *, nominal: bool) -> Floats:
 
 
 def intraclass_correlation(sides: tuple[Side, Side]) -> float:
-    """The intra-block correlation of rows, 0..1, within each side: the analysis of variance
-    estimator (Donner, 1986).
+    """How much the rows of a block are alike, 0..1: their correlation within each side.
+
+    Source: the analysis of variance estimator in Donner, A Review of Inference Procedures for the
+    Intraclass Correlation Coefficient, 1986.
     """
-    rows, blocks = (
-        sum(float(side.sizes.sum()) for side in sides),
-        sum(side.sizes.size for side in sides),
-    )
+    rows = sum(float(side.sizes.sum()) for side in sides)
+    blocks = sum(side.sizes.size for side in sides)
     freedom = blocks - 2
     if freedom <= 0 or rows <= blocks:
         return 0.0
-    between = sum(float(side.sizes @ (side.departures**2).sum(axis=1)) for side in sides) / freedom
-    within = sum(
-        float(side.sizes @ (side.profiles * (1 - side.profiles)).sum(axis=1)) for side in sides
-    ) / (rows - blocks)
-    block_rows = (
-        sum(float(side.sizes.sum() * (1 - side.weights @ side.weights)) for side in sides) / freedom
-    )
-    spread = between + (block_rows - 1) * within
+    squares_between = squares_within = size_of_blocks = 0.0
+    for side in sides:
+        variances = side.profiles * (1 - side.profiles)
+        squares_between += float(side.sizes @ (side.departures**2).sum(axis=1))
+        squares_within += float(side.sizes @ variances.sum(axis=1))
+        size_of_blocks += float(side.sizes.sum() * (1 - side.weights @ side.weights))
+    between = squares_between / freedom
+    within = squares_within / (rows - blocks)
+    spread = between + (size_of_blocks / freedom - 1) * within
     return min(1.0, max(0.0, (between - within) / spread)) if spread > 0 else 0.0
 
 
 def effective_rows(side: Side, correlation: float) -> float:
-    """How many independent rows the blocks are worth (Kish, 1965).
+    """How many independent rows the blocks are worth: n^2 / sum n_i (1 + (n_i - 1) correlation).
 
-    That is n^2 / sum n_i (1 + (n_i - 1) correlation).
+    Source: the design effect of Kish, Survey Sampling, 1965.
     """
-    return float(side.sizes.sum() ** 2 / (side.sizes * (1 + (side.sizes - 1) * correlation)).sum())
+    design_effects = 1 + (side.sizes - 1) * correlation
+    return float(side.sizes.sum() ** 2 / (side.sizes * design_effects).sum())
 
 
 def run_length(sides: tuple[Side, Side], correlation: float) -> int:
-    """How many neighbouring blocks must stay together, because blocks that follow each other are
-    alike.
+    """How many neighbouring blocks must stay together, because they are alike.
 
-    Four times the lag up to which the autocorrelation within the sides is above its standard error,
-    and one more (simulated: twice leaves a sixth of the windows alarmed at a correlation of 0.5);
-    never so long that fewer than eight runs would be left.
+    That is one more than four times the lag up to which the autocorrelation within the sides is
+    above its standard error, 1 / sqrt(blocks). Twice that lag was too little in simulations: too
+    many windows without drift were alarmed. At least `MIN_RUNS` runs are left, if there are so many
+    blocks.
     """
     scaled = [side.departures / _noise(side.sizes, correlation)[:, None] for side in sides]
     blocks = sum(side.sizes.size for side in sides)
@@ -116,34 +121,41 @@ def run_length(sides: tuple[Side, Side], correlation: float) -> int:
     longest = max(1, blocks // MIN_RUNS)
     lag = 0
     while 4 * lag + 1 < longest:
-        together = sum(float((side[lag + 1 :] * side[: -lag - 1]).sum()) for side in scaled)
+        together = sum(_sum_of_products(side, lag + 1) for side in scaled)
         if together <= total / math.sqrt(blocks):
             return 4 * lag + 1
         lag += 1
     return longest
 
 
+def _sum_of_products(values: Floats, lag: int) -> float:
+    """Over all values, each with the one of the same column `lag` rows later."""
+    return float((values[lag:] * values[:-lag]).sum())
+
+
 def permuted_distances(
     sides: tuple[Side, Side], correlation: float, labellings: Integers, *, nominal: bool
 ) -> Floats:
-    """(permutations,) distances under random labels.
+    """(permutations,) distances between the sides under random labels.
 
-    `labellings` (permutations, blocks) say who takes whose place.
+    Args:
+        sides: reference and current rows.
+        correlation: of the rows of a block, 0..1.
+        labellings: (permutations, blocks) which block's departure comes to each place.
+        nominal: whether the bins have no order.
     """
-    both = Side(
-        np.concatenate([s.sizes for s in sides]), np.concatenate([s.profiles for s in sides])
-    )
+    sizes = np.concatenate([side.sizes for side in sides])
+    both = Side(sizes, np.concatenate([side.profiles for side in sides]))
     noise = _noise(both.sizes, correlation)
-    # a block pulls the pooled profile to itself, a large one more, which hides part of its
-    # departure
+    # A block, and a large one more, pulls the pooled profile to itself. That hides a part of its
+    # departure, which is given back here.
     pull = both.weights
-    seen = 1 - 2 * pull + (pull**2 @ noise**2) / noise**2
-    departures = (
-        both.departures / (noise * np.sqrt(np.maximum(seen, 1e-9) / (1 - 1 / noise.size)))[:, None]
-    )
+    variance_seen = 1 - 2 * pull + (pull**2 @ noise**2) / noise**2
+    variance_seen = np.maximum(variance_seen, 1e-9) / (1 - 1 / noise.size)
+    departures = both.departures / (noise * np.sqrt(variance_seen))[:, None]
     weights = np.concatenate([-sides[0].weights, sides[1].weights]) * noise
-    # weights of blocks of one size add up to zero, and so do their departures; a sum of others
-    # would vary too little
+    # With blocks of one size, weights and departures both add up to zero. With other blocks they do
+    # not, and sums of them would vary too little.
     spread = _spread_kept(weights) * _spread_kept(departures)
     moved = weights[labellings] @ (departures - departures.mean(axis=0))
     return distance(moved, nominal=nominal) / math.sqrt(spread)
@@ -157,16 +169,15 @@ def random_labellings(blocks: int, run: int, count: int, *, seed: int) -> Intege
 
 
 def _spread_kept(values: Floats) -> float:
-    """The part of the squares that is left when the mean is taken off."""
+    """The share of the squares (n, ...) that is left when each column's mean is subtracted."""
     squares = float((values**2).sum())
-    return (
-        float(((values - values.mean(axis=0)) ** 2).sum()) / squares if squares > ROUNDING else 1.0
-    )
+    if squares <= ROUNDING:
+        return 1.0
+    left = (values - values.mean(axis=0)) ** 2
+    return float(left.sum()) / squares
 
 
 def _noise(sizes: Floats, correlation: float) -> Floats:
-    """(blocks,) the standard deviation of a block's profile, up to a factor that all blocks have in
-    common.
-    """
+    """(blocks,) the standard deviation of each block's profile, up to a factor common to all."""
     noise: Floats = np.sqrt(correlation + (1 - correlation) / sizes)
     return noise

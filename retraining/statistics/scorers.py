@@ -1,7 +1,7 @@
-"""scikit-learn's own scorers over answers that are there already: for metrics without a formula of
-ours.
+"""scikit-learn's own scorers on stored answers, for metrics that have no formula here.
 
-A module of its own: to import scikit-learn takes a second, and most scores need none of it.
+They stand in a module of their own because scikit-learn is slow to import, and most scores need
+none of it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class _Replay(ClassifierMixin, BaseEstimator):
-    """An estimator that gives stored answers: its rows are their numbers.
+    """An estimator that returns stored answers, so that scikit-learn's public scorers can be used.
 
-    It lets the public scorers do the scoring.
+    The rows that it is asked about are row numbers (m,).
     """
 
     def __init__(self, predictions: Predictions) -> None:
@@ -43,19 +43,19 @@ class _Replay(ClassifierMixin, BaseEstimator):
 
 
 def scorer_value(chosen: Metric, predictions: Predictions, weights: Floats | None = None) -> float:
-    """What the scorer says where rows weigh (n,), or all the same; NaN where it says nothing."""
+    """The scorer's value; NaN where the rows do not define it.
+
+    `weights` are (n,); None weighs all rows alike.
+    """
     rows = np.arange(predictions.truth.size)
-    if (
-        chosen.name == "average_precision"
-        and not np.any(predictions.truth == 1)
-        and predictions.class_count == 2
-    ):
-        return np.nan
+    has_positives = predictions.class_count > 2 or np.any(predictions.truth == 1)
+    if chosen.name == "average_precision" and not has_positives:
+        return np.nan  # scikit-learn warns and returns 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             scorer = get_scorer(chosen.name)
             value = scorer(_Replay(predictions), rows, predictions.truth, sample_weight=weights)
             return float(value)
-        except ValueError:  # how scikit-learn says that these rows lack a class
+        except ValueError:  # so scikit-learn says that rows lack a class, or takes no weights
             return np.nan

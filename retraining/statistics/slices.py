@@ -1,9 +1,9 @@
 """Gains and losses per class, and per slice of the rows; a slice that loses much is a veto.
 
-A veto needs two things: the slice loses more than the largest loss allowed, as printed, and that it
-loses at all is significant by blocks, corrected for the number of slices (Holm, 1979). Without the
-correction ten slices at 5 % each refuse 40 % of challengers that are as good; a test against the
-allowed loss itself would wave through a slice that lost 8 points on 300 rows.
+A veto needs two things. The slice's measured loss is more than the largest loss allowed, and it is
+significant by blocks that the slice loses at all. The test is corrected for the number of slices
+(Holm, 1979): without that, ten slices at 5 % each would refuse up to 40 % of the challengers that
+are as good. It is not a test against the allowed loss, which would pass large losses on few rows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retraining.metrics import Metric
     from retraining.records import Label
 
-MIN_SLICE_ROWS = 100
+MIN_SLICE_ROWS = 100  # a smaller slice is never a veto
 
 
 def per_class(
@@ -34,7 +34,7 @@ def per_class(
 ) -> tuple[ClassResult, ...]:
     """Recall, precision and F1 of both models for each class.
 
-    `classes` holds the name of each code.
+    `classes` (k,) are the labels by their codes.
     """
     before, after = _rates(champion), _rates(challenger)
     support = np.bincount(champion.truth, minlength=champion.class_count)
@@ -54,9 +54,19 @@ def judge_slices(
     alpha: float = 0.05,
     seed: int = 0,
 ) -> tuple[SliceResult, ...]:
-    """Each slice's loss, in the order given.
+    """Each slice's loss, and whether it is a veto, in the order given.
 
-    `slices` has a name and its rows, a mask (n,), of each.
+    Args:
+        metric: that the loss is measured by.
+        champion: its answers on all rows (n,).
+        challenger: its answers on the same rows.
+        slices: the name of each, and its rows, a mask (n,).
+        max_loss: the largest loss that is no veto, in the metric's unit.
+        alpha: the significance level of all slices together.
+        seed: of the resamples.
+
+    Raises:
+        ValueError: the two were not scored on the same rows, blocks and classes.
     """
     estimates = {
         name: estimate_improvement(
@@ -64,14 +74,12 @@ def judge_slices(
         )
         for name, rows in slices
     }
-    judged = [
-        name
+    p_values = {
+        name: _p_of_no_loss(estimate)
         for name, estimate in estimates.items()
         if estimate.rows >= MIN_SLICE_ROWS and _is_sure(estimate)
-    ]
-    adjusted = dict(
-        zip(judged, holm([_chance_of_loss(estimates[name]) for name in judged]), strict=True)
-    )
+    }
+    adjusted = dict(zip(p_values, holm([*p_values.values()]), strict=True))
     return tuple(
         _result(name, estimate, adjusted.get(name), max_loss, alpha)
         for name, estimate in estimates.items()
@@ -79,7 +87,7 @@ def judge_slices(
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """P values corrected for their number.
+    """P values corrected for their number, in the order given.
 
     Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979.
 
@@ -88,7 +96,8 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    hypotheses_left = np.arange(p.size, 0, -1)
+    stepped = np.maximum.accumulate(p[order] * hypotheses_left)
     adjusted = np.empty(p.size)
     adjusted[order] = np.minimum(stepped, 1)
     return tuple(float(value) for value in adjusted)
@@ -98,8 +107,8 @@ def _is_sure(estimate: Estimate) -> bool:
     return estimate.value is not None and estimate.standard_error is not None
 
 
-def _chance_of_loss(estimate: Estimate) -> float:
-    """One-sided p by Student's t, blocks - 1 degrees of freedom, of no loss."""
+def _p_of_no_loss(estimate: Estimate) -> float:
+    """The one-sided p value of no loss, by Student's t with blocks - 1 degrees of freedom."""
     assert estimate.value is not None
     assert estimate.standard_error is not None
     if estimate.standard_error == 0:
@@ -116,6 +125,7 @@ def _result(
 
 
 def _rates(predictions: Predictions) -> list[tuple[float | None, float | None, float | None]]:
+    """Recall, precision and F1 of each class; None where there is nothing to divide by."""
     counts = count_labels(predictions.truth, predictions.predicted, predictions.class_count)
     return [
         (_share(hits, support), _share(hits, predicted), _share(2 * hits, predicted + support))
