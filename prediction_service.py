@@ -45,13 +45,17 @@ async def answer(service: Service, request: PredictionRequest) -> tuple[Predicte
     One version answers all of it, whatever happens to the alias meanwhile.
     """
     from retraining.serving.log import Predicted
+    from retraining.serving.refusals import Refusal
 
     model = service.production.model_now()
     question = await request.read_by(model.schema, service.settings.max_request_rows)
     service.charge(request.paid_by, question.rows.count)
     answers = await service.batches.answers(model, question.rows)
     predicted = Predicted.of(request, question, model, answers)
-    logged = await service.log.write(predicted)
+    try:
+        logged = await service.log.write(predicted)
+    except Refusal as refusal:
+        raise refusal.after_asking(model.version) from None
     return predicted, logged
 
 

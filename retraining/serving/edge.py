@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from retraining.logs import log
 from retraining.serving.access import OPEN_TO_ALL
+from retraining.serving.model import ModelFailedError
 from retraining.serving.refusals import Refusal
 from retraining.serving.requests import id_of_request, json_answer
 
@@ -78,7 +79,7 @@ class Edge:
         except Exception as error:  # noqa: BLE001 - the caller gets an id and no text
             _say(error, request_id)
             if not status:
-                await fault(request_id)(scope, receive, send_with_id)
+                await fault(error, request_id)(scope, receive, send_with_id)
         finally:
             count_once()
 
@@ -102,10 +103,14 @@ class Edge:
             self._intake.end(scope["state"].get("held", 0))
 
 
-def fault(request_id: str) -> Response:
+def fault(error: Exception, request_id: str) -> Response:
     """The answer to an error of ours or of the model's."""
-    message = "The service failed to answer; its log names this request's id."
-    return json_answer(Refusal(500, "internal", message).as_json(request_id), status=500)
+    refusal = Refusal(
+        500, "internal", "The service failed to answer; its log names this request's id."
+    )
+    if isinstance(error, ModelFailedError):
+        refusal.after_asking(error.version)
+    return answer_to(refusal, request_id)
 
 
 async def refused(request: Request, error: Exception) -> Response:

@@ -49,12 +49,14 @@ class ModelFailedError(Exception):
     """The estimator raised, or gave something that is no answer.
 
     Args:
-        what: the version and the kind of error; no value of a row.
+        version: that was asked.
+        what: the kind of error; no value of a row.
         absent: columns of the schema that the rows did not have.
     """
 
-    def __init__(self, what: str, absent: tuple[Column, ...] = ()) -> None:
-        super().__init__(what)
+    def __init__(self, version: int, what: str, absent: tuple[Column, ...] = ()) -> None:
+        super().__init__(f"version {version}: {what}")
+        self.version = version
         self.absent = absent
 
 
@@ -108,8 +110,7 @@ class ServedModel:
         except Exception as error:
             # an estimator may raise anything, with values of rows in its words
             absent = tuple(c for c in self.schema.columns if c.name not in parts[0].columns)
-            what = f"version {self.version}: {type(error).__name__}"
-            raise ModelFailedError(what, absent) from error
+            raise ModelFailedError(self.version, type(error).__name__, absent) from error
         return Answers(labels, probabilities)
 
     def _answered(
@@ -201,4 +202,4 @@ class ServedModel:
             same = np.allclose(answered.probabilities, expected, rtol=0, atol=MOST_APART)
         if not same:
             what = "predict answers differently than labels_of or transform_columns"
-            raise ModelFailedError(f"version {self.version}: {what}")
+            raise ModelFailedError(self.version, what)

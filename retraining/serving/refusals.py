@@ -43,6 +43,11 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
         self.columns = columns
         self.headers = dict(headers or {})
 
+    def after_asking(self, version: int) -> Refusal:
+        """The same, naming the version that was asked before it came to this."""
+        self.headers |= model_version(version)
+        return self
+
     def as_json(self, request_id: str) -> dict[str, Any]:
         """The error object of every answer that is an error."""
         return {
@@ -51,6 +56,11 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
             "columns": [asdict(column) for column in self.columns],
             "request_id": request_id,
         }
+
+
+def model_version(version: int) -> dict[str, str]:
+    """The header of every answer for which a model was asked."""
+    return {"X-Model-Version": str(version)}
 
 
 def not_now(code: str, message: str) -> Refusal:

@@ -44,7 +44,7 @@ class Model:
         numbers = np.concatenate([part.columns["row"] for part in parts])
         self.batches.append(len(numbers))
         if BAD in numbers:
-            raise ModelFailedError("version 1: ValueError")
+            raise ModelFailedError(1, "ValueError")
         return Answers([int(number) for number in numbers], None)
 
 

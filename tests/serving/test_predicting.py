@@ -16,9 +16,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from retraining.serving.forms import FORMS
-from tests.serving.services import FRAGILE, Caller, body_of
+from tests.serving.services import FRAGILE, Caller, body_of, running
 
 if TYPE_CHECKING:
+    from retraining.settings import Settings
     from tests.serving.services import Running
 
 SECRET = "Zanzibar-4711"
@@ -120,8 +121,20 @@ def test_an_error_of_the_model_is_told_by_an_id_and_no_text(
     reply = service.ask("POST", "/predict", body)
     assert reply.status == 500
     assert reply.json["request_id"] == reply.headers["x-request-id"]
+    assert reply.headers["x-model-version"] == "1", "it was asked"
     assert SECRET not in reply.body.decode() + caplog.text
     assert reply.json["request_id"] in caplog.text
+
+
+def test_a_refusal_after_the_model_was_asked_names_its_version(own_probes: Settings) -> None:
+    unwritable = own_probes._replace(
+        prediction_log_uri="sqlite:////proc/nowhere/predictions.db",
+        prediction_log_when_full="refuse",
+    )
+    with running(unwritable) as service:
+        reply = service.predict(1)
+    assert (reply.status, reply.headers["x-model-version"]) == (503, "1")
+    assert reply.headers["retry-after"].isdecimal()
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,8 @@ async def invocations(request: Request) -> Response:
             raise
         # MLflow lets columns be absent, and few models can do without
         problems = tuple(map(missing_column, error.absent))
-        raise unfit("The model cannot answer without some columns.", problems) from None
+        refusal = unfit("The model cannot answer without some columns.", problems)
+        raise refusal.after_asking(error.version) from None
     return json_answer({"predictions": predicted.answers.labels}, headers=headers_of(predicted))
 
 

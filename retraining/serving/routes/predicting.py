@@ -12,6 +12,7 @@ from retraining.serving.descriptions import (
     described,
     rows_as_json,
 )
+from retraining.serving.refusals import model_version
 from retraining.serving.requests import (
     json_answer,
     must_be_json,
@@ -74,5 +75,4 @@ def as_json(predicted: Predicted, logged: Logged) -> dict[str, Any]:
 
 def headers_of(predicted: Predicted) -> dict[str, str]:
     """Which version answered, and which columns it did not look at."""
-    headers = {"X-Model-Version": str(predicted.model.version)}
-    return headers | naming_ignored(predicted.rows.extra)
+    return model_version(predicted.model.version) | naming_ignored(predicted.rows.extra)
