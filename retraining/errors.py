@@ -131,6 +131,14 @@ class OtherMlflowError(PersonNeededError):
     """The store's tables are those of another MLflow than the one installed here."""
 
 
+class DamagedStoreError(PersonNeededError):
+    """The store's file is no database, or one that lost some of its content."""
+
+
+class DeletedExperimentError(PersonNeededError):
+    """The experiment in the settings was deleted in MLflow."""
+
+
 class MissingDriverError(PersonNeededError):
     """The package that speaks to the database in the settings is not installed."""
 

@@ -16,10 +16,10 @@ from retraining.console.terminal import columns, labelled
 from retraining.cycle.books import files_archived_by
 from retraining.cycle.job import Job, Recovered
 from retraining.cycle.production import (
+    deleted_of,
     find_production,
     left_to_archive,
     public_uri,
-    run_in_bin,
     strangers_in_the_archive,
 )
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
@@ -186,7 +186,7 @@ def _registry(job: Job, story: Story, *, deep: bool) -> Iterator[Problem]:
         begun = _begin(job)
     except RetrainingError as error:
         yield as_problem(error, f"alias {settings.production_alias!r} of {settings.model_name!r}")
-    yield from _runs_in_the_bin(story)
+    yield from _in_the_bin(story)
     was_asked = yield from _inbox(job, story.ledger, begun)
     if begun is not None:
         from retraining.commands.recipe_trial import try_on_the_archive
@@ -270,9 +270,9 @@ def _not_read(entries: Mapping[str, str], settings: Settings) -> Iterator[Proble
     yield Problem(f"In the inbox {in_words(lying)}.", str(settings.new_data_dir), remedy, 0)
 
 
-def _runs_in_the_bin(story: Story) -> Iterator[Problem]:
-    """Runs that a person deleted can be restored until `mlflow gc` empties the bin, and with them
-    what a cycle needs.
+def _in_the_bin(story: Story) -> Iterator[Problem]:
+    """Runs and models that a person deleted can be restored until `mlflow gc` empties the bin, and
+    with them what a cycle needs.
     """
     production = story.production
     before = None if production is None else production.previous
@@ -280,8 +280,7 @@ def _runs_in_the_bin(story: Story) -> Iterator[Problem]:
         version = None if number is None else story.project.registry.version(number)
         if version is None or not version.is_ours:
             continue
-        deleted = run_in_bin(story.project.registry, version)
-        if deleted is not None:
+        for deleted in deleted_of(story.project, version):
             yield Problem(deleted.what, f"v{number}", deleted.remedy, 0)
 
 

@@ -4,6 +4,7 @@ says.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 ORCHESTRATOR = "python pipeline_orchestrator.py"
 REGISTER = "python register_first_model.py"
+RESTORE_MODEL = "UPDATE logged_models SET lifecycle_stage = 'active' WHERE model_id = '{}'"
+GONE_WITH_GC = "`mlflow gc` would remove its files for good."
 NOT_THERE = "a file that is not there: was it moved, is its disk mounted?"
 
 
@@ -46,8 +49,7 @@ def find_production(project: Project, recovered: Recovered) -> Model:
     """
     version = _holder_of_the_alias(project, recovered)
     model = Model.of(version, project.registry)
-    deleted = run_in_bin(project.registry, version)
-    if deleted is not None:
+    for deleted in deleted_of(project, version):
         log.warning("%s %s", *deleted)
     _settings_must_fit(project.settings, model)
     check_the_archive(
@@ -99,22 +101,40 @@ def _settings_must_fit(settings: Settings, model: Model) -> None:
 
 
 class Deleted(NamedTuple):
-    """A run that a person deleted, and how it is restored."""
+    """What a person deleted, and how it is restored."""
 
     what: str
     remedy: str
 
 
-def run_in_bin(registry: Registry, version: Version) -> Deleted | None:
-    """What to say where the run of a version lies in MLflow's bin: `mlflow gc` would take its files
-    with it.
-    """
+def deleted_of(project: Project, version: Version) -> tuple[Deleted, ...]:
+    """What to say where the run or the logged model of a version lies in MLflow's bin."""
+    found = (_deleted_run(project.registry, version), _deleted_model(project, version))
+    return tuple(deleted for deleted in found if deleted is not None)
+
+
+def _deleted_run(registry: Registry, version: Version) -> Deleted | None:
     run_id = registry.run_in_bin(version)
     if run_id is None:
         return None
-    what = f"The run of v{version.number} was deleted; `mlflow gc` would remove its files for good."
     remedy = f"`mlflow runs restore --run-id {run_id}`, with MLFLOW_TRACKING_URI set to this store."
-    return Deleted(what, remedy)
+    return Deleted(f"The run of v{version.number} was deleted; {GONE_WITH_GC}", remedy)
+
+
+def _deleted_model(project: Project, version: Version) -> Deleted | None:
+    model_id = project.registry.model_in_bin(version)
+    if model_id is None:
+        return None
+    what = f"The logged model of v{version.number} ({model_id}) was deleted; {GONE_WITH_GC}"
+    restore = _in_the_database(project.settings, RESTORE_MODEL.format(model_id))
+    return Deleted(what, f"MLflow has no command that restores it. In its database: `{restore}`.")
+
+
+def _in_the_database(settings: Settings, statement: str) -> str:
+    """How to run a statement; the bare one where the store is no sqlite file."""
+    store = settings.mlflow_tracking_uri
+    file = store.removeprefix("sqlite:///")
+    return statement if file == store else shlex.join(["sqlite3", unquote(file), statement])
 
 
 def store_is_away(settings: Settings) -> bool:

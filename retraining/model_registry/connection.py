@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.store.db.utils import create_sqlalchemy_engine
 from sqlalchemy import inspect, text
 
-from retraining.errors import UnreachableError
+from retraining.errors import DamagedStoreError, UnreachableError
 from retraining.model_registry.failures import (
     UnclearStoreError,
     is_locked,
@@ -36,6 +36,7 @@ PATIENCE = (
     110.0  # seconds of waiting on MLflow in a cycle: an error must be told within two minutes
 )
 _REVISIONS = "alembic_version"  # the table in which MLflow's migrations keep where they stand
+_EXPERIMENTS = "experiments"  # a table that every store of MLflow has
 _ASK_REVISION = f"SELECT version_num FROM {_REVISIONS}"  # noqa: S608 - a name of ours
 _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
@@ -173,6 +174,12 @@ def _prepare_sqlite(file: Path) -> None:
             stamp = None
             if (_REVISIONS,) in tables:
                 stamp = database.execute(_ASK_REVISION).fetchone()
+        if stamp is None and (_EXPERIMENTS,) in tables:
+            raise DamagedStoreError(
+                f"The MLflow store {sqlite_uri(file)} has MLflow's tables but not the mark of its"
+                " version: it was restored in part only.",
+                remedy="Restore the whole file from a backup.",
+            )
         check_revision(stamp and stamp[0], sqlite_uri(file))
     else:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ READING = (
     "sketches",
     "calibration",
     "run_in_bin",
+    "model_in_bin",
     "metrics",
     "cycle_records",
     "cycle_record",

@@ -9,6 +9,7 @@ import re
 from retraining.drivers import missing_driver
 from retraining.errors import (
     CredentialsRefusedError,
+    DamagedStoreError,
     MissingDriverError,
     RetrainingError,
     StoreError,
@@ -41,6 +42,9 @@ _USER_REFUSED = re.compile(
     r"|Access denied for user|Login failed for user"
 )
 _NO_SUCH_DATABASE = re.compile(r"database \S+ does not exist|Unknown database")
+_DAMAGED = re.compile(
+    r"file is not a database|database disk image is malformed|malformed database schema"
+)
 _DATABASE_AWAY = re.compile(
     r"server closed the connection|terminating connection|the connection is (closed|lost)"
     r"|database system is (starting up|shutting down|in recovery)|too many clients|Lost connection"
@@ -87,7 +91,11 @@ def translated(error: Exception, store: str) -> RetrainingError:
     if isinstance(error, RetrainingError):
         return error
     shown, message, status = without_credentials(store), _said(error), _http_status(error)
-    for_a_person = _driver_missing(error, shown) or _user_refused(store, message, status)
+    for_a_person = (
+        _driver_missing(error, shown)
+        or _user_refused(store, message, status)
+        or _damaged(store, message)
+    )
     if for_a_person is not None:
         return for_a_person
     if is_locked(error):
@@ -99,6 +107,19 @@ def translated(error: Exception, store: str) -> RetrainingError:
     what, remedy = _what_and_remedy(error, store, message)
     kind = UnclearStoreError if status is not None and status >= 500 else StoreError
     return kind(f"{what}: {message}", unchanged=UNCERTAIN, remedy=remedy)
+
+
+def _damaged(store: str, message: str) -> DamagedStoreError | None:
+    """A sqlite file that no start can heal."""
+    if not is_file(store) or _DAMAGED.search(message) is None:
+        return None
+    return DamagedStoreError(
+        f"The MLflow store {store} is damaged, or is no such store: {message}",
+        remedy=(
+            "Restore the file from a backup (docs/production.md says how); keep the damaged one:"
+            " sqlite3's `.recover` may still read it."
+        ),
+    )
 
 
 def _locked(shown: str) -> UnreachableError:

@@ -72,6 +72,11 @@ class Registry(Protocol):
         else None.
         """
 
+    def model_in_bin(self, version: Version) -> str | None:
+        """The id of the logged model that holds a version's model files, where a person deleted it
+        and `mlflow gc` has not come yet; else None.
+        """
+
     def recipe(self, version: Version) -> str | None:
         """The text of the recipe that made a version; None where it was trained elsewhere."""
 

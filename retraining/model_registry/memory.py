@@ -111,6 +111,9 @@ class MemoryRegistry:
     def run_in_bin(self, version: Version) -> str | None:
         """None: nobody deletes a replay's runs."""
 
+    def model_in_bin(self, version: Version) -> str | None:
+        """None: nobody deletes a replay's models."""
+
     def sketches(self, version: Version) -> Mapping[str, Any] | None:
         """The drift reference that the version carries."""
         return self._candidate(version).sketches

@@ -72,6 +72,7 @@ class MlflowRegistry:
         self.sketches = stored.sketches
         self.calibration = stored.calibration
         self.run_in_bin = stored.run_in_bin
+        self.model_in_bin = stored.model_in_bin
         self.metrics = stored.metrics
 
         self.register = registration.register

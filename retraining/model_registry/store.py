@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, TypeVar
 
-from retraining.errors import RenamedExperimentError, StoreError
+from retraining.errors import DeletedExperimentError, RenamedExperimentError, StoreError
 from retraining.folders.local_state import writable_or_own
 from retraining.model_registry.artifact_roots import artifact_root, root_problem
 from retraining.model_registry.artifacts import Artifacts
@@ -90,12 +90,12 @@ class Store:
                 self._check_that_it_was_not_renamed()
         if self._experiment is not None and self._experiment.lifecycle_stage == "deleted":
             number = self._experiment.experiment_id
-            raise StoreError(
+            raise DeletedExperimentError(
                 f"The MLflow experiment {name!r} ({number}) was deleted, and with it the record of"
-                " the cycles.",
+                " the cycles; `mlflow gc` would remove them and the models' files for good.",
                 remedy=(
-                    f"Restore it (`mlflow experiments restore --experiment-id {number}`), or set"
-                    " another MLFLOW_EXPERIMENT_NAME."
+                    f"Restore it: `mlflow experiments restore --experiment-id {number}`, with"
+                    " MLFLOW_TRACKING_URI set to this store."
                 ),
             )
         return self._experiment

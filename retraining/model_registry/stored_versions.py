@@ -9,6 +9,7 @@ import shlex
 import shutil
 import weakref
 from contextlib import contextmanager
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from retraining.errors import DamagedModelError, StoreError
@@ -150,6 +151,18 @@ class StoredVersions:
         run = self._runs.run(version.manifest_run or version.run_id)
         is_deleted = run is not None and run.info.lifecycle_stage == "deleted"
         return version.manifest_run or version.run_id if is_deleted else None
+
+    def model_in_bin(self, version: Version) -> str | None:
+        """The id of a version's logged model, where a person deleted it: MLflow still loads the
+        version, until `mlflow gc` takes its files.
+        """
+        model_id = version.logged_model
+        if model_id is None or not self._store.connection.holds_a_store():
+            return None
+        if self._store.look(methodcaller("get_logged_model", model_id)) is not None:
+            return None
+        is_still_there = self._store.artifacts.read(self.location(version), "MLmodel") is not None
+        return model_id if is_still_there else None
 
     def _read_beside(self, version: Version, name: str) -> tuple[bytes | None, str]:
         """An artifact of the run that holds a version's manifest, and where it was looked for."""

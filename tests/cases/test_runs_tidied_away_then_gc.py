@@ -4,7 +4,10 @@ without a backup after it.
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,6 +56,45 @@ def test_check_warns_while_the_runs_lie_in_the_bin_and_restoring_them_mends_it(
         run_id = problem["try"].split("--run-id ")[1].split("`")[0]
         MlflowClient(store(promoted), store(promoted)).restore_run(run_id)
     assert promoted.start("check", "--json").expect(0).json["problems"] == []
+
+
+def test_check_warns_of_a_deleted_model_too_and_the_line_that_it_prints_restores_it(
+    promoted: Project,
+) -> None:
+    client = MlflowClient(store(promoted), store(promoted))
+    run_id = client.get_model_version("classifier", "2").run_id
+    (model,) = client.search_logged_models(
+        [client.get_run(str(run_id)).info.experiment_id],
+        filter_string=f"source_run_id = '{run_id}'",
+    )
+    client.delete_logged_model(model.model_id)
+    (problem,) = promoted.start("check", "--json").expect(0).json["problems"]
+    assert f"The logged model of v2 ({model.model_id}) was deleted; `mlflow gc`" in problem["what"]
+    program, file, statement = shlex.split(problem["try"].split("`")[1])
+    assert program == "sqlite3"
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute(statement)
+    assert promoted.start("check", "--json").expect(0).json["problems"] == []
+    empty_the_bin(promoted)
+    assert promoted.start("check").expect(0).out.startswith("No problem was found")
+
+
+def test_after_gc_nobody_is_told_to_restore_a_model_that_is_gone(promoted: Project) -> None:
+    client = MlflowClient(store(promoted), store(promoted))
+    found = client.search_logged_models(["1"])
+    client.delete_logged_model(
+        next(
+            one.model_id
+            for one in found
+            if one.source_run_id == client.get_model_version("classifier", "2").run_id
+        )
+    )
+    empty_the_bin(promoted)
+    failed = promoted.start("check", "--json").expect(3)
+    (problem,) = failed.json["problems"]
+    assert "model files of version 2 are missing" in problem["what"]
+    assert "rollback --to 1" in problem["try"]
+    assert "logged_models" not in failed.out + failed.err
 
 
 def test_a_version_whose_run_is_still_there_is_advised_and_the_advice_works(

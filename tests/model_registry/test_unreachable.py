@@ -17,7 +17,13 @@ import pytest
 import sqlalchemy
 import sqlalchemy.event
 
-from retraining.errors import CredentialsRefusedError, RetrainingError, StoreError, UnreachableError
+from retraining.errors import (
+    CredentialsRefusedError,
+    DamagedStoreError,
+    RetrainingError,
+    StoreError,
+    UnreachableError,
+)
 from retraining.model_registry.connection import Connection
 from retraining.model_registry.mlflow_registry import MlflowRegistry
 from tests.model_registry.misbehaving import Front, in_front_of
@@ -288,7 +294,7 @@ def test_a_file_that_is_no_store_is_named_at_once(on_sqlite: Settings) -> None:
     assert file is not None
     file.write_bytes(b"no database at all\n" * 100)
     began = time.monotonic()
-    with pytest.raises(StoreError, match="not a database"):
+    with pytest.raises(DamagedStoreError, match="not a database"):
         MlflowRegistry(on_sqlite).facts()
     assert time.monotonic() - began < 60, "MLflow's own patience is 102 s"
 

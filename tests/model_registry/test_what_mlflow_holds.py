@@ -18,7 +18,7 @@ import pytest
 from mlflow import MlflowClient
 from sklearn.dummy import DummyClassifier
 
-from retraining.errors import StoreError
+from retraining.errors import DeletedExperimentError
 from retraining.model_registry.mlflow_registry import MlflowRegistry
 from retraining.model_registry.own_experiment import artifact_root_problem
 from retraining.records import Marks
@@ -194,7 +194,7 @@ def test_a_deleted_experiment_is_named_with_the_way_back(
 ) -> None:
     registry.begin_cycle("cycle-1", STARTED)
     client.delete_experiment("1")
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(DeletedExperimentError) as caught:
         MlflowRegistry(on_sqlite).begin_cycle("cycle-2", STARTED)
     assert "mlflow experiments restore --experiment-id 1" in caught.value.remedy
 
