@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle.gate import tell_what_is_not_read
 from retraining.datasets import known_by_spelling, spelling_key
+from retraining.datasets.cells import shown
 from retraining.errors import EveryFileRefusedError, UnknownClassError, UnreadableFileError
 from retraining.logs import log
 from retraining.phrases import first_few, how_many
@@ -164,8 +165,8 @@ def _classes_in_words(files: list[tuple[DataFile, FileFacts]], schema: Schema) -
     words = []
     for text, count in sorted(rows.items()):
         alike = known.get(spelling_key(text))
-        hint = f"; another spelling of {alike!r}?" if alike is not None else ""
-        words.append(f"{text!r} in {count:,} rows (first in {where[text]}{hint})")
+        hint = f"; another spelling of {shown(alike)}?" if alike is not None else ""
+        words.append(f"{shown(text)} in {count:,} rows (first in {where[text]}{hint})")
     return first_few(words, MOST_CLASSES_NAMED)
 
 
@@ -188,7 +189,7 @@ def _say_once(claimed: Claimed) -> None:
     for file in claimed.files:
         for column, found in claimed.facts[file.sha256].unseen_values.items():
             unseen[column] += found.rows
-            first.setdefault(column, f"{found.text!r} in {file.name}, row {found.first_row:,}")
+            first.setdefault(column, f"{shown(found.text)} in {file.name}, row {found.first_row:,}")
     for column, rows in unseen.items():
         having = f"{how_many(rows, 'row')} {'has' if rows == 1 else 'have'}"
         log.info(

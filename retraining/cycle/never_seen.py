@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retraining.datasets.cells import shown
 from retraining.logs import log
 from retraining.phrases import first_few
 from retraining.records import Decision
@@ -49,11 +50,12 @@ class NeverSeen:
 
     def in_words(self) -> str:
         """For a warning and for a reason."""
-        known_as = f", known as {self.first.known_as!r}" if self.first.known_as is not None else ""
+        known = self.first.known_as
+        known_as = "" if known is None else f", known as {shown(known)}"
         where = f"{self.file_name}, row {self.first.first_row:,}"
         return (
             f"{self.rows:,} of {self.filled:,} values of {self.column!r} were never seen by "
-            f"production (first {self.first.text!r}{known_as}, in {where})"
+            f"production (first {shown(self.first.text)}{known_as}, in {where})"
         )
 
 

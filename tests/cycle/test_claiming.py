@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from retraining.cycle.claiming import claim_and_validate
 from retraining.cycle.gate import what_waits
 from retraining.errors import NOTHING_CHANGED, EveryFileRefusedError, UnknownClassError
+from retraining.logs import log
 from tests.projects import table
 
 if TYPE_CHECKING:
@@ -80,3 +82,15 @@ def test_a_dry_run_reads_the_same_and_leaves_every_file(desk: Desk) -> None:
     assert [one.name for one in job.tally.refused] == ["bad.csv"]
     assert desk.project.names("new_data") == names
     assert not desk.project.names("quarantine")
+
+
+def test_a_cell_of_any_length_is_told_in_a_short_line(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger=log.name)
+    desk.deliver(2)
+    desk.project.put("long.csv", table(5, seed=9) + f"0.5,0.5,{'x' * 300_000},1\n")
+    assert len(claimed(desk, desk.job()).files) == 3
+    assert "1 row has a value of 'city' that was never seen before, first 'xxx" in caplog.text
+    assert "... (300,000 characters) in long.csv, row 6" in caplog.text
+    assert len(caplog.text) < 2000

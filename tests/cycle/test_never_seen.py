@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from retraining.cycle.never_seen import share_of_new_values
+from retraining.cycle.never_seen import NeverSeen, share_of_new_values
+from retraining.datasets import UnseenValues
 from tests.projects import Project
 
 if TYPE_CHECKING:
@@ -91,3 +92,10 @@ def test_the_share_of_new_values_is_that_of_categories_in_one_block_only() -> No
     assert share_of_new_values(one_a_block) == 1.0
     assert share_of_new_values(shared) == pytest.approx(5 / 24)
     assert share_of_new_values(np.array([[0, 0, 4, 0]])) == 1.0
+
+
+def test_a_value_of_any_length_is_told_in_a_short_line() -> None:
+    first = UnseenValues(3, 4, 0, 0, first_row=1, text="x" * 300_000, known_as="X" * 300_000)
+    said = NeverSeen("city", 3, 4, "long.csv", first).in_words()
+    assert "... (300,000 characters), in long.csv, row 1" in said
+    assert len(said) < 300
