@@ -9,7 +9,6 @@ import contextlib
 import io
 import os
 import signal
-import sys
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +18,7 @@ from retraining import settings as settings_module
 from retraining.console.command_lines import default_project
 from retraining.console.command_words import as_far_as_understood, parse
 from retraining.console.failures import Terminated, in_three_lines
+from retraining.console.standard_streams import code_when_unsaid, stdout_and_stderr
 from retraining.console.stray_output import StrayOutput
 from retraining.errors import SettingsError, UsageError
 
@@ -91,10 +91,7 @@ def obey(
 
     Every error ends here in three lines and its exit code.
     """
-    real_out, real_err = sys.stdout, sys.stderr
-    if isinstance(real_out, io.TextIOWrapper):
-        # as stderr is: a file's name may not fit the terminal's encoding
-        real_out.reconfigure(errors="backslashreplace")
+    real_out, real_err = stdout_and_stderr()
     args: argparse.Namespace | None = None
     open_log: OpenLog | None = None
     settings: Settings | None = None
@@ -120,9 +117,8 @@ def obey(
             _note_refused_start(error, args)
     try:
         return _shown(answer, args, settings, real_out, real_err)
-    except BrokenPipeError:  # whoever read our output went away (`| head`); what was done is done
-        os.dup2(os.open(os.devnull, os.O_WRONLY), real_out.fileno())
-        return answer.code
+    except OSError as error:  # what was done is done
+        return code_when_unsaid(error, answer.code, real_out, real_err)
 
 
 def _shown(
