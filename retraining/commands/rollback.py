@@ -17,6 +17,7 @@ from retraining.cycle.production import (
     another_that_loads,
     best_to_hold_it,
     how_to_assign,
+    no_model,
 )
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.errors import (
@@ -122,6 +123,8 @@ def _give_back(job: Job, recovered: Recovered, to: int | None, why: str) -> Answ
 
 
 def _nobody_holds_it(job: Job, recovered: Recovered, last: int | None) -> NoProductionModelError:
+    if not job.registry.versions():
+        return no_model(job)
     alias, name = job.settings.production_alias, job.settings.model_name
     remedy = how_to_assign(alias, name, *best_to_hold_it(job, recovered))
     held = "" if last is None else f"; v{last} held it when the last cycle ended"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ORCHESTRATOR = "python pipeline_orchestrator.py"
 REGISTER = "python register_first_model.py"
+NAMES_SHOWN = 5
 RESTORE_MODEL = "UPDATE logged_models SET lifecycle_stage = 'active' WHERE model_id = '{}'"
 GONE_WITH_GC = "`mlflow gc` would remove its files for good."
 NOT_THERE = "a file that is not there: was it moved, is its disk mounted?"
@@ -70,6 +71,8 @@ def _holder_of_the_alias(project: Project, recovered: Recovered) -> Version:
     if version is None:
         if recovered.facts.left is None and store_is_away(settings):
             raise no_store(settings)
+        if not project.registry.versions():
+            raise no_model(project)
         store = public_uri(settings.mlflow_tracking_uri)
         raise NoProductionModelError(
             f"No version of the registered model {name!r} holds the alias {alias!r} in {store}.",
@@ -174,6 +177,33 @@ def no_store(settings: Settings) -> NoProductionModelError:
             f" and run `{ORCHESTRATOR} relocate`. Only a project that never had a model:"
             f" `{REGISTER} --set-alias` registers a first one."
         ),
+    )
+
+
+def no_model(project: Project) -> NoProductionModelError:
+    """What to say where the store has no version at all under this name: the project is new, or a
+    person renamed or deleted the model.
+    """
+    settings = project.settings
+    name, first = settings.model_name, f"`{REGISTER} --set-alias`"
+    others = project.registry.models_of_this_job()
+    remedy = (
+        f"Run {first}, which registers a first model; but if this project had one, it was deleted"
+        " in MLflow, or this is another store: then restore the store's backup, or correct"
+        " MLFLOW_TRACKING_URI."
+    )
+    there = ""
+    if others:
+        there = f"; there are models of this job called {first_few(others, NAMES_SHOWN)}"
+        remedy = (
+            f"If {name!r} was given another name in MLflow, set MODEL_NAME to it, or give it its"
+            f" name back. Only a project that never had a model: {first} registers a first one."
+        )
+    store = public_uri(settings.mlflow_tracking_uri)
+    return NoProductionModelError(
+        f"No version of the registered model {name!r} holds the alias"
+        f" {settings.production_alias!r} in {store}: it has no version there{there}.",
+        remedy=remedy,
     )
 
 

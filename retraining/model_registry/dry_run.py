@@ -13,6 +13,7 @@ READING = (
     "facts",
     "version",
     "versions",
+    "models_of_this_job",
     "manifest",
     "model",
     "model_of_another",

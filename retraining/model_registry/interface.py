@@ -43,6 +43,11 @@ class Registry(Protocol):
     ) -> tuple[Version, ...]:
         """All versions, oldest first, or those of one state, of one attempt, or both."""
 
+    def models_of_this_job(self) -> tuple[str, ...]:
+        """The names of all registered models in the store that this job made versions of, in this
+        project or in another.
+        """
+
     def manifest(self, version: Version) -> Manifest:
         """What a version was made from.
 

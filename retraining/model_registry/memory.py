@@ -96,6 +96,10 @@ class MemoryRegistry:
             if status in (None, one.status) and attempt_key in (None, one.attempt_key)
         )
 
+    def models_of_this_job(self) -> tuple[str, ...]:
+        """None: a replay has one model, which has no name."""
+        return ()
+
     def manifest(self, version: Version) -> Manifest:
         """What a version was made from."""
         return self._candidate(version).manifest

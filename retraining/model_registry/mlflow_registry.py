@@ -64,6 +64,7 @@ class MlflowRegistry:
         self.note_move = registered.note_move
         self.leave = registered.leave
 
+        self.models_of_this_job = registered.models_of_this_job
         self.manifest = stored.manifest
         self.model = stored.model
         self.model_of_another = stored.model_of_another

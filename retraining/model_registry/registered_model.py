@@ -55,6 +55,17 @@ class RegisteredModel:
             sorted((_version_of(version) for version in found), key=lambda version: version.number)
         )
 
+    def models_of_this_job(self) -> tuple[str, ...]:
+        """The names of all registered models in the store that a cycle of this job left its note
+        on.
+        """
+        if not self._store.connection.holds_a_store():
+            return ()
+        found = self._store.connection.ask(
+            lambda mlflow: paged(mlflow.search_registered_models, max_results=PAGE)
+        )
+        return tuple(sorted(model.name for model in found if names.LEFT in model.tags))
+
     def find(self, mlflow: MlflowClient, tags: Mapping[str, str]) -> list[ModelVersion]:
         """The versions that carry all of some tags."""
         conditions = [
