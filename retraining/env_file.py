@@ -72,5 +72,7 @@ def _edits(one: str, other: str) -> int:
     for i, a in enumerate(one, start=1):
         diagonal, row[0] = row[0], i
         for j, b in enumerate(other, start=1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (a != b))
+            substituted = diagonal + (a != b)
+            diagonal = row[j]
+            row[j] = min(row[j] + 1, row[j - 1] + 1, substituted)
     return row[-1]

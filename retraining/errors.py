@@ -38,13 +38,10 @@ class RetrainingError(Exception):
 
 
 def _on_one_line(text: str) -> str:
-    """File names and messages of strangers may hold anything: what cannot be printed is shown by
-    its code.
-    """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
-        for c in " ".join(text.split())
-    )
+    """File names and messages of strangers may hold anything."""
+    from retraining.phrases import escaped  # a start without an error has no use for it
+
+    return escaped(" ".join(text.split()))
 
 
 class UsageError(RetrainingError):
@@ -69,9 +66,8 @@ class SettingsError(RetrainingError):
             ),
         )
         self.problems = problems
-        self.in_short = (
-            f"{count} ({where}): {', '.join(problem.split(':')[0] for problem in problems)}."
-        )
+        names = [problem.partition(":")[0] for problem in problems]
+        self.in_short = f"{count} ({where}): {', '.join(names)}."
 
 
 def _with_its_origin(problem: str) -> str:

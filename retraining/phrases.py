@@ -40,13 +40,25 @@ def likely_meant(name: str, known: Iterable[str]) -> str | None:
     return by_small_letters[near[0]] if near else None
 
 
+def escaped(text: str) -> str:
+    r"""The text with what cannot be printed shown by its code, such as control characters.
+
+    >>> escaped("a\tb")
+    'a\\tb'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text
+    )
+
+
 def how_many(number: int, one: str, several: str | None = None) -> str:
     """A number with its noun.
 
     >>> how_many(1, "batch", "batches"), how_many(1500, "row")
     ('1 batch', '1,500 rows')
     """
-    return f"{number:,} {one}" if number == 1 else f"{number:,} {several or one + 's'}"
+    noun = one if number == 1 else several or f"{one}s"
+    return f"{number:,} {noun}"
 
 
 def gained_or_lost(difference: float, interval: tuple[float, float] | None = None) -> str:
@@ -96,10 +108,11 @@ def copies_in_words(copies: Copies, which: str = "new") -> str:
     """
     if copies.share < WORTH_A_WORD:
         return ""
+    share = f"{100 * copies.share:.0f} %"
     fact = (
-        f"{copies.rows:,} of {copies.of:,} {which} rows ({copies.share:.0%}), in"
+        f"{copies.rows:,} of {copies.of:,} {which} rows ({share}), in"
         f" {how_many(copies.files, 'file')}, are copies of rows seen before and were left out"
-    ).replace("%", " %")
+    )
     return f"{fact}: is each file a full dump?" if copies.most else fact
 
 

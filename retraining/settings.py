@@ -160,7 +160,9 @@ def _window(text: str) -> TrainWindow | None:
         return None
     batches, plus, sampled = text.partition("+")
     try:
-        return TrainWindow(int(_whole(1)(batches)), int(_whole(1)(sampled)) if plus else 0)
+        at_least_one = _whole(1)
+        of_older = int(at_least_one(sampled)) if plus else 0
+        return TrainWindow(int(at_least_one(batches)), of_older)
     except ValueError:
         raise ValueError(
             "`all`, a number of batches such as 4, or 4+8 (4 batches, and a sample of older rows as"
@@ -447,9 +449,8 @@ class Settings(NamedTuple):
         inside = [found for value in values for found in re.findall(r"://[^/@]*?:([^@]+)@", value)]
         addresses = (self.mlflow_tracking_uri, self.prediction_log_uri)
         shown = {address for address in addresses if not re.search(r"://[^/]*@", address)}
-        return tuple(
-            sorted({v for v in [*values, *inside] if len(v) > 3} - shown, key=len, reverse=True)
-        )
+        long_enough = {value for value in [*values, *inside] if len(value) > 3}
+        return tuple(sorted(long_enough - shown, key=len, reverse=True))
 
 
 # Field -> how it is read. `project` comes before these fields, two that are not settings after

@@ -191,7 +191,8 @@ def _served(outcome: Outcome) -> tuple[str, str]:
     served = outcome.production_on_new
     if served is None or served.value is None:
         return "", ""
-    return f"{name(outcome.previous_version)} {served.value:.3f}", f"{outcome.new_rows or 0:,}"
+    score = f"{name(outcome.previous_version)} {served.value:.3f}"
+    return score, f"{outcome.new_rows or 0:,}"
 
 
 def _won(comparison: Comparison | None) -> str:

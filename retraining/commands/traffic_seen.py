@@ -24,7 +24,7 @@ from retraining.cycle.traffic_drift import (
 from retraining.model_registry.production import Model
 from retraining.phrases import how_many, in_brackets
 from retraining.prediction_log.connection import JOB, open_database
-from retraining.prediction_log.label_ages import is_too_short
+from retraining.prediction_log.label_ages import WHY_TO_WAIT, is_too_short
 from retraining.prediction_log.layout import layout_of
 from retraining.prediction_log.traffic import newest_rows
 from retraining.records import Drift
@@ -214,8 +214,7 @@ def _facts(seen: Seen, days: int, settings: Settings) -> Iterator[tuple[str, str
     yield "labelled", _labels_in_words(seen.traffic)
     wait, in_days = settings.label_wait_days, seen.traffic.labels_in_days
     if in_days is not None and is_too_short(wait, in_days):
-        early = "labels that come early are no random sample of all"
-        yield "", f"LABEL_WAIT_DAYS={wait:g} is shorter: {early}"
+        yield "", f"LABEL_WAIT_DAYS={wait:g} is shorter: {WHY_TO_WAIT}"
     yield "realised", _score_in_words(seen.metric, whole.realised)
     yield "estimated", _estimate_in_words(seen)
     for number, share in seen.traffic.by_version.items():

@@ -34,7 +34,7 @@ COMMANDS = {
         " probation and hold"
     ),
     "history": "list the last cycles, and what each decision gained or cost since",
-    "monitor": ("show predictions, labels, realised score and drift, from the prediction log"),
+    "monitor": "show predictions, labels, realised score and drift, from the prediction log",
     "explain": "say why a version was (not) promoted, or a cycle ended as it did",
     "rollback": "move the alias back and hold promotions, or lift the hold",
     "approve": "give the production alias to the version that waits for a person",

@@ -39,7 +39,8 @@ def in_three_lines(error: BaseException) -> tuple[int, tuple[str, ...]]:
         )
     if isinstance(error, OSError) and (said := _of_the_disk(error)):
         return 1, (said[0], LATER, said[1])
-    what = f"{type(error).__name__} in {_place(error)}: {' '.join(str(error).split())[:500]}"
+    message = " ".join(str(error).split())
+    what = f"{type(error).__name__} in {_place(error)}: {message[:500]}"
     return 1, (
         what,
         LATER,

@@ -44,5 +44,14 @@ def watched(
 
 def picture(done: int, total: int, what: str) -> str:
     """`  [######........]  6 of 14 files`."""
+    return f"  {bar(done, total)}  {done:,} of {total:,} {what}"
+
+
+def bar(done: int, total: int) -> str:
+    """The part that is done, `WIDTH` characters between brackets.
+
+    >>> bar(1, 3)
+    '[##########....................]'
+    """
     filled = WIDTH * min(done, total) // max(total, 1)
-    return f"  [{'#' * filled}{'.' * (WIDTH - filled)}]  {done:,} of {total:,} {what}"
+    return f"[{'#' * filled}{'.' * (WIDTH - filled)}]"

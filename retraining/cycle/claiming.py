@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DUPLICATE = "duplicate: the same bytes are in the archive, withdrawn, or waiting under another name"
 SHOWN = 10  # names in a message
+REASONS_SHOWN = 3
 MOST_CLASSES_NAMED = 50  # a person who mends the spellings that are named is not stopped again
 SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 
@@ -176,7 +177,9 @@ def _why(job: Job) -> str:
         for name, _, reason in job.tally.refused
         if not reason.startswith("duplicate")
     ]
-    return "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    shown = "; ".join(reasons[:REASONS_SHOWN])
+    more = len(reasons) - REASONS_SHOWN
+    return f"{shown}; and {more} more" if more > 0 else shown
 
 
 def _say_once(claimed: Claimed) -> None:

@@ -287,7 +287,8 @@ def check_the_archive(project: Project, ledger: Ledger, unless: Container[str] =
         if sha not in present and sha not in unless
     }
     if missing:
-        shown = first_few((f"{name} ({sha[:12]})" for sha, name in missing.items()), 5)
+        named = [f"{name} ({sha[:12]})" for sha, name in missing.items()]
+        shown = first_few(named, 5)
         if len(missing) == len(ledger.archive):
             raise _not_one_is_here(project, len(missing), shown)
         raise ArchiveMismatchError(
@@ -329,4 +330,8 @@ def strangers_in_the_archive(project: Project, ledger: Ledger) -> tuple[str, ...
 def public_uri(uri: str) -> str:
     """An address without its user and password."""
     scheme, separator, rest = uri.partition("://")
-    return scheme + separator + rest.rpartition("@")[2] if "@" in rest.split("/")[0] else uri
+    host, _, _ = rest.partition("/")
+    if "@" not in host:
+        return uri
+    _, _, public = rest.rpartition("@")
+    return f"{scheme}{separator}{public}"

@@ -70,8 +70,9 @@ def score_of_groups(
             counted.append((hour_number(one.hour), label, answer, one.rows))
     table = np.asarray(counted, dtype=np.int32).reshape(-1, 4)
     blocks, rows = _blocks(table[:, 0]), table[:, 3]
-    # of millions of rows small integers: few bytes each
-    truth, predicted = (np.repeat(column.astype(np.int16), rows) for column in table[:, 1:3].T)
+    # small integers: there may be millions of rows
+    labels, answered = table[:, 1:3].T.astype(np.int16)
+    truth, predicted = np.repeat(labels, rows), np.repeat(answered, rows)
     answers = Predictions(truth, predicted, None, np.repeat(blocks, rows), max(len(codes), 1))
     return _score(chosen, answers)
 

@@ -93,7 +93,8 @@ def drawn_rows(file: DataFile, share: float) -> Mask:
     """
     if share >= 1:
         return np.ones(file.rows, dtype=bool)
-    drawn: Mask = np.random.default_rng(int(file.sha256[:16], 16)).random(file.rows) < share
+    seed = int(file.sha256[:16], 16)
+    drawn: Mask = np.random.default_rng(seed).random(file.rows) < share
     return drawn
 
 

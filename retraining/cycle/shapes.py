@@ -75,7 +75,8 @@ def changes_since(manifest: Manifest, now: Shape) -> dict[str, tuple[object, obj
     if made.recipe_sha256 is None:
         now = replace(now, recipe_sha256=None)
     before, after = asdict(made), asdict(now)
-    changed = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+    both = {name: (old, after[name]) for name, old in before.items()}
+    changed = {name: values for name, values in both.items() if values[0] != values[1]}
     if set(made.ignore_columns) == set(now.ignore_columns):
         changed.pop("ignore_columns", None)
     return changed

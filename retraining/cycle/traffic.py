@@ -218,7 +218,8 @@ def _estimates(
     chosen: Metric, rows: AnsweredRows, calibrations: Calibrations
 ) -> Mapping[Part, Score]:
     """Estimated scores by day and version, None for all of them; of rows that are there."""
-    days: list[date | None] = [None, *map(_day_of, np.unique(rows.hours // HOURS_A_DAY).tolist())]
+    day_numbers = np.unique(rows.hours // HOURS_A_DAY)
+    days: list[date | None] = [None, *map(_day_of, day_numbers.tolist())]
     versions: list[int | None] = [None, *np.unique(rows.versions).tolist()]
     parts = {
         (day, version): _rows_of(rows, day, version) for day, version in product(days, versions)

@@ -149,8 +149,7 @@ def _concept_drift(standard: Standard, share: Share, settings: Settings) -> Iter
             "concept_drift",
             f"v{standard.version} scored {_in_words(score)} in traffic, worse than {than}",
             "Check whether the features still predict the label, and let a cycle learn from these"
-            " rows: "
-            f"`{settings.command} run --force`.",
+            f" rows: `{settings.command} run --force`.",
             _numbers(standard, score),
         )
 

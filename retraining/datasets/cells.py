@@ -101,7 +101,9 @@ def shown(text: str, limit: int = 40) -> str:
     """A text as a person may safely read it in a log: quoted, shortened, whatever does not print
     escaped.
     """
-    return repr(text) if len(text) <= limit else f"{text[:limit]!r}... ({len(text):,} characters)"
+    if len(text) <= limit:
+        return repr(text)
+    return f"{text[:limit]!r}... ({len(text):,} characters)"
 
 
 def listed(names: tuple[str, ...] | list[str], limit: int = 8) -> str:

@@ -39,6 +39,7 @@ from retraining.datasets.csv_segments import (
 from retraining.datasets.pandas_index import index_columns
 from retraining.datasets.raw_rows import RawRows
 from retraining.errors import UnreadableFileError
+from retraining.phrases import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -175,12 +176,10 @@ class _CsvPart:
         cells = np.searchsorted(separators, stops) - np.searchsorted(separators, starts) + 1
         ragged = np.flatnonzero(cells != len(self.names))
         if ragged.size:
-            found = int(cells[ragged[0]])
-            raise UnreadableFileError(
-                f"{self.where(int(ragged[0]))} has {found} cell{'s' * (found != 1)} where the"
-                f" header has {len(self.names)}"
-                + (f" ({ragged.size:,} rows are like this)" if ragged.size > 1 else "")
-            )
+            first = int(ragged[0])
+            what = f"{how_many(int(cells[first]), 'cell')} where the header has {len(self.names):,}"
+            others = f" ({ragged.size:,} rows are like this)" if ragged.size > 1 else ""
+            raise UnreadableFileError(f"{self.where(first)} has {what}{others}")
 
     def refuse_words(self, names: list[str]) -> None:
         pattern = number_pattern(self.settings.csv_decimal)

@@ -78,7 +78,8 @@ def _of_column(values: pa.ChunkedArray, column: Column) -> UnseenValues | None:
         respelled += int(counts[strange & _spelled_like(texts, strange, by_key)].sum())
         here = np.flatnonzero(np.append(strange, False)[codes])  # code -1 takes the last
         if first is None and here.size:
-            first = (start + int(here[0]) + 1, texts[int(codes[here[0]])].as_py())
+            place = int(here[0])
+            first = (start + place + 1, texts[int(codes[place])].as_py())
         start += len(codes)
     if first is None:
         return None

@@ -57,7 +57,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """How a start ended; a negative code is the signal that ended its process, with a minus."""
+    """How a start ended.
+
+    Attributes:
+        code: its exit code; a negative one is the signal that ended its process, with a minus.
+        out: what it printed on stdout.
+        err: what it printed on stderr.
+        seconds: from its start to its end.
+        had_begun: False where it was to be stopped before its process was made.
+    """
 
     code: int
     out: str

@@ -1,7 +1,7 @@
-"""A first word with whoever listens at ENGINE, before Dask's client connects.
+"""Asks who listens at ENGINE, before Dask's client connects.
 
-The client waits for that word without an end. Where it gets one that it cannot read, it can neither
-be had nor closed.
+The client has no limit of its own for that answer. If it cannot read the answer, it can neither be
+used nor closed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 10.0  # seconds that Dask tries to connect, and waits for workers to come
-LONGEST = 15.0  # seconds for any step of it, since some have no limit of their own
-PAUSE = 0.05
+LONGEST = 15.0  # seconds for any step, because some have no limit of their own
+PAUSE = 0.05  # seconds between two looks
 WITHOUT = "or correct ENGINE, or leave it out: the work is done here then."
 
 
@@ -35,8 +35,8 @@ def greet(named: str, address: str, look: Callable[[], None]) -> None:
         look: called meanwhile; what it raises ends the wait.
 
     Raises:
-        EngineUnreachableError: nobody does, or no scheduler, or TLS is asked for without
-            certificates.
+        EngineUnreachableError: nobody listens there, or something else than a scheduler, or TLS is
+            asked for without certificates.
     """
     from distributed.security import Security
 
@@ -48,10 +48,10 @@ def greet(named: str, address: str, look: Callable[[], None]) -> None:
         )
     try:
         kind = patiently(partial(_kind_of_server, address, arguments), look)
-    except Exception as error:  # who is no scheduler may answer anything
+    except Exception as error:  # what is no scheduler may answer anything
         raise unreachable(named, error) from error
     if kind != "Scheduler":
-        raise _unreachable(named, f"a Dask {kind.lower()} listens there")
+        raise _no_scheduler(named, f"a Dask {kind.lower()} listens there")
 
 
 def _kind_of_server(address: str, arguments: Mapping[str, Any]) -> str:
@@ -68,12 +68,13 @@ async def _kind(address: str, arguments: Mapping[str, Any]) -> str:
 
 
 def patiently(work: Callable[[], T], look: Callable[[], None]) -> T:
-    """Do what may never come back, in a thread that is left behind then.
+    """Call what may never return, in a thread of its own.
 
-    `look` is called meanwhile; what it raises ends the wait.
+    `look` is called meanwhile; what it raises ends the wait. A call that does not return is left
+    behind: the thread ends with the process.
 
     Raises:
-        TimeoutError: it did not come back.
+        TimeoutError: it did not return within `LONGEST` seconds.
     """
     answer: futures.Future[T] = futures.Future()
 
@@ -94,12 +95,12 @@ def patiently(work: Callable[[], T], look: Callable[[], None]) -> T:
 
 
 def unreachable(named: str, error: Exception) -> EngineUnreachableError:
-    """No work was given to anybody yet."""
+    """What to tell of an error before a scheduler was found: no work was sent yet."""
     if not isinstance(error, OSError):
-        return _unreachable(named, "whoever listens there does not speak as one does")
+        return _no_scheduler(named, "whoever listens there does not speak as one does")
     if not str(error):
-        return _unreachable(named, f"whoever listens there said nothing for {LONGEST:g} s")
-    return _unreachable(named, f"{_root_of(error)} (tried for up to {PATIENCE:g} s)")
+        return _no_scheduler(named, f"whoever listens there said nothing for {LONGEST:g} s")
+    return _no_scheduler(named, f"{_root_of(error)} (tried for up to {PATIENCE:g} s)")
 
 
 def _root_of(error: OSError) -> str:
@@ -112,7 +113,7 @@ def _root_of(error: OSError) -> str:
     return why
 
 
-def _unreachable(named: str, why: str) -> EngineUnreachableError:
+def _no_scheduler(named: str, why: str) -> EngineUnreachableError:
     return EngineUnreachableError(
         f"No Dask scheduler answers at {named}: {why}.",
         remedy=f"Start one there: docs/scale.md has the line; {WITHOUT}",

@@ -43,7 +43,10 @@ class Ended:
 
     @classmethod
     def by_error(cls, project: Path, error: RetrainingError, code: int | None = None) -> Ended:
-        """One that was not started, or whose end is not known: an error came before it."""
+        """One that was not started, or whose end is not known, because of an error.
+
+        `code` is its exit code where the error's own is not meant.
+        """
         said = "".join(f"{line}\n" for line in error.lines())
         code = error.exit_code if code is None else code
         return cls(project, code, err=said, reason=error.what)

@@ -96,6 +96,15 @@ def _copy(source: Path, target: Path) -> None:
             os.fsync(copy.fileno())
 
 
+def exported_name(stem: str, number: int, sha256: str, suffix: str) -> str:
+    """The name of a file that a source exports: its number, and the digest of its bytes.
+
+    >>> exported_name("predictions", 7, "e3b0c44298fc1c14", "csv")
+    'predictions-00000007-e3b0c44298fc.csv'
+    """
+    return f"{stem}-{number:08d}-{sha256[:12]}.{suffix}"
+
+
 def free_path(folder: Path, name: str, sha256: str | None, *, room: int = 0) -> Path:
     """A path in `folder` that nothing stands at, whose name could be `room` bytes longer."""
     told_apart = with_digest(name, sha256 or os.urandom(8).hex())

@@ -45,7 +45,8 @@ def counted_by_reason(entries: Mapping[str, str]) -> str:
 
 
 def _first_of(names: Sequence[str]) -> str:
-    return f"{names[0]!r}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    first, more = repr(names[0]), len(names) - 1
+    return f"{first} and {more} more" if more else first
 
 
 def older_than_a_day(entries: Mapping[str, str], folder: Path, now: float) -> tuple[str, ...]:

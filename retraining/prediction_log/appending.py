@@ -108,12 +108,14 @@ def _lost_to_others(connection: Connection, model_name: str, fresh: list[Record]
         return set()  # nobody else writes to sqlite meanwhile
     ours = {(record["request_id"], record["row_index"]) for record in fresh}
     lost: set[str] = set()
-    for some in in_chunks([record["prediction_id"] for record in fresh]):
+    for chunk in in_chunks([record["prediction_id"] for record in fresh]):
         columns = predictions.c
         query = sa.select(columns.prediction_id, columns.request_id, columns.row_index).where(
-            columns.model_name == model_name, columns.prediction_id.in_(some)
+            columns.model_name == model_name, columns.prediction_id.in_(chunk)
         )
-        lost.update(row[0] for row in connection.execute(query) if (row[1], row[2]) not in ours)
+        for prediction_id, *place in connection.execute(query):
+            if tuple(place) not in ours:
+                lost.add(prediction_id)
     return lost
 
 

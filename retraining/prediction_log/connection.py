@@ -155,9 +155,9 @@ def _postgresql(url: URL, patience: Patience) -> Database:
         "timezone": "UTC",
     }
     given = url.query.get("options", "")
-    options = f"{given} " + " ".join(f"-c {name}={value}" for name, value in limits.items())
+    ours = " ".join(f"-c {name}={value}" for name, value in limits.items())
     arguments: dict[str, Any] = {
-        "options": options.strip(),
+        "options": f"{given} {ours}".strip(),
         "connect_timeout": max(2, round(patience.to_connect)),  # libpq takes no less
         "application_name": "retraining",
         # A server that is gone without a word is noticed by the kernel.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from retraining.folders.file_moves import exported_name
 from retraining.prediction_log.locking import ALONE, in_chunks, lock_the_labels
 from retraining.prediction_log.tables import exports, labels, predictions
 
@@ -43,7 +44,7 @@ class PreparedExport:
 
 @dataclass(frozen=True)
 class FileAside:
-    """A file that was written aside: its name is to be `<stem>-<number>-<digest>.<suffix>`."""
+    """A file that was written aside; it gets its name once its number is known."""
 
     stem: str
     suffix: str
@@ -68,7 +69,7 @@ def claim(
             return None
         newest = sa.select(sa.func.max(exports.c.number)).where(exports.c.model_name == model_name)
         number = (connection.execute(newest).scalar() or 0) + 1
-        name = f"{aside.stem}-{number:08d}-{aside.sha256[:12]}.{aside.suffix}"
+        name = exported_name(aside.stem, number, aside.sha256, aside.suffix)
         prepared = PreparedExport(number, name, aside.sha256, aside.size, len(rows), aside.owner)
         connection.execute(sa.insert(exports).values(_record(model_name, prepared, now)))
         _mark(connection, model_name, name, rows)

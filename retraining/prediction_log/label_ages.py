@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST = 0.95
 NEWEST = 10_000  # labels that are looked at
+WHY_TO_WAIT = "labels that come early are no random sample of all"
 
 
 def newest_delays(connection: Connection, model_name: str) -> Integers:

@@ -19,16 +19,13 @@ ROWS_COUNT_ALIKE = ("accuracy", "error_rate")  # metrics in which a rare class h
 
 
 def suggested_threshold(baseline: Baseline, *, greater_is_better: bool) -> float:
-    """The worse end of the baseline's interval, cut to two decimals away from it: a fall below it
-    is more than chance.
+    """The worse end of the baseline's interval, rounded outwards to two decimals.
 
-    With too few blocks for an interval, a share's rows are taken as independent (Wald's 95 %
-    interval).
+    A score beyond it is worse by more than chance. With too few blocks for an interval, a share's
+    rows are taken as independent (Wald's 95 % interval).
     """
-    value = float(baseline.value or 0.0)
-    margin = _margin_of_independent_rows(value, _rows_it_rests_on(baseline))
     interval = baseline.score.interval if baseline.score is not None else None
-    low, high = interval or (max(value - margin, 0.0) if margin else value, value + margin)
+    low, high = interval or _interval_of_independent_rows(baseline)
     # rounding to the nearest would suggest 1 for 0.9979, which no score reaches for long
     if greater_is_better:
         return math.floor(round(low * 100, 6)) / 100
@@ -36,13 +33,15 @@ def suggested_threshold(baseline: Baseline, *, greater_is_better: bool) -> float
 
 
 def suggested_thresholds(baseline: Baseline, confidence: float) -> dict[str, float]:
-    """METRIC -> the RETRAIN_THRESHOLD that would be suggested under it, for a person who changes
-    METRIC later; those that the answers do not give are not there.
+    """METRIC -> the RETRAIN_THRESHOLD to suggest to a person who changes METRIC to it later.
+
+    Metrics that cannot be computed from the baseline's answers are left out, and those that take
+    long.
     """
     answers = baseline.answers
-    suggested: dict[str, float] = {}
     if baseline.score is None or answers is None:
         return {}
+    suggested: dict[str, float] = {}
     for name, one in METRICS.items():
         is_quick = one.computed_from != "scorer"  # which is asked again for every block
         has_answers = one.needs == "labels" or answers.probabilities is not None
@@ -76,8 +75,8 @@ def threshold_source(baseline: Baseline, *, greater_is_better: bool) -> str:
 
 
 def _rows_it_rests_on(baseline: Baseline) -> int:
-    """How many rows bear the score: all of them, where each counts alike, else fewer where one
-    class is rare.
+    """How many rows the score rests on: all of them if all count alike, else fewer if one class is
+    rare.
 
     A mean over K classes of n_k rows varies as a share of K^2 / sum(1 / n_k) rows does.
     """
@@ -87,6 +86,13 @@ def _rows_it_rests_on(baseline: Baseline) -> int:
         return baseline.score.rows
     _, counts = np.unique(baseline.answers.truth, return_counts=True)
     return round(len(counts) ** 2 / float(np.sum(1 / counts)))
+
+
+def _interval_of_independent_rows(baseline: Baseline) -> tuple[float, float]:
+    value = float(baseline.value or 0.0)
+    margin = _margin_of_independent_rows(value, _rows_it_rests_on(baseline))
+    low = max(value - margin, 0.0) if margin else value  # a score that is no share may be below 0
+    return low, value + margin
 
 
 def _margin_of_independent_rows(value: float, rows: int) -> float:

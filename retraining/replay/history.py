@@ -131,25 +131,22 @@ def cut_at_offsets(
     for offset in range(offsets):
         first = offset * per_cycle // offsets
         starts = range(first + initial, rows - per_cycle + 1, per_cycle)
-        cuts.append(
-            Cut(
-                offset,
-                (first, first + initial),
-                tuple((start, start + per_cycle) for start in starts),
-            )
-        )
+        cycles = tuple((start, start + per_cycle) for start in starts)
+        cuts.append(Cut(offset, (first, first + initial), cycles))
     if not cuts[-1].cycles:
+        at_offsets = f" at {offsets} offsets" if offsets > 1 else ""
         raise UsageError(
             f"The history has {rows:,} labelled rows: too few for a first model of {initial:,} rows"
-            f" and a cycle of {per_cycle:,}{f' at {offsets} offsets' if offsets > 1 else ''}.",
+            f" and a cycle of {per_cycle:,}{at_offsets}.",
             remedy="Name more files, or smaller numbers with --initial-rows and --rows-per-cycle.",
         )
     for cut in cuts:
-        labels = label_codes(history.table.slice(cut.initial[0], initial))
+        first, _ = cut.initial
+        labels = label_codes(history.table.slice(first, initial))
         if len(np.unique(labels)) < 2:
+            where = f" from row {first:,}" if cut.offset else ""
             raise UsageError(
-                f"The first {initial:,} rows{f' from row {cut.initial[0]:,}' if cut.offset else ''}"
-                " hold one class only.",
+                f"The first {initial:,} rows{where} hold one class only.",
                 remedy="Let the first model learn more rows with --initial-rows.",
             )
     return tuple(cuts)
@@ -157,5 +154,6 @@ def cut_at_offsets(
 
 def even_ranges(rows: RowRange, parts: int) -> list[RowRange]:
     """A range of rows cut into contiguous parts whose lengths differ by one row at most."""
-    edges = [rows[0] + (rows[1] - rows[0]) * part // parts for part in range(parts + 1)]
+    start, stop = rows
+    edges = [start + (stop - start) * part // parts for part in range(parts + 1)]
     return list(itertools.pairwise(edges))

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from retraining.console.progress import WIPE, bar
+
 if TYPE_CHECKING:
     from typing import TextIO
-
-WIDTH = 30
 
 
 @dataclass
@@ -33,16 +33,14 @@ class Progress:
         """One more cycle was played."""
         self.done += 1
         if self.terminal is not None:
-            left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
-            filled = WIDTH * self.done // self.total
-            bar = "#" * filled + "." * (WIDTH - filled)
-            self.terminal.write(
-                f"\r[{bar}] {self.done:,} of {self.total:,} {self.what}, {left / 60:.1f} min left "
-            )
+            seconds_each = (time.monotonic() - self.started) / self.done
+            left = seconds_each * (self.total - self.done)
+            counted = f"{bar(self.done, self.total)} {self.done:,} of {self.total:,} {self.what}"
+            self.terminal.write(f"\r{counted}, {left / 60:.1f} min left ")
             self.terminal.flush()
 
     def clear(self) -> None:
         """Take the bar away."""
         if self.terminal is not None and self.done:
-            self.terminal.write("\r\x1b[K")
+            self.terminal.write(WIPE)
             self.terminal.flush()

@@ -82,8 +82,9 @@ class Deliveries:
     def initial_files(self) -> int:
         """As many files as make them about as long as a cycle's."""
         start, stop = self.cut.initial
-        a_file = (self.cut.cycles[0][1] - self.cut.cycles[0][0]) / self.files_per_cycle
-        return max(1, min(stop - start, round((stop - start) / a_file)))
+        first, end = self.cut.cycles[0]
+        rows_a_file = (end - first) / self.files_per_cycle
+        return max(1, min(stop - start, round((stop - start) / rows_a_file)))
 
     def deliver(self, cycle: int, into: Path, arrival: datetime) -> None:
         """Put the files of a cycle, or those of the first model (cycle 0), into a folder, each a

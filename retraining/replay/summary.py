@@ -169,9 +169,12 @@ def drawing(values: Sequence[float | None], scale: tuple[float, float]) -> str:
         [value for value in values[start : start + size] if value is not None]
         for start in range(0, len(values), size)
     ]
-    low, high = scale
+    return "".join(_bar(_mean(part), *scale) for part in parts)
+
+
+def _bar(value: float | None, low: float, high: float) -> str:
+    if value is None:
+        return " "
     step = (high - low) / len(BARS) or 1.0
-    return "".join(
-        BARS[min(len(BARS) - 1, int((sum(part) / len(part) - low) / step))] if part else " "
-        for part in parts
-    )
+    place = int((value - low) / step)
+    return BARS[min(len(BARS) - 1, place)]

@@ -6,8 +6,7 @@ The one loop that is not the job's own cycle.
 batches, `every:K` after every Kth cycle on all rows. The first model's rows are one batch. Nothing
 is held out, and each trained model serves. `tutorial` does what tutorials teach: its threshold is
 two points under the first score, it splits at random, and it promotes what is better on that split,
-though the champion learned most of those rows.
-A window that holds one class only is not fitted.
+though the champion learned most of those rows. A window that holds one class only is not fitted.
 """
 
 from __future__ import annotations

@@ -114,7 +114,8 @@ def timeline_words(metric: str | None, served: Sequence[Served]) -> str:
     endings = [cycle.ending for cycle in served]
     promotions, roll_backs = endings.count("promoted"), endings.count("rolled_back")
     change = gain_text(metric, scores[-1] - scores[0], None)
+    first, last = served[0].label, served[-1].label
     return (
-        f"Served {metric} over {len(served)} cycles, from {served[0].label} to {served[-1].label}:"
-        f" a change of {change} with {promotions} promotions and {roll_backs} roll-backs"
+        f"Served {metric} over {len(served)} cycles, from {first} to {last}: a change of {change}"
+        f" with {promotions} promotions and {roll_backs} roll-backs"
     )

@@ -254,7 +254,8 @@ def _trace(line: Line, across: _Scale, up: _Height) -> Trace:
 
 
 def _pieces(points: Sequence[tuple[float, float]]) -> tuple[Piece, ...]:
-    return tuple(Piece(_round(x1), y1, _round(x2), y2) for (x1, y1), (x2, y2) in pairwise(points))
+    rounded = [(_round(x), y) for x, y in points]
+    return tuple(Piece(*begin, *end) for begin, end in pairwise(rounded))
 
 
 def _flags(events: Sequence[Event], across: _Scale) -> tuple[Flag, ...]:

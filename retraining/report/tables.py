@@ -39,11 +39,12 @@ class FactsTable:
 def facts_table(table: FactsTable) -> FactsTable:
     """`table` with the rows that fit on a page, and a word about the others."""
     beyond = len(table.rows) - MOST_ROWS
-    rows = tuple(
-        (*row[: table.words], *map(typeset, row[table.words :])) for row in table.rows[:MOST_ROWS]
-    )
+    rows = []
+    for row in table.rows[:MOST_ROWS]:
+        words, numbers = row[: table.words], row[table.words :]
+        rows.append((*words, *map(typeset, numbers)))
     left_out = f"{beyond:,} more are left out here." if beyond > 0 else ""
-    return replace(table, rows=rows, left_out=left_out)
+    return replace(table, rows=tuple(rows), left_out=left_out)
 
 
 def by_class(outcome: Outcome) -> FactsTable | None:

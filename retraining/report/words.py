@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from retraining.endings import ENDINGS
 from retraining.metrics import METRICS
+from retraining.phrases import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,14 +112,13 @@ def printable(text: object, limit: int = 500) -> str:
     """Untrusted text on one line: control characters and lone surrogates shown as escapes, the rest
     cut at `limit` characters.
     """
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "replace").decode()
-        for c in str(text)[: limit + 1]
-    )
+    shown = escaped(str(text)[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
 def _number(metric: str | None, value: float, *, signed: bool) -> str:
     sign = "+" if signed else ""
-    text = format(100 * value, f"{sign}.1f") if is_share(metric) else format(value, f"{sign}.4f")
+    text = f"{value:{sign}.4f}"
+    if is_share(metric):
+        text = f"{100 * value:{sign}.1f}"
     return text if text.strip("+-0.") else text.lstrip("+-")  # no sign on what rounds to zero

@@ -126,7 +126,10 @@ def _token_in(connection: HTTPConnection) -> str | None:
 
 
 def _hosts(allowed: tuple[str, ...], host: str | None) -> frozenset[str]:
-    """The names that are ours: loopback's always, which no other site's page can be called by."""
+    """The names that are ours, as `Host` has them; `*` is any name.
+
+    Loopback's are always among them, because no page of another site can be reached by these.
+    """
     if host is None:
         return frozenset(allowed or ("*",))
     return frozenset(_as_asked(name) for name in (*LOOPBACK_NAMES, host, *allowed))

@@ -50,9 +50,11 @@ def label_told_by(rows: Rows, column: Column, schema: Schema) -> Remark | None:
     if told_by is None:
         return None
     verb, exceptions = told_by
-    but = f"in all but {exceptions:,} of {count:,} rows" if exceptions else f"in all {count:,} rows"
+    where = f"in all {count:,} rows"
+    if exceptions:
+        where = f"in all but {exceptions:,} of {count:,} rows"
     first = int(np.flatnonzero(labelled)[0])
-    return Remark("label told", column.name, f"{verb} {but}", rows.place(first), IS_IT_KNOWN)
+    return Remark("label told", column.name, f"{verb} {where}", rows.place(first), IS_IT_KNOWN)
 
 
 def _by_text(

@@ -84,7 +84,7 @@ class Collections:
 
 @contextmanager
 def connected(settings: Settings, patience: Patience) -> Iterator[Collections]:
-    """A source that is closed at the end.
+    """The user's collections, over a connection that is closed at the end.
 
     Raises:
         SettingsError: the address or a name is malformed.
@@ -93,7 +93,7 @@ def connected(settings: Settings, patience: Patience) -> Iterator[Collections]:
     """
     client = _client(settings, patience)
     try:
-        yield _source(client, settings, patience)
+        yield _collections(client, settings, patience)
     except InvalidName as error:
         raise SettingsError(
             (f"DATABASE_NAME or COLLECTION_NAME: {error}",), where="MongoDB"
@@ -127,7 +127,7 @@ def _client(settings: Settings, patience: Patience) -> MongoClient[dict[str, Any
         raise SettingsError((problem,), where="MongoDB") from None
 
 
-def _source(
+def _collections(
     client: MongoClient[dict[str, Any]], settings: Settings, patience: Patience
 ) -> Collections:
     database = client[str(settings.database_name)]

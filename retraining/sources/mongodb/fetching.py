@@ -68,15 +68,22 @@ def fetch(
     outbox = Outbox.of(MongoDB(settings), settings)
     owner = f"{socket.gethostname()}:{settings.project}"
     patience = patience or Patience()
-    with connected(settings, patience) as source:
-        ledger = Ledger(source.ledger, settings.model_name)
+    with connected(settings, patience) as collections:
+        ledger = Ledger(collections.ledger, settings.model_name)
         # most likely a wrong name, under which nothing should be made
-        if source.is_empty and not ledger.is_there():
+        if collections.is_empty and not ledger.is_there():
             log.warning("%s", nothing_there(settings))
             return Fetched()
         finish_what_a_dead_export_left(ledger, outbox, owner=owner, clock=clock)
         deliveries = _export_new_documents(
-            settings, schema, source, ledger, outbox, owner=owner, clock=clock, patience=patience
+            settings,
+            schema,
+            collections,
+            ledger,
+            outbox,
+            owner=owner,
+            clock=clock,
+            patience=patience,
         )
     return _summary(deliveries)
 
@@ -84,7 +91,7 @@ def fetch(
 def _export_new_documents(
     settings: Settings,
     schema: Schema | None,
-    source: Collections,
+    collections: Collections,
     ledger: Ledger,
     outbox: Outbox,
     *,
@@ -97,7 +104,7 @@ def _export_new_documents(
     Without a layout nothing is delivered, and the watermark stays.
     """
     watermark = ledger.watermark()
-    start = scan_start(source.documents, ledger, watermark, patience)
+    start = scan_start(collections.documents, ledger, watermark, patience)
     # read before the documents: who claims one of them later wins against our claim
     known = ledger.known(start)
     if ledger.last_owner not in (None, owner):
@@ -106,8 +113,8 @@ def _export_new_documents(
             ledger.last_owner,
             settings.model_name,
         )
-    cut = cut_at(source.server_time, settings.mongo_settle_seconds)
-    scan = Scan(source.documents, start, cut, known)
+    cut = cut_at(collections.server_time, settings.mongo_settle_seconds)
+    scan = Scan(collections.documents, start, cut, known)
     layout, documents = _layout(schema, settings, ledger, watermark, iter(scan))
     if layout is None:
         return []
@@ -127,9 +134,9 @@ def has_documents(settings: Settings, *, patience: Patience | None = None) -> bo
     Raises:
         UnreachableError, CredentialsRefusedError, SettingsError: as `fetch` would.
     """
-    with connected(settings, patience or Patience()) as source:
-        Ledger(source.ledger, settings.model_name).is_there()
-        return not source.is_empty
+    with connected(settings, patience or Patience()) as collections:
+        Ledger(collections.ledger, settings.model_name).is_there()
+        return not collections.is_empty
 
 
 def nothing_there(settings: Settings) -> str:

@@ -24,6 +24,8 @@ import bson
 from bson.objectid import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from retraining.folders.file_moves import exported_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -195,9 +197,8 @@ class Ledger:
         """
         number = self.last + 1
         stem, _, suffix = delivery.file.partition(".")
-        numbered = replace(
-            delivery, number=number, file=f"{stem}-{number:08d}-{delivery.sha256[:12]}.{suffix}"
-        )
+        name = exported_name(stem, number, delivery.sha256, suffix)
+        numbered = replace(delivery, number=number, file=name)
         try:
             self._records.insert_one(_record(self._model, numbered))
         except DuplicateKeyError:

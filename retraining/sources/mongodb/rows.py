@@ -78,13 +78,15 @@ class Layout:
     def file(self, rows: Iterable[Sequence[str]], ids: Iterable[Any] = ()) -> bytes:
         """The bytes of a CSV file; with `ids` it gets a last column `_id`."""
         ids = list(ids)
-        header = [*self.cells, ID] if ids else list(self.cells)
-        lines = [[*row, id_text(_id)] for row, _id in zip(rows, ids, strict=True)] if ids else rows
+        header = list(self.cells)
+        if ids:
+            header.append(ID)
+            rows = [[*row, id_text(_id)] for row, _id in zip(rows, ids, strict=True)]
         text = io.StringIO(newline="")
         # CRLF, as RFC 4180 has it, makes the writer quote a lone carriage return inside a cell too.
         writer = csv.writer(text, delimiter=self.separator, lineterminator="\r\n")
         writer.writerow(header)
-        writer.writerows(lines)
+        writer.writerows(rows)
         return text.getvalue().encode(self.encoding)
 
 

@@ -42,8 +42,9 @@ log = logging.getLogger(__name__)
 
 def cut_at(server_time: datetime, settle_seconds: float) -> ObjectId:
     """The smallest ObjectId of `settle_seconds` before the server's time."""
-    seconds = server_time.timestamp() - settle_seconds
-    return ObjectId(min(max(0, int(seconds)), 2**32 - 1).to_bytes(4, "big") + bytes(8))
+    seconds = int(server_time.timestamp() - settle_seconds)
+    in_four_bytes = min(max(0, seconds), 2**32 - 1)
+    return ObjectId(in_four_bytes.to_bytes(4, "big") + bytes(8))
 
 
 def scan_start(

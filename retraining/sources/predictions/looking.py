@@ -17,7 +17,12 @@ from retraining.prediction_log.counts import (
     other_exporters,
     stray_labels,
 )
-from retraining.prediction_log.label_ages import is_too_short, labels_in_days, newest_delays
+from retraining.prediction_log.label_ages import (
+    WHY_TO_WAIT,
+    is_too_short,
+    labels_in_days,
+    newest_delays,
+)
 from retraining.prediction_log.layout import layout_of
 from retraining.sources import Finding
 from retraining.sources.predictions.fetching import no_such_class, owner_of
@@ -152,8 +157,8 @@ def _wait(settings: Settings, database: Database) -> Iterator[Finding]:
     if in_days is not None and is_too_short(wait, in_days):
         what = (
             f"95 % of the last {how_many(delays.size, 'label')} came within"
-            f" {how_many(in_days, 'day')}, and LABEL_WAIT_DAYS={wait:g} is shorter: labels that"
-            " come early are no random sample of all."
+            f" {how_many(in_days, 'day')}, and LABEL_WAIT_DAYS={wait:g} is shorter:"
+            f" {WHY_TO_WAIT}."
         )
         yield Finding(what, f"Set LABEL_WAIT_DAYS={in_days} or more.")
 
