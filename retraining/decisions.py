@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from retraining.settings import Settings
 
 FORCED: Final = "forced"
+NOTHING_TO_SCORE = "there is no new row to score production on"
 SECONDS_A_DAY = 86_400
 LONGEST_BACK_OFF = 8  # times MIN_NEW_FILES
 ADAPTIVE_RANGE = 4.0  # the adaptive interval stays within base / 4 and base * 4
@@ -94,7 +95,7 @@ def below_threshold(health: Health, settings: Settings) -> Decision:
     """
     value, limit = health.served.value, settings.retrain_threshold
     if health.served.rows == 0:
-        return Decision(False, "there is no new row to score production on")
+        return Decision(False, NOTHING_TO_SCORE)
     if value is None:
         return Decision(
             False,

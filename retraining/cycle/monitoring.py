@@ -11,7 +11,7 @@ from retraining.cycle.never_seen import NeverSeen, columns_never_seen
 from retraining.cycle.probation import grade_the_last_decision, hold_probation
 from retraining.cycle.rows import predictions, whole_files
 from retraining.cycle.traffic_drift import drift_since
-from retraining.decisions import Health
+from retraining.decisions import NOTHING_TO_SCORE, Health
 from retraining.errors import DamagedModelError, UnpredictableRowsError
 from retraining.ledger import REGISTERED
 from retraining.logs import log
@@ -169,10 +169,13 @@ def _trained(record: CycleRecord) -> bool:
 
 def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Decision:
     """Against this version's own record: its scores on the batches that it served."""
+    if served.value is None:
+        return Decision(False, NOTHING_TO_SCORE)
     own = [
         Estimate(record.served.value, record.served_error, record.served.rows, record.served_blocks)
         for record in records
         if record.served is not None
+        and record.served.value is not None
         and record.outcome.previous_version == cycle.production.number
         and record.served.metric == cycle.settings.metric
     ]

@@ -60,6 +60,20 @@ def test_a_drop_is_judged_against_the_version_s_own_record(desk: Desk) -> None:
     assert "against its own record on 1 batch: significantly worse" in drop.reason
 
 
+def test_a_batch_of_copies_alone_begins_no_record(desk: Desk) -> None:
+    for place, path in enumerate(sorted(desk.project.folder.glob("used_data/*.csv"))):
+        head, *rows = path.read_text().splitlines()
+        desk.project.put(f"again-{place}.csv", "\n".join([head, *reversed(rows)]) + "\n")
+    with desk.opened() as cycle:
+        drop = monitor(cycle).health.drop
+    assert drop.reason == "there is no new row to score production on"
+    assert desk.cycle().new_rows == 0
+    desk.deliver(4, seed=3)
+    with desk.opened() as cycle:
+        drop = monitor(cycle).health.drop
+    assert "its record begins with this batch" in drop.reason
+
+
 def test_the_last_training_is_the_last_registration_or_attempt(desk: Desk) -> None:
     desk.deliver(4, seed=2)
     with desk.opened() as cycle:
