@@ -112,3 +112,8 @@ class Outcome(NamedTuple):
     probation: Comparison | None = None
     traffic: TrafficTrial | None = None
     seconds: Mapping[str, float] = NO_SECONDS
+
+    @property
+    def found_nothing_comparable(self) -> bool:
+        """Whether something called for a retrain, and no row could have tested a new version."""
+        return self.ending == "kept" and self.trigger is not None

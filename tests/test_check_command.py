@@ -153,6 +153,14 @@ def test_checking_changes_nothing_but_local_notes(promoted: Project) -> None:
     assert files() == before
 
 
+def test_a_gain_that_no_challenger_can_have_is_a_warning(registered: Project) -> None:
+    registered.configure(MIN_IMPROVEMENT="2")
+    (what,) = problems(registered, 0)
+    assert what.startswith("No challenger can gain MIN_IMPROVEMENT=2: accuracy lies between 0 and")
+    registered.configure(PROMOTE_WHEN="significant")  # which does not ask for it
+    assert problems(registered, 0) == []
+
+
 def test_a_column_without_any_value_is_a_warning(tmp_path: Path, empty_store: Path) -> None:
     project = Project.made(tmp_path / "project")
     for place, text in enumerate(tables(8, seed=1)):

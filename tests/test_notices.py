@@ -428,6 +428,22 @@ def test_each_ending_raises_its_alerts(
         assert alert["time"] == "2026-11-20T02:19:05+00:00"
 
 
+@pytest.mark.parametrize(
+    ("ending", "advice"),
+    [
+        ("kept", "This cycle trained nothing; "),
+        ("rejected", "The cycle retrains by itself"),
+    ],
+)
+def test_a_missed_threshold_that_waits_is_not_said_to_retrain(
+    settings: Settings, ending: str, advice: str
+) -> None:
+    outcome = ended(ending, drift=Drift(), files=FileCounts())
+    (missed, *_) = alerts.alerts_of(outcome, settings, NOW)
+    assert missed["kind"] == "concept_drift"
+    assert advice in missed["try"]
+
+
 def test_a_metric_that_should_be_small_alarms_above_its_threshold(settings: Settings) -> None:
     settings = settings._replace(metric="error_rate")
     kinds = [

@@ -30,6 +30,7 @@ from retraining.inbox import NO_PERMISSION
 from retraining.inbox.listing import CHANGING, TOO_YOUNG
 from retraining.inbox.passed_over import COPY, in_words, passed_over
 from retraining.inbox.rights import check_rights
+from retraining.metrics import METRICS
 from retraining.model_registry.names import HOLD
 from retraining.phrases import first_few, how_many
 from retraining.project import Project
@@ -104,6 +105,7 @@ def _last_line(problems: Sequence[Problem]) -> str:
 
 def _problems(settings: Settings, *, deep: bool) -> Iterator[Problem]:
     yield from answer_a_schedule(settings)
+    yield from _out_of_reach(settings)
     yield from _folders(settings)
     try:
         job = Job.open(settings, read_only=True, dry_run=True)
@@ -157,6 +159,19 @@ def _source(source: Source, schema: Schema | None) -> Iterator[Problem]:
             yield Problem(found.what, source.name, found.remedy, found.code)
     except RetrainingError as error:
         yield as_problem(error, source.name)
+
+
+def _out_of_reach(settings: Settings) -> Iterator[Problem]:
+    """A gain that no challenger can have: it was meant in percentage points, most likely."""
+    chosen, asked = METRICS[settings.metric], settings.min_improvement
+    if settings.promote_when not in ("better", "manual") or asked <= chosen.high - chosen.low:
+        return
+    what = (
+        f"No challenger can gain MIN_IMPROVEMENT={asked:g}: {chosen.name} lies between"
+        f" {chosen.low:g} and {chosen.high:g}, so nothing would ever be promoted."
+    )
+    remedy = f"Set it in units of {chosen.name}: two points are 0.02."
+    yield Problem(what, "MIN_IMPROVEMENT", remedy, 0)
 
 
 def _folders(settings: Settings) -> Iterator[Problem]:
@@ -317,6 +332,7 @@ def _invariants(story: Story) -> Iterator[Problem]:
     yield from _production(story)
     yield from _put_back(story)
     yield from _full_dumps(story)
+    yield from _nothing_comparable(story)
     yield from _left_by_a_dead_start(story.project)
 
 
@@ -398,6 +414,19 @@ def _full_dumps(story: Story) -> Iterator[Problem]:
             " before.",
             str(story.project.settings.new_data_dir),
             "If each file is a dump of the whole table, deliver only what is new.",
+            0,
+        )
+
+
+def _nothing_comparable(story: Story) -> Iterator[Problem]:
+    """The last cycle had a reason to retrain, and no row to test a new version on."""
+    cycles = story.ledger.cycles
+    if cycles and cycles[-1].outcome.found_nothing_comparable:
+        outcome, command = cycles[-1].outcome, story.project.settings.command
+        yield Problem(
+            f"The last cycle could train no version: {outcome.reason}.",
+            str(story.project.settings.new_data_dir),
+            f"Deliver rows that no version learned, each once; `{command} explain` shows it.",
             0,
         )
 

@@ -140,7 +140,12 @@ def _concept_drift(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
         retrains = settings.auto_retrain_enabled and {"threshold", "always"} & set(
             settings.retrain_when
         )
-        if retrains:
+        if retrains and outcome.ending == "kept":
+            remedy = (
+                f"This cycle trained nothing; `{settings.command} explain` says why. If no model"
+                " reaches the threshold, set RETRAIN_THRESHOLD to a score that one can reach."
+            )
+        elif retrains:
             remedy = (
                 "The cycle retrains by itself; if this repeats, check whether the features still"
                 " predict the label."
@@ -157,9 +162,10 @@ def _concept_drift(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
 
 def _nothing_comparable(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
     """A trigger fired, and there was no row on which a new version could have been tested."""
-    if outcome.ending == "kept" and outcome.trigger is not None:
+    if outcome.found_nothing_comparable:
         remedy = (
-            "Deliver rows that were not learned. Until then no version can be trained and tested; "
+            "Deliver rows that no version learned, each once. Until then no version can be trained"
+            " and tested; "
             f"`{settings.command} explain` says why."
         )
         yield alert("nothing_comparable", outcome.reason, remedy, score=_served(outcome))

@@ -134,4 +134,8 @@ def test_nothing_comparable_below_the_threshold_has_words_of_its_own_and_an_aler
     assert told["scores"]["production_on_new"] < 0.8
     assert (told["ending"], told["trigger"]) == ("kept", "threshold")
     assert "nothing can be compared" in told["reason"]
-    assert "nothing_comparable" in {alert["kind"] for alert in alerts(project)}
+    told_by_kind = {alert["kind"]: alert for alert in alerts(project)}
+    assert "nothing can be compared" in told_by_kind["nothing_comparable"]["what"]
+    assert "This cycle trained nothing" in told_by_kind["concept_drift"]["try"]
+    checked = " ".join(project.start("check").expect(0).out.split())
+    assert "The last cycle could train no version: production scored" in checked
