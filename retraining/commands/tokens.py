@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from retraining.commands import Answer
+from retraining.phrases import how_many
 from retraining.serving.tokens import Token, TokenFile
 
 if TYPE_CHECKING:
@@ -31,8 +33,20 @@ def _listed(tokens: tuple[Token, ...]) -> Answer:
     if not tokens:
         return Answer([], "There is no token yet.")
     result = []
-    lines = [f"{'name':<20} {'made':<12} scopes"]
+    now = datetime.now(UTC)
+    lines = [f"{'name':<20} {'made':<12} {'age':<12} scopes"]
     for one in tokens:
         result.append({"name": one.name, "scopes": list(one.scopes), "made": one.made})
-        lines.append(f"{one.name:<20} {one.made[:10]:<12} {','.join(one.scopes)}")
+        age = _age(one.made, now)
+        lines.append(f"{one.name:<20} {one.made[:10]:<12} {age:<12} {','.join(one.scopes)}")
     return Answer(result, "\n".join(lines))
+
+
+def _age(made: str, now: datetime) -> str:
+    """In whole days; a line written by hand may not say when it was made."""
+    try:
+        time = datetime.fromisoformat(made)
+    except ValueError:
+        return "unknown"
+    aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return how_many((now - aware).days, "day")

@@ -316,17 +316,30 @@ def load(registry: Registry, number: int, settings: Settings) -> ServedModel:
         schema=model.schema,
         estimator=model.estimator,
         since=datetime.now(UTC),
-        facts=facts_of(version, registry),
+        facts=facts_of(version, registry, champion=model.manifest.champion),
     )
 
 
 def facts_of(
-    version: Version, registry: Registry, known: TellingFacts | None = None
+    version: Version,
+    registry: Registry,
+    known: TellingFacts | None = None,
+    champion: int | None = None,
 ) -> TellingFacts:
-    """What the registry tells of a version; `known` saves asking for what never changes."""
+    """What the registry tells of a version.
+
+    Args:
+        version: that answers.
+        registry: asked for what no tag tells.
+        known: what was told of it before; saves asking for what never changes.
+        champion: the version that it was made to replace. A cycle tags that one as the version
+            before only when it has archived the files, after the alias moved.
+    """
+    if known is not None:
+        champion = known.previous_version
     return TellingFacts(
         why=version.why,
-        previous_version=version.previous,
+        previous_version=champion if version.previous is None else version.previous,
         metrics=registry.metrics(version) if known is None else known.metrics,
         links=_links(version, registry) if known is None else known.links,
     )

@@ -85,9 +85,9 @@ def with_probes(folder: Path, versions: int = 2, **more: str) -> Settings:
     return settings
 
 
-def register(settings: Settings, estimator: Any) -> int:
-    """A version of ours with this estimator; its number."""
-    manifest = Manifest((samples.FILE,), (), (), SCHEMA, "cd" * 32, "cycle-1")
+def register(settings: Settings, estimator: Any, champion: int | None = None) -> int:
+    """A version of ours with this estimator, made to replace `champion`; its number."""
+    manifest = Manifest((samples.FILE,), (), (), SCHEMA, "cd" * 32, "cycle-1", champion=champion)
     candidate = samples.candidate(estimator=estimator, manifest=manifest, sketches={})
     registry = MlflowRegistry(settings)
     parent = registry.begin_cycle("cycle-1", samples.STARTED)

@@ -19,12 +19,15 @@ import pytest
 
 from retraining.errors import UnreachableError
 from retraining.model_registry.mlflow_registry import MlflowRegistry
+from retraining.records import Marks
 from retraining.serving import production as following
 from retraining.serving.production import Production
 from retraining.serving.refusals import Refusal
+from retraining.serving.routes.operating import info_of
 from tests.serving.services import (
     FRAGILE,
     Broken,
+    Probe,
     Running,
     move_alias,
     probe_project,
@@ -162,6 +165,22 @@ def test_an_alias_that_nobody_holds_is_zero_in_the_metrics(own_probes: Settings)
         move_alias(own_probes, None)
         assert until(lambda: service.ask("GET", "/health").json["alias_version"] is None)
         assert holder() == "retraining_alias_version 0.0"
+
+
+def test_which_version_was_before_is_told_before_its_tag_is_written(own_probes: Settings) -> None:
+    followed = production(own_probes, Watched())
+
+    def before() -> int | None:
+        followed.look()
+        return info_of(followed.model_now(), followed.standing)["previous_version"]
+
+    assert before() is None
+    challenger = register(own_probes, Probe(3), champion=1)
+    move_alias(own_probes, challenger)
+    assert before() == 1, "a cycle tags it when its files are archived"
+    assert before() == 1, "and no later look forgets it"
+    MlflowRegistry(own_probes).mark(challenger, Marks(previous=2))
+    assert before() == 2
 
 
 def test_without_the_alias_the_loaded_version_goes_on(own_probes: Settings) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -125,7 +126,7 @@ def test_a_port_that_is_taken_and_a_host_without_tokens_end_the_start(tmp_path: 
     made = project.start_process("--new-token", "x", "--scopes", "read", script=SCRIPT).expect(0)
     assert len(made.out.strip()) > 30
     listed = project.start_process("--tokens", script=SCRIPT).expect(0).out
-    assert "x" in listed
+    assert re.search(r"^x +20\d\d-\d\d-\d\d +0 days +read$", listed, re.MULTILINE), listed
     assert made.out.strip() not in listed
     done = project.start_process("--host", "192.0.2.1", "--port", str(port), script=SCRIPT)
     assert "cannot listen on 192.0.2.1" in done.expect(2).error[0]
