@@ -151,11 +151,11 @@ def drift_from_json(content: Read) -> Drift:
     from retraining.records import FeatureDrift
 
     names = [field.name for field in fields(FeatureDrift)]
-    features = tuple(
-        FeatureDrift(**{name: feature.get(name) for name in names})
-        for feature in content.get("features", ())
-    )
-    return Drift(content.get("detected"), content.get("material"), features)
+    features = []
+    for feature in content.get("features", ()):
+        known = {name: feature.get(name) for name in names}
+        features.append(FeatureDrift(**known))
+    return Drift(content.get("detected"), content.get("material"), tuple(features))
 
 
 def _value(score: Score | None) -> float | None:

@@ -121,10 +121,11 @@ def read_all(job: Job, files: Iterable[DataFile], schema: Schema) -> Claimed:
     files_with: Counter[str] = Counter()
     for _, facts in strange.values():
         files_with.update(facts.unknown_labels.keys())
+    of_several_files = {label for label, files in files_with.items() if files > 1}
     alike = [
         (file, facts)
         for file, facts in strange.values()
-        if any(files_with[label] > 1 for label in facts.unknown_labels)
+        if not of_several_files.isdisjoint(facts.unknown_labels)
     ]
     if alike:
         raise _unknown_class(job, alike, schema)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from retraining.cycle.estimating import AnsweredRows, Calibrations, Part
     from retraining.cycle.realised import LabelAge, LabelledRows
-    from retraining.prediction_log.traffic import TrafficGroup
+    from retraining.prediction_log.traffic import DrawnAnswers, TrafficGroup
     from retraining.records import Schema, Score
     from retraining.statistics import Metric
 
@@ -143,14 +143,7 @@ def read_traffic(
     groups = list(traffic_groups(connection, model_name, since, now))
     codes = {} if schema is None else _codes(schema)
     chosen = metric(metric_name)
-    with_a_label = (group for group in groups if group.label is not None)
-    drawn = draw_answers(
-        connection,
-        model_name,
-        since,
-        share=MOST_READ / max(1, _count(groups)),
-        share_of_labelled=MOST_READ / max(1, _count(with_a_label)),
-    )
+    drawn = _as_many_as_may(connection, model_name, since, groups)
     with_probabilities = chosen.needs == "probabilities"
     rows = labelled_rows(drawn.of_labelled, codes, with_probabilities=with_probabilities)
     calibrations = calibrations_of({group.version for group in groups})
@@ -169,6 +162,20 @@ def read_traffic(
         by_version=scored.by_version(groups),
         days=scored.by_day(groups),
         why_not_estimated=why_not if whole.estimated is None else None,
+    )
+
+
+def _as_many_as_may(
+    connection: Connection, model_name: str, since: datetime, groups: Sequence[TrafficGroup]
+) -> DrawnAnswers:
+    """Single answers of the groups, about `MOST_READ` of all and as many of the labelled ones."""
+    with_a_label = (group for group in groups if group.label is not None)
+    return draw_answers(
+        connection,
+        model_name,
+        since,
+        share=MOST_READ / max(1, _count(groups)),
+        share_of_labelled=MOST_READ / max(1, _count(with_a_label)),
     )
 
 

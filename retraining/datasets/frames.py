@@ -142,11 +142,11 @@ def column_words(table: pa.Table, features: int) -> list[NDArray[np.uint64]]:
 
     `features` is how many columns are features.
     """
-    columns = [table.column(place) for place in range(features)]
-    return [
-        np.concatenate([np.empty(0, np.uint64), *(words_of(chunk) for chunk in column.chunks)])
-        for column in columns
-    ]
+    words = []
+    for place in range(features):
+        chunks = [words_of(chunk) for chunk in table.column(place).chunks]
+        words.append(np.concatenate([np.empty(0, np.uint64), *chunks]))
+    return words
 
 
 def label_values(codes: NDArray[np.int32], schema: Schema) -> Any:

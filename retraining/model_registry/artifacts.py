@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from retraining.model_registry.connection import Connection
 
-_NOT_OURS = ("registered_model_meta", "__pycache__")  # written beside a model by whoever loads it
+_NOT_OURS = {"registered_model_meta", "__pycache__"}  # written beside a model by whoever loads it
 # work, not waiting: a healthy transfer never uses up the budget
 _SECONDS_A_FILE, _SECONDS_A_BYTE = 0.05, 1e-6
 
@@ -48,11 +48,7 @@ def folder_digest(folder: Path) -> str:
 
 def _own_files(folder: Path) -> list[Path]:
     files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path
-        for path in files
-        if not any(part in _NOT_OURS for part in path.relative_to(folder).parts)
-    )
+    return sorted(path for path in files if _NOT_OURS.isdisjoint(path.relative_to(folder).parts))
 
 
 class Artifacts:

@@ -186,11 +186,31 @@ def draw_answers(
         share: of all predictions; 1 or more draws each.
         share_of_labelled: of those whose label came.
     """
+    query = _drawing_query(connection, model_name, since, share, share_of_labelled)
+    drawn = DrawnAnswers([], [])
+    streamed = connection.execution_options(yield_per=AT_ONCE).execute(query)
+    for of_all, of_labelled, *row in streamed:
+        answer = Answer(*row)
+        if of_all:
+            drawn.of_all.append(answer)
+        if of_labelled:
+            drawn.of_labelled.append(answer)
+    return drawn
+
+
+def _drawing_query(
+    connection: Connection,
+    model_name: str,
+    since: datetime,
+    share: float,
+    share_of_labelled: float,
+) -> sa.Select[Any]:
+    """Whether a row is of either share, and the fields of its `Answer`."""
     columns = predictions.c
     digest = _digest(connection)
     is_of_all = digest < _digests(share)
     is_of_labelled = sa.and_(digest < _digests(share_of_labelled), labels.c.label.is_not(None))
-    query = (
+    return (
         sa.select(
             is_of_all,
             is_of_labelled,
@@ -208,15 +228,6 @@ def draw_answers(
         .where(digest < _digests(max(share, share_of_labelled)))
         .where(sa.or_(is_of_all, is_of_labelled))
     )
-    drawn = DrawnAnswers([], [])
-    streamed = connection.execution_options(yield_per=AT_ONCE).execute(query)
-    for of_all, of_labelled, *row in streamed:
-        answer = Answer(*row)
-        if of_all:
-            drawn.of_all.append(answer)
-        if of_labelled:
-            drawn.of_labelled.append(answer)
-    return drawn
 
 
 def _digests(share: float) -> int:

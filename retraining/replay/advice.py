@@ -129,12 +129,7 @@ def _by_cycle(played: Sequence[Play]) -> NDArray[np.float64]:
     further evidence.
     """
     shortest = min(len(play.served) for play in played)
-    scores = np.array(
-        [
-            [np.nan if value is None else value for value in play.served[:shortest]]
-            for play in played
-        ]
-    )
+    scores = np.array([play.served[:shortest] for play in played], dtype=np.float64)  # None is NaN
     means: NDArray[np.float64] = scores.mean(axis=0)
     return means
 

@@ -4,6 +4,7 @@ cycle by cycle.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -164,12 +165,12 @@ def drawing(values: Sequence[float | None], scale: tuple[float, float]) -> str:
 
     A blank where a value is undefined.
     """
-    size = -(-len(values) // DRAWN)
-    parts = [
-        [value for value in values[start : start + size] if value is not None]
-        for start in range(0, len(values), size)
-    ]
-    return "".join(_bar(_mean(part), *scale) for part in parts)
+    size = math.ceil(len(values) / DRAWN)
+    bars = []
+    for start in range(0, len(values), size):
+        known = [value for value in values[start : start + size] if value is not None]
+        bars.append(_bar(_mean(known), *scale))
+    return "".join(bars)
 
 
 def _bar(value: float | None, low: float, high: float) -> str:

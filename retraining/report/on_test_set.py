@@ -50,8 +50,9 @@ class Confusion:
 def confusion(predictions: Predictions) -> Confusion:
     """Count rows by true and predicted class."""
     count = predictions.class_count
-    cells = np.bincount(_pairs(predictions, count), minlength=count**2).reshape(count, count)
-    return Confusion(tuple(tuple(int(cell) for cell in row) for row in cells))
+    cells = np.bincount(_pairs(predictions, count), minlength=count**2)
+    rows = cells.reshape(count, count).tolist()
+    return Confusion(tuple(tuple(row) for row in rows))
 
 
 def _pairs(predictions: Predictions, count: int) -> Integers:
@@ -72,14 +73,12 @@ def frequent_mistakes(test_set: TestSet) -> list[tuple[str, str, int, int]]:
     wrong = codes // count != codes % count
     order = np.argsort(-times[wrong], kind="stable")[:MOST_MISTAKES]
     names = [str(name) for name in test_set.classes]
-    return [
-        (
-            names[code // count],
-            names[code % count],
-            *(int(np.count_nonzero(pair == code)) for pair in pairs),
-        )
-        for code in codes[wrong][order]
-    ]
+    mistakes = []
+    for code in codes[wrong][order]:
+        of_champion, of_challenger = (int(np.count_nonzero(pair == code)) for pair in pairs)
+        true, predicted = names[code // count], names[code % count]
+        mistakes.append((true, predicted, of_champion, of_challenger))
+    return mistakes
 
 
 def roc_curve(truth: Integers, probabilities: Floats) -> Curve | None:
