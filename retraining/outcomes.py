@@ -104,7 +104,7 @@ class Outcome(NamedTuple):
     threshold: float | None = None
     production_on_new: Score | None = None
     comparison: Comparison | None = None
-    new_rows: int | None = None  # less `copied_rows`, which are not new
+    new_rows: int | None = None  # without `copied_rows`, which are not new
     copied_rows: int | None = None
     files: FileCounts = FileCounts()
     drift: Drift = Drift()

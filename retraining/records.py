@@ -165,8 +165,8 @@ class FeatureDrift:
             rows.
         q: p corrected for the number of features.
         psi: population stability index, with half a row added to every bin.
-        psi_corrected: less its expectation without drift, (bins - 1)(1/n + 1/m), n and m counted
-            as independent rows.
+        psi_corrected: PSI minus its expectation without drift, (bins - 1)(1/n + 1/m), where n and m
+            are how many independent rows the two sides are worth.
         detected: q is at most alpha; None where not judged.
         material: detected, and `psi_corrected` reaches the threshold; None where not judged.
     """
@@ -206,7 +206,7 @@ class SliceResult:
         name: as the caller calls it, such as `region = north`.
         rows: of the slice; under 100 it is shown and not judged.
         blocks: in which those rows lie; under two it is not judged.
-        loss: champion less challenger in points of the metric, > 0 where the challenger is worse;
+        loss: champion minus challenger in points of the metric, > 0 where the challenger is worse;
             None where undefined.
         p: one-sided, of the slice losing nothing, corrected for the number of slices judged; None
             where not judged.

@@ -103,7 +103,7 @@ def monitor(cycle: Cycle) -> Monitored:
 
 
 def _rows_never_seen(cycle: Cycle) -> tuple[tuple[Section, ...], Copies]:
-    """The new rows less copies of those that were there when production was made.
+    """The new rows without copies of those that were there when production was made.
 
     Those that it learned would flatter it; those that were kept from it are not new either.
     """

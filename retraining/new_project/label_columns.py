@@ -18,8 +18,10 @@ ENOUGH_ROWS = 10  # of fewer rows nobody can say whether a value comes again
 
 
 def could_be_labels(file: DataFile, settings: Settings) -> list[str]:
-    """The columns of a file, less an index of pandas, times and whatever hardly repeats (an id, a
-    measured number), as far as the first rows tell.
+    """The columns of a file that may be the label, judged by its first rows.
+
+    Left out are an index of pandas, times, and what hardly repeats, such as an id or a measured
+    number.
 
     Raises:
         UnreadableFileError: the file cannot be opened. Damaged rows are no reason: then no column

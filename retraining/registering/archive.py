@@ -134,7 +134,7 @@ def unseen_files(job: Job, seen: tuple[DataFile, ...], schema: Schema) -> tuple[
 
 
 def schema_of(job: Job, files: tuple[DataFile, ...], *, without: Collection[str] = ()) -> Schema:
-    """The columns, types and classes that the files together have, less some columns."""
+    """The columns, types and classes that the files together have, without some columns."""
     if not files:
         archive = job.settings.used_data_dir
         there = look(archive, "USED_DATA_DIR", 0, job.now().timestamp())

@@ -62,7 +62,7 @@ def contest(outcome: Outcome) -> Contest | None:
     ]
     rows.append(
         _difference_row(
-            f"{challenger} less {champion}" if on_probation else "Difference", comparison
+            f"{challenger} minus {champion}" if on_probation else "Difference", comparison
         )
     )
     where, title = "test", "Production and challenger"

@@ -54,7 +54,7 @@ class Calibration:
         classes: labels as text, in the order of their codes.
         rows: how many rows of each class were fitted.
         curves: one for each class, fitted on all these rows. With two classes there is one curve,
-            for the second class: the first one's frequency is 1 less it.
+            for the second class: the first one's frequency is 1 minus that.
         without_a_run: the same curves ten times, each time without one of ten runs of neighbouring
             rows.
     """

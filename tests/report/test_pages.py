@@ -223,7 +223,7 @@ def test_a_probation_of_which_only_the_difference_is_known_shows_that() -> None:
     )
     text = words_of(page(outcome))
     assert "Probation of v7" in text
-    assert "v7 less v6 +2.3 points" in text
+    assert "v7 minus v6 +2.3 points" in text
     assert "1,008 fresh rows in 11 blocks" in text
     rolled_back = words_of(page(samples.of_ending("rolled_back")._replace(probation=probation)))
     assert "on 1,008 fresh rows the accuracy of v8 minus that of v7 is +2.3 points" in rolled_back
