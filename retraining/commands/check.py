@@ -28,7 +28,7 @@ from retraining.cycle.sources import noted_schema
 from retraining.errors import RetrainingError
 from retraining.inbox import NO_PERMISSION
 from retraining.inbox.listing import CHANGING, TOO_YOUNG
-from retraining.inbox.passed_over import COPY, in_words, passed_over
+from retraining.inbox.passed_over import COPY, EMPTY, counted_by_reason, in_words, passed_over
 from retraining.inbox.rights import check_rights
 from retraining.metrics import METRICS
 from retraining.model_registry.names import HOLD
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
+    from retraining.inbox import Waiting
     from retraining.ledger import Ledger
     from retraining.model_registry.production import Model
     from retraining.records import Schema
@@ -258,6 +259,7 @@ def _inbox(job: Job, ledger: Ledger, begun: _Begun | None) -> Generator[Problem,
             ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn}
         )
         yield from _not_read(passed_over(waiting), settings)
+        yield from _nothing_new(waiting, settings)
         job.inbox.check_space_for(waiting.fresh)
         if begun is not None:
             from retraining.commands.waiting_files import look_at_waiting_files
@@ -268,12 +270,22 @@ def _inbox(job: Job, ledger: Ledger, begun: _Begun | None) -> Generator[Problem,
     return was_asked
 
 
+def _nothing_new(waiting: Waiting, settings: Settings) -> Iterator[Problem]:
+    """All that a sender delivers is known already: its export may have stopped."""
+    if waiting.fresh or not waiting.copies:
+        return
+    known = {name: why for name, why in passed_over(waiting).items() if name in waiting.copies}
+    what = f"Nothing new waits: {counted_by_reason(known)}."
+    remedy = "See whether the sender's export has stopped; move these files away if it has not."
+    yield Problem(what, str(settings.new_data_dir), remedy, 0)
+
+
 def _not_read(entries: Mapping[str, str], settings: Settings) -> Iterator[Problem]:
     """What a cycle leaves where it is.
 
     Who is only too young is read later, and a copy is refused.
     """
-    mended = (TOO_YOUNG, CHANGING, COPY)  # by a later start
+    mended = (TOO_YOUNG, CHANGING, COPY, EMPTY)  # by a later start
     lying = {name: why for name, why in entries.items() if why not in mended}
     if not lying:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from retraining.cycle.gate import tell_what_is_not_read
 from retraining.datasets import known_by_spelling, spelling_key
 from retraining.datasets.cells import shown
 from retraining.errors import EveryFileRefusedError, UnknownClassError, UnreadableFileError
+from retraining.inbox.passed_over import SHA256_OF_NOTHING
 from retraining.logs import log
 from retraining.phrases import first_few, how_many
 
@@ -26,7 +26,6 @@ DUPLICATE = "duplicate: the same bytes are in the archive, withdrawn, or waiting
 SHOWN = 10  # names in a message
 REASONS_SHOWN = 3
 MOST_CLASSES_NAMED = 50  # a person who mends the spellings that are named is not stopped again
-SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 
 
 @dataclass(frozen=True)

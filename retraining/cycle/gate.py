@@ -165,7 +165,8 @@ def _alert_of(entries: Mapping[str, str], job: Job) -> None:
     what = f"in {job.settings.new_data_dir} for over a day, {in_words(entries)}"
     remedy = (
         "Deliver CSV (.csv, .csv.gz) or Parquet files, not folders or links, into the inbox itself;"
-        " move away what is not meant for the job."
+        " move away what is not meant for the job. Where the same bytes, or none, come again and"
+        " again, look at the sender's export."
     )
     notices.send_alert(job.settings, "not_read", what, remedy, job.now(), entries=len(entries))
 

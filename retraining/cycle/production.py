@@ -290,30 +290,50 @@ def check_the_archive(project: Project, ledger: Ledger, unless: Container[str] =
         named = [f"{name} ({sha[:12]})" for sha, name in missing.items()]
         shown = first_few(named, 5)
         if len(missing) == len(ledger.archive):
-            raise _not_one_is_here(project, len(missing), shown)
+            raise _not_one_is_here(project, missing, shown)
         raise ArchiveMismatchError(
             f"{len(missing)} learned files are missing from {project.settings.used_data_dir}, or"
             f" were changed there: {shown}.",
-            remedy=(
+            remedy=_moved_by_hand(project, missing)
+            or (
                 f"Restore them from a backup, or withdraw each with `{ORCHESTRATOR} forget SHA"
                 " --why TEXT`."
             ),
         )
 
 
-def _not_one_is_here(project: Project, count: int, shown: str) -> ArchiveMismatchError:
+def _not_one_is_here(
+    project: Project, missing: Mapping[str, str], shown: str
+) -> ArchiveMismatchError:
     """Two projects under one name, most likely: `forget` would withdraw the other one's files."""
     settings = project.settings
     store = public_uri(settings.mlflow_tracking_uri)
     return ArchiveMismatchError(
         f"The registered model {settings.model_name!r} in {store} may belong to another project:"
-        f" not one of its {count} learned files is in {settings.used_data_dir}, or they were all"
-        f" changed there: {shown}.",
-        remedy=(
+        f" not one of its {len(missing)} learned files is in {settings.used_data_dir}, or they were"
+        f" all changed there: {shown}.",
+        remedy=_moved_by_hand(project, missing)
+        or (
             "If it is another project's, set MODEL_NAME to a name of this project's own. If it is"
             " this project's, restore the files from a backup."
         ),
     )
+
+
+def _moved_by_hand(project: Project, missing: Mapping[str, str]) -> str | None:
+    """What to do where files of the same names lie in another folder of the project: a person moved
+    them there, perhaps to have them learned again.
+    """
+    settings = project.settings
+    for folder in (settings.new_data_dir, settings.quarantine_dir):
+        there = [name for name in missing.values() if (folder / name).is_file()]
+        if there:
+            return (
+                f"Files with the names of {len(there)} of them lie in {folder}, such as"
+                f" {there[0]!r}: move them back to {settings.used_data_dir} if they are the same."
+                " A learned file is learned again without being moved."
+            )
+    return None
 
 
 def strangers_in_the_archive(project: Project, ledger: Ledger) -> tuple[str, ...]:

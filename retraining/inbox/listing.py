@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 READ_SUFFIXES = (".csv", ".csv.gz", ".parquet")
 UNFINISHED_SUFFIXES = (".tmp", ".part")
+HIDDEN = (".", "~$")  # Excel and LibreOffice lock a file that is open by one named so
 MARKERS = "_"  # Spark and Hive begin the names of their notes so: _SUCCESS, _committed_7
 A_DAY = 86_400.0  # seconds
 READ_BY_ALL = 0o444
@@ -113,7 +114,7 @@ def _stable(
 
 def _was_given_up(entry: os.DirEntry[str], now: float) -> bool:
     """Whether a file that its sender names unfinished has not changed for a day."""
-    if entry.name.startswith(".") or not entry.name.lower().endswith(UNFINISHED_SUFFIXES):
+    if entry.name.startswith(HIDDEN) or not entry.name.lower().endswith(UNFINISHED_SUFFIXES):
         return False
     try:
         return now - entry.stat(follow_symlinks=False).st_mtime > A_DAY
@@ -146,7 +147,7 @@ def why_not_read(entry: os.DirEntry[str]) -> str | None:
     Else why not, `GOES_WITHOUT_SAYING` if that need not be said.
     """
     name = entry.name.lower()
-    if name.startswith(".") or name.endswith(UNFINISHED_SUFFIXES):
+    if name.startswith(HIDDEN) or name.endswith(UNFINISHED_SUFFIXES):
         return GOES_WITHOUT_SAYING
     is_link = entry.is_symlink()
     if not (is_link or entry.is_file(follow_symlinks=False)):

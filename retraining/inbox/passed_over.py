@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from retraining.inbox.inbox import Waiting
 
 COPY = "the same bytes are archived, withdrawn, or waiting: refused once the gate opens"
+SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+EMPTY = "empty (zero bytes): refused once the gate opens"
 LINK = "a symbolic link: refused once the gate opens"
 
 
 def passed_over(waiting: Waiting) -> dict[str, str]:
     """Name -> why, of each entry of the inbox that neither waits nor was judged."""
-    copies = dict.fromkeys(waiting.copies, COPY)
+    copies = {
+        name: EMPTY if sha256 == SHA256_OF_NOTHING else COPY
+        for name, sha256 in waiting.copies.items()
+    }
     links = dict.fromkeys(waiting.listing.links, LINK)
     return {**waiting.listing.skipped, **copies, **links}
 

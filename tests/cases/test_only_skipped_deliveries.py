@@ -109,6 +109,34 @@ def test_check_warns_of_what_no_cycle_will_read(registered: Project) -> None:
     assert problem["where"].endswith("new_data")
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("archived", "the same bytes are archived"), ("", "empty (zero bytes)")],
+)
+def test_check_says_that_nothing_new_comes_where_only_known_bytes_do(
+    content: str, told: str, registered: Project
+) -> None:
+    learned = sorted((registered.folder / "used_data").glob("*.csv"))[0].read_text()
+    for night in range(3):
+        registered.put(f"again-{night}.csv", learned if content else "", age=60 + night)
+    problems = registered.start("check", "--json").expect(0).json["problems"]
+    if content:
+        (problem,) = problems
+        assert problem["what"].startswith(
+            "Nothing new waits: 3 entries are not read: 'again-0.csv'"
+        )
+        assert "export has stopped" in problem["try"]
+    assert told in registered.start("run", "--json").expect(0).json["reason"]
+
+
+def test_the_lock_of_a_file_that_is_open_in_a_spreadsheet_is_no_delivery(
+    registered: Project,
+) -> None:
+    registered.put("~$march.csv", b"Ada")
+    cycle = registered.cycle()
+    assert (cycle["ending"], cycle["files"]["waiting"]) == ("unchanged", 0)
+
+
 def test_a_closed_gate_with_such_entries_still_loads_no_package(registered: Project) -> None:
     from tests.test_architecture import packages_loaded_by
 
