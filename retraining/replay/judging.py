@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 POINT = 0.01
 CONFIDENCE = 0.95  # of the interval that calls a promotion harmful
 FILES_PER_CYCLE = 15  # rows of a file are alike, so they are one block
-FOR_THE_BENCH = ("gains", "flattery")
+NOT_IN_JSON = ("gains", "flattery", "copied_rows")
 NEXT_CYCLES = 3  # that a promotion is judged on
 
 
@@ -43,6 +43,8 @@ class Play:
             cycles.
         flattery: for each comparison, its difference minus the same difference on the next batch;
             the mean is the comparison's bias.
+        copied_rows: how many of the rows its own cycles left out of their scores, as copies of rows
+            seen before; `served` counts them. 0 for a yardstick, which asks for no copies.
     """
 
     offset: int
@@ -57,6 +59,7 @@ class Play:
     harmful_promotions: int = 0
     gains: tuple[float, ...] = ()
     flattery: tuple[float, ...] = ()
+    copied_rows: int = 0
 
     @property
     def mean(self) -> float | None:
@@ -66,7 +69,7 @@ class Play:
 
     def as_json(self) -> Mapping[str, Any]:
         """The play as `replay --json` prints it."""
-        return {name: value for name, value in vars(self).items() if name not in FOR_THE_BENCH}
+        return {name: value for name, value in vars(self).items() if name not in NOT_IN_JSON}
 
 
 @dataclass(frozen=True)

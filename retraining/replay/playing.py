@@ -126,9 +126,12 @@ class _Tally:
     promotions: list[Promotion] = field(default_factory=list)
     flattery: list[float] = field(default_factory=list)
     rollbacks: int = 0
+    copied_rows: int = 0
 
     def add(self, cycle: int, outcome: Outcome) -> None:
-        self.rows.append((outcome.new_rows or 0) + (outcome.copied_rows or 0))
+        copied = outcome.copied_rows or 0
+        self.copied_rows += copied
+        self.rows.append((outcome.new_rows or 0) + copied)
         self.served.append(self._served(cycle, outcome))
         self.version.append(outcome.previous_version or 0)
         self.rollbacks += outcome.ending == "rolled_back"
@@ -180,4 +183,5 @@ class _Tally:
             gains=tuple(one.gain for one in self.promotions if one.gain is not None),
             rollbacks=self.rollbacks,
             flattery=tuple(self.flattery),
+            copied_rows=self.copied_rows,
         )

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retraining.phrases import WORTH_A_WORD
 from retraining.replay.judging import POINT
 from retraining.replay.yardsticks import BEST_OF
 
@@ -128,7 +129,22 @@ def in_words(plays: Plays, cuts: Sequence[Cut], metric: str, *, greater_is_bette
         " cycles than what it replaced"
     )
     text.append(_about_the_gap(lines))
+    text += _about_copies(plays)
     return "\n".join(text)
+
+
+def _about_copies(plays: Plays) -> list[str]:
+    """What the scores of this table count, and a cycle leaves out of its own; none where hardly
+    any.
+    """
+    by_name = {name: sum(play.copied_rows for play in played) for name, played in plays.items()}
+    name = max(by_name, key=by_name.__getitem__)
+    copied, rows = by_name[name], sum(sum(play.rows) for play in plays[name])
+    if copied < WORTH_A_WORD * rows or not copied:
+        return []
+    fact = f"{copied:,} of {rows:,} rows played under {name} are copies of rows seen before"
+    effect = "served and harmed count them, which favours models that learned them"
+    return [f"{fact}: {effect}. Play files of new rows only."]
 
 
 def _about_the_gap(lines: Sequence[Line]) -> str:

@@ -266,6 +266,20 @@ def test_without_files_the_archive_is_played_by_arrival_and_nothing_of_the_proje
     assert sorted(path for path in replaying.project.folder.rglob("*")) == before
 
 
+def test_a_history_that_repeats_itself_says_that_its_scores_count_copies(tmp_path: Path) -> None:
+    table = drifting(180)
+    there = made(tmp_path, pd.concat([table, table]))  # the first model learns 120 of 180 rows
+    sizes = ("--rows-per-cycle", "60", "--files-per-cycle", "10", "--initial-rows", "120")
+    said = {
+        policy: there.project.start("replay", str(there.stream), *sizes, "--policy", policy)
+        .expect(0)
+        .out.splitlines()[-1]
+        for policy in ("current", "static")
+    }
+    assert said["current"].startswith("120 of 240 rows played under current are copies of rows")
+    assert "copies" not in said["static"]
+
+
 def test_files_of_all_formats_are_played_in_the_order_named(
     replaying: Replaying, tmp_path: Path
 ) -> None:
