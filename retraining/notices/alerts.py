@@ -165,8 +165,7 @@ def _nothing_comparable(outcome: Outcome, settings: Settings) -> Iterator[Alert]
     if outcome.found_nothing_comparable:
         remedy = (
             "Deliver rows that no version learned, each once. Until then no version can be trained"
-            " and tested; "
-            f"`{settings.command} explain` says why."
+            f" and tested; `{settings.command} explain` says why."
         )
         yield alert("nothing_comparable", outcome.reason, remedy, score=_served(outcome))
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from retraining.datasets.cells import MISSING_LIKE, listed, number_pattern, shown
 from retraining.datasets.columns import UNLABELLED, label_text
 from retraining.datasets.survey.remarks import Remark
+from retraining.datasets.survey.rows import matching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -139,8 +140,8 @@ def labels_of_another_kind(rows: Rows, schema: Schema) -> Iterator[Remark]:
         return
     names = pa.array([label_text(label) for label in schema.classes])
     counts = np.bincount(rows.labels[rows.labels != UNLABELLED], minlength=len(schema.classes))
-    is_number = _as_mask(pc.match_substring_regex(names, number_pattern(".")))
-    others = ~is_number & ~_as_mask(pc.match_substring_regex(names, MISSING_LIKE))
+    is_number = matching(names, number_pattern("."))
+    others = ~is_number & ~matching(names, MISSING_LIKE)
     numbers, labelled = int(counts[is_number].sum()), int(counts.sum())
     if not others.any() or numbers < MOSTLY * labelled:
         return
@@ -188,8 +189,3 @@ def labels_that_are_rare(rows: Rows, schema: Schema, settings: Settings) -> Rema
     others = np.flatnonzero((labels != UNLABELLED) & (labels != most))
     advice = f"METRIC={better} shows how models differ"
     return Remark("label rare", schema.target, what, rows.place(int(others[0])), advice)
-
-
-def _as_mask(values: pa.Array) -> NDArray[np.bool_]:
-    mask: NDArray[np.bool_] = values.to_numpy(zero_copy_only=False)
-    return mask

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 _TEXTS = pa.dictionary(pa.int32(), pa.string())
 
 
+def matching(texts: pa.Array, pattern: str) -> NDArray[np.bool_]:
+    """(n,) which texts match an RE2 pattern; none of them is missing."""
+    found = pc.match_substring_regex(texts, pattern)
+    mask: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
+    return mask
+
+
 @dataclass(frozen=True)
 class Texts:
     """A text column: `codes` (n,) are places in `distinct`, -1 where there is no text.
@@ -36,10 +43,7 @@ class Texts:
 
     def matching(self, pattern: str) -> NDArray[np.bool_]:
         """Which distinct texts match an RE2 pattern."""
-        found: NDArray[np.bool_] = pc.match_substring_regex(self.distinct, pattern).to_numpy(
-            zero_copy_only=False
-        )
-        return found
+        return matching(self.distinct, pattern)
 
     def rows_with(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Where the chosen ones among the distinct texts stand, in order."""
