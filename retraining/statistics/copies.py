@@ -49,7 +49,7 @@ HALF_A_PAIR = 1.0
 GROUPS = 32  # of values that occur fewer than 4, 16, 64, ... times
 NEAR = 16  # rows; two copies vouch for a row between them only if they are nearer to each other
 STRETCHES = (16, 64)  # rows of a window: the short one for varied rows, the long one for few values
-SURPRISE = math.log(1000)  # that is asked beyond the number of places where a window could match
+SURPRISE = math.log(1000)  # beyond the logarithm of the places where a window could match
 
 
 @dataclass(frozen=True)

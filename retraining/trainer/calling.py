@@ -220,8 +220,8 @@ def _probabilities(
             f"returned an estimator whose classes_ are {classes[:10]}; they name the columns of"
             " predict_proba"
         )
-    if probabilities.shape != (len(rows), len(classes)):
-        expected = (len(rows), len(classes))
+    expected = (len(rows), len(classes))
+    if probabilities.shape != expected:
         raise BrokenContractError(
             f"returned an estimator whose predict_proba has the shape {probabilities.shape}, not"
             f" {expected}"
