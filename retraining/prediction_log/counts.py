@@ -27,11 +27,12 @@ class LogCounts:
 
 @dataclass(frozen=True)
 class StrayLabels:
-    """Labels that cannot become a file: of no prediction since before `older_than`, of no known
+    """Labels that cannot become a file: of no prediction (some of them for long), of no known
     class, or changed too late.
     """
 
     unknown: int
+    unknown_for_long: int
     new_class: dict[str, int]  # class -> predictions
     changed_after_export: int
 
@@ -62,14 +63,15 @@ def log_counts(connection: Connection, model_name: str, classes: Sequence[str]) 
 
 
 def stray_labels(
-    connection: Connection, model_name: str, classes: Sequence[str], *, older_than: datetime
+    connection: Connection, model_name: str, classes: Sequence[str], *, long_before: datetime
 ) -> StrayLabels:
     """Count what needs a look."""
     mine = (labels.c.model_name == model_name, STANDS)
+    came_long_before = sa.case((labels.c.received_time < long_before, 1))
     unknown = (
-        sa.select(sa.func.count())
+        sa.select(sa.func.count(), sa.func.count(came_long_before))
         .select_from(labels)
-        .where(*mine, labels.c.received_time < older_than, ~_is_predicted())
+        .where(*mine, ~_is_predicted())
     )
     strange = (
         sa.select(labels.c.label, sa.func.count())
@@ -91,11 +93,20 @@ def stray_labels(
         .where(*mine, predictions.c.exported_label.is_not(None))
         .where(predictions.c.exported_label != labels.c.label)
     )
+    of_no_prediction, for_long = connection.execute(unknown).one()
     return StrayLabels(
-        unknown=connection.execute(unknown).scalar_one(),
+        unknown=of_no_prediction,
+        unknown_for_long=for_long,
         new_class={row[0]: row[1] for row in connection.execute(strange)},
         changed_after_export=connection.execute(changed).scalar_one(),
     )
+
+
+def size_on_a_server(connection: Connection) -> int:
+    """The bytes of the log's two large tables with their indexes, on PostgreSQL."""
+    size = sa.func.pg_total_relation_size
+    query = sa.select(size(predictions.name) + size(labels.name))
+    return int(connection.execute(query).scalar_one())
 
 
 def ids_with_other_features(connection: Connection, model_name: str) -> int:

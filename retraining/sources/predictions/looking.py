@@ -15,6 +15,7 @@ from retraining.prediction_log.counts import (
     later_than,
     log_counts,
     other_exporters,
+    size_on_a_server,
     stray_labels,
 )
 from retraining.prediction_log.label_ages import (
@@ -98,7 +99,7 @@ def _labels(settings: Settings, schema: Schema | None, database: Database) -> It
     classes = () if schema is None else tuple(map(str, schema.classes))
     yesterday = datetime.now(UTC) - A_DAY
     with database.reading() as connection:
-        stray = stray_labels(connection, model, classes, older_than=yesterday)
+        stray = stray_labels(connection, model, classes, long_before=yesterday)
         things = ids_with_other_features(connection, model)
     if things:
         what = (
@@ -108,8 +109,8 @@ def _labels(settings: Settings, schema: Schema | None, database: Database) -> It
         yield Finding(what, "Send an id of each prediction, not of the thing that it is about.")
     if stray.unknown:
         what = (
-            f"{stray.unknown:,} labels came more than a day ago for predictions that are not in the"
-            " log."
+            f"{stray.unknown:,} labels are for predictions that are not in the log;"
+            f" {stray.unknown_for_long:,} of them came more than a day ago."
         )
         remedy = "Compare the ids that are sent to /predict and to /labels; see docs/labels.md."
         yield Finding(what, remedy)
@@ -175,13 +176,17 @@ def _other_projects(settings: Settings, database: Database) -> Iterator[Finding]
 
 
 def _size(settings: Settings, database: Database) -> Iterator[Finding]:
-    if database.file is None or settings.prediction_retention_days is not None:
+    if settings.prediction_retention_days is not None:
         return
-    size = database.file.stat().st_size
+    if database.file is not None:
+        size = database.file.stat().st_size
+    else:
+        with database.reading() as connection:
+            size = size_on_a_server(connection)
     if size > LARGE:
         what = (
-            f"The prediction log {database.file} holds {size / (1 << 30):.0f} GB, and nothing is"
-            " ever removed."
+            f"The prediction log {database.shown} holds {size / (1 << 30):.0f} GB,"
+            " and nothing is ever removed."
         )
         yield Finding(what, "Set PREDICTION_RETENTION_DAYS.")
 

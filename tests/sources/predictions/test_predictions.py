@@ -197,16 +197,29 @@ def test_check_tells_what_cannot_become_a_file(settings: Settings, database: Dat
     ten_labelled(database)
     fetch(settings)
     label(database, {"stranger": "1", "id-1": "0"}, received=long_ago + timedelta(days=1))
+    label(database, {"another": "1"}, received=datetime.now(UTC))
     append(database, asked("odd"), asked("id-1", features={"x": [99.0]}))
     label(database, {"odd": "spam"}, received=long_ago)
     told = "\n".join(finding.what for finding in looking.findings(settings, SCHEMA))
     assert "1 prediction ids came again with other features" in told
-    assert "1 labels came more than a day ago" in told
+    assert "2 labels are for predictions that are not in the log; 1 of them came more" in told
     assert "'spam' (1)" in told
     assert "1 labels changed after" in told
     counts = looking.counts(settings, SCHEMA)
     assert counts is not None
     assert (counts.logged, counts.labelled, counts.exported) == (11, 10, 10)
+
+
+def test_check_names_a_large_log_of_which_nothing_is_removed(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(database, asked("a"))
+    monkeypatch.setattr(looking, "LARGE", 100)
+    [large] = looking.findings(settings, SCHEMA)
+    assert "nothing is ever removed" in large.what
+    assert large.remedy == "Set PREDICTION_RETENTION_DAYS."
+    kept_for_a_year = settings._replace(prediction_retention_days=365)
+    assert list(looking.findings(kept_for_a_year, SCHEMA)) == []
 
 
 def test_check_tells_what_a_clock_that_is_ahead_wrote(
