@@ -40,17 +40,19 @@ def cut_into_blocks(files: Sequence[tuple[str, int]]) -> list[Block]:
     >>> [(block.start, block.stop) for block in cut_into_blocks([("a", 12)])][:4]
     [(0, 2), (2, 4), (4, 5), (5, 6)]
     """
-    enough = (
-        runs
-        for runs in range(1, BLOCKS_OF_A_BATCH)
-        if sum(min(runs, rows) for _, rows in files) >= BLOCKS_OF_A_BATCH
-    )
-    runs = next(enough, BLOCKS_OF_A_BATCH)
+    runs = 1
+    while runs < BLOCKS_OF_A_BATCH and _blocks_of(files, runs) < BLOCKS_OF_A_BATCH:
+        runs += 1
     return [
         Block(sha256, number, start, stop)
         for sha256, rows in files
         for number, (start, stop) in enumerate(_equal_runs(rows, min(runs, rows)))
     ]
+
+
+def _blocks_of(files: Sequence[tuple[str, int]], runs: int) -> int:
+    """How many blocks there are if each file gives so many runs, or as many as it has rows."""
+    return sum(min(runs, rows) for _, rows in files)
 
 
 def _equal_runs(rows: int, runs: int) -> list[tuple[int, int]]:

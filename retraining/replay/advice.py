@@ -86,11 +86,10 @@ class Advice:
 def with_candidates(lineup: Lineup) -> Lineup:
     """The line-up with every candidate that differs from the current settings."""
     now = lineup.current
-    differing = {
-        lines: now._replace(**changes)
-        for lines, changes in CANDIDATES.items()
-        if all(getattr(now, name) != value for name, value in changes.items())
-    }
+    differing = {}
+    for lines, changes in CANDIDATES.items():
+        if all(getattr(now, name) != value for name, value in changes.items()):
+            differing[lines] = now._replace(**changes)
     names = tuple(dict.fromkeys((CURRENT, *lineup.names, *differing)))
     return replace(lineup, names=names, policies={CURRENT: now, **lineup.policies, **differing})
 
