@@ -98,13 +98,14 @@ def archive_consumed(job: Job, ledger: Ledger, manifest: Manifest) -> Ledger:
     archived = job.inbox.archived()
     missing: dict[str, str] = {}
     inbox, unread = job.inbox.contents()
+    copies = job.inbox.claimed_copies()
     names = {
         sha: name
         for sha, name in files_archived_by(manifest).items()
         if sha not in ledger.withdrawn
     }
     for sha in (sha for sha in manifest.consumed if sha in names):
-        claimed = next(job.inbox.claims.glob(f"{sha}*"), None)
+        claimed = copies.get(sha)
         if claimed is None and sha not in archived and sha in inbox:
             claimed = next(
                 (file.path for file in job.inbox.claim([inbox[sha]]) if file.sha256 == sha), None

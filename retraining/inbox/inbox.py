@@ -156,6 +156,10 @@ class Inbox:
                 claimed.setdefault(file.sha256, file)
         return tuple(claimed.values())
 
+    def claimed_copies(self) -> dict[str, Path]:
+        """SHA-256 -> the copy of each file that is claimed now."""
+        return {path.name.partition(".")[0]: path for path in self.claims.glob("*")}
+
     def check_space_for(self, names: Iterable[str]) -> None:
         """Refuse to claim what the archive's disk has no room to copy.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,8 @@ from retraining.errors import NoProductionModelError
 from retraining.ledger import Ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cycle.desk import Desk
 
 
@@ -23,6 +27,26 @@ def test_consumed_files_are_archived_once_however_often_it_is_asked(waiting: Des
     assert job.tally.archived == 4
     assert set(ledger.archive) == set(manifest.consumed)
     assert len(waiting.project.names("used_data")) == 16
+
+
+def test_the_claimed_copies_are_listed_once_however_many_files_were_consumed(
+    waiting: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = waiting.job()
+    manifest = job.registry.manifest(waiting.version(2))
+    looks: list[str] = []
+    scandir = os.scandir
+
+    def counted(path: str) -> Iterator[os.DirEntry[str]]:
+        if Path(path) == job.inbox.claims:
+            looks.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    job.inbox.claim(waiting.project.names("new_data"))
+    archive_consumed(job, Ledger(), manifest)
+    assert (len(manifest.consumed), job.tally.archived) == (4, 4)
+    assert len(looks) <= 1
 
 
 def test_a_consumed_file_that_somebody_took_is_withdrawn(waiting: Desk) -> None:
