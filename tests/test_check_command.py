@@ -135,6 +135,17 @@ def test_a_disk_that_is_too_full_for_a_cycle_is_a_problem(
     assert " bytes free; this cycle needs 1,152," in registered.start("run").expect(1).error[0]
 
 
+def test_a_quarantine_without_room_for_what_would_be_refused_is_a_problem(
+    registered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered.deliver(*tables(3, seed=2))
+    registered.put("bad.csv", "nothing,like,it\n1,2,3\n")
+    monkeypatch.setattr("retraining.inbox.inbox.BYTES_OF_A_REASON", 1 << 60)
+    refused, full = problems(registered, 1)
+    assert "1 waiting file would be refused: bad.csv" in refused
+    assert " bytes free; refusing 1 file needs 1,152," in full
+
+
 def test_checking_changes_nothing_but_local_notes(promoted: Project) -> None:
     def files() -> dict[str, bytes]:
         found = (

@@ -20,7 +20,7 @@ from retraining.cycle.claiming import Claimed, claim_and_validate
 from retraining.cycle.gate import Gate, ask_again
 from retraining.cycle.opening import open_cycle
 from retraining.decisions import enough_files
-from retraining.errors import DamagedModelError, EveryFileRefusedError, RetrainingError
+from retraining.errors import DamagedModelError, EveryFileRefusedError, RetrainingError, StoreError
 from retraining.phrases import first_few, how_many
 from retraining.records import DataFile
 
@@ -63,7 +63,7 @@ def look_at_waiting_files(
         claimed = claim_and_validate(job, waiting._replace(fresh=read), production.schema)
         if whole and gate.decision.act:
             gate = ask_again(job, gate, len(claimed.files), claimed.labelled_rows)
-        yield from _refused(job, read, _first(gate))
+        yield from _refused(job, read, gate)
         if claimed.files:
             with open_cycle(job, recovered, production, claimed) as cycle:
                 yield from _go_on(cycle, clock, whole=whole, first=_first(gate))
@@ -123,18 +123,22 @@ class _Clock:
         return max(self._ends - time.monotonic(), 0.0)
 
 
-def _refused(job: Job, read: Mapping[str, str], first: str) -> Iterator[Problem]:
-    reasons = [f"{name}: {reason}" for name, _, reason in job.tally.refused if name in read]
-    if reasons:
-        # the reasons have commas of their own
-        listed = "; ".join(reasons[:SHOWN])
-        if len(reasons) > SHOWN:
-            listed += f"; and {len(reasons) - SHOWN:,} more"
-        what = f"{first}{how_many(len(reasons), 'waiting file')} would be refused: {listed}."
-        remedy = (
-            "Mend them, or ask their sender; a refused file goes to quarantine, with the reason."
-        )
-        yield Problem(what, WHERE, remedy, 0)
+def _refused(job: Job, read: Mapping[str, str], gate: Gate) -> Iterator[Problem]:
+    reasons = {name: reason for name, _, reason in job.tally.refused if name in read}
+    if not reasons:
+        return
+    # the reasons have commas of their own
+    listed = "; ".join([f"{name}: {reason}" for name, reason in reasons.items()][:SHOWN])
+    if len(reasons) > SHOWN:
+        listed += f"; and {len(reasons) - SHOWN:,} more"
+    first = _first(gate)
+    what = f"{first}{how_many(len(reasons), 'waiting file')} would be refused: {listed}."
+    remedy = "Mend them, or ask their sender; a refused file goes to quarantine, with the reason."
+    yield Problem(what, WHERE, remedy, 0)
+    try:
+        job.inbox.check_space_to_refuse(reasons)
+    except StoreError as error:
+        yield Problem(first + error.what, "folders", error.remedy, 1 if gate.decision.act else 0)
 
 
 def _read_within(

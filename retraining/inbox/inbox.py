@@ -10,9 +10,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from retraining.errors import NOTHING_CHANGED, StoreError
+from retraining.folders.disks import place_of
 from retraining.folders.file_moves import holds
 from retraining.inbox.listing import Listing, entries_of, is_data, look
 from retraining.kill_points import kill_point
+from retraining.phrases import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 DRY_CLAIMS = "claimed"  # in `.retraining/`: where a dry run copies to
 SPARE_BYTES = 10_000_000  # for the store and what a cycle notes
+BYTES_OF_A_REASON = 4096  # a block of most disks, though the text is shorter
 
 
 class Waiting(NamedTuple):
@@ -166,18 +169,27 @@ class Inbox:
         Raises:
             StoreError: with what is free and what is needed.
         """
-        needed = SPARE_BYTES
+        folder = self.settings.used_data_dir
+        _must_have_room(folder, SPARE_BYTES + self._bytes_of(names), "this cycle")
+
+    def check_space_to_refuse(self, names: Collection[str]) -> None:
+        """See whether quarantine's disk has room for these files, each with its reason.
+
+        Raises:
+            StoreError: with what is free and what is needed.
+        """
+        place = place_of(self.settings.quarantine_dir)
+        needed = BYTES_OF_A_REASON * len(names)
+        if place.stat().st_dev != self.settings.new_data_dir.stat().st_dev:
+            needed += self._bytes_of(names)  # a rename on one disk takes none
+        _must_have_room(place, needed, f"refusing {how_many(len(names), 'file')}")
+
+    def _bytes_of(self, names: Iterable[str]) -> int:
+        size = 0
         for name in names:
             with suppress(FileNotFoundError):
-                needed += (self.settings.new_data_dir / name).lstat().st_size
-        disk = os.statvfs(self.settings.used_data_dir)
-        free = disk.f_bavail * disk.f_frsize
-        if free < needed:
-            raise StoreError(
-                f"The disk of {self.settings.used_data_dir} has {free:,} bytes free; this cycle"
-                f" needs {needed:,}.",
-                remedy="Free some space; the next start goes on from here.",
-            )
+                size += (self.settings.new_data_dir / name).lstat().st_size
+        return size
 
     def release(self) -> None:
         """Remove what was claimed."""
@@ -266,6 +278,16 @@ class Inbox:
             return False
         source.unlink()
         return True
+
+
+def _must_have_room(folder: Path, needed: int, what_for: str) -> None:
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    if free < needed:
+        raise StoreError(
+            f"The disk of {folder} has {free:,} bytes free; {what_for} needs {needed:,}.",
+            remedy="Free some space; the next start goes on from here.",
+        )
 
 
 def remove_folder(folder: Path) -> None:
