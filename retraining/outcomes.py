@@ -81,6 +81,13 @@ class TrafficTrial(NamedTuple):
     failures: int
 
 
+class Failure(NamedTuple):
+    """What failed, and what to try: the first and the third line that stderr shows."""
+
+    what: str
+    remedy: str
+
+
 NO_SECONDS: Mapping[str, float] = {}
 
 
@@ -112,6 +119,7 @@ class Outcome(NamedTuple):
     probation: Comparison | None = None
     traffic: TrafficTrial | None = None
     seconds: Mapping[str, float] = NO_SECONDS
+    failure: Failure | None = None  # of the cycle, or of a source before it; not in `--json`
 
     @property
     def found_nothing_comparable(self) -> bool:

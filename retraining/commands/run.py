@@ -12,7 +12,7 @@ from retraining.cycle.gate import counts_of, what_waits
 from retraining.cycle.job import Hooks, Job
 from retraining.errors import NOTHING_CHANGED, FolderGoneError, LockHeldError, RetrainingError
 from retraining.folders.failed_start import forget_failed_start, note_begun_start, note_failed_start
-from retraining.outcomes import FileCounts, Outcome
+from retraining.outcomes import Failure, FileCounts, Outcome
 from retraining.project import utc_now
 from retraining.serialisation import outcome_to_json
 from retraining.settings import spelled_out
@@ -68,7 +68,8 @@ def answer(
         outcome = run_cycle(job)
         failure = job.tally.source_error
         if failure is not None:
-            outcome = outcome._replace(exit_code=in_three_lines(failure)[0])
+            code = in_three_lines(failure)[0]
+            outcome = outcome._replace(exit_code=code, failure=_told(failure, settings))
     except BaseException as error:  # noqa: BLE001
         # it goes on to the edge, with the cycle's object beside it
         failure = error
@@ -117,10 +118,16 @@ def _note_the_end(settings: Settings, job: Job, failure: BaseException | None) -
         return
     from retraining.masking import without_secrets
 
-    code, lines = in_three_lines(failure)
-    advice = spelled_out(lines[-1], settings)
-    what, remedy = (without_secrets(text, settings.secrets()) for text in (lines[-3], advice))
+    code = in_three_lines(failure)[0]
+    told = _told(failure, settings)
+    what, remedy = (without_secrets(text, settings.secrets()) for text in told)
     note_failed_start(settings.state_dir, job.now(), code, what, remedy)
+
+
+def _told(error: BaseException, settings: Settings) -> Failure:
+    """What stderr says of an error, its commands as they are typed for this project."""
+    what, _, advice = in_three_lines(error)[1][-3:]
+    return Failure(what, spelled_out(advice, settings))
 
 
 def _own_up(error: BaseException, job: Job) -> None:
@@ -159,6 +166,7 @@ def _failed(job: Job, error: BaseException) -> Outcome:
         run_id=job.tally.run_id,
         files=counts,
         seconds=job.tally.seconds,
+        failure=_told(error, job.settings),
     )
 
 
@@ -181,6 +189,7 @@ def _tell_the_end(settings: Settings, outcome: Outcome, open_log: OpenLog) -> No
     if (
         _notices_wanted(settings)
         or outcome.files.quarantined
+        or outcome.exit_code  # a source failed, though too few files waited
         or outcome.ending not in ("unchanged", "too_few_files")
     ):
         from retraining import notices

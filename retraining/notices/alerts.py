@@ -92,11 +92,12 @@ def _failure(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
     code = outcome.exit_code
     if code:
         needs_person = "A person is needed: " if code == 3 else ""
-        remedy = (
+        look = (
             f"Read the last lines of the log in .retraining/logs/, then run `{settings.command}"
             " check`."
         )
-        yield alert("failure", f"{needs_person}{outcome.reason}", remedy, exit_code=code)
+        what, remedy = outcome.failure or (outcome.reason, look)
+        yield alert("failure", f"{needs_person}{what}", remedy, exit_code=code)
 
 
 def _quarantine(outcome: Outcome, settings: Settings) -> Iterator[Alert]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from retraining import sources
+from retraining.errors import UnreachableError
 from retraining.settings import load
 from retraining.sources import sources_of
 from tests.projects import table
@@ -68,6 +70,23 @@ def test_rows_of_a_source_are_scored_by_the_cycle_that_exported_them(registered:
     assert "export from the postbox" in told["seconds"]
     assert registered.cycle()["ending"] == "unchanged"
     assert sorted(rows_in_files(registered.folder)) == sorted(ROWS)
+
+
+def test_a_source_that_fails_at_a_closed_gate_is_alerted_of_as_stderr_tells_it(
+    registered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UnreachableError(
+            "The postbox is shut.", remedy="`python pipeline_orchestrator.py check` says more."
+        )
+
+    monkeypatch.setattr(Postbox, "has_news", lambda *_: True)
+    monkeypatch.setattr(Postbox, "fetch", refuse)
+    what, _, remedy = registered.start("run").expect(69).error
+    assert what == "The postbox is shut."
+    (line,) = (registered.folder / ".retraining" / "alerts.jsonl").read_text().splitlines()
+    told = json.loads(line)
+    assert (told["kind"], told["what"], told["try"]) == ("failure", what, remedy)
 
 
 def test_a_dry_run_exports_nothing(registered: Project) -> None:
