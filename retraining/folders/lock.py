@@ -32,9 +32,11 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
     except OSError as error:
         if is_full(error):
             raise
+        remedy = f"Make {state_dir} a folder that this user can write."
+        if isinstance(error, IsADirectoryError):
+            remedy = f"Remove the folder {state_dir / 'lock'}: the job makes a file of that name."
         raise FolderGoneError(
-            f"The lock {state_dir / 'lock'} cannot be opened: {error.strerror}.",
-            remedy=f"Make {state_dir} a folder that this user can write.",
+            f"The lock {state_dir / 'lock'} cannot be opened: {error.strerror}.", remedy=remedy
         ) from error
     try:
         if not _taken(descriptor):

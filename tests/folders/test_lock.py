@@ -99,6 +99,13 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         pass
 
 
+def test_a_folder_in_the_place_of_the_lock_is_to_be_removed(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(FolderGoneError) as raised, one_cycle_at_a_time(tmp_path):
+        pass
+    assert raised.value.remedy.startswith(f"Remove the folder {tmp_path / 'lock'}:")
+
+
 def test_on_a_full_disk_the_lock_is_held_though_its_holder_is_not_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
