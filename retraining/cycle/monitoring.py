@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from retraining.records import Comparison, CycleRecord, DataFile, Hindsight
     from retraining.statistics import Predictions
 
+NOT_JUDGED = "the drop could not be judged on these rows"
+
 
 @dataclass(frozen=True)
 class Monitored:
@@ -170,7 +172,7 @@ def _trained(record: CycleRecord) -> bool:
 def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Decision:
     """Against this version's own record: its scores on the batches that it served."""
     if served.value is None:
-        return Decision(False, NOTHING_TO_SCORE)
+        return Decision(False, NOT_JUDGED if served.rows else NOTHING_TO_SCORE)
     own = [
         Estimate(record.served.value, record.served_error, record.served.rows, record.served_blocks)
         for record in records
@@ -186,7 +188,7 @@ def _drop(cycle: Cycle, served: Estimate, records: Sequence[CycleRecord]) -> Dec
         metric(cycle.settings.metric), own, served, confidence=cycle.settings.confidence
     )
     if result.improvement is None:
-        return Decision(False, "the drop could not be judged on these rows")
+        return Decision(False, NOT_JUDGED)
     worse = result.verdict == "worse"
     moved = gained_or_lost(result.improvement)
     record = f"its own record on {how_many(len(own), 'batch', 'batches')}"

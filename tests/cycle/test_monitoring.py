@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 from retraining.cycle.monitoring import monitor
@@ -72,6 +73,16 @@ def test_a_batch_of_copies_alone_begins_no_record(desk: Desk) -> None:
     with desk.opened() as cycle:
         drop = monitor(cycle).health.drop
     assert "its record begins with this batch" in drop.reason
+
+
+def test_a_batch_of_one_class_has_no_area_under_the_curve_to_judge_a_drop_by(desk: Desk) -> None:
+    desk.deliver(4, seed=2)
+    for path in desk.project.folder.glob("new_data/*.csv"):
+        table = pd.read_csv(path)
+        table[table["target"] == table["target"].iloc[0]].to_csv(path, index=False)
+    with desk.opened(METRIC="roc_auc", RETRAIN_THRESHOLD="0.7") as cycle:
+        drop = monitor(cycle).health.drop
+    assert drop.reason == "the drop could not be judged on these rows"
 
 
 def test_the_last_training_is_the_last_registration_or_attempt(desk: Desk) -> None:
