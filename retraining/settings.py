@@ -434,6 +434,16 @@ class Settings(NamedTuple):
         """How a person starts `register_first_model.py` on this project."""
         return command_line(REGISTER, CLONE, self.project, self.env_file)
 
+    @property
+    def archive_as_typed(self) -> str:
+        """The archive as `--train-from` takes it: relative to the project where it lies there."""
+        import shlex  # a start that goes on does not need it
+
+        folder = self.used_data_dir
+        if folder.is_relative_to(self.project):
+            folder = folder.relative_to(self.project)
+        return shlex.quote(str(folder))
+
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be shown: secret values, and the passwords inside addresses and
         passed-on names.
@@ -658,4 +668,9 @@ def spelled_out(advice: str, settings: Settings) -> str:
     words that do it on this one.
     """
     spelled = advice.replace(f"python {ORCHESTRATOR}", settings.command)
-    return spelled.replace(f"python {REGISTER}", settings.register_command)
+    spelled = spelled.replace(f"python {REGISTER}", settings.register_command)
+    return re.sub(
+        r"--train-from used_data(?=[ `])",
+        lambda _: f"--train-from {settings.archive_as_typed}",
+        spelled,
+    )

@@ -18,7 +18,15 @@ from hypothesis import strategies as st
 from retraining import cli
 from retraining.errors import SettingsError, UsageError
 from retraining.metrics import METRICS
-from retraining.settings import CLONE, READINGS, SETTING_NAMES, Settings, deciding_digest, load
+from retraining.settings import (
+    CLONE,
+    READINGS,
+    SETTING_NAMES,
+    Settings,
+    deciding_digest,
+    load,
+    spelled_out,
+)
 
 EXAMPLE = CLONE / ".env.example"
 ABSENT_BY_DEFAULT = {
@@ -122,6 +130,18 @@ def test_paths_and_the_default_store_are_the_projects_wherever_the_job_was_start
     assert (
         settings.mlflow_tracking_uri == f"sqlite:///{tmp_path}/mlflow_server/backend_db/mlflow.db"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "typed"),
+    [("", "used_data"), ("rows/old", "rows/old"), ("/mnt/my rows/used", "'/mnt/my rows/used'")],
+)
+def test_advice_names_the_archive_where_it_is(tmp_path: Path, value: str, typed: str) -> None:
+    settings = load(tmp_path, {"USED_DATA_DIR": value, "RETRAIN_THRESHOLD": "0.8"})
+    advice = "`python register_first_model.py --train-from used_data --set-alias`"
+    told = spelled_out(advice, settings)
+    assert f"--train-from {typed} --set-alias" in told
+    assert spelled_out(told, settings) == told
 
 
 def test_a_relative_sqlite_store_lies_in_the_project(tmp_path: Path) -> None:

@@ -237,8 +237,8 @@ def _settings_since(production: Model, settings: Settings) -> Iterator[Problem]:
     parted = {name: values for name, values in changed.items() if name in OF_READING}
     for what in changes_in_words(parted):
         remedy = (
-            f"`{settings.register_command} --train-from {settings.used_data_dir.name} "
-            "--set-alias` makes a version with the settings of today; or set it back."
+            "`python register_first_model.py --train-from used_data --set-alias` makes a version"
+            " with the settings of today; or set it back."
         )
         yield Problem(f"{what} (v{production.number}).", "settings", remedy, 0)
 

@@ -145,9 +145,9 @@ def _unknown_class(
         f" never seen: {classes}; the files are {names}, the classes known are {known}.",
         unchanged=f"These files are still in {job.settings.new_data_dir}; no alias moved.",
         remedy=(
-            f"If the class is real, move the files to {job.settings.used_data_dir.name}/ and run"
-            f" `python register_first_model.py --train-from {job.settings.used_data_dir.name}"
-            " --set-alias`; if not, mend the labels."
+            f"If the class is real, move the files to {job.settings.used_data_dir} and run"
+            " `python register_first_model.py --train-from used_data --set-alias`; if not, mend the"
+            " labels."
         ),
     )
 
