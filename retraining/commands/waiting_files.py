@@ -18,6 +18,7 @@ from retraining.commands.foretelling import (
 from retraining.commands.problems import Problem
 from retraining.cycle.claiming import Claimed, claim_and_validate
 from retraining.cycle.gate import Gate, ask_again
+from retraining.cycle.hidden_copies import hidden_copies
 from retraining.cycle.opening import open_cycle
 from retraining.decisions import enough_files
 from retraining.errors import DamagedModelError, EveryFileRefusedError, RetrainingError, StoreError
@@ -98,6 +99,11 @@ def _go_on(cycle: Cycle, clock: _Clock, *, whole: bool, first: str) -> Iterator[
         yield _not_looked_at("scored", left, len(accepted))
     if files:
         foretell_the_score(scored)
+    hidden = hidden_copies(scored) if files else None
+    if hidden is not None:
+        command = cycle.settings.register_command
+        remedy = f"{hidden.remedy}: `{command} --train-from used_data --set-alias`."
+        yield Problem(f"{hidden.in_words()}.", WHERE, remedy[0].upper() + remedy[1:], 0)
     is_whole = whole and files == accepted and not first
     yield from foretell_the_training(scored, clock.left, is_whole=is_whole)
 

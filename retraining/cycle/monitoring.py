@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from retraining.cycle.copies import archived_files, leave_out_learned, tell
 from retraining.cycle.drift import Sketch, judge_drift
+from retraining.cycle.hidden_copies import hidden_copies
 from retraining.cycle.never_seen import NeverSeen, columns_never_seen
 from retraining.cycle.probation import grade_the_last_decision, hold_probation
 from retraining.cycle.rows import predictions, whole_files
@@ -119,6 +120,9 @@ def _rows_never_seen(cycle: Cycle) -> tuple[tuple[Section, ...], Copies]:
         with_its_label=True,
     )
     tell(copies, "new")
+    hidden = hidden_copies(cycle) if cycle.job.shows_pages else None
+    if hidden is not None:
+        log.warning("%s: they are scored as new; %s", hidden.in_words(), hidden.remedy)
     return sections, copies
 
 

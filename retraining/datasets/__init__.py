@@ -14,6 +14,7 @@ from retraining.datasets.frames import (
 )
 from retraining.datasets.parquet_reading import types_not_learnable
 from retraining.datasets.parts import Part, cut_into_parts
+from retraining.datasets.row_hashes import spread_words
 from retraining.datasets.schema_inference import read_schema_from
 from retraining.datasets.spelling import known_by_spelling, spelling_key
 from retraining.datasets.tables import TableStore
@@ -44,6 +45,7 @@ __all__ = [
     "reserve",
     "row_hashes",
     "spelling_key",
+    "spread_words",
     "types_not_learnable",
     "with_learned_categories",
     "with_these_categories",

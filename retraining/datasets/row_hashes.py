@@ -42,6 +42,18 @@ def hash_rows(columns: Sequence[pa.Array]) -> Words:
     return hashes
 
 
+def spread_words(columns: Sequence[Words]) -> Words:
+    """Words (columns, n) whose sum over columns, or over some of them, tells rows apart.
+
+    Args:
+        columns: a word (n,) for each value, by feature column.
+    """
+    spread = np.array(columns, np.uint64)
+    spread += (np.arange(1, len(columns) + 1, dtype=np.uint64) * _GOLDEN)[:, np.newaxis]
+    _mix(spread)
+    return spread
+
+
 def words_of(column: pa.Array) -> Words:
     """A word (n,) for each value of one feature column: equal where the values are."""
     return _text_words(column) if pa.types.is_dictionary(column.type) else _number_words(column)

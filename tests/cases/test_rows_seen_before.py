@@ -139,3 +139,24 @@ def test_nothing_comparable_below_the_threshold_has_words_of_its_own_and_an_aler
     assert "This cycle trained nothing" in told_by_kind["concept_drift"]["try"]
     checked = " ".join(project.start("check").expect(0).out.split())
     assert "The last cycle could train no version: production scored" in checked
+
+
+@pytest.mark.slow
+def test_dumps_with_a_load_time_are_told_of_and_the_advice_brings_their_copies_to_light(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    rng = random.Random(5)
+    table = numbers(rng, 1000, turned=False)
+    nights = []
+    for night in range(4):
+        lines = [f"2026-10-{night + 1:02d} 02:00:00,{row}" for row in table]
+        nights.append("\n".join(["load_time,a,b,target", *lines]) + "\n")
+        table = table + numbers(rng, 100, turned=False)
+    project = project_of(tmp_path / "project", empty_store, nights[:1], nights[1:])
+    told = " ".join(project.start("check").expect(0).out.split())
+    assert "77 % of the rows of batch-" in told
+    assert "equal rows seen before in all columns but 'load_time'" in told
+    assert "--train-from used_data --set-alias" in told
+    project.configure(IGNORE_COLUMNS="load_time")
+    project.register()
+    assert project.cycle("--dry-run")["copied_rows"] == 3000
