@@ -79,6 +79,7 @@ def _metrics(cycle: Cycle, outcome: Outcome, ledger: Ledger) -> Mapping[str, flo
         f"{name}/improvement": comparison.improvement if comparison else None,
         f"{name}/hindsight": outcome.hindsight.gain if outcome.hindsight else None,
         "data/new_rows": float(outcome.new_rows or 0),
+        "data/copied_rows": float(outcome.copied_rows or 0),
         "data/used_rows": float(_used_rows(ledger)),
         "drift/share": sum(drifted) / len(drifted) if drifted else None,
         "drift/max_psi": max(psi, default=None),

@@ -180,7 +180,8 @@ def freeze_test_set(cycle: Cycle, lineage: Lineage) -> FrozenTestSet:
     learned = (champion, lineage.learned_ranges())
     sections, copies = leave_out_learned(cycle.job, reserved, schema, learned, lineage.files)
     rows = copies.of - copies.rows
-    log.info("test set: %d rows in %d blocks", rows, len(sections))
+    blocks = sum(section.left_out is None or not section.left_out.all() for section in sections)
+    log.info("test set: %d rows in %d blocks", rows, blocks)
     tell(copies, "reserved")
     return FrozenTestSet(sections, rows, copies)
 

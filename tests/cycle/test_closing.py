@@ -23,6 +23,7 @@ def test_a_closed_cycle_has_a_record_and_the_contract_s_figures(desk: Desk) -> N
         run.metrics
     )
     assert run.metrics["data/used_rows"] == 480, "what the archive held when the cycle began"
+    assert (run.metrics["data/new_rows"], run.metrics["data/copied_rows"]) == (160, 0)
     left = desk.registry.facts().left
     assert left is not None
     assert (left.run_id, left.production_version) == (outcome.run_id, 2)
