@@ -97,7 +97,8 @@ def in_brackets(interval: tuple[float, float], form: str = "+.4f") -> str:
 
 
 def copies_in_words(copies: Copies, which: str = "new") -> str:
-    """How many rows a score left out as copies of learned ones, and why; empty where hardly any.
+    """How many rows a score left out as copies of learned ones, and how many it counts because
+    their label is another now; empty where hardly any.
 
     >>> from retraining.records import Copies
     >>> words = copies_in_words(Copies(rows=90, of=120, files=2))
@@ -105,15 +106,23 @@ def copies_in_words(copies: Copies, which: str = "new") -> str:
     '90 of 120 new rows (75 %)'
     >>> words.partition(": ")[2]
     'is each file a full dump?'
+    >>> copies_in_words(Copies(of=120, relabelled=30))
+    '30 of 120 new rows (25 %) were seen before with another label, and count as corrections'
     """
-    if copies.share < WORTH_A_WORD:
-        return ""
-    share = f"{100 * copies.share:.0f} %"
-    fact = (
-        f"{copies.rows:,} of {copies.of:,} {which} rows ({share}), in"
-        f" {how_many(copies.files, 'file')}, are copies of rows seen before and were left out"
-    )
-    return f"{fact}: is each file a full dump?" if copies.most else fact
+    facts = []
+    if copies.share >= WORTH_A_WORD:
+        copied = f"{_of_all(copies.rows, copies, which)}, in {how_many(copies.files, 'file')}"
+        left_out = f"{copied}, are copies of rows seen before and were left out"
+        facts.append(f"{left_out}: is each file a full dump?" if copies.most else left_out)
+    if copies.relabelled and copies.relabelled >= WORTH_A_WORD * copies.of:
+        relabelled = _of_all(copies.relabelled, copies, which)
+        facts.append(f"{relabelled} were seen before with another label, and count as corrections")
+    return "; ".join(facts)
+
+
+def _of_all(rows: int, copies: Copies, which: str) -> str:
+    share = f"{rows / copies.of:.0%}".replace("%", " %")
+    return f"{rows:,} of {copies.of:,} {which} rows ({share})"
 
 
 def traffic_in_words(rows: int, agreement: float | None, failures: int) -> str:

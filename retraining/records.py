@@ -223,11 +223,15 @@ class SliceResult:
 
 @dataclass(frozen=True)
 class Copies:
-    """Rows that a score leaves out because a model learned them, of so many, in so many files."""
+    """Rows that a score leaves out because a model learned them, of so many, in so many files.
+
+    `relabelled` are copies with another label: a score of news counts them.
+    """
 
     rows: int = 0
     of: int = 0
     files: int = 0
+    relabelled: int = 0
 
     @property
     def share(self) -> float:

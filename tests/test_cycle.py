@@ -216,6 +216,7 @@ def test_relabelled_copies_are_news_to_the_trigger_and_never_test_both_models(
     seen = registered.cycle()
     assert (seen["new_rows"], seen["copied_rows"]) == (480, 0)
     assert seen["scores"]["production_on_new"] < 0.3
+    assert "480 of 480 new rows (100 %) were seen before with another label" in seen["reason"]
     held_out = {file["name"] for file in manifest(registered, 1)["held_out"]}
     assert seen["test_rows"] is None or seen["test_rows"] <= 40 * len(held_out) * 2
     if seen["test_rows"] is None:

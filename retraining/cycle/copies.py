@@ -69,20 +69,21 @@ def leave_out_learned(
     wanted.sort()
     seen = _occurring(project, wanted, schema, ranges, files)
     equal = [_among(one, seen) & here for one, here in zip(hashes, asked, strict=True)]
-    rows = sum(int(here.sum()) for here in asked)
+    rows = _marks(asked)
     masks = equal
-    if not are_few(sum(int(mask.sum()) for mask in equal), rows):
+    if not are_few(_marks(equal), rows):
         masks = _beyond_chance(project, sections, asked, schema, ranges, files)
-    if with_its_label and any(mask.any() for mask in masks):
+    equal_rows = _marks(masks)
+    if with_its_label and equal_rows:
         same = _learned_with_this_label(project, sections, schema, ranges, files)
         masks = [mask & here for mask, here in zip(masks, same, strict=True)]
     remaining = tuple(
         replace(section, left_out=mask if mask.any() else None)
         for section, mask in zip(sections, masks, strict=True)
     )
-    left_out = sum(int(mask.sum()) for mask in masks)
+    left_out = _marks(masks)
     in_files = {section.file.sha256 for section in remaining if section.left_out is not None}
-    return remaining, Copies(left_out, rows, len(in_files))
+    return remaining, Copies(left_out, rows, len(in_files), equal_rows - left_out)
 
 
 def archived_files(project: Project) -> dict[str, DataFile]:
@@ -99,6 +100,10 @@ def tell(copies: Copies, which: str) -> None:
     sentence = copies_in_words(copies, which)
     if sentence:
         log.log(logging.WARNING if copies.most else logging.INFO, sentence)
+
+
+def _marks(masks: Iterable[Mask]) -> int:
+    return sum(int(mask.sum()) for mask in masks)
 
 
 def _place(section: Section) -> tuple[int, int]:

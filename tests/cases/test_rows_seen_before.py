@@ -130,7 +130,9 @@ def test_nothing_comparable_below_the_threshold_has_words_of_its_own_and_an_aler
     table += numbers(rng, 100, turned=True)
     new = [file_of(rng.sample(table, len(table))) for _ in range(3)]
     project = project_of(tmp_path / "project", empty_store, used, new)
-    told = project.cycle()
+    ended = project.start("run", "--json").expect(0)
+    told = ended.json
+    assert "test set: 0 rows in 0 blocks" in ended.err
     assert told["scores"]["production_on_new"] < 0.8
     assert (told["ending"], told["trigger"]) == ("kept", "threshold")
     assert "nothing can be compared" in told["reason"]

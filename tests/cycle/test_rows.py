@@ -140,8 +140,9 @@ def test_a_copy_with_another_label_is_news_to_who_is_asked_alone(job: Any, tmp_p
     files = {learned.sha256: learned}
     sections, copies = leave_out_learned(job, *places, files, with_its_label=True)
     assert left_out(sections) == [[True, False, False, False, False]]
-    assert copies.rows == 1
-    sections, _ = leave_out_learned(job, *places, files)
+    assert (copies.rows, copies.relabelled) == (1, 1)
+    sections, copies = leave_out_learned(job, *places, files)
+    assert (copies.rows, copies.relabelled) == (2, 0)
     assert left_out(sections) == [[True, True, False, False, False]]
 
 
