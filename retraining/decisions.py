@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FORCED: Final = "forced"
 NOTHING_TO_SCORE = "there is no new row to score production on"
+MORE_TEST_ROWS = "Wait for larger deliveries, raise HOLDOUT_FRACTION, or lower MIN_TEST_ROWS."
 SECONDS_A_DAY = 86_400
 LONGEST_BACK_OFF = 8  # times MIN_NEW_FILES
 ADAPTIVE_RANGE = 4.0  # the adaptive interval stays within base / 4 and base * 4

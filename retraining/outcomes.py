@@ -125,3 +125,7 @@ class Outcome(NamedTuple):
     def found_nothing_comparable(self) -> bool:
         """Whether something called for a retrain, and no row could have tested a new version."""
         return self.ending == "kept" and self.trigger is not None
+
+    def was_tested_on_fewer_than(self, rows: int) -> bool:
+        """Whether a challenger was trained that could not win: too few rows could test it."""
+        return self.comparison is not None and self.comparison.rows < rows

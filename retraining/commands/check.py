@@ -25,6 +25,7 @@ from retraining.cycle.production import (
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.cycle.shapes import OF_READING, changes_in_words, changes_since, shape_of
 from retraining.cycle.sources import noted_schema
+from retraining.decisions import MORE_TEST_ROWS
 from retraining.errors import RetrainingError
 from retraining.inbox import NO_PERMISSION
 from retraining.inbox.listing import CHANGING, TOO_YOUNG
@@ -345,6 +346,7 @@ def _invariants(story: Story) -> Iterator[Problem]:
     yield from _put_back(story)
     yield from _full_dumps(story)
     yield from _nothing_comparable(story)
+    yield from _too_few_test_rows(story)
     yield from _left_by_a_dead_start(story.project)
 
 
@@ -441,6 +443,15 @@ def _nothing_comparable(story: Story) -> Iterator[Problem]:
             f"Deliver rows that no version learned, each once; `{command} explain` shows it.",
             0,
         )
+
+
+def _too_few_test_rows(story: Story) -> Iterator[Problem]:
+    """The last challenger could not win, and the next will not either."""
+    settings = story.project.settings
+    compared = [one.outcome for one in story.ledger.cycles if one.outcome.comparison is not None]
+    if compared and compared[-1].was_tested_on_fewer_than(settings.min_test_rows):
+        what = f"The last challenger, v{compared[-1].challenger_version}, could not win"
+        yield Problem(f"{what}: {compared[-1].reason}.", "MIN_TEST_ROWS", MORE_TEST_ROWS, 0)
 
 
 def _production(story: Story) -> Iterator[Problem]:

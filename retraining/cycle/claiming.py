@@ -81,6 +81,10 @@ def _every_file_refused(job: Job) -> EveryFileRefusedError:
     on_purpose = (
         "if the columns changed on purpose, docs/columns.md says how to register the next version."
     )
+    if all("CSV_SEPARATOR=" in reason for _, _, reason in job.tally.refused):
+        on_purpose = (
+            "if they are written as ever, CSV_SEPARATOR in .env is wrong: correct it first."
+        )
     if job.dry_run:
         mend = f"Mend the files where they lie, or ask their sender; {on_purpose}"
         return EveryFileRefusedError(what, remedy=mend)

@@ -12,6 +12,7 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from retraining.decisions import MORE_TEST_ROWS
 from retraining.phrases import first_few
 from retraining.serialisation import plain
 
@@ -162,13 +163,15 @@ def _concept_drift(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
 
 
 def _nothing_comparable(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
-    """A trigger fired, and there was no row on which a new version could have been tested."""
+    """A trigger fired, and there were no rows, or too few, on which to test a new version."""
     if outcome.found_nothing_comparable:
         remedy = (
             "Deliver rows that no version learned, each once. Until then no version can be trained"
             f" and tested; `{settings.command} explain` says why."
         )
         yield alert("nothing_comparable", outcome.reason, remedy, score=_served(outcome))
+    elif outcome.was_tested_on_fewer_than(settings.min_test_rows):
+        yield alert("nothing_comparable", outcome.reason, MORE_TEST_ROWS, score=_served(outcome))
 
 
 def _full_dumps(outcome: Outcome, _settings: Settings) -> Iterator[Alert]:
