@@ -342,12 +342,12 @@ def test_a_column_that_only_helps_to_tell_the_label_is_left_in_peace(tmp_path: P
         (("yes", "no"), " yes", "written like 'yes'"),
         (("yes", "no"), "Yes", "written like 'yes'"),
         (("1", "b"), "1.0", "written like '1'"),
-        (("yes", "no"), "?", "has the class '?' in 1 rows"),
-        (("f", "t"), "1", "has the class '1' in 1 rows, which may mean the same as 't'"),
+        (("yes", "no"), "?", "has the class '?' in 1 row"),
+        (("f", "t"), "1", "has the class '1' in 1 row, which may mean the same as 't'"),
         (("yes", "no"), "True", "which may mean the same as 'yes'"),
         (("0", "1"), "Total", "is a number in 199 of 200 rows; the others hold 'Total'"),
         (("0.5", "1.5"), "target", "the others hold 'target'"),
-        (("0", "1"), "\\N", "has the class '\\\\N' in 1 rows"),
+        (("0", "1"), "\\N", "has the class '\\\\N' in 1 row"),
     ],
 )
 def test_a_label_in_two_spellings_is_told_with_the_first_row_of_the_rarer(

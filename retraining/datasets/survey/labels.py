@@ -13,6 +13,7 @@ from retraining.datasets.cells import MISSING_LIKE, listed, number_pattern, show
 from retraining.datasets.columns import UNLABELLED, label_text
 from retraining.datasets.survey.remarks import Remark
 from retraining.datasets.survey.rows import matching
+from retraining.phrases import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -159,7 +160,7 @@ def labels_that_are_missing(rows: Rows, schema: Schema) -> Iterator[Remark]:
     for code, label in enumerate(schema.classes):
         here = np.flatnonzero(rows.labels == code)
         if here.size and called_missing[code]:
-            what = f"has the class {shown(label_text(label))} in {here.size:,} rows"
+            what = f"has the class {shown(label_text(label))} in {how_many(here.size, 'row')}"
             advice = "if it means that the label is missing, leave the cell empty"
             yield Remark("label spelling", schema.target, what, rows.place(int(here[0])), advice)
     none = np.flatnonzero(rows.labels == UNLABELLED)

@@ -11,6 +11,7 @@ from retraining.datasets.columns import UNLABELLED, label_text
 from retraining.datasets.seen_column import MAX_CATEGORIES
 from retraining.datasets.spelling import spelling_key
 from retraining.datasets.survey.remarks import Remark
+from retraining.phrases import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +76,8 @@ def _rarest_in_words(
     others = ", ".join(shown(names[place]) for place in alike if place != rarest)
     spellings = {spelling_key(names[place]) for place in alike}
     verb = "is written like" if len(spellings) == 1 else "may mean the same as"
-    return rarest, f"{shown(names[rarest])} in {counts[rarest]:,} rows, which {verb} {others}"
+    rows = how_many(int(counts[rarest]), "row")
+    return rarest, f"{shown(names[rarest])} in {rows}, which {verb} {others}"
 
 
 def _plain(name: str) -> str:
