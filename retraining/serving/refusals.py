@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from retraining.datasets.values import ColumnProblem
 
-SECONDS_TO_WAIT = 1  # told to whom we cannot answer yet
+ASK_AGAIN = {"Retry-After": "1"}  # seconds, told to whom we cannot answer yet
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -65,7 +65,7 @@ def model_version(version: int) -> dict[str, str]:
 
 def not_now(code: str, message: str) -> Refusal:
     """A 503 that says when to ask again."""
-    return Refusal(503, code, message, headers={"Retry-After": str(SECONDS_TO_WAIT)})
+    return Refusal(503, code, message, headers=ASK_AGAIN)
 
 
 def bad_request(code: str, message: str) -> Refusal:

@@ -200,6 +200,10 @@ def test_without_any_version_callers_are_told_to_ask_again(own_probes: Settings)
     with pytest.raises(Refusal) as raised:
         followed.model_now()
     assert (raised.value.status, raised.value.headers) == (503, {"Retry-After": "1"})
+    with running(own_probes) as service:
+        for path in ("/ready", "/health"):
+            reply = service.ask("GET", path)
+            assert (reply.status, reply.headers["retry-after"]) == (503, "1")
 
 
 @pytest.mark.parametrize("rows", [(), ({"row": FRAGILE, "word": "a", "ok": True},)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 
 from retraining.serving.descriptions import described
+from retraining.serving.refusals import ASK_AGAIN
 from retraining.serving.requests import json_answer
 from retraining.serving.scoped import ScopedRoute
 from retraining.serving.service import service_of
@@ -43,14 +44,20 @@ async def live() -> Response:
 async def ready(request: Request) -> Response:
     """200 with a model, else 503."""
     has_model = service_of(request).production.model is not None
-    return json_answer({"ready": has_model}, status=200 if has_model else 503)
+    return _answer({"ready": has_model}, has_model=has_model)
 
 
 @router.get("/health", **described("How the service is", HEALTH_EXAMPLE, 503))
 async def health(request: Request) -> Response:
     """What answers, what the registry says, how the log is, and why not all is well."""
     answer = health_of(service_of(request))
-    return json_answer(answer, status=503 if answer["status"] == "no_model" else 200)
+    return _answer(answer, has_model=answer["model"] is not None)
+
+
+def _answer(content: dict[str, Any], *, has_model: bool) -> Response:
+    if has_model:
+        return json_answer(content)
+    return json_answer(content, status=503, headers=ASK_AGAIN)
 
 
 for path, endpoint in (("/live", live), ("/ready", ready), ("/health", health)):
