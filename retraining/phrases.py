@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from retraining.records import Copies
 
+DELIVER_WHAT_IS_NEW = (
+    "Deliver only what is new: no dump of the whole table, and no rows a second time."
+)
 WORTH_A_WORD = 0.01  # the share of copies from which people are told of them
 
 

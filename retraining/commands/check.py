@@ -33,7 +33,7 @@ from retraining.inbox.passed_over import COPY, EMPTY, counted_by_reason, in_word
 from retraining.inbox.rights import check_rights
 from retraining.metrics import METRICS
 from retraining.model_registry.names import HOLD
-from retraining.phrases import first_few, how_many
+from retraining.phrases import DELIVER_WHAT_IS_NEW, first_few, how_many
 from retraining.project import Project
 from retraining.report.words import printable
 from retraining.settings import spelled_out
@@ -427,7 +427,7 @@ def _full_dumps(story: Story) -> Iterator[Problem]:
             f"{copied:,} of the {copied + new:,} rows that came last are copies of rows seen"
             " before.",
             str(story.project.settings.new_data_dir),
-            "If each file is a dump of the whole table, deliver only what is new.",
+            DELIVER_WHAT_IS_NEW,
             0,
         )
 

@@ -60,7 +60,7 @@ class HiddenCopies:
         """What a person can do."""
         return (
             "if these are ids or load times, add them to IGNORE_COLUMNS and register again, so that"
-            " copies are found"
+            " copies are found (a number with other digits is another value)"
         )
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from retraining.decisions import MORE_TEST_ROWS
-from retraining.phrases import first_few
+from retraining.phrases import DELIVER_WHAT_IS_NEW, first_few
 from retraining.serialisation import plain
 
 if TYPE_CHECKING:
@@ -179,8 +179,7 @@ def _full_dumps(outcome: Outcome, _settings: Settings) -> Iterator[Alert]:
     copied, new = outcome.copied_rows or 0, outcome.new_rows or 0
     if copied > new:
         what = f"{copied:,} of {copied + new:,} new rows are copies of rows seen before"
-        remedy = "If each file is a dump of the whole table, deliver only what is new."
-        yield alert("copies", what, remedy, copied_rows=copied, new_rows=new)
+        yield alert("copies", what, DELIVER_WHAT_IS_NEW, copied_rows=copied, new_rows=new)
 
 
 def _promotion(outcome: Outcome, settings: Settings) -> Iterator[Alert]:
