@@ -135,6 +135,15 @@ def test_a_disk_that_is_too_full_for_a_cycle_is_a_problem(
     assert " bytes free; this cycle needs 1,152," in registered.start("run").expect(1).error[0]
 
 
+def test_a_lock_that_no_start_could_open_is_a_problem(registered: Project) -> None:
+    lock = registered.folder / ".retraining" / "lock"
+    lock.unlink()
+    lock.mkdir()
+    (found,) = problems(registered, 3)
+    assert found == f"The lock {lock} cannot be opened: Is a directory."
+    assert registered.start("run").expect(3).error[0] == found
+
+
 def test_a_quarantine_without_room_for_what_would_be_refused_is_a_problem(
     registered: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

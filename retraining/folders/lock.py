@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -10,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from retraining.errors import FolderGoneError, LockHeldError
-from retraining.folders.disks import is_full
+from retraining.folders.disks import is_full, may_write_in, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,12 +33,7 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
     except OSError as error:
         if is_full(error):
             raise
-        remedy = f"Make {state_dir} a folder that this user can write."
-        if isinstance(error, IsADirectoryError):
-            remedy = f"Remove the folder {state_dir / 'lock'}: the job makes a file of that name."
-        raise FolderGoneError(
-            f"The lock {state_dir / 'lock'} cannot be opened: {error.strerror}.", remedy=remedy
-        ) from error
+        raise _not_opened(state_dir, error) from error
     try:
         if not _taken(descriptor):
             raise _held_by(os.pread(descriptor, 1000, 0), state_dir)
@@ -51,6 +47,29 @@ def one_cycle_at_a_time(state_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def why_it_cannot_be_taken(state_dir: Path) -> FolderGoneError | None:
+    """The error of a start that could not open the lock; None if it can. Nothing is made."""
+    try:
+        os.close(os.open(state_dir / "lock", os.O_RDWR))
+    except FileNotFoundError:
+        if may_write_in(place_of(state_dir)):
+            return None
+        return _not_opened(state_dir, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    except OSError as error:
+        return _not_opened(state_dir, error)
+    return None
+
+
+def _not_opened(state_dir: Path, error: OSError) -> FolderGoneError:
+    lock = state_dir / "lock"
+    remedy = f"Make {state_dir} a folder that this user can write."
+    if isinstance(error, IsADirectoryError):
+        remedy = f"Remove the folder {lock}: the job makes a file of that name."
+    elif lock.is_file() and may_write_in(state_dir):
+        remedy = f"Give this user the right to write {lock}: another user has made it."
+    return FolderGoneError(f"The lock {lock} cannot be opened: {error.strerror}.", remedy=remedy)
 
 
 def _taken(descriptor: int) -> bool:

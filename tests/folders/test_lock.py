@@ -15,7 +15,7 @@ import pytest
 
 from retraining.errors import FolderGoneError, LockHeldError
 from retraining.folders import lock
-from retraining.folders.lock import is_held, one_cycle_at_a_time
+from retraining.folders.lock import is_held, one_cycle_at_a_time, why_it_cannot_be_taken
 from tests.projects import CLONE, Project
 from tests.test_architecture import packages_loaded_by
 
@@ -104,6 +104,31 @@ def test_a_folder_in_the_place_of_the_lock_is_to_be_removed(tmp_path: Path) -> N
     with pytest.raises(FolderGoneError) as raised, one_cycle_at_a_time(tmp_path):
         pass
     assert raised.value.remedy.startswith(f"Remove the folder {tmp_path / 'lock'}:")
+    foretold = why_it_cannot_be_taken(tmp_path)
+    assert foretold is not None
+    assert foretold.lines() == raised.value.lines()
+
+
+def test_a_lock_of_another_user_is_named_as_what_to_give_a_right_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lock").touch()
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        foretold = why_it_cannot_be_taken(tmp_path)
+    assert foretold is not None
+    assert foretold.remedy.startswith(f"Give this user the right to write {tmp_path / 'lock'}:")
+
+
+def test_looking_whether_the_lock_can_be_taken_makes_nothing(tmp_path: Path) -> None:
+    assert why_it_cannot_be_taken(tmp_path / ".retraining") is None
+    assert not list(tmp_path.iterdir())
+    with one_cycle_at_a_time(tmp_path):
+        assert why_it_cannot_be_taken(tmp_path) is None
 
 
 def test_on_a_full_disk_the_lock_is_held_though_its_holder_is_not_told(
