@@ -157,7 +157,8 @@ class TableStore:
     def _read(self, data_file: DataFile, schema: Schema) -> tuple[pa.Table | None, FileFacts]:
         """The columnar copy, made if need be; no table where labels are unknown."""
         path = self._path(data_file, schema)
-        with suppress(FileNotFoundError, DamagedTableError):
+        # another user's copy cannot be read; in a folder of this user's it is replaced
+        with suppress(FileNotFoundError, PermissionError, DamagedTableError):
             stat = path.stat()
             stamp = (stat.st_size, stat.st_mtime_ns)
             table, note = read_table_file(path, sound=self._sound.get(path.name) == stamp)

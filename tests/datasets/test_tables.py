@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from retraining.datasets import ChangedFileError, FileFacts, csv_segments, tables
+from retraining.datasets.table_files import read_table_file
 from retraining.datasets.typed_reading import read_typed
 from retraining.errors import UnreadableFileError
 from retraining.records import Column
@@ -49,6 +53,23 @@ def test_a_damaged_copy_is_made_again(damage: str, tmp_path: Path) -> None:
         )
     assert rows_of(store(tmp_path).table(file, SCHEMA), SCHEMA) == READ
     assert copy.read_bytes() == good
+
+
+def test_a_copy_that_another_user_made_for_themselves_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = put(tmp_path, CONTENT)
+    store(tmp_path).validate(file, SCHEMA)
+    (theirs,) = copies(tmp_path)
+    of_theirs = theirs.stat().st_ino
+
+    def read(path: Path, *, sound: bool = False) -> tuple[pa.Table, dict[str, Any]]:
+        if path.stat().st_ino == of_theirs:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read_table_file(path, sound=sound)
+
+    monkeypatch.setattr(tables, "read_table_file", read)
+    assert rows_of(store(tmp_path).table(file, SCHEMA), SCHEMA) == READ
 
 
 def test_every_single_flipped_bit_of_a_copy_is_noticed_or_harmless(tmp_path: Path) -> None:
