@@ -6,9 +6,8 @@ import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pytest
 
 from retraining.datasets import ChangedFileError, FileFacts, csv_segments, tables
@@ -18,6 +17,9 @@ from retraining.errors import UnreadableFileError
 from retraining.records import Column
 from tests.datasets.corpus import HEAD, READ, ROWS, SCHEMA, parquet
 from tests.datasets.files import put, rows_of, store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CONTENT = (HEAD + ROWS).encode()
 
