@@ -18,7 +18,7 @@ from retraining.datasets import column_words, spread_words
 from retraining.phrases import first_few
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from retraining.records import DataFile, Schema
 
     Hashes = NDArray[np.uint64]
+    Mask = NDArray[np.bool_]
 
 ASKED = 2_000  # rows of the newest file
 CELLS = 1 << 21  # of the rows that production was made with, the newest files first
+LOWEST = np.uint64((1 << 16) - 1)  # bits of a word by which most known ones are passed over
 FEWEST_ROWS = 50
 FEWEST_FEATURES = 3
 DISTINCT = 0.95  # of the asked rows without the column: else rows are equal by chance
@@ -75,25 +77,28 @@ def hidden_copies(cycle: Cycle) -> HiddenCopies | None:
     known = _known(cycle, schema)
     spread, spread_known = spread_words(asked), spread_words(known)
     whole, whole_known = spread.sum(axis=0), spread_known.sum(axis=0)
-    if np.isin(whole, whole_known).mean() > MOST:
+    if _occurring(whole, whole_known).mean() > MOST:
         return None
-    for left_out in _candidates(asked, known):
+    for left_out in _candidates(spread, spread_known):
         rest = whole - spread[left_out].sum(axis=0)
         if len(np.unique(rest)) < DISTINCT * len(rest):
             continue
-        share = float(np.isin(rest, whole_known - spread_known[left_out].sum(axis=0)).mean())
+        rest_known = whole_known - spread_known[left_out].sum(axis=0)
+        share = float(_occurring(rest, rest_known).mean())
         if share > MOST:
             names = tuple(schema.columns[place].name for place in left_out)
             return HiddenCopies(names, share, newest.name)
     return None
 
 
-def _candidates(asked: Sequence[Hashes], known: Sequence[Hashes]) -> Iterator[list[int]]:
-    """Places of columns to do without: each alone, then all whose values are new."""
+def _candidates(asked: Hashes, known: Hashes) -> Iterator[list[int]]:
+    """Places of columns to do without, given (columns, n) words: each whose values are all new,
+    then these together; each column alone where none is new.
+    """
     new = [
         place
         for place, (values, before) in enumerate(zip(asked, known, strict=True))
-        if not np.isin(values, before).any()
+        if not _occurring(values, before).any()
     ]
     if new:
         yield from ([place] for place in new)
@@ -102,11 +107,23 @@ def _candidates(asked: Sequence[Hashes], known: Sequence[Hashes]) -> Iterator[li
         yield from ([place] for place in range(len(asked)))
 
 
+def _occurring(asked: Hashes, known: Hashes) -> Mask:
+    """Mark the asked words (n,) that occur among the known, whose lowest bits are spread evenly."""
+    distinct, place = np.unique(asked, return_inverse=True)
+    marked = np.zeros(int(LOWEST) + 1, dtype=bool)
+    marked[distinct & LOWEST] = True
+    candidates = known[marked[known & LOWEST]]
+    at = np.minimum(np.searchsorted(distinct, candidates), len(distinct) - 1)
+    occurs = np.zeros(len(distinct), dtype=bool)
+    occurs[at[distinct[at] == candidates]] = True
+    return occurs[place]
+
+
 def _asked(project: Project, file: DataFile, schema: Schema) -> list[Hashes]:
     """The words of some of a file's rows, from all over it, by feature column."""
-    words = column_words(project.tables.table(file, schema), len(schema.columns))
-    step = max(1, len(words[0]) // ASKED)
-    return [column[::step] for column in words]
+    table = project.tables.table(file, schema)
+    some = np.arange(0, len(table), max(1, len(table) // ASKED))
+    return column_words(table.take(some), len(schema.columns))
 
 
 def _known(cycle: Cycle, schema: Schema) -> list[Hashes]:
