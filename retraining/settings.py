@@ -623,8 +623,9 @@ def _threshold_problems(
     """
     threshold = values.get("retrain_threshold", 0.0)
     if "RETRAIN_THRESHOLD" in texts:
-        if (metric.low, metric.high) == (0, 1) and not 0 <= threshold <= 1:
-            yield f"RETRAIN_THRESHOLD: {threshold:g} is not between 0 and 1, as {metric.name} is"
+        if not metric.low <= threshold <= metric.high:
+            values_it_has = f"between {metric.low:g} and {metric.high:g}"
+            yield f"RETRAIN_THRESHOLD: {threshold:g} is not {values_it_has}, as {metric.name} is"
     elif metric.usual_threshold is not None:
         values["retrain_threshold"] = metric.usual_threshold
     elif asked_for:

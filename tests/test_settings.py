@@ -271,6 +271,10 @@ def test_a_misspelt_metric_is_one_problem(tmp_path: Path) -> None:
         ),
         ({"METRIC": "f1", "RETRAIN_WHEN": "drop,adaptive"}, None),
         ({"METRIC": "f1", "RETRAIN_THRESHOLD": "80"}, "80 is not between 0 and 1"),
+        (
+            {"METRIC": "neg_log_loss", "RETRAIN_THRESHOLD": "0.5"},
+            "0.5 is not between -inf and 0, as neg_log_loss is",
+        ),
         ({"CSV_SEPARATOR": ";", "CSV_DECIMAL": ","}, None),
         ({"CSV_DECIMAL": ","}, "CSV_SEPARATOR and CSV_DECIMAL"),
         ({"IGNORE_COLUMNS": "id,target"}, "IGNORE_COLUMNS: names the target column"),
