@@ -17,6 +17,8 @@ from tests.serving.processes import started, starts_on
 from tests.serving.services import running, until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from retraining.settings import Settings
     from tests.projects import Project
 
@@ -113,8 +115,10 @@ def test_while_cron_holds_the_lock_no_cycle_is_started(settings: Settings) -> No
     ended(jobs, jobs.start())
 
 
-def test_a_cycle_that_was_killed_has_ended_and_says_so(settings: Settings) -> None:
-    jobs = jobs_of(settings)
+def test_a_cycle_that_was_killed_has_ended_and_says_so(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(600)\n")  # it cannot end
+    environment = environment_of_cron(settings.project) | {"PYTHONPATH": str(tmp_path)}
+    jobs = Jobs(settings, environment)
     job_id = jobs.start(force=True)
     for process in starts_on(settings.project):
         os.kill(process, 9)
