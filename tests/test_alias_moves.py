@@ -4,12 +4,15 @@ does not look, and for good by `history`.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pytest
 
+from retraining.commands.alias_moves import moves_after_each
+from retraining.records import AliasMove
 from tests.projects import tables
 
 if TYPE_CHECKING:
@@ -31,6 +34,14 @@ def said(project: Project, *words: str) -> str:
 
 def told(project: Project, *words: str) -> Any:
     return project.start(*words, "--json").expect(0).json
+
+
+def test_a_move_is_told_once_though_the_clock_went_back_between_two_cycles() -> None:
+    last, three_days_ahead, first = (datetime(2026, 11, day, 2, tzinfo=UTC) for day in (27, 30, 26))
+    days = (25, 26, 28, 30)
+    moves = [AliasMove(datetime(2026, 11, day, 5, tzinfo=UTC), 2, 1, "x") for day in days]
+    after_each, before = moves_after_each([last, three_days_ahead, first], moves)
+    assert (after_each, before) == ([moves[2:], [], moves[1:2]], moves[:1])
 
 
 def test_a_move_back_in_the_ui_is_told_at_once_with_the_start_that_acts_on_it(

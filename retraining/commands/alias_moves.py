@@ -81,15 +81,21 @@ def _which_start(project: Project) -> str:
     return f"The next start that finds {project.settings.min_new_files} new files"
 
 
-def moves_between(
-    moves: Sequence[AliasMove], start: datetime | None, end: datetime | None
-) -> list[AliasMove]:
-    """The moves after `start` and before `end`, oldest first; None is without a limit."""
-    return [
-        move
-        for move in moves
-        if (start is None or move.time >= start) and (end is None or move.time < end)
-    ]
+def moves_after_each(
+    starts: Sequence[datetime], moves: Sequence[AliasMove]
+) -> tuple[list[list[AliasMove]], list[AliasMove]]:
+    """The moves that followed each cycle, oldest first, and those before all of them; each once,
+    though a clock went back between two cycles.
+
+    Args:
+        starts: when the cycles began, the last cycle first.
+        moves: of the alias, by people.
+    """
+    left, after_each = list(moves), []
+    for start in starts:
+        after_each.append([move for move in left if move.time >= start])
+        left = [move for move in left if move.time < start]
+    return after_each, left
 
 
 def in_words(move: AliasMove) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retraining.commands import Answer
 from retraining.commands.alias_moves import in_words as move_in_words
-from retraining.commands.alias_moves import moves_between, unseen_move
+from retraining.commands.alias_moves import moves_after_each, unseen_move
 from retraining.commands.reading import Story, read_known_story
 from retraining.console.terminal import columns, labelled
 from retraining.errors import UsageError
@@ -93,12 +93,9 @@ class _Span(NamedTuple):
 
 def _newest(story: Story, most: int) -> list[_Span]:
     """The last cycles, newest first, each with the moves of the alias that followed it."""
-    spans: list[_Span] = []
-    end = None
-    for record in story.ledger.cycles[::-1][:most]:
-        spans.append(_Span(record, moves_between(story.facts.moves, record.started, end)))
-        end = record.started
-    before = moves_between(story.facts.moves, None, end)
+    cycles = story.ledger.cycles[::-1][:most]
+    after_each, before = moves_after_each([one.started for one in cycles], story.facts.moves)
+    spans = [_Span(cycle, moves) for cycle, moves in zip(cycles, after_each, strict=True)]
     if before and len(spans) == len(story.ledger.cycles):
         spans.append(_Span(None, before))
     return spans

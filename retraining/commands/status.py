@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from retraining.commands import Answer
-from retraining.commands.alias_moves import moves_between, unseen_move
+from retraining.commands.alias_moves import unseen_move
 from retraining.commands.reading import Story, read_story
 from retraining.commands.withdrawn import way_out, withdrawn_that_it_learned
 from retraining.console.terminal import columns, labelled
@@ -110,7 +110,9 @@ def _status_of(story: Story) -> Status:
         refused=refused,
         store_lost=lost,
         unseen_move=None if lost else unseen_move(story),
-        moves=tuple(moves_between(story.facts.moves, None if last is None else last.started, None)),
+        moves=tuple(
+            move for move in story.facts.moves if last is None or move.time >= last.started
+        ),
         way_out=_way_out(story) if poisoned else None,
     )
 
