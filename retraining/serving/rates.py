@@ -1,6 +1,7 @@
 """Rows a second for each caller.
 
-A bucket of tokens that fills at the rate and holds a second's rows, or one request's.
+A bucket of tokens that fills at the rate and holds a second's rows. A larger request is let in when
+the bucket is full, and is paid for afterwards.
 
 The usual limiters count requests, or keep an entry a hit; here one request may cost 10,000.
 Algorithm: the token bucket of Turner, "New directions in communications", IEEE Communications
@@ -25,7 +26,7 @@ CALLERS_KEPT = 10_000  # the one that has been silent longest goes first; its bu
 
 @dataclass
 class _Bucket:
-    rows: float
+    rows: float  # below 0 after a request of more than a second's rows
     filled: float
 
 
@@ -36,7 +37,7 @@ def rate_limit(settings: Settings, workers: int) -> RateLimit | None:
     """
     if settings.rate_limit is None:
         return None
-    return RateLimit(settings.rate_limit / workers, settings.max_request_rows)
+    return RateLimit(settings.rate_limit / workers)
 
 
 class RateLimit:
@@ -44,13 +45,10 @@ class RateLimit:
 
     Args:
         rows_a_second: for each caller.
-        most_rows: of one request; the bucket holds at least so many, so that one such request can
-            be answered.
     """
 
-    def __init__(self, rows_a_second: float, most_rows: int) -> None:
+    def __init__(self, rows_a_second: float) -> None:
         self._rate = rows_a_second
-        self._burst = max(rows_a_second, float(most_rows))
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, caller: str, rows: int) -> None:
@@ -60,14 +58,15 @@ class RateLimit:
             Refusal: 429, the caller has to wait.
         """
         now = time.monotonic()
-        bucket = self._buckets.setdefault(caller, _Bucket(self._burst, now))
+        bucket = self._buckets.setdefault(caller, _Bucket(self._rate, now))
         self._buckets.move_to_end(caller)
         if len(self._buckets) > CALLERS_KEPT:
             self._buckets.popitem(last=False)
-        bucket.rows = min(self._burst, bucket.rows + (now - bucket.filled) * self._rate)
+        bucket.rows = min(self._rate, bucket.rows + (now - bucket.filled) * self._rate)
         bucket.filled = now
-        if rows > bucket.rows:
-            seconds = math.ceil((rows - bucket.rows) / self._rate)
+        lacking = min(rows, self._rate) - bucket.rows
+        if lacking > 0:
+            seconds = math.ceil(lacking / self._rate)
             message = f"More than {self._rate:g} rows a second (RATE_LIMIT, for each worker)."
             headers = {"Retry-After": str(max(1, seconds))}
             raise Refusal(429, "too_many_rows", message, headers=headers)

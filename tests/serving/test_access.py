@@ -376,31 +376,42 @@ def test_loopback_is_known_by_its_addresses(host: str, is_one: bool) -> None:
 def test_each_caller_has_a_bucket_that_fills_at_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(rates.time, "monotonic", lambda: now[0])
-    limit = RateLimit(10, most_rows=30)
-    limit.take("a", 30)
-    limit.take("b", 30)
+    limit = RateLimit(10)
+    limit.take("a", 10)
+    limit.take("b", 10)
     with pytest.raises(Refusal) as raised:
-        limit.take("a", 20)
-    assert (raised.value.status, raised.value.headers) == (429, {"Retry-After": "2"})
-    now[0] = 2.0
-    limit.take("a", 20)
+        limit.take("a", 5)
+    assert (raised.value.status, raised.value.headers) == (429, {"Retry-After": "1"})
+    now[0] = 0.5
+    limit.take("a", 5)
     with pytest.raises(Refusal):
         limit.take("a", 1)
 
 
+def test_one_request_of_more_rows_than_a_second_s_is_let_in_and_paid_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(rates.time, "monotonic", lambda: now[0])
+    limit = RateLimit(10)
+    limit.take("a", 30)
+    for rows, seconds in ((1, "3"), (10, "3"), (30, "3")):
+        with pytest.raises(Refusal) as raised:
+            limit.take("a", rows)
+        assert raised.value.headers == {"Retry-After": seconds}
+    now[0] = 3.0
+    limit.take("a", 30)
+
+
 def test_over_the_rate_a_request_is_429(tmp_path: Path, empty_store: Path) -> None:
-    settings = probe_project(
-        empty_store, tmp_path / "project", RATE_LIMIT="1", MAX_REQUEST_ROWS="3"
-    )
+    settings = probe_project(empty_store, tmp_path / "project", RATE_LIMIT="0.1")
     with running(settings) as service:
         statuses = [service.predict(1, 2).status for _ in range(3)]
     assert statuses == [200, 429, 429]
 
 
 def test_labels_and_batches_are_rows_of_their_caller_too(tmp_path: Path, empty_store: Path) -> None:
-    settings = probe_project(
-        empty_store, tmp_path / "project", RATE_LIMIT="0.001", MAX_REQUEST_ROWS="3"
-    )
+    settings = probe_project(empty_store, tmp_path / "project", RATE_LIMIT="0.001")
     settings.new_data_dir.mkdir(exist_ok=True)
     label = {"prediction_id": "a", "label": 1}
     with running(settings) as service:
@@ -409,7 +420,7 @@ def test_labels_and_batches_are_rows_of_their_caller_too(tmp_path: Path, empty_s
         refused = service.ask("POST", "/labels", {"labels": [label, label]})
         batch = {"batch_id": "b", "labels": [1, 0], **body_of(1, 2)}
         sent = service.ask("POST", "/ingest/batch", batch)
-        assert service.predict(1).status == 200, "one row is left"
+        assert service.predict(1).status == 429
     for answer in (refused, sent):
         assert (answer.status, answer.json["error_code"]) == (429, "too_many_rows")
         assert int(answer.headers["retry-after"]) > 0
