@@ -5,11 +5,13 @@ A sound project has none.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import mlflow
 import pytest
 
+from retraining.folders.lock import one_cycle_at_a_time
 from tests.projects import Project, tables
 
 if TYPE_CHECKING:
@@ -34,8 +36,6 @@ def remove_a_file(project: Project) -> None:
 
 def alter_a_file_unseen(project: Project) -> None:
     """Other bytes of the same length, with the same times: only reading it again shows it."""
-    import os
-
     path = project.folder / "used_data" / archive(project)[0]
     before = path.stat()
     path.write_text(path.read_text().replace("0.", "1.", 1))
@@ -142,6 +142,15 @@ def test_a_lock_that_no_start_could_open_is_a_problem(registered: Project) -> No
     (found,) = problems(registered, 3)
     assert found == f"The lock {lock} cannot be opened: Is a directory."
     assert registered.start("run").expect(3).error[0] == found
+
+
+def test_who_holds_the_lock_is_named_since_a_cycle_that_hangs_lets_no_other_begin(
+    registered: Project,
+) -> None:
+    with one_cycle_at_a_time(registered.folder / ".retraining"):
+        (found,) = problems(registered, 0)
+        assert registered.start("run").expect(75).error[0] == found
+    assert f": process {os.getpid()}, started " in found
 
 
 def test_a_quarantine_without_room_for_what_would_be_refused_is_a_problem(

@@ -27,7 +27,7 @@ from retraining.cycle.shapes import OF_READING, changes_in_words, changes_since,
 from retraining.cycle.sources import noted_schema
 from retraining.decisions import MORE_TEST_ROWS
 from retraining.errors import RetrainingError
-from retraining.folders.lock import why_it_cannot_be_taken
+from retraining.folders.lock import error_while_held, why_it_cannot_be_taken
 from retraining.inbox import NO_PERMISSION
 from retraining.inbox.listing import CHANGING, TOO_YOUNG
 from retraining.inbox.passed_over import COPY, EMPTY, counted_by_reason, in_words, passed_over
@@ -189,6 +189,8 @@ def _folders(settings: Settings) -> Iterator[Problem]:
     closed = why_it_cannot_be_taken(settings.state_dir)
     if closed is not None:
         yield as_problem(closed, "folders")
+    elif (held := error_while_held(settings.state_dir)) is not None:
+        yield Problem(held.what, "folders", held.remedy, 0)
 
 
 def _registry(job: Job, story: Story, *, deep: bool) -> Iterator[Problem]:

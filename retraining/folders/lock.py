@@ -107,6 +107,13 @@ def is_held(state_dir: Path) -> bool:
     return False
 
 
+def error_while_held(state_dir: Path) -> LockHeldError | None:
+    """The error of a start at this moment, which names the holder; None if there is none."""
+    if not is_held(state_dir):
+        return None
+    return _held_by((state_dir / "lock").read_bytes(), state_dir)
+
+
 def _held_by(content: bytes, state_dir: Path) -> LockHeldError:
     try:
         holder = json.loads(content)
