@@ -315,9 +315,13 @@ def test_who_may_not_keep_anything_in_the_project_can_read_it_all_the_same(
     shutil.rmtree(project.folder / ".retraining")
     # no folder: what is refused to another user is refused to the tests' user, who may be root
     (project.folder / ".retraining").touch()
-    for words in (("status",), ("history",), ("check",)):
-        ended = project.start(*words).expect(0)
-        assert "Error" not in ended.err, words
+    for command, code in (("status", 0), ("history", 0), ("check", 3)):
+        ended = project.start(command, "--json").expect(code)
+        assert "Error" not in ended.err, command
+    assert [problem["what"] for problem in ended.json["problems"]] == [
+        f"The lock {project.folder}/.retraining/lock cannot be opened: Not a directory."
+    ]
+    project.start("run").expect(3)
     assert (project.folder / ".retraining").read_bytes() == b""
 
 

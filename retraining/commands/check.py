@@ -15,7 +15,12 @@ from retraining.commands.reading import Story, read_story
 from retraining.commands.schedule import answer_a_schedule
 from retraining.console.terminal import columns, labelled
 from retraining.cycle.job import Job
-from retraining.cycle.production import deleted_of, find_production, public_uri
+from retraining.cycle.production import (
+    deleted_of,
+    find_production,
+    left_to_archive,
+    public_uri,
+)
 from retraining.cycle.recovery import finish_what_a_dead_cycle_left
 from retraining.cycle.shapes import OF_READING, changes_in_words, changes_since, shape_of
 from retraining.cycle.sources import noted_schema
@@ -29,7 +34,7 @@ from retraining.sources import sources_of
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from retraining.model_registry.production import Model
     from retraining.records import Schema
@@ -193,7 +198,7 @@ def _registry(job: Job, story: Story, *, deep: bool) -> Iterator[Problem]:
     except RetrainingError as error:
         yield as_problem(error, f"alias {settings.production_alias!r} of {settings.model_name!r}")
     yield from _in_the_bin(story)
-    was_asked = yield from inbox_problems(job, story.ledger, begun)
+    was_asked = yield from inbox_problems(job, story.ledger, begun, _promised(story, begun))
     if begun is not None:
         from retraining.commands.recipe_trial import try_on_the_archive
 
@@ -210,6 +215,13 @@ def _begin(job: Job) -> Begun:
     """Finish what a dead cycle left and find production, as a dry run does."""
     recovered = finish_what_a_dead_cycle_left(job)
     return Begun(recovered, find_production(job, recovered))
+
+
+def _promised(story: Story, begun: Begun | None) -> Container[str]:
+    """SHA-256 of files that the next start archives."""
+    if begun is None or story.production is None:
+        return ()
+    return left_to_archive(story.facts, story.production, begun.production.manifest)
 
 
 def _settings_since(production: Model, settings: Settings) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from retraining.inbox.passed_over import COPY, EMPTY, counted_by_reason, in_word
 from retraining.inbox.rights import check_rights
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Container, Generator, Iterator, Mapping
 
     from retraining.cycle.job import Job, Recovered
     from retraining.inbox import Waiting
@@ -28,11 +28,19 @@ class Begun(NamedTuple):
     production: Model
 
 
-def inbox_problems(job: Job, ledger: Ledger, begun: Begun | None) -> Generator[Problem, None, bool]:
+def inbox_problems(
+    job: Job, ledger: Ledger, begun: Begun | None, promised: Container[str]
+) -> Generator[Problem, None, bool]:
     """What stops a cycle from claiming, reading and scoring what waits, and what it would leave
     there.
 
     Whether production was asked about rows that wait is returned.
+
+    Args:
+        job: that only reads.
+        ledger: of past cycles.
+        begun: what a cycle would find past the gate, None where it ends there.
+        promised: SHA-256 of files that the next start archives.
     """
     settings = job.settings
     if not (settings.new_data_dir.is_dir() and settings.used_data_dir.is_dir()):
@@ -44,7 +52,7 @@ def inbox_problems(job: Job, ledger: Ledger, begun: Begun | None) -> Generator[P
             ledger.judged(job.deciding), {*ledger.archive, *ledger.withdrawn}
         )
         yield from _not_read(passed_over(waiting), settings)
-        yield from _nothing_new(waiting, settings)
+        yield from _nothing_new(waiting, settings, promised)
         job.inbox.check_space_for(waiting.fresh)
         if begun is not None:
             from retraining.commands.waiting_files import look_at_waiting_files
@@ -55,11 +63,14 @@ def inbox_problems(job: Job, ledger: Ledger, begun: Begun | None) -> Generator[P
     return was_asked
 
 
-def _nothing_new(waiting: Waiting, settings: Settings) -> Iterator[Problem]:
+def _nothing_new(
+    waiting: Waiting, settings: Settings, promised: Container[str]
+) -> Iterator[Problem]:
     """All that a sender delivers is known already: its export may have stopped."""
-    if waiting.fresh or not waiting.copies:
+    copies = {name for name, sha256 in waiting.copies.items() if sha256 not in promised}
+    if waiting.fresh or not copies:
         return
-    known = {name: why for name, why in passed_over(waiting).items() if name in waiting.copies}
+    known = {name: why for name, why in passed_over(waiting).items() if name in copies}
     what = f"Nothing new waits: {counted_by_reason(known)}."
     remedy = "See whether the sender's export has stopped; move these files away if it has not."
     yield Problem(what, str(settings.new_data_dir), remedy, 0)

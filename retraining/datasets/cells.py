@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from retraining.records import Kind, Label, LabelKind
 
 MISSING = MISSING_TEXTS
-# pandas turns a column of 0 and 1 into 0.0 and 1.0 where a value is missing
-BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 LARGEST_EXACT_INTEGER = 2**53  # beyond it not every integer has a float64 of its own
 
 _INTEGRAL = re.compile(r"[+-]?[0-9]+(\.0*)?")

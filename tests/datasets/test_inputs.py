@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retraining.errors import UnreadableFileError
-from tests.datasets.corpus import CASES, Case
+from tests.datasets.corpus import CASES, OTHER_COLUMNS, Case
 from tests.datasets.files import put, rows_of, store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ACCEPTED = [case for case in CASES if case.rows is not None]
+ACCEPTED = [case for case in (*CASES, *OTHER_COLUMNS) if case.rows is not None]
 REFUSED = [case for case in CASES if case.rows is None]
 
 
