@@ -54,7 +54,7 @@ async def answer(service: Service, request: PredictionRequest) -> tuple[Predicte
     predicted = Predicted.of(request, question, model, answers)
     try:
         logged = await service.log.write(predicted)
-    except Refusal as refusal:
+    except Refusal as refusal:  # the log is down; the caller still learns who was asked
         raise refusal.after_asking(model.version) from None
     return predicted, logged
 
